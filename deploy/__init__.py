@@ -1,0 +1,30 @@
+"""Runs an exported detector with numpy, OpenCV and ONNX Runtime: no torch, no onnx.
+
+    detector = Detector("model.onnx")
+    detections = detector(cv2.imread("street.jpg"))
+    print(detections.labels, detections.scores, detections.boxes_xyxy)
+
+Training's evaluation letterboxes and decodes with the functions of this package, so that a score measured there is the
+score that a camera gets here.
+"""
+
+from fusedet.deploy.contract import Contract
+from fusedet.deploy.detections import Detections
+from fusedet.deploy.detector import Detector, Timings
+from fusedet.deploy.postprocess import decode_outputs, nms
+from fusedet.deploy.preprocess import Letterbox, letterbox, to_blob
+from fusedet.deploy.session import open_session, read_contract
+
+__all__ = [
+    "Contract",
+    "Detections",
+    "Detector",
+    "Letterbox",
+    "Timings",
+    "decode_outputs",
+    "letterbox",
+    "nms",
+    "open_session",
+    "read_contract",
+    "to_blob",
+]

@@ -1,0 +1,57 @@
+"""What a detector found in one picture."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Detections"]
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Boxes found in one picture, highest score first.
+
+    Attributes:
+        boxes_xyxy: float32 ``[N, 4]``: left, top, right, bottom in pixels of the picture that was given.
+        scores: float32 ``[N]`` in (0, 1).
+        class_ids: int64 ``[N]``: index into ``names``.
+        names: the class names of the detector, not one a box.
+
+    Raises:
+        ValueError: an array has another shape than stated here, or a class id has no name.
+    """
+
+    boxes_xyxy: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    class_ids: NDArray[np.int64]
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.boxes_xyxy.ndim != 2 or self.boxes_xyxy.shape[1] != 4:
+            raise ValueError(f"boxes_xyxy must have shape (N, 4), but got {self.boxes_xyxy.shape}")
+        count = len(self.boxes_xyxy)
+        if self.scores.shape != (count,) or self.class_ids.shape != (count,):
+            raise ValueError(
+                f"{count} boxes need scores and class_ids of shape ({count},), "
+                f"but got {self.scores.shape} and {self.class_ids.shape}"
+            )
+        if count and not 0 <= int(self.class_ids.min()) <= int(self.class_ids.max()) < len(self.names):
+            raise ValueError(f"class_ids must be in 0..{len(self.names) - 1}, but got {np.unique(self.class_ids)}")
+
+    def __len__(self) -> int:
+        return len(self.boxes_xyxy)
+
+    def __getitem__(self, index: "slice | NDArray[np.bool_] | NDArray[np.intp]") -> "Detections":
+        """The detections at ``index``: a slice, a boolean mask or positions."""
+        return Detections(self.boxes_xyxy[index], self.scores[index], self.class_ids[index], self.names)
+
+    @property
+    def labels(self) -> list[str]:
+        """The class name of each box."""
+        return [self.names[i] for i in self.class_ids]
+
+    @classmethod
+    def empty(cls, names: tuple[str, ...]) -> "Detections":
+        """No detection at all."""
+        return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), names)

@@ -1,0 +1,143 @@
+"""The detector that a program calls: a picture in, detections out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusedet.configs.errors import InputError
+from fusedet.deploy.contract import OUTPUT_NAMES
+from fusedet.deploy.detections import Detections
+from fusedet.deploy.postprocess import decode_outputs
+from fusedet.deploy.preprocess import Letterbox, letterbox, to_blob
+from fusedet.deploy.session import open_session, read_contract
+
+__all__ = ["Detector", "Timings"]
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Where the time of one call went, in milliseconds.
+
+    Attributes:
+        pre: letterbox and conversion.
+        inference: the network.
+        post: thresholds, NMS where the file needs it, and mapping boxes back.
+    """
+
+    pre: float
+    inference: float
+    post: float
+
+    @property
+    def total(self) -> float:
+        """The whole call."""
+        return self.pre + self.inference + self.post
+
+
+class Detector:
+    """Runs an exported file on pictures.
+
+        detector = Detector("model.onnx")
+        detections = detector(cv2.imread("street.jpg"))
+
+    Several threads may call one detector at once. Only ``timings`` is shared between them: it is of the call that
+    ended last. Each call makes its own arrays, so results are never written over.
+
+    Attributes:
+        contract: what the file says of itself.
+        score_threshold: lowest score that counts, 0..1.
+        max_detections: at most so many for each picture, the best.
+        timings: of the last call; zero before the first.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        score_threshold: float = 0.25,
+        max_detections: int = 300,
+        threads: int | None = None,
+        allow_spinning: bool = False,
+    ) -> None:
+        """Opens ``path``.
+
+        Args:
+            path: an ONNX file written by ``fusedet export``.
+            score_threshold: lowest score that counts, 0..1.
+            max_detections: at most so many for each picture, the best.
+            threads: for the network; left out, the physical cores, at most 4.
+            allow_spinning: see :func:`fusedet.deploy.session.open_session`.
+
+        Raises:
+            InputError: the file or a setting cannot be used.
+        """
+        if not 0 <= score_threshold <= 1:
+            raise InputError(f"score_threshold must be in 0..1, but got {score_threshold}")
+        if max_detections < 1:
+            raise InputError(f"max_detections must be at least 1, but got {max_detections}")
+        self._session = open_session(path, threads, allow_spinning=allow_spinning)
+        self.contract = read_contract(self._session, str(path))
+        self.score_threshold = score_threshold
+        self.max_detections = max_detections
+        self.timings = Timings(0.0, 0.0, 0.0)
+        network_input = self._session.get_inputs()[0]
+        self._input_name = network_input.name
+        self._one_at_a_time = network_input.shape[0] == 1
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Class names; a class id is an index into them."""
+        return self.contract.names
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """``(height, width)`` of the network's input in pixels."""
+        return self.contract.input_size
+
+    def __call__(self, image_bgr: NDArray[np.uint8]) -> Detections:
+        """Detections in one picture.
+
+        Args:
+            image_bgr: uint8 ``[H, W, 3]`` of any size.
+
+        Raises:
+            ValueError: the image is something else.
+        """
+        return self.batch([image_bgr])[0]
+
+    def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+        """Detections in each of several pictures, which may differ in size.
+
+        A file exported with a batch of one runs them one after the other. ``timings`` is of all of them together.
+
+        Raises:
+            ValueError: an image is not uint8 ``[H, W, 3]``.
+        """
+        if not len(images_bgr):
+            return []
+        start = perf_counter()
+        boxed = [letterbox(image, self.input_size, self.contract.pad_value) for image in images_bgr]
+        canvases = [canvas for canvas, _ in boxed]
+        groups = [[canvas] for canvas in canvases] if self._one_at_a_time else [canvases]
+        blobs = [to_blob(group, self.contract.input_format) for group in groups]
+        ready = perf_counter()
+        outputs = [self._session.run(OUTPUT_NAMES, {self._input_name: blob}) for blob in blobs]
+        done = perf_counter()
+        found = [self._decode(arrays, place) for arrays, (_, place) in zip(_by_image(outputs), boxed, strict=True)]
+        end = perf_counter()
+        self.timings = Timings((ready - start) * 1e3, (done - ready) * 1e3, (end - done) * 1e3)
+        return found
+
+    def _decode(self, arrays: tuple[NDArray[Any], ...], place: Letterbox) -> Detections:
+        boxes, scores, class_ids = arrays
+        return decode_outputs(boxes, scores, class_ids, place, self.contract, self.score_threshold, self.max_detections)
+
+
+def _by_image(outputs: Sequence[Sequence[NDArray[Any]]]) -> list[tuple[NDArray[Any], ...]]:
+    """Runs of ``(boxes [B, K, 4], scores [B, K], class_ids [B, K])`` -> one ``(boxes, scores, class_ids)`` an image."""
+    return [arrays for run in outputs for arrays in zip(*run, strict=True)]
