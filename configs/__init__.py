@@ -1,0 +1,30 @@
+"""The presets, the reader of the YAML that users write, and the error that says what is wrong with it.
+
+This package is the leaf that every other one may import: it imports nothing of fusedet, and only
+:mod:`fusedet.configs.loader` needs more than the standard library.
+"""
+
+from pathlib import Path
+
+from fusedet.configs.errors import InputError
+
+__all__ = ["InputError", "preset_names", "preset_path"]
+
+_FOLDER = Path(__file__).parent
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that ship with fusedet, for example ``nano``."""
+    return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
+
+
+def preset_path(name: str) -> Path:
+    """Path of the preset called ``name``.
+
+    Raises:
+        InputError: no preset has that name.
+    """
+    path = _FOLDER / f"{name}.yaml"
+    if not path.is_file():
+        raise InputError(f"no preset is called {name!r}; the presets are {', '.join(preset_names())}")
+    return path

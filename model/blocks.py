@@ -1,0 +1,170 @@
+"""The building blocks: a convolution with what trains beside it, and the residual blocks made of it.
+
+Two rules keep the exported network inside ONNX Runtime's blocked layout, where an activation and an addition cost
+nothing: an activation stands only directly behind a convolution, and a residual is added only to the output of a
+*linear* convolution, with nothing behind the sum.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from fusedet.model.activations import build_activation
+from fusedet.model.config import CHANNEL_BLOCK, ActivationName, ModelConfig
+
+__all__ = ["ConvNormAct", "DepthwiseSeparable", "FusedInverted", "InvertedResidual", "LayerStyle", "round_channels"]
+
+
+@dataclass(frozen=True)
+class LayerStyle:
+    """What all layers of a network share."""
+
+    activation: ActivationName
+    negative_slope: float
+    reparam: bool
+
+    @classmethod
+    def of(cls, config: ModelConfig) -> "LayerStyle":
+        """The style that a model config asks for."""
+        return cls(config.activation, config.negative_slope, config.reparam)
+
+
+def round_channels(channels: float) -> int:
+    """The nearest positive multiple of the channel block."""
+    return max(CHANNEL_BLOCK, round(channels / CHANNEL_BLOCK) * CHANNEL_BLOCK)
+
+
+class ConvNormAct(nn.Module):
+    """Convolution, BatchNorm and activation: the unit that everything is made from.
+
+    With ``branches`` a kernel larger than 1x1 is trained as the sum of itself, a 1x1 kernel and, where shapes allow,
+    the identity, each with a BatchNorm of its own (RepVGG: Ding et al., 2021, section 3). The sum is linear, so that
+    :func:`fusedet.model.reparam.fold` turns it into one convolution.
+
+    Args:
+        in_channels, out_channels: channel counts.
+        kernel: side of the square kernel; the padding keeps the size.
+        stride: 1 or 2.
+        groups: 1, or ``in_channels`` for a depthwise convolution.
+        style: activation and branches of the network.
+        linear: no activation behind it.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        *,
+        style: LayerStyle,
+        linear: bool = False,
+    ) -> None:
+        super().__init__()
+        branches = style.reparam and kernel > 1
+
+        def conv_norm(side: int) -> nn.Sequential:
+            conv = nn.Conv2d(in_channels, out_channels, side, stride, side // 2, groups=groups, bias=False)
+            return nn.Sequential(conv, nn.BatchNorm2d(out_channels))
+
+        self.conv = conv_norm(kernel)
+        self.pointwise = conv_norm(1) if branches else None
+        has_identity = branches and stride == 1 and in_channels == out_channels
+        self.identity = nn.BatchNorm2d(out_channels) if has_identity else None
+        self.act = nn.Identity() if linear else build_activation(style.activation, style.negative_slope)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps ``[B, in_channels, H, W]`` to ``[B, out_channels, H / stride, W / stride]``."""
+        y: Tensor = self.conv(x)
+        if self.pointwise is not None:
+            y = y + self.pointwise(x)
+        if self.identity is not None:
+            y = y + self.identity(x)
+        activated: Tensor = self.act(y)
+        return activated
+
+
+class InvertedResidual(nn.Module):
+    """1x1 expansion, depthwise kernel, linear 1x1 projection (MobileNetV2: Sandler et al., 2018).
+
+    The input is added to the projection where stride and channels allow.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, expand: float, stride: int = 1, *, style: LayerStyle
+    ) -> None:
+        super().__init__()
+        inner = round_channels(in_channels * expand)
+        self.expand = ConvNormAct(in_channels, inner, style=style)
+        self.depthwise = ConvNormAct(inner, inner, kernel, stride, inner, style=style)
+        self.project = ConvNormAct(inner, out_channels, style=style, linear=True)
+        self.residual = stride == 1 and in_channels == out_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps ``[B, in_channels, H, W]`` to ``[B, out_channels, H / stride, W / stride]``."""
+        y: Tensor = self.project(self.depthwise(self.expand(x)))
+        return x + y if self.residual else y
+
+
+class FusedInverted(nn.Module):
+    """Dense 3x3 expansion and linear 1x1 projection (EfficientNetV2: Tan and Le, 2021).
+
+    On the wide, shallow maps of the first stages a dense kernel uses the CPU's vector units better than a depthwise
+    one, which waits for memory there.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, expand: float, stride: int = 1, *, style: LayerStyle
+    ) -> None:
+        super().__init__()
+        inner = round_channels(in_channels * expand)
+        self.expand = ConvNormAct(in_channels, inner, kernel, stride, style=style)
+        self.project = ConvNormAct(inner, out_channels, style=style, linear=True)
+        self.residual = stride == 1 and in_channels == out_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps ``[B, in_channels, H, W]`` to ``[B, out_channels, H / stride, W / stride]``."""
+        y: Tensor = self.project(self.expand(x))
+        return x + y if self.residual else y
+
+
+class DepthwiseSeparable(nn.Module):
+    """Depthwise kernel and 1x1 convolution, each with its activation (MobileNet: Howard et al., 2017).
+
+    ``linear`` leaves out the second activation, where a sum follows; ``residual`` is that sum with the block's input.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        stride: int = 1,
+        *,
+        style: LayerStyle,
+        linear: bool = False,
+        residual: bool = False,
+    ) -> None:
+        super().__init__()
+        self.depthwise = ConvNormAct(in_channels, in_channels, kernel, stride, in_channels, style=style)
+        self.pointwise = ConvNormAct(in_channels, out_channels, style=style, linear=linear or residual)
+        self.residual = residual
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps ``[B, in_channels, H, W]`` to ``[B, out_channels, H / stride, W / stride]``."""
+        y: Tensor = self.pointwise(self.depthwise(x))
+        return x + y if self.residual else y
+
+
+def init_weights(module: nn.Module) -> None:
+    """He initialisation by fan-out (He et al., 2015), for ``Module.apply``."""
+    if isinstance(module, nn.Conv2d):
+        fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels // module.groups
+        nn.init.normal_(module.weight, 0.0, (2.0 / fan_out) ** 0.5)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.BatchNorm2d):
+        torch.nn.init.ones_(module.weight)
+        torch.nn.init.zeros_(module.bias)

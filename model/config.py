@@ -1,0 +1,85 @@
+"""What a network is made of: the ``model:`` section of a config."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+__all__ = ["ActivationName", "HeadConfig", "ModelConfig", "NeckConfig", "StageConfig", "StrictModel"]
+
+ActivationName = Literal["leaky_relu", "relu", "prelu", "silu", "hardswish", "elu"]
+
+#: Deepest stride of the network: every input side is a multiple of it.
+MAX_STRIDE = 32
+#: ONNX Runtime's blocked layout holds channels in blocks of 8 or 16: other counts waste the rest of a block.
+CHANNEL_BLOCK = 16
+
+Channels = Annotated[int, Field(ge=CHANNEL_BLOCK, multiple_of=CHANNEL_BLOCK)]
+OddKernel = Literal[3, 5, 7]
+
+
+class StrictModel(BaseModel):
+    """A config section in which an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True)
+
+
+def _square(value: object) -> object:
+    """``320`` means ``[320, 320]``."""
+    return (value, value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Side = Annotated[int, Field(ge=MAX_STRIDE, multiple_of=MAX_STRIDE)]
+#: ``(height, width)`` in pixels.
+InputSize = Annotated[tuple[Side, Side], BeforeValidator(_square)]
+
+
+class StageConfig(StrictModel):
+    """One backbone stage: a block that halves the resolution, then ``depth`` residual blocks."""
+
+    channels: Channels
+    depth: int = Field(1, ge=0, description="residual blocks after the downsampling block")
+    expand: float = Field(2.0, gt=0, le=8, description="width of a block's inside over its outside")
+    kernel: OddKernel = Field(3, description="side of the depthwise kernels")
+    block: Literal["inverted", "fused"] = Field(
+        "inverted", description="inverted: 1x1, depthwise, 1x1; fused: dense 3x3, 1x1 (faster on wide, shallow maps)"
+    )
+
+
+class NeckConfig(StrictModel):
+    """The top-down and bottom-up path that mixes strides 8, 16 and 32."""
+
+    channels: Channels = 96
+    depth: int = Field(1, ge=1, description="blocks after each fusion")
+    kernel: OddKernel = 5
+
+
+class HeadConfig(StrictModel):
+    """The decoupled head: one tower for classes and one for boxes at each stride."""
+
+    channels: Channels = 96
+    depth: int = Field(2, ge=1, description="depthwise-separable layers in each tower")
+    kernel: OddKernel = 5
+
+
+class ModelConfig(StrictModel):
+    """A compact anchor-free detector on strides 8, 16 and 32.
+
+    ``input_size`` is ``(height, width)`` in pixels, each a multiple of 32; a single number is a square.
+    ``classes`` is the number of classes; left out, it is taken from the training annotations.
+    """
+
+    input_size: InputSize = (320, 320)
+    classes: int | None = Field(None, ge=1)
+    activation: ActivationName = "leaky_relu"
+    negative_slope: float = Field(0.1, ge=0, lt=1, description="slope of leaky_relu below zero")
+    stem_channels: Channels = 16
+    stages: list[StageConfig] = Field(min_length=4, max_length=4, description="stages at strides 4, 8, 16 and 32")
+    neck: NeckConfig = NeckConfig()
+    head: HeadConfig = HeadConfig()
+    reparam: bool = Field(True, description="train parallel branches that fold into one convolution")
+
+    @model_validator(mode="after")
+    def _slope_belongs_to_leaky_relu(self) -> "ModelConfig":
+        if self.activation != "leaky_relu" and "negative_slope" in self.model_fields_set and self.negative_slope != 0.1:
+            raise ValueError(f"negative_slope is a setting of leaky_relu, but activation is {self.activation}")
+        return self

@@ -1,0 +1,59 @@
+"""The network as it is exported and as training grades it: pictures in, detections out."""
+
+import torch
+from torch import Tensor, nn
+
+from fusedet.model.decode import anchor_points, select_top
+from fusedet.model.detector import PIXEL_SCALE, STRIDES, DetectorNet
+from fusedet.model.reparam import fold, scale_input
+
+__all__ = ["InferenceGraph"]
+
+
+class InferenceGraph(nn.Module):
+    """A folded network with its decoding.
+
+    Args:
+        net: a trained network; it is copied and folded.
+        nms: take the one-to-many branch, whose boxes need non-maximum suppression; else the one-to-one branch.
+        input_format: ``uint8_nhwc_bgr`` (``[B, H, W, 3]`` bytes as a camera gives them) or ``float32_nchw_rgb``
+            (``[B, 3, H, W]`` in 0..1). The scaling and the channel order are folded into the stem's weights.
+        max_detections: K, boxes for each picture; left out, 300, or 1000 where NMS follows, which needs spare ones.
+        input_size: ``(height, width)`` in pixels; left out, that of the network's config.
+    """
+
+    points: Tensor
+    strides: Tensor
+
+    def __init__(
+        self,
+        net: DetectorNet,
+        *,
+        nms: bool = False,
+        input_format: str = "uint8_nhwc_bgr",
+        max_detections: int | None = None,
+        input_size: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__()
+        if input_format not in ("uint8_nhwc_bgr", "float32_nchw_rgb"):
+            raise ValueError(f"input_format must be uint8_nhwc_bgr or float32_nchw_rgb, but got {input_format!r}")
+        self.bytes_input = input_format == "uint8_nhwc_bgr"
+        self.max_detections = max_detections or (1000 if nms else 300)
+        net = fold(net)
+        if self.bytes_input:
+            scale_input(net, PIXEL_SCALE)
+        else:
+            scale_input(net, 1.0, flip_channels=True)
+        self.backbone, self.neck = net.backbone, net.neck
+        self.head = net.one_to_many if nms else net.one_to_one
+        points, strides = anchor_points(input_size or net.config.input_size, STRIDES)
+        device = next(net.parameters()).device
+        self.register_buffer("points", points.to(device), persistent=False)
+        self.register_buffer("strides", strides.to(device), persistent=False)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Boxes ``[B, K, 4]`` xyxy in input pixels, scores ``[B, K]`` highest first, class ids ``[B, K]``."""
+        if self.bytes_input:
+            images = images.permute(0, 3, 1, 2).to(torch.float32)  # [B, H, W, 3] -> [B, 3, H, W]
+        output = self.head(self.neck(self.backbone(images)))
+        return select_top(output.logits, output.distances, self.points, self.strides, self.max_detections)

@@ -1,0 +1,126 @@
+"""Everything a training is told: the sections of a config file."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from fusedet.model.config import ModelConfig, StrictModel
+
+__all__ = ["AugmentConfig", "DataConfig", "EvalConfig", "LossConfig", "OptimConfig", "RunConfig", "TrainConfig"]
+
+
+class DataConfig(StrictModel):
+    """Where the images and the COCO annotations are.
+
+    ``root`` stands for ``root/images`` and ``root/annotations/{train,val}.json``; each of the four paths can be
+    given by itself instead. Relative paths are relative to the folder in which the command runs.
+    """
+
+    root: Path | None = None
+    train_images: Path | None = None
+    train_annotations: Path | None = None
+    val_images: Path | None = None
+    val_annotations: Path | None = None
+    cache: Literal["auto", "memory", "none"] = Field(
+        "auto", description="keep decoded images in memory at training size; auto: where they fit in half of what is free"
+    )
+    workers: int = Field(2, ge=0, description="processes that prepare batches; 0 prepares them in the training process")
+
+    @model_validator(mode="after")
+    def _root_fills_what_is_missing(self) -> "DataConfig":
+        if self.root is not None:
+            self.train_images = self.train_images or self.root / "images"
+            self.val_images = self.val_images or self.root / "images"
+            self.train_annotations = self.train_annotations or self.root / "annotations" / "train.json"
+            self.val_annotations = self.val_annotations or self.root / "annotations" / "val.json"
+        return self
+
+
+class AugmentConfig(StrictModel):
+    """How training pictures are varied. Probabilities and fractions are in 0..1."""
+
+    mosaic: float = Field(1.0, ge=0, le=1, description="probability of pasting four images into one")
+    mixup: float = Field(0.0, ge=0, le=1, description="probability of blending two pictures")
+    flip: float = Field(0.5, ge=0, le=1, description="probability of a left-right mirror image")
+    flip_vertical: float = Field(0.0, ge=0, le=1, description="probability of an upside-down mirror image")
+    hue: float = Field(0.015, ge=0, le=1, description="largest shift of the hue, as a fraction of the circle")
+    saturation: float = Field(0.5, ge=0, le=1, description="largest relative change of the saturation")
+    value: float = Field(0.4, ge=0, le=1, description="largest relative change of the brightness")
+    rotate: float = Field(0.0, ge=0, le=180, description="largest rotation in degrees")
+    translate: float = Field(0.1, ge=0, le=1, description="largest shift, as a fraction of the picture")
+    scale: float = Field(0.5, ge=0, lt=1, description="zoom is drawn from 1 - scale to 1 + scale")
+    shear: float = Field(0.0, ge=0, le=45, description="largest shear in degrees")
+    close_epochs: int = Field(10, ge=0, description="last epochs without mosaic and mixup")
+    multi_scale: float = Field(0.0, ge=0, lt=1, description="input side is drawn from 1 - x to 1 + x of input_size")
+
+
+class LossConfig(StrictModel):
+    """Weights of the losses and settings of the task-aligned assignment."""
+
+    box: float = Field(7.5, ge=0, description="weight of the IoU loss")
+    cls: float = Field(0.5, ge=0, description="weight of the class loss")
+    l1: float = Field(1.0, ge=0, description="weight of the L1 loss of the box sides")
+    iou: Literal["iou", "giou", "diou", "ciou"] = "ciou"
+    alpha: float = Field(0.5, ge=0, description="power of the class score in the alignment")
+    beta: float = Field(6.0, ge=0, description="power of the IoU in the alignment")
+    topk: int = Field(10, ge=1, description="anchor points for each object in the one-to-many branch")
+    one_to_one: float = Field(1.0, ge=0, description="weight of the one-to-one branch beside the one-to-many branch")
+    detach_one_to_one: bool = Field(True, description="the one-to-one branch sends no gradient into the backbone")
+    label_smoothing: float = Field(0.0, ge=0, lt=0.5)
+
+
+class OptimConfig(StrictModel):
+    """Optimiser and its schedule."""
+
+    name: Literal["sgd", "adamw"] = "adamw"
+    lr: float = Field(0.002, gt=0, description="peak learning rate")
+    final_lr: float = Field(0.02, gt=0, le=1, description="last learning rate over the peak")
+    momentum: float = Field(0.9, ge=0, lt=1, description="SGD's momentum, AdamW's beta1")
+    weight_decay: float = Field(0.05, ge=0)
+    warmup_epochs: float = Field(3.0, ge=0)
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    clip_norm: float = Field(10.0, ge=0, description="gradients are scaled to this norm at most; 0: not clipped")
+
+
+class RunConfig(StrictModel):
+    """How long to train, on what, and where the results go."""
+
+    epochs: int = Field(100, ge=1)
+    batch: int = Field(16, ge=1, description="images in one forward pass, on each device")
+    accumulate: int = Field(1, ge=1, description="forward passes for each optimiser step")
+    seed: int = Field(0, ge=0)
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    devices: int = Field(1, ge=1)
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
+        "auto", description="auto: bf16 or fp16 on a GPU, full precision elsewhere"
+    )
+    channels_last: bool = True
+    ema_decay: float = Field(0.9999, ge=0, lt=1)
+    ema_warmup: float = Field(2000, gt=0, description="optimiser steps over which the EMA's memory grows")
+    patience: int = Field(0, ge=0, description="stop after so many epochs without a better AP; 0: never")
+    init: Path | None = Field(None, description="checkpoint to start from; layers of another shape start anew")
+    out: Path | None = Field(None, description="run folder; left out, runs/NAME-1, -2, ...")
+
+
+class EvalConfig(StrictModel):
+    """How the validation set is graded."""
+
+    every: int = Field(1, ge=1, description="epochs between two evaluations; the last epoch is always graded")
+    batch: int = Field(16, ge=1)
+    score_threshold: float = Field(0.001, ge=0, lt=1)
+    max_detections: int = Field(300, ge=1)
+    nms: bool = Field(False, description="grade the one-to-many branch with NMS instead of the one-to-one branch")
+    nms_iou: float = Field(0.6, gt=0, lt=1)
+
+
+class TrainConfig(StrictModel):
+    """A whole config file. ``model`` and ``data`` must come from the file, its base or the command line."""
+
+    model: ModelConfig
+    data: DataConfig = DataConfig()
+    augment: AugmentConfig = AugmentConfig()
+    loss: LossConfig = LossConfig()
+    optim: OptimConfig = OptimConfig()
+    train: RunConfig = RunConfig()
+    eval: EvalConfig = EvalConfig()

@@ -1,0 +1,38 @@
+"""The averaged weights that are graded, saved and exported."""
+
+import copy
+import math
+
+import torch
+from torch import nn
+
+__all__ = ["ModelEma"]
+
+
+class ModelEma:
+    """Exponential moving average of a network's weights and statistics (Polyak and Juditsky, 1992).
+
+    The memory grows with the steps, ``decay * (1 - exp(-steps / warmup))``, so that the first random weights are
+    forgotten soon.
+
+    Args:
+        net: the network that is trained.
+        decay: share of the average that is kept at a step, in the end.
+        warmup: steps over which it grows.
+    """
+
+    def __init__(self, net: nn.Module, decay: float, warmup: float) -> None:
+        self.net = copy.deepcopy(net).eval().requires_grad_(False)
+        self.decay, self.warmup, self.steps = decay, warmup, 0
+
+    @torch.no_grad()
+    def update(self, net: nn.Module) -> None:
+        """Moves the average towards ``net``."""
+        self.steps += 1
+        keep = self.decay * (1 - math.exp(-self.steps / self.warmup))
+        current = net.state_dict()
+        for name, average in self.net.state_dict().items():
+            if average.dtype.is_floating_point:
+                average.lerp_(current[name].to(average.dtype), 1 - keep)
+            else:
+                average.copy_(current[name])

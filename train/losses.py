@@ -1,0 +1,115 @@
+"""What the network is taught: class scores that tell the overlap, boxes that overlap."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from fusedet.model.decode import decode_boxes
+from fusedet.model.detector import Predictions
+from fusedet.model.head import BranchOutput
+from fusedet.train.assign import Assignment, assign
+from fusedet.train.boxes import box_overlap
+from fusedet.train.config import LossConfig
+
+__all__ = ["BranchLoss", "branch_loss", "detection_loss"]
+
+
+class BranchLoss(NamedTuple):
+    """Losses of one branch, weighted; each a scalar."""
+
+    cls: Tensor
+    box: Tensor
+    l1: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """Their sum."""
+        return self.cls + self.box + self.l1
+
+
+def detection_loss(
+    predictions: Predictions, points: Tensor, strides: Tensor, boxes: Tensor, labels: Tensor, config: LossConfig
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The loss of a batch, averaged over its objects.
+
+    Args:
+        predictions: of both branches.
+        points: ``[A, 2]`` anchor points in pixels.
+        strides: ``[A]``.
+        boxes: ``[B, M, 4]`` xyxy in pixels.
+        labels: ``[B, M]``; negative ones are padding or crowd regions.
+        config: weights and settings.
+
+    Returns:
+        The scalar to minimise, and its parts by name, detached.
+    """
+    many = branch_loss(predictions.one_to_many, points, strides, boxes, labels, config, config.topk)
+    one = branch_loss(predictions.one_to_one, points, strides, boxes, labels, config, 1)
+    total = many.total + config.one_to_one * one.total
+    parts = {
+        "loss": total,
+        "cls": many.cls,
+        "box": many.box,
+        "l1": many.l1,
+        "one_to_one_cls": one.cls,
+        "one_to_one_box": one.box,
+        "one_to_one_l1": one.l1,
+    }
+    return total, {name: value.detach() for name, value in parts.items()}
+
+
+def branch_loss(
+    output: BranchOutput,
+    points: Tensor,
+    strides: Tensor,
+    boxes: Tensor,
+    labels: Tensor,
+    config: LossConfig,
+    topk: int,
+) -> BranchLoss:
+    """The loss of one branch; shapes as in :func:`detection_loss`."""
+    # Overlaps are differences of large numbers: half precision would lose them.
+    logits, distances = output.logits.float(), output.distances.float().transpose(1, 2)  # [B, A, 4]
+    predicted = decode_boxes(distances, points, strides)
+    assignment = assign(
+        logits.detach(),
+        predicted.detach(),
+        points,
+        boxes,
+        labels,
+        topk=topk,
+        alpha=config.alpha,
+        beta=config.beta,
+    )
+    weight_sum = assignment.quality.sum().clamp(min=1)
+    cls = config.cls * _class_loss(logits, labels, assignment, config.label_smoothing) / weight_sum
+
+    positive, quality = assignment.positive, assignment.quality[assignment.positive]
+    if not positive.any():
+        return BranchLoss(cls, distances.sum() * 0, distances.sum() * 0)
+    target = boxes.gather(1, assignment.objects[..., None].expand(-1, -1, 4))[positive]  # [P, 4]
+    overlap = box_overlap(predicted[positive], target, config.iou)
+    box = config.box * ((1 - overlap) * quality).sum() / weight_sum
+    l1 = config.l1 * (_relative_l1(predicted[positive], target) * quality).sum() / weight_sum
+    return BranchLoss(cls, box, l1)
+
+
+def _class_loss(logits: Tensor, labels: Tensor, assignment: Assignment, smoothing: float) -> Tensor:
+    """Binary cross-entropy against the assignment's quality (TOOD, equation 6 without its focal weight), summed."""
+    classes = labels.clamp(min=0).gather(1, assignment.objects)  # [B, A]
+    target = torch.zeros_like(logits).scatter_(1, classes[:, None], assignment.quality[:, None])  # [B, C, A]
+    if smoothing:
+        target = target * (1 - smoothing) + smoothing / logits.shape[1] * assignment.positive[:, None]
+    loss = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    return (loss * ~assignment.ignored[:, None]).sum()
+
+
+def _relative_l1(predicted: Tensor, target: Tensor) -> Tensor:
+    """Distance of the four sides over the object's own width and height, ``[P]``.
+
+    It pulls where overlap losses are flat, and weighs a pixel of a small object more than one of a large object.
+    """
+    size = (target[:, 2:] - target[:, :2]).clamp(min=1).repeat(1, 2)
+    return ((predicted - target).abs() / size).mean(1)

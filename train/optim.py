@@ -1,0 +1,48 @@
+"""Optimiser and learning rate."""
+
+import math
+
+import torch
+from torch import nn
+
+from fusedet.train.config import OptimConfig
+
+__all__ = ["build_optimizer", "learning_rate_factor", "set_learning_rate"]
+
+
+def build_optimizer(net: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
+    """SGD or AdamW in which only kernels decay: BatchNorm's scales and all biases are left alone."""
+    kernels = [p for p in net.parameters() if p.ndim > 1]
+    others = [p for p in net.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": kernels, "weight_decay": config.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    if config.name == "sgd":
+        return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.momentum > 0)
+    return torch.optim.AdamW(groups, lr=config.lr, betas=(config.momentum, 0.999))
+
+
+def learning_rate_factor(epoch: float, epochs: int, config: OptimConfig) -> float:
+    """Learning rate over its peak at a point of the training.
+
+    Args:
+        epoch: epochs done, with the fraction of the present one.
+        epochs: of the whole training.
+        config: warm-up, schedule and last value.
+    """
+    warmup = min(config.warmup_epochs, epochs / 2)
+    if epoch < warmup:
+        return max(epoch / warmup, 1e-3)
+    progress = (epoch - warmup) / max(epochs - warmup, 1e-9)
+    if config.schedule == "constant":
+        return 1.0
+    if config.schedule == "linear":
+        return 1 - (1 - config.final_lr) * progress
+    return config.final_lr + (1 - config.final_lr) * (1 + math.cos(math.pi * progress)) / 2
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
+    """Sets the learning rate of all parameter groups."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate
