@@ -1,0 +1,12 @@
+"""The error that stops an export."""
+
+from fusedet.configs.errors import InputError
+
+__all__ = ["ExportError"]
+
+
+class ExportError(InputError):
+    """A model cannot be exported as asked, or what was exported does not do what the network does.
+
+    Nothing is left at the destination.
+    """
