@@ -52,12 +52,12 @@ def select_top(
         distances: ``[B, 4, A]`` in strides.
         points: ``[A, 2]`` in pixels.
         strides: ``[A]``.
-        count: K; at most A are kept.
+        count: K, at most A.
 
     Returns:
         boxes ``[B, K, 4]`` xyxy in input pixels, scores ``[B, K]`` in (0, 1) highest first, class ids ``[B, K]``.
     """
-    best, kept = logits.amax(1).topk(min(count, points.shape[0]), dim=1)  # [B, K]
+    best, kept = logits.amax(1).topk(count, dim=1)  # [B, K]
     kept_logits = logits.gather(2, kept[:, None].expand(-1, logits.shape[1], -1))  # [B, classes, K]
     kept_distances = distances.gather(2, kept[:, None].expand(-1, 4, -1))  # [B, 4, K]
     boxes = decode_boxes(kept_distances.transpose(1, 2), points[kept], strides[kept])

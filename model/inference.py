@@ -38,7 +38,6 @@ class InferenceGraph(nn.Module):
         if input_format not in ("uint8_nhwc_bgr", "float32_nchw_rgb"):
             raise ValueError(f"input_format must be uint8_nhwc_bgr or float32_nchw_rgb, but got {input_format!r}")
         self.bytes_input = input_format == "uint8_nhwc_bgr"
-        self.max_detections = max_detections or (1000 if nms else 300)
         net = fold(net)
         if self.bytes_input:
             scale_input(net, PIXEL_SCALE)
@@ -47,6 +46,7 @@ class InferenceGraph(nn.Module):
         self.backbone, self.neck = net.backbone, net.neck
         self.head = net.one_to_many if nms else net.one_to_one
         points, strides = anchor_points(input_size or net.config.input_size, STRIDES)
+        self.max_detections = min(max_detections or (1000 if nms else 300), len(points))
         device = next(net.parameters()).device
         self.register_buffer("points", points.to(device), persistent=False)
         self.register_buffer("strides", strides.to(device), persistent=False)
