@@ -1,0 +1,217 @@
+"""``fusedet detect``: runs an exported model on pictures, a video or a camera."""
+
+import argparse
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from itertools import islice
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, TextIO
+
+from fusedet.configs.errors import InputError
+
+if TYPE_CHECKING:  # the runtime itself is imported when the command runs
+    from fusedet.deploy.detections import Detections
+    from fusedet.deploy.detector import Detector, Timings
+    from fusedet.deploy.sinks import Sink
+    from fusedet.deploy.sources import Frame, Source
+
+__all__ = ["add_arguments", "run"]
+
+_PROGRESS_EVERY_S = 0.5
+
+_EPILOG = """\
+SOURCE is a picture, a folder (its own pictures; 'folder/**/*.jpg' also reaches the folders in it), a quoted glob, a
+video file, or a camera: its number, such as 0, or /dev/video0. Ctrl-C stops a video or a camera; what was written until
+then is kept and whole.
+
+exit codes: 0 done; 1 done, but pictures that could not be read were left out; 2 bad input; 130 stopped by Ctrl-C before
+the end (a camera has no end: 0).
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the command's arguments."""
+    parser.epilog = _EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("model", metavar="MODEL", type=Path, help="ONNX file written by fusedet export")
+    parser.add_argument("source", metavar="SOURCE", help="picture, folder, glob, video, camera number or /dev/videoN")
+    parser.add_argument(
+        "--score", type=float, default=0.25, help="lowest score that counts, 0..1 (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--max-detections", type=int, default=300, metavar="N", help="at most so many a picture (default: %(default)s)"
+    )
+    parser.add_argument("--threads", type=int, metavar="N", help="threads of the network (default: cores, at most 4)")
+    parser.add_argument("--limit", type=int, metavar="N", help="stop after N pictures or frames")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder for annotated pictures or video (default: detections/NAME, new)"
+    )
+    parser.add_argument("--no-images", action="store_true", help="write no annotated pictures and no video")
+    parser.add_argument("--json", metavar="FILE", help="write a line of JSON for each picture; - is standard output")
+    parser.add_argument("--show", action="store_true", help="show each picture in a window; q or Esc stops")
+    parser.add_argument("--force", action="store_true", help="write into a folder that is not empty, replace FILE")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Detects, writes what was asked for, and prints a summary; returns the exit code.
+
+    Raises:
+        InputError: the model, the source, a setting or a place to write to cannot be used.
+    """
+    # OpenCV and FFmpeg tell standard error at length what is said in one line here. They read this when they load.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    from fusedet.deploy.detector import Detector
+    from fusedet.deploy.sources import open_source
+
+    _check_arguments(args)
+    detector = Detector(
+        args.model, score_threshold=args.score, max_detections=args.max_detections, threads=args.threads
+    )
+    tally = _Tally()
+    with _os_errors_in_one_line(), closing(open_source(args.source)) as source, ExitStack() as stack:
+        _keep_inputs_safe(args, source)
+        folder = None if args.no_images else _make_folder(args.out, source.label)
+        sinks = _open_sinks(args, source, folder, stack)
+        if source.fps is not None:
+            print(f"{args.source}: Ctrl-C stops, and keeps what was written", file=sys.stderr)
+        stopped = _detect(detector, islice(source, args.limit), sinks, tally)
+    summary = sys.stderr if args.json == "-" else sys.stdout
+    tally.print(summary, "frames" if source.fps is not None else "pictures", source.unreadable)
+    for place in filter(None, (folder, args.json)):
+        if place != "-":
+            print(f"written: {place}", file=summary)
+    if stopped and not source.live:
+        return 130
+    return 1 if source.unreadable else 0
+
+
+def _check_arguments(args: argparse.Namespace) -> None:
+    if args.limit is not None and args.limit < 1:
+        raise InputError(f"--limit must be at least 1, but got {args.limit}")
+    if args.out is None:
+        return
+    if args.no_images:
+        raise InputError(f"--out {args.out} is the folder for annotated pictures, but --no-images writes none")
+    if args.out.exists() and not args.out.is_dir():
+        raise InputError(f"--out {args.out}: expected a folder, but this is a file")
+    if args.out.exists() and any(args.out.iterdir()) and not args.force:
+        raise InputError(f"--out {args.out}: this folder is not empty; choose another, or add --force to write into it")
+
+
+def _keep_inputs_safe(args: argparse.Namespace, source: "Source") -> None:
+    """Not even --force may write over what is being read."""
+    inputs = {path.resolve() for path in (*source.files, args.model)}
+    if args.out is not None and any(args.out.resolve() in path.parents for path in inputs):
+        raise InputError(f"--out {args.out}: this folder holds what is to be read; choose another")
+    if args.json is not None and Path(args.json).resolve() in inputs:
+        raise InputError(f"--json {args.json}: this file is to be read; choose another")
+
+
+def _make_folder(out: Path | None, label: str) -> Path:
+    from fusedet.deploy.sinks import new_folder
+
+    if out is None:
+        return new_folder(Path("detections") / (label or "pictures"))
+    out.mkdir(parents=True, exist_ok=True)
+    return out
+
+
+def _open_sinks(args: argparse.Namespace, source: "Source", folder: Path | None, stack: ExitStack) -> "list[Sink]":
+    """The sinks that were asked for; ``stack`` closes them and their files."""
+    from fusedet.deploy.sinks import AnnotatedPictures, AnnotatedVideo, JsonLines, Window
+
+    sinks: list[Sink] = []
+    if args.show:
+        sinks.append(Window(f"fusedet: {args.source}"))
+    if args.json is not None:
+        stream = sys.stdout if args.json == "-" else stack.enter_context(_open_json(args.json, args.force))
+        sinks.append(JsonLines(stream))
+    if folder is not None:
+        is_stream = source.fps is not None
+        sinks.append(
+            AnnotatedVideo(folder / f"{source.label}.mp4", source.fps) if is_stream else AnnotatedPictures(folder)
+        )
+    for sink in sinks:
+        stack.callback(sink.close)
+    return sinks
+
+
+def _open_json(path: str, force: bool) -> TextIO:
+    try:
+        return open(path, "w" if force else "x", encoding="ascii")
+    except FileExistsError as error:
+        raise InputError(f"--json {path}: this file exists; choose another, or add --force to replace it") from error
+
+
+def _detect(detector: "Detector", frames: "Iterator[Frame]", sinks: "Sequence[Sink]", tally: "_Tally") -> bool:
+    """Feeds every frame to the detector and the result to the sinks; True when Ctrl-C ended it."""
+    import numpy as np
+
+    from fusedet.deploy.sinks import WindowClosed
+
+    detector(np.zeros((*detector.input_size, 3), np.uint8))  # the first run takes longer: it lays out the memory
+    tally.start()
+    try:
+        for frame in frames:
+            detections = detector(frame.image)
+            for sink in sinks:
+                sink.write(frame, detections)
+            tally.add(detections, detector.timings)
+    except KeyboardInterrupt:
+        return True
+    except BrokenPipeError:  # whoever read the JSON lines has had enough; nothing more may go there, not even at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except WindowClosed:
+        pass
+    return False
+
+
+@contextmanager
+def _os_errors_in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{error.filename or 'output'}: cannot be written: {error.strerror}") from error
+
+
+class _Tally:
+    """Counts what was found and how long it took."""
+
+    def __init__(self) -> None:
+        self._by_class: Counter[str] = Counter()
+        self._timings: list[Timings] = []
+        self._start = self._last = self._told = perf_counter()
+
+    def start(self) -> None:
+        self._start = self._last = self._told = perf_counter()
+
+    def add(self, detections: "Detections", timings: "Timings") -> None:
+        """Counts one picture, and says on a terminal how far it is."""
+        self._by_class.update(detections.labels)
+        self._timings.append(timings)
+        self._last = perf_counter()
+        if self._last - self._told > _PROGRESS_EVERY_S and sys.stderr.isatty():
+            self._told = self._last
+            print(f"\r{len(self._timings)} ", end="", file=sys.stderr, flush=True)
+
+    def print(self, stream: TextIO, things: str, unreadable: int) -> None:
+        """Prints the summary. The rate is of everything: reading, detecting, drawing and writing."""
+        import numpy as np
+
+        count = len(self._timings)
+        if count:
+            rate = count / (self._last - self._start)
+            print(f"{count} {things}, {self._by_class.total()} detections, {rate:.1f} {things}/s", file=stream)
+            for name, number in self._by_class.most_common():
+                print(f"  {name}: {number}", file=stream)
+            print("ms            p50     p95", file=stream)
+            for label, part in (("pre", "pre"), ("network", "inference"), ("post", "post")):
+                half, most = np.percentile([getattr(timings, part) for timings in self._timings], (50, 95))
+                print(f"  {label:<8}{half:7.2f} {most:7.2f}", file=stream)
+        if unreadable:
+            print(f"left out: {unreadable} {things} that could not be read", file=stream)

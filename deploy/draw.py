@@ -1,0 +1,101 @@
+"""Draws detections into a picture, legible on any background and at any size."""
+
+import colorsys
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusedet.deploy.detections import Detections
+from fusedet.deploy.opencv import cv2
+
+__all__ = ["class_color", "draw_detections"]
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+#: Turning the hue by the golden ratio keeps any number of first classes far apart.
+_GOLDEN = 0.618034
+_BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
+
+
+def class_color(class_id: int) -> tuple[int, int, int]:
+    """The colour of a class in BGR: the same in every picture, and unlike its neighbours'."""
+    hue = (0.03 + class_id * _GOLDEN) % 1
+    saturation, value = ((0.85, 1.0), (0.6, 1.0), (0.95, 0.8))[class_id % 3]
+    red, green, blue = colorsys.hsv_to_rgb(hue, saturation, value)
+    return round(255 * blue), round(255 * green), round(255 * red)
+
+
+def draw_detections(image_bgr: NDArray[np.uint8], detections: Detections) -> NDArray[np.uint8]:
+    """A copy of the picture with boxes, class names and scores.
+
+    Args:
+        image_bgr: uint8 ``[H, W, 3]``; left as it is.
+        detections: boxes in pixels of this picture. The best lie on top.
+
+    Returns:
+        uint8 ``[H, W, 3]``.
+    """
+    canvas = np.ascontiguousarray(image_bgr).copy()
+    height, width = canvas.shape[:2]
+    thickness = max(1, round(0.0035 * (height + width) / 2))
+    colors = [class_color(int(class_id)) for class_id in detections.class_ids]
+    corners = np.rint(detections.boxes_xyxy).astype(int).tolist()
+    texts = [f"{label} {score:.2f}" for label, score in zip(detections.labels, detections.scores, strict=True)]
+    pen = _Pen.for_thickness(thickness)
+    plates: list[tuple[int, int, int, int]] = []
+    for text, box in zip(texts, corners, strict=True):  # the best first: they get the best places
+        plates.append(_place(box, *pen.plate_size(text), canvas.shape[:2], plates))
+    worst_first = range(len(detections) - 1, -1, -1)
+    for i in worst_first:
+        left, top, right, bottom = corners[i]
+        # The last pixel inside the box, so that boxes at the picture's border are wholly visible.
+        far = (max(left, min(right, width) - 1), max(top, min(bottom, height) - 1))
+        cv2.rectangle(canvas, (left, top), far, colors[i], thickness, cv2.LINE_AA)
+    for i in worst_first:  # after all boxes, so that none crosses a label
+        pen.write(canvas, texts[i], plates[i], colors[i])
+    return canvas
+
+
+@dataclass(frozen=True)
+class _Pen:
+    """Size of the letters, width of their strokes, and the free margin around them in pixels."""
+
+    size: float
+    stroke: int
+    margin: int
+
+    @classmethod
+    def for_thickness(cls, thickness: int) -> "_Pen":
+        stroke = max(1, thickness // 2)
+        return cls(max(0.4, 0.25 * thickness + 0.15), stroke, stroke + 2)
+
+    def plate_size(self, text: str) -> tuple[int, int]:
+        """``(width, height)`` of the plate under ``text``."""
+        (width, height), baseline = cv2.getTextSize(text, _FONT, self.size, self.stroke)
+        return width + 2 * self.margin, height + baseline + self.margin
+
+    def write(
+        self, canvas: NDArray[np.uint8], text: str, plate: tuple[int, int, int, int], color: tuple[int, int, int]
+    ) -> None:
+        """Fills ``plate`` with ``color`` and writes ``text`` on it, black or white, whichever is legible."""
+        left, top, right, bottom = plate
+        cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), color, cv2.FILLED)
+        blue, green, red = color
+        ink = _BLACK if 0.114 * blue + 0.587 * green + 0.299 * red > 130 else _WHITE  # luma of ITU-R BT.601
+        (_, text_height), _ = cv2.getTextSize(text, _FONT, self.size, self.stroke)
+        foot = (left + self.margin, top + self.margin + text_height)
+        cv2.putText(canvas, text, foot, _FONT, self.size, ink, self.stroke, cv2.LINE_AA)
+
+
+def _place(
+    box: list[int], width: int, height: int, picture_hw: tuple[int, int], taken: list[tuple[int, int, int, int]]
+) -> tuple[int, int, int, int]:
+    """The plate of ``width`` x ``height``: above the box, else inside its top, else below it, else over others."""
+    left = max(0, min(box[0], picture_hw[1] - width))
+    tops = [top for top in (box[1] - height, box[1], box[3]) if 0 <= top <= picture_hw[0] - height]
+    places = [(left, top, left + width, top + height) for top in tops or [0]]
+    return next((place for place in places if not any(_overlap(place, other) for other in taken)), places[0])
+
+
+def _overlap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
