@@ -236,7 +236,7 @@ def _constants(graph: onnx.GraphProto) -> dict[str, NDArray[np.generic]]:
     tensors = {tensor.name: tensor for tensor in graph.initializer if tensor.name not in inputs}
     for node in graph.node:
         if node.op_type == "Constant":
-            tensors.update({node.output[0]: a.t for a in node.attribute if a.name == "value"})
+            tensors.update((node.output[0], a.t) for a in node.attribute if a.name == "value")
     return {name: numpy_helper.to_array(t) for name, t in tensors.items() if int(np.prod(t.dims)) == 1}
 
 

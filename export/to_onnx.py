@@ -1,7 +1,8 @@
 """From the network to a plain ONNX graph, which any ONNX runtime can read."""
 
-import io
+import tempfile
 import warnings
+from pathlib import Path
 
 import onnx
 import torch
@@ -38,7 +39,7 @@ def to_onnx(graph: InferenceGraph, contract: Contract, *, dynamic_batch: bool = 
     example = _example_input(contract).to(graph.points.device)
     with torch.no_grad():
         outputs = graph(example)
-    model = fold_constants(onnx.load_from_string(_trace(graph, example, dynamic_batch)))
+    model = fold_constants(_trace(graph, example, dynamic_batch))
     batch = _BATCH if dynamic_batch else 1
     for value, output in zip(model.graph.output, outputs, strict=True):
         # The tracer gives up on some of the sizes when the batch is open.
@@ -52,26 +53,26 @@ def to_onnx(graph: InferenceGraph, contract: Contract, *, dynamic_batch: bool = 
     return model
 
 
-def _trace(graph: InferenceGraph, example: torch.Tensor, dynamic_batch: bool) -> bytes:
-    """The serialised graph as torch's tracer gives it."""
+def _trace(graph: InferenceGraph, example: torch.Tensor, dynamic_batch: bool) -> onnx.ModelProto:
+    """The graph as torch's tracer gives it."""
     names = (INPUT_NAME, *OUTPUT_NAMES)
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # The tracing exporter is deprecated in favour of one that needs the package onnxscript, takes seven times as
         # long, and gains nothing for a graph of convolutions.
         deprecated = "You are using the legacy TorchScript-based ONNX export|The feature will be removed"
         warnings.filterwarnings("ignore", message=deprecated, category=DeprecationWarning)
+        path = Path(folder) / "traced.onnx"
         torch.onnx.export(
             graph,
             (example,),
-            buffer,
+            path,
             dynamo=False,
             opset_version=OPSET,
             input_names=[INPUT_NAME],
             output_names=list(OUTPUT_NAMES),
             dynamic_axes={name: {0: _BATCH} for name in names} if dynamic_batch else None,
         )
-    return buffer.getvalue()
+        return onnx.load(path)
 
 
 def _example_input(contract: Contract) -> torch.Tensor:

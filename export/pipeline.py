@@ -1,0 +1,236 @@
+"""The whole export: network -> plain file and fused file, verified before either reaches its place."""
+
+import logging
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+
+from fusedet.configs.errors import InputError
+from fusedet.deploy.contract import Contract
+from fusedet.export.errors import ExportError
+from fusedet.export.fuse import Declined, fuse, standing_activations
+from fusedet.export.ops import count_ops, optimize
+from fusedet.export.to_onnx import to_onnx
+from fusedet.export.verify import Agreement, load_pictures, verify
+from fusedet.model import STRIDES, DetectorNet, InferenceGraph, count_macs, count_parameters, load_detector
+
+__all__ = ["ExportResult", "export_onnx", "find_checkpoint", "output_paths"]
+
+_MOST_NAMED = 5
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What was written, and what is known of it.
+
+    Attributes:
+        plain: the plain ONNX file.
+        fused: the file in which activations live in their convolutions.
+        contract: what both files say of themselves.
+        fused_activations: how many activations moved into a convolution.
+        declined: activations that could not, each with the reason; empty unless ``allow_unfused`` was given.
+        plain_ops: operators in the plain file.
+        fused_ops: operators in the fused file.
+        optimized_ops: operators that ONNX Runtime runs on this machine for the fused file, at its highest level.
+        standing: names of the activations that still stand alone among these.
+        agreement: torch with the plain file, and the plain with the fused one.
+    """
+
+    plain: Path
+    fused: Path
+    contract: Contract
+    fused_activations: int
+    declined: tuple[Declined, ...]
+    plain_ops: Counter[str]
+    fused_ops: Counter[str]
+    optimized_ops: Counter[str]
+    standing: tuple[str, ...]
+    agreement: tuple[Agreement, Agreement]
+
+
+def export_onnx(
+    model: str | Path | DetectorNet,
+    out: str | Path | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    extra: Mapping[str, str] | None = None,
+    nms: bool = False,
+    nms_iou: float = 0.6,
+    input_format: str = "uint8_nhwc_bgr",
+    input_size: tuple[int, int] | None = None,
+    max_detections: int | None = None,
+    dynamic_batch: bool = False,
+    images: str | Path | None = None,
+    allow_unfused: bool = False,
+    overwrite: bool = False,
+) -> ExportResult:
+    """Writes ``NAME.onnx`` and ``NAME.fused.onnx``, after a check that both find what the network finds.
+
+    The fused file is the one to run on CPUs and boards. The plain one is for everything else: other runtimes,
+    converters, and GPUs, whose kernels refuse a ``FusedConv`` with LeakyReLU.
+
+    Args:
+        model: a checkpoint, a run folder with ``best.pt`` in it, or a network.
+        out: the plain file to write, or a folder; left out, beside the checkpoint.
+        names: class names; a checkpoint knows its own.
+        extra: free text for the metadata, added to what is known: training data, metrics, versions, licence, size.
+        nms: export the one-to-many branch, whose boxes need non-maximum suppression; else the one-to-one branch.
+        nms_iou: IoU above which that suppression drops a box.
+        input_format: one of :data:`fusedet.deploy.contract.INPUT_FORMATS`.
+        input_size: ``(height, width)`` in pixels, multiples of 32; left out, that of the training.
+        max_detections: boxes for each picture; left out, 300, or 1000 with ``nms``.
+        dynamic_batch: leave the number of pictures in a batch open. A fixed 1 is a few percent faster.
+        images: folder, picture or video to verify on; left out, drawn pictures.
+        allow_unfused: write the files although activations stand outside convolutions.
+        overwrite: replace files that are there.
+
+    Raises:
+        ExportError: an activation cannot be fused, or the files do not do what the network does.
+        InputError: an argument or the checkpoint cannot be used, or a file is already there.
+    """
+    checkpoint = None if isinstance(model, DetectorNet) else find_checkpoint(Path(model))
+    plain_path, fused_path = output_paths(checkpoint, out)
+    _refuse_to_overwrite((plain_path, fused_path), overwrite)
+    net, meta = (model, {}) if isinstance(model, DetectorNet) else load_detector(find_checkpoint(Path(model)))
+    pictures = None if images is None else load_pictures(Path(images))
+
+    size = _checked_size(input_size or net.config.input_size)
+    if max_detections is not None and max_detections < 1:
+        raise InputError(f"max_detections must be at least 1, but got {max_detections}")
+    contract = Contract(
+        names=_checked_names(names or meta.get("names"), net),
+        input_size=size,
+        input_format=input_format,
+        nms=nms,
+        nms_iou=nms_iou,
+        strides=STRIDES,
+        activation=net.config.activation,
+        negative_slope=net.config.negative_slope if net.config.activation == "leaky_relu" else 0.0,
+        extra={**_known_facts(net, meta, size), **(extra or {})},
+    )
+    graph = InferenceGraph(
+        net, nms=nms, input_format=input_format, max_detections=max_detections, input_size=size
+    ).eval()
+    plain = to_onnx(graph, contract, dynamic_batch=dynamic_batch)
+    fusion = fuse(plain)
+    onnx.checker.check_model(fusion.model, full_check=True)  # FusedConv is unknown to it; everything around is checked
+    if fusion.declined and not allow_unfused:
+        raise ExportError(_unfused_message(fusion.declined))
+
+    plain_path.parent.mkdir(parents=True, exist_ok=True)
+    # Both files are made in a folder beside their place, on the same disk, and moved when they have proved themselves.
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=plain_path.parent) as folder:
+        parts = [Path(folder) / path.name for path in (plain_path, fused_path)]
+        for part, content in zip(parts, (plain, fusion.model), strict=True):
+            part.write_bytes(content.SerializeToString(deterministic=True))
+        agreement = verify(graph, *parts, pictures)
+        optimized = optimize(parts[1])
+        for part, path in zip(parts, (plain_path, fused_path), strict=True):
+            os.replace(part, path)
+            _log.info("wrote %s", path)
+    return ExportResult(
+        plain=plain_path,
+        fused=fused_path,
+        contract=contract,
+        fused_activations=len(fusion.fused),
+        declined=fusion.declined,
+        plain_ops=count_ops(plain),
+        fused_ops=count_ops(fusion.model),
+        optimized_ops=count_ops(optimized),
+        standing=standing_activations(optimized),
+        agreement=agreement,
+    )
+
+
+def find_checkpoint(path: Path) -> Path:
+    """``path``, or ``best.pt`` in it where it is a run folder.
+
+    Raises:
+        InputError: there is neither.
+    """
+    if path.is_dir():
+        if not (path / "best.pt").is_file():
+            raise InputError(f"{path}: expected a checkpoint or a run folder, but this folder has no best.pt")
+        return path / "best.pt"
+    if not path.is_file():
+        raise InputError(f"{path}: no such checkpoint")
+    return path
+
+
+def output_paths(checkpoint: Path | None, out: str | Path | None) -> tuple[Path, Path]:
+    """Where the plain and the fused file go.
+
+    Raises:
+        InputError: ``out`` is neither a folder nor an ``.onnx`` file, or missing where no checkpoint gives a place.
+    """
+    name = checkpoint.stem if checkpoint else "model"
+    if out is None:
+        if checkpoint is None:
+            raise InputError("out must name a file or a folder when a network is exported, but it is None")
+        plain = checkpoint.with_suffix(".onnx")
+    elif Path(out).suffix == ".onnx":
+        plain = Path(out)
+    elif Path(out).is_dir() or not Path(out).suffix:
+        plain = Path(out) / f"{name}.onnx"
+    else:
+        raise InputError(f"{out}: expected a folder or a file that ends in .onnx")
+    return plain, plain.with_suffix(".fused.onnx")
+
+
+def _refuse_to_overwrite(paths: Sequence[Path], overwrite: bool) -> None:
+    for path in paths:
+        if path.is_dir():
+            raise InputError(f"{path}: expected a file, but this is a folder")
+        if path.exists() and not overwrite:
+            raise InputError(f"{path}: is already there; --force replaces it")
+
+
+def _checked_size(size: tuple[int, int]) -> tuple[int, int]:
+    stride = max(STRIDES)
+    if len(size) != 2 or any(side < stride or side % stride for side in size):
+        raise InputError(f"input_size must be (height, width) in multiples of {stride}, but got {size}")
+    return size
+
+
+def _checked_names(names: Sequence[str] | None, net: DetectorNet) -> tuple[str, ...]:
+    if names is None:
+        raise InputError("names must be given when a network is exported: it does not know its classes by name")
+    if len(names) != net.config.classes:
+        raise InputError(f"the network has {net.config.classes} classes, but {len(names)} names were given")
+    return tuple(names)
+
+
+def _known_facts(net: DetectorNet, meta: Mapping[str, Any], size: tuple[int, int]) -> dict[str, str]:
+    """What people will want to know of the file later on."""
+    facts = {
+        "parameters": str(count_parameters(net)),
+        "macs": str(count_macs(net, size)),
+        "fusedet": version("fusedet"),
+        "torch": torch.__version__,
+        "onnx": onnx.__version__,
+        "licence": str(meta.get("licence", "weights: subject to the terms of the training data; software: Apache-2.0")),
+    }
+    if meta.get("data"):
+        facts["data"] = str(meta["data"])
+    if meta.get("metrics"):
+        facts["metrics"] = ", ".join(f"{name} {value:.4g}" for name, value in meta["metrics"].items())
+    if "epoch" in meta:
+        facts["epoch"] = str(meta["epoch"])
+    return facts
+
+
+def _unfused_message(declined: Sequence[Declined]) -> str:
+    shown = "; ".join(map(str, declined[:_MOST_NAMED]))
+    more = f"; and {len(declined) - _MOST_NAMED} more" if len(declined) > _MOST_NAMED else ""
+    remedy = "(--allow-unfused writes the files all the same)"
+    return f"{len(declined)} activations stand outside convolutions: {shown}{more} {remedy}"

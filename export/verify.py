@@ -1,0 +1,296 @@
+"""Proof that an exported file finds what the network finds, box by box, on pictures.
+
+The network in torch, the plain file and the fused file look at the same letterboxed pictures. Each detection of one
+must have one counterpart in the other, both ways round: same class, nearly the same score, nearly the same box.
+Elementwise differences of the outputs would not do: two detections of nearly equal score may change places.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import torch
+from numpy.typing import NDArray
+
+from fusedet.deploy.contract import OUTPUT_NAMES, Contract
+from fusedet.deploy.opencv import cv2
+from fusedet.deploy.preprocess import letterbox, to_blob
+from fusedet.deploy.session import open_session, read_contract
+from fusedet.deploy.sources import open_source
+from fusedet.export.errors import ExportError
+from fusedet.model import InferenceGraph
+
+__all__ = ["Agreement", "Tolerance", "compare", "draw_pictures", "load_pictures", "verify"]
+
+#: Pictures by the name that an error message gives them: uint8 ``[H, W, 3]`` in BGR.
+Pictures = Mapping[str, NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far two runs of one network may differ: rounding, and no more.
+
+    Attributes:
+        threshold: detections from this score on must have a counterpart. Where the best score of a picture is lower,
+            as in a network that has learned nothing, it is the median of the scores instead: the better half counts.
+        score: largest difference of scores, as a fraction of the threshold.
+        iou: least IoU of a detection and its counterpart.
+        side: a box whose sides move less than this fraction of its largest coordinate is the same, whatever its IoU:
+            boxes without area have none, and a network that has learned nothing gives such boxes.
+        tie: scores this near, as a fraction of the threshold, to the lowest one kept may fall off the end of the list
+            in one run and not in the other.
+    """
+
+    threshold: float = 0.1
+    score: float = 0.01
+    iou: float = 0.99
+    side: float = 1e-4
+    tie: float = 1e-4
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How well two runs agree.
+
+    Attributes:
+        between: what was compared, for example ``("torch", "plain")``.
+        pictures: how many.
+        compared: detections that have their counterpart.
+        tied: detections that fell off the end of the other list by a hair.
+        score: largest difference of scores in a pair.
+        side_px: largest difference of a box side in a pair, in input pixels.
+        iou: least IoU of a pair.
+    """
+
+    between: tuple[str, str]
+    pictures: int
+    compared: int
+    tied: int
+    score: float
+    side_px: float
+    iou: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.between[0]} = {self.between[1]}: {self.compared} boxes on {self.pictures} pictures, largest "
+            f"difference {self.score:.1e} in score, {self.side_px:.1e} px in position"
+        )
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a graph gave for one picture: boxes ``[K, 4]`` xyxy in input pixels, scores ``[K]``, class ids ``[K]``."""
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    class_ids: NDArray[np.int64]
+
+
+@dataclass
+class _Tally:
+    """Pairs found so far."""
+
+    compared: int = 0
+    tied: int = 0
+    scores: list[float] = field(default_factory=list)
+    sides: list[float] = field(default_factory=list)
+    ious: list[float] = field(default_factory=list)
+
+
+def verify(
+    graph: InferenceGraph,
+    plain: Path,
+    fused: Path,
+    pictures: Pictures | None = None,
+    tolerance: Tolerance | None = None,
+) -> tuple[Agreement, Agreement]:
+    """Compares torch with the plain file, and the plain file with the fused one.
+
+    Args:
+        graph: what was exported.
+        plain: the plain ONNX file.
+        fused: its rewritten form.
+        pictures: what to look at; left out, drawn ones.
+        tolerance: left out, the defaults.
+
+    Raises:
+        ExportError: a detection has no counterpart, an output is not finite, or there was nothing to compare.
+        InputError: ONNX Runtime cannot run a file.
+    """
+    pictures = pictures or draw_pictures()
+    session = open_session(plain)
+    contract = read_contract(session, str(plain))
+    blobs = [
+        to_blob([letterbox(image, contract.input_size, contract.pad_value)[0]], contract.input_format)
+        for image in pictures.values()
+    ]
+    expected = _run_torch(graph, blobs)
+    from_plain = _run_onnx(session, blobs)
+    from_fused = _run_onnx(open_session(fused), blobs)
+    anchors = sum((contract.input_size[0] // s) * (contract.input_size[1] // s) for s in contract.strides)
+    names, tolerance = list(pictures), tolerance or Tolerance()
+    return (
+        compare(("torch", "plain"), expected, from_plain, names, contract, tolerance, anchors),
+        compare(("plain", "fused"), from_plain, from_fused, names, contract, tolerance, anchors),
+    )
+
+
+def compare(
+    between: tuple[str, str],
+    first: Sequence[Outputs],
+    second: Sequence[Outputs],
+    pictures: Sequence[str],
+    contract: Contract,
+    tolerance: Tolerance,
+    anchors: int,
+) -> Agreement:
+    """Pairs the detections of two runs on the same pictures.
+
+    Args:
+        between: names of the two.
+        first, second: outputs for each picture.
+        pictures: the pictures' names.
+        contract: names the classes.
+        tolerance: see :class:`Tolerance`.
+        anchors: how many boxes there were to choose from: with all of them kept nothing falls off the list.
+
+    Raises:
+        ExportError: see :func:`verify`.
+    """
+    total, conclusive = _Tally(), 0
+    for picture, one, other in zip(pictures, first, second, strict=True):
+        for name, outputs in zip(between, (one, other), strict=True):
+            if not (np.isfinite(outputs.boxes).all() and np.isfinite(outputs.scores).all()):
+                raise ExportError(f"{picture}: {name} gives boxes or scores that are not finite numbers")
+        before = total.compared, total.tied
+        _pair_picture(between, one, other, picture, contract, tolerance, anchors, total)
+        compared, tied = total.compared - before[0], total.tied - before[1]
+        conclusive += compared > tied
+    if not conclusive:
+        raise ExportError(
+            f"{between[0]} and {between[1]} cannot be compared on {len(pictures)} pictures: "
+            "their scores are too nearly equal; give pictures of what the network was trained on"
+        )
+    return Agreement(
+        between, len(pictures), total.compared, total.tied, max(total.scores), max(total.sides), min(total.ious)
+    )
+
+
+def _pair_picture(
+    between: tuple[str, str],
+    one: Outputs,
+    other: Outputs,
+    picture: str,
+    contract: Contract,
+    tolerance: Tolerance,
+    anchors: int,
+    tally: _Tally,
+) -> None:
+    """Finds the counterpart of every detection that counts, first of ``one`` in ``other``, then the other way."""
+    threshold = tolerance.threshold
+    if one.scores.max() < threshold:
+        threshold = float(np.median(one.scores))
+    free_one, free_other = (np.ones(len(outputs.scores), bool) for outputs in (one, other))
+    sides = ((between, one, free_one, other, free_other), (between[::-1], other, free_other, one, free_one))
+    for (here, there), own, own_free, opposite, opposite_free in sides:
+        for index in np.flatnonzero((own.scores >= threshold) & own_free):
+            score, box = own.scores[index], own.boxes[index]
+            moved = np.abs(opposite.boxes - box).max(axis=1)
+            ious = _iou(box, opposite.boxes)
+            score_gaps = np.abs(opposite.scores - score)
+            same_class = opposite.class_ids == own.class_ids[index]
+            same_box = (ious >= tolerance.iou) | (moved <= tolerance.side * max(1.0, float(np.abs(box).max())))
+            fits = same_class & same_box & (score_gaps <= tolerance.score * threshold) & opposite_free
+            if fits.any():
+                match = int(np.where(fits, moved, np.inf).argmin())
+                own_free[index] = opposite_free[match] = False
+                tally.compared += 1
+                tally.scores.append(float(score_gaps[match]))
+                tally.sides.append(float(moved[match]))
+                tally.ious.append(float(ious[match]))
+            elif len(opposite.scores) < anchors and score <= opposite.scores.min() + tolerance.tie * threshold:
+                tally.tied += 1
+            else:
+                what = f"{contract.names[own.class_ids[index]]} {score:.4f} at {np.round(box, 1).tolist()}"
+                near = int(np.where(same_class, ious, -1).argmax())
+                nearest = (
+                    f"the nearest of its class has score {opposite.scores[near]:.4f} and IoU {ious[near]:.3f}"
+                    if same_class.any()
+                    else "there is none of its class"
+                )
+                raise ExportError(f"{picture}: {here} finds {what}, {there} does not: {nearest}")
+
+
+def _iou(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.float64]:
+    """IoU ``[N]`` of one xyxy box ``[4]`` with ``[N, 4]``; 0 where neither has an area."""
+    a, b = box.astype(np.float64), boxes.astype(np.float64)
+    shared = (np.minimum(a[2:], b[:, 2:]) - np.maximum(a[:2], b[:, :2])).clip(0).prod(axis=1)
+    union = (a[2:] - a[:2]).clip(0).prod() + (b[:, 2:] - b[:, :2]).clip(0).prod(axis=1) - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+@torch.inference_mode()
+def _run_torch(graph: InferenceGraph, blobs: Sequence[NDArray[np.generic]]) -> list[Outputs]:
+    device = graph.points.device
+    outputs = [graph.eval()(torch.from_numpy(blob).to(device)) for blob in blobs]
+    return [Outputs(*(array[0].cpu().numpy() for array in arrays)) for arrays in outputs]
+
+
+def _run_onnx(session: ort.InferenceSession, blobs: Sequence[NDArray[np.generic]]) -> list[Outputs]:
+    """One picture at a time, or three where the batch is open, so that pictures which leak into each other show."""
+    network_input = session.get_inputs()[0]
+    size = 1 if network_input.shape[0] == 1 else 3
+    results = []
+    for start in range(0, len(blobs), size):
+        batch = np.concatenate(blobs[start : start + size])
+        arrays = session.run(OUTPUT_NAMES, {network_input.name: batch})
+        results += [Outputs(*of_picture) for of_picture in zip(*arrays, strict=True)]
+    return results
+
+
+def load_pictures(source: Path, limit: int = 32) -> dict[str, NDArray[np.uint8]]:
+    """The first pictures of a folder, a file or a video, by name.
+
+    Raises:
+        InputError: there is none that can be read.
+    """
+    opened = open_source(str(source))
+    try:
+        pictures = {f"{frame.name} #{frame.index}": frame.image for frame in islice(opened, limit)}
+    finally:
+        opened.close()
+    if not pictures:
+        raise ExportError(f"{source}: no picture there can be read")
+    return pictures
+
+
+def draw_pictures(count: int = 4, seed: int = 0) -> dict[str, NDArray[np.uint8]]:
+    """Pictures with something in them: shapes in colours on a slope of light, with a camera's grain, in several sizes.
+
+    Noise alone would light every anchor point alike, and a flat picture would give equal scores everywhere.
+    """
+    rng = np.random.default_rng(seed)
+    sizes = ((240, 320), (320, 240), (300, 300), (180, 480))
+    return {f"drawn picture {i + 1}": _draw(rng, *sizes[i % len(sizes)]) for i in range(count)}
+
+
+def _draw(rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
+    rows, columns = np.mgrid[0:height, 0:width]
+    slope = rng.uniform(-0.3, 0.3, (2, 3))
+    image = 128 + rows[..., None] * slope[0] + columns[..., None] * slope[1]
+    image = np.ascontiguousarray((image + rng.normal(0, 4, (height, width, 3))).clip(0, 255), np.uint8)
+    for _ in range(12):
+        x, y = int(rng.integers(width)), int(rng.integers(height))
+        side = int(rng.integers(8, height // 2))
+        colour = tuple(int(level) for level in rng.integers(0, 256, 3))
+        shape = rng.integers(3)
+        if shape == 0:
+            cv2.rectangle(image, (x, y), (x + side, y + side // 2), colour, -1)
+        elif shape == 1:
+            cv2.circle(image, (x, y), side // 2, colour, -1)
+        else:
+            cv2.line(image, (x, y), (x + side, y - side), colour, 5)
+    return image
