@@ -176,7 +176,7 @@ def _os_errors_in_one_line() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"{error.filename or 'output'}: cannot be written: {error.strerror}") from error
+        raise InputError(f"{error.filename or 'output'}: {error.strerror}") from error
 
 
 class _Tally:

@@ -58,8 +58,8 @@ def new_folder(wanted: Path) -> Path:
 def to_record(frame: Frame, detections: Detections) -> dict[str, Any]:
     """What was found in a frame, as plain values for JSON.
 
-    Keys: ``source``, ``frame`` (its index), ``time_s`` (null for a picture), ``width``, ``height`` and ``detections``, a
-    list of ``box_xyxy`` (pixels of the picture), ``score``, ``class_id`` and ``name``, highest score first.
+    Keys: ``source``, ``frame`` (its index), ``time_s`` (null for a picture), ``width``, ``height`` and ``detections``:
+    a list of ``box_xyxy`` (pixels of the picture), ``score``, ``class_id`` and ``name``, highest score first.
     """
     height, width = frame.image.shape[:2]
     found = zip(
@@ -179,12 +179,12 @@ class AnnotatedVideo:
         self._writer = writer
 
 
-class WindowClosed(Exception):
+class WindowClosed(Exception):  # noqa: N818 - not an error
     """The user has seen enough."""
 
 
 class Window:
-    """Shows each picture with its detections: a stream as it comes, pictures until a key is pressed; q or Esc ends it."""
+    """Shows each picture with its detections: a stream as it comes, a picture until a key is pressed."""
 
     def __init__(self, title: str) -> None:
         """Opens the window.

@@ -1,0 +1,133 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from fusedet.deploy import Contract, Letterbox, decode_outputs, nms
+
+A = (0, 0, 10, 10)
+HALF_OF_A = (0, 0, 10, 5)  # IoU with A is 0.5
+NEXT_TO_A = (10, 0, 20, 10)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "scores", "class_ids", "threshold", "kept"),
+    [
+        ([], [], [], 0.5, []),
+        ([A], [0.3], [0], 0.5, [0]),
+        ([A, A], [0.3, 0.9], [0, 0], 0.5, [1]),  # the better one stays
+        ([A, A], [0.5, 0.5], [0, 0], 0.5, [0]),  # a tie: the first stays
+        ([A, A], [0.3, 0.9], [0, 1], 0.5, [1, 0]),  # another class
+        ([A, HALF_OF_A], [0.9, 0.8], [0, 0], 0.5, [0, 1]),  # exactly at the threshold
+        ([A, HALF_OF_A], [0.9, 0.8], [0, 0], 0.49, [0]),
+        ([A, NEXT_TO_A], [0.9, 0.8], [0, 0], 0.0, [0, 1]),  # they only touch
+        ([A, (3, 3, 3, 8), (3, 3, 3, 8)], [0.9, 0.8, 0.7], [0, 0, 0], 0.0, [0, 1, 2]),  # without area
+        ([A, (9, 9, 2, 2)], [0.9, 0.8], [0, 0], 0.0, [0, 1]),  # inside out
+        # The second falls to the first, so that it cannot drop the third: IoU 0.6 in a row, 0.33 across.
+        ([(0, 0, 8, 1), (2, 0, 10, 1), (4, 0, 12, 1)], [0.9, 0.8, 0.7], [0, 0, 0], 0.5, [0, 2]),
+        ([(0, 0, 8, 1), (2, 0, 10, 1), (4, 0, 12, 1)], [0.8, 0.9, 0.7], [0, 0, 0], 0.5, [1]),
+    ],
+)
+def test_nms_by_hand(
+    boxes: list[tuple[float, ...]], scores: list[float], class_ids: list[int], threshold: float, kept: list[int]
+) -> None:
+    array = np.array(boxes, np.float32).reshape(-1, 4)
+    found = nms(array, np.array(scores, np.float32), np.array(class_ids, np.int64), threshold)
+    assert found.tolist() == kept
+
+
+def naive_nms(boxes: NDArray[np.int64], scores: list[int], class_ids: list[int], threshold: float) -> list[int]:
+    """The definition, one pair of boxes at a time."""
+    kept: list[int] = []
+    for i in sorted(range(len(boxes)), key=lambda i: -scores[i]):
+        for j in kept:
+            (ax1, ay1, ax2, ay2), (bx1, by1, bx2, by2) = boxes[i].tolist(), boxes[j].tolist()
+            shared = max(0, min(ax2, bx2) - max(ax1, bx1)) * max(0, min(ay2, by2) - max(ay1, by1))
+            union = (ax2 - ax1) * (ay2 - ay1) + (bx2 - bx1) * (by2 - by1) - shared
+            if class_ids[i] == class_ids[j] and union and shared / union > threshold:
+                break
+        else:
+            kept.append(i)
+    return kept
+
+
+@given(
+    st.lists(
+        st.tuples(*[st.integers(0, 12)] * 2, *[st.integers(0, 8)] * 2, st.integers(0, 4), st.integers(0, 1)),
+        max_size=40,
+    ),
+    st.sampled_from([0.0, 0.25, 0.5, 0.75]),
+)
+def test_nms_equals_its_definition(rows: list[tuple[int, ...]], threshold: float) -> None:
+    table = np.array(rows, np.int64).reshape(-1, 6)
+    boxes = np.concatenate([table[:, :2], table[:, :2] + table[:, 2:4]], axis=1)
+    found = nms(boxes.astype(np.float32), table[:, 4].astype(np.float32), table[:, 5], threshold)
+    assert found.tolist() == naive_nms(boxes, table[:, 4].tolist(), table[:, 5].tolist(), threshold)
+
+
+CONTRACT = Contract(names=("cat", "dog"), input_size=(32, 32))
+PLACE = Letterbox(scale=0.5, left=0, top=4, width=64, height=48)  # 64 x 48 -> 32 x 24
+
+
+def decode(
+    boxes: list[tuple[float, ...]], scores: list[float], class_ids: list[int], most: int = 300, nms: bool = False
+) -> tuple[list[list[float]], list[float], list[int]]:
+    found = decode_outputs(
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.array(scores, np.float32),
+        np.array(class_ids, np.int64),
+        PLACE,
+        Contract(names=("cat", "dog"), input_size=(32, 32), nms=nms, nms_iou=0.5),
+        0.25,
+        most,
+    )
+    assert found.boxes_xyxy.dtype == found.scores.dtype == np.float32
+    assert found.class_ids.dtype == np.int64
+    assert found.names == CONTRACT.names
+    return found.boxes_xyxy.tolist(), found.scores.tolist(), found.class_ids.tolist()
+
+
+def test_no_output_at_all() -> None:
+    assert decode([], [], []) == ([], [], [])
+    assert decode([], [], [], nms=True) == ([], [], [])
+
+
+def test_boxes_come_back_in_the_picture_best_first() -> None:
+    boxes, scores, class_ids = decode([(0, 4, 4, 8), (8, 12, 16, 28)], [0.5, 0.75], [0, 1])
+    assert boxes == [[16, 16, 32, 48], [0, 0, 8, 8]]
+    assert scores == [0.75, 0.5]
+    assert class_ids == [1, 0]
+
+
+def test_score_threshold_counts_itself() -> None:
+    box = (0, 4, 4, 8)
+    assert decode([box] * 3, [0.25, 0.249, 0.5], [0, 0, 0])[1] == [0.5, 0.25]
+
+
+@pytest.mark.parametrize("nms", [False, True])
+def test_what_is_not_finite_is_left_out(nms: bool) -> None:
+    nan, inf = float("nan"), float("inf")
+    boxes = [(0, 4, 4, 8), (0, 4, nan, 8), (0, 4, inf, 8), (8, 4, 12, 8)]
+    assert decode(boxes, [nan, 0.9, 0.9, 0.5], [0, 0, 0, 1], nms=nms) == ([[16, 0, 24, 8]], [0.5], [1])
+
+
+def test_boxes_in_the_bars_are_left_out() -> None:
+    assert decode([(0, 0, 32, 4), (0, 0, 32, 5)], [0.9, 0.8], [0, 0])[0] == [[0, 0, 64, 2]]
+
+
+def test_nms_only_where_the_contract_asks_for_it() -> None:
+    boxes = [(0, 4, 8, 12), (0, 4, 8, 11)]
+    assert len(decode(boxes, [0.9, 0.8], [0, 0], nms=False)[0]) == 2
+    assert decode(boxes, [0.8, 0.9], [0, 0], nms=True)[1] == pytest.approx([0.9])
+
+
+def test_the_best_are_kept_after_nms() -> None:
+    boxes = [(0, 4, 8, 12), (0, 4, 8, 12), (16, 4, 24, 12), (0, 20, 8, 28)]
+    scores = decode(boxes, [0.5, 0.9, 0.6, 0.7], [0, 0, 0, 0], most=2, nms=True)[1]
+    assert scores == pytest.approx([0.9, 0.7])
+
+
+def test_class_without_a_name_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"class_ids must be in 0\.\.1"):
+        decode([(0, 4, 4, 8)], [0.5], [2])
