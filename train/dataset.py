@@ -1,0 +1,276 @@
+"""Batches of augmented pictures for training, and plain pictures for grading."""
+
+import multiprocessing
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from fusedet.configs.errors import InputError
+from fusedet.deploy.opencv import cv2
+from fusedet.train.cache import ImageStore, Progress, load_at_size, map_ahead, training_size
+from fusedet.train.coco import CocoDataset, Sample
+from fusedet.train.config import AugmentConfig, DataConfig
+from fusedet.train.transforms import CROWD, Example, augment
+
+__all__ = [
+    "CROWD",
+    "PADDING",
+    "Batch",
+    "TrainLoader",
+    "ValidationImages",
+    "build_train_loader",
+    "collate",
+    "iterate_images",
+]
+
+#: Label of the rows that fill a batch up to its picture with the most objects.
+PADDING = -1
+
+# First words of the seeds: what a random stream is for.
+_ORDER, _PICTURE = 1, 2
+
+
+class Batch(NamedTuple):
+    """Pictures of one size with their objects.
+
+    Attributes:
+        images: uint8 ``[B, H, W, 3]`` BGR.
+        boxes: float32 ``[B, M, 4]`` xyxy in pixels of the input; 0 where there is no object.
+        labels: int64 ``[B, M]``: class indices, :data:`PADDING`, or :data:`CROWD` for a region to ignore.
+        image_ids: int64 ``[B]``: of the picture; of a mosaic, the one it was drawn for.
+    """
+
+    images: Tensor
+    boxes: Tensor
+    labels: Tensor
+    image_ids: Tensor
+
+
+class Key(NamedTuple):
+    """One picture to prepare. It says all that its randomness depends on, so that any process can prepare it."""
+
+    epoch: int
+    position: int
+    index: int
+    mosaic: bool
+
+
+def collate(examples: Sequence[Example], image_ids: Sequence[int]) -> Batch:
+    """Examples of one size as a batch. ``M`` is at least 1, so that no tensor is empty."""
+    rows = max(1, max(len(example.labels) for example in examples))
+    boxes = np.zeros((len(examples), rows, 4), np.float32)
+    labels = np.full((len(examples), rows), PADDING, np.int64)
+    for i, example in enumerate(examples):
+        boxes[i, : len(example.labels)] = example.boxes_xyxy
+        labels[i, : len(example.labels)] = example.labels
+    images = np.stack([example.image for example in examples])
+    return Batch(*map(torch.from_numpy, (images, boxes, labels, np.array(image_ids, np.int64))))
+
+
+class _Batches(Dataset[Batch | InputError]):
+    """Prepares the batch of some keys; runs in the worker processes."""
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        images: ImageStore,
+        input_size: tuple[int, int],
+        config: AugmentConfig,
+        seed: int,
+    ) -> None:
+        self._samples, self._images = samples, images
+        self._input_size, self._config, self._seed = input_size, config, seed
+
+    def __getitem__(self, keys: Sequence[Key]) -> Batch | InputError:
+        # Raised in a worker, an error would reach the user as the text of a traceback: it is handed over as a value.
+        try:
+            examples = [self._example(key) for key in keys]
+        except InputError as error:
+            return error
+        return collate(examples, [self._samples[key.index].image_id for key in keys])
+
+    def _example(self, key: Key) -> Example:
+        rng = np.random.default_rng([_PICTURE, self._seed, key.epoch, key.position])
+        return augment(self._read, key.index, len(self._samples), self._input_size, self._config, key.mosaic, rng)
+
+    def _read(self, index: int) -> Example:
+        sample, image = self._samples[index], self._images[index]
+        zoom = np.tile([image.shape[1] / sample.width, image.shape[0] / sample.height], 2)
+        boxes = (sample.boxes_xyxy * zoom).astype(np.float32)
+        return Example(image, boxes, np.where(sample.crowd, CROWD, sample.labels))
+
+
+class _Order(Sampler[list[Key]]):
+    """The keys of one rank's batches in one epoch: a permutation of all images, its start again at its end.
+
+    Batch ``i`` of all ranks together takes the next ``batch * world_size`` positions; each rank has its own part.
+    """
+
+    def __init__(self, count: int, batch: int, seed: int, rank: int, world_size: int) -> None:
+        self._count, self._batch, self._seed, self._rank, self._world_size = count, batch, seed, rank, world_size
+        self.epoch, self.mosaic, self.start = 0, False, 0
+
+    def __len__(self) -> int:
+        return -(-self._count // (self._batch * self._world_size))
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        order = np.random.default_rng([_ORDER, self._seed, self.epoch]).permutation(self._count)
+        for step in range(self.start, len(self)):
+            first = (step * self._world_size + self._rank) * self._batch
+            positions = range(first, first + self._batch)
+            yield [Key(self.epoch, i, int(order[i % self._count]), self.mosaic) for i in positions]
+
+
+class TrainLoader:
+    """Batches of augmented pictures, epoch by epoch. Made by :func:`build_train_loader`.
+
+    The batches depend on the seed and the epoch alone, not on the number of workers nor on what was read before.
+    """
+
+    def __init__(self, batches: _Batches, order: _Order, workers: int) -> None:
+        self._order, self._workers = order, workers
+        context = multiprocessing.get_context(_start_method()) if workers else None
+        self._loader = DataLoader(
+            batches,
+            batch_size=None,
+            sampler=order,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            multiprocessing_context=context,
+            worker_init_fn=_one_thread,
+        )
+
+    def __len__(self) -> int:
+        """Batches in an epoch: the last one is filled up with the first images of the epoch's order."""
+        return len(self._order)
+
+    def epoch(self, epoch: int, mosaic: bool, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch.
+
+        Args:
+            epoch: its number, from 0.
+            mosaic: False leaves out mosaic and mixup.
+            start: batches to leave out, as after a resume in mid-epoch; they are not prepared.
+
+        Raises:
+            InputError: an image cannot be read any more.
+        """
+        self._order.epoch, self._order.mosaic, self._order.start = epoch, mosaic, start
+        with _calm_fork():
+            batches = iter(self._loader)
+        for batch in batches:
+            if isinstance(batch, InputError):
+                raise batch
+            yield batch
+
+
+def build_train_loader(
+    dataset: CocoDataset,
+    input_size: tuple[int, int],
+    augment: AugmentConfig,
+    data: DataConfig,
+    batch: int,
+    seed: int,
+    *,
+    rank: int = 0,
+    world_size: int = 1,
+    progress: Progress | None = None,
+) -> TrainLoader:
+    """Reads the images, or checks that they can be read, and prepares to serve them in batches.
+
+    Args:
+        dataset: images and objects.
+        input_size: ``(height, width)`` of the batches in pixels.
+        augment: how pictures are varied.
+        data: whether images are kept in memory, and how many processes prepare batches.
+        batch: pictures in a batch of one rank.
+        seed: of all randomness.
+        rank: this process among ``world_size`` that share each epoch.
+        world_size: number of such processes.
+        progress: called while the images are read.
+
+    Raises:
+        InputError: an image cannot be read or does not agree with its annotations.
+    """
+    copies = 1 if _start_method() == "fork" else 1 + data.workers
+    sizes = [training_size(sample, input_size) for sample in dataset.samples]
+    images = ImageStore(dataset.samples, sizes, data.cache, copies * world_size, progress)
+    batches = _Batches(dataset.samples, images, input_size, augment, seed)
+    return TrainLoader(batches, _Order(len(dataset.samples), batch, seed, rank, world_size), data.workers)
+
+
+class ValidationImages:
+    """The pictures of a data set with their samples, to be iterated over once for each evaluation.
+
+    They are kept in memory where they fit. Each is of the annotated size, so that detections can be compared.
+
+    Args:
+        dataset: images and objects.
+        data: whether images are kept in memory, and how many threads read them where they are not.
+        progress: called while the images are read.
+
+    Raises:
+        InputError: an image cannot be read or does not agree with its annotations.
+    """
+
+    def __init__(self, dataset: CocoDataset, data: DataConfig, progress: Progress | None = None) -> None:
+        self._samples, self._workers = dataset.samples, data.workers
+        sizes = [(sample.height, sample.width) for sample in dataset.samples]
+        self._images = ImageStore(dataset.samples, sizes, data.cache, progress=progress)
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __iter__(self) -> Iterator[tuple[Sample, NDArray[np.uint8]]]:
+        threads = 0 if self._images.in_memory else self._workers
+        return zip(self._samples, map_ahead(self._images.__getitem__, range(len(self)), threads), strict=True)
+
+
+def iterate_images(dataset: CocoDataset, workers: int = 2) -> Iterator[tuple[Sample, NDArray[np.uint8]]]:
+    """Each sample with its picture, uint8 BGR ``[height, width, 3]`` of the annotated size, read ahead by threads.
+
+    Raises:
+        InputError: an image cannot be read or does not agree with its annotations.
+    """
+    return zip(dataset.samples, map_ahead(_annotated_picture, dataset.samples, workers), strict=True)
+
+
+def _annotated_picture(sample: Sample) -> NDArray[np.uint8]:
+    return load_at_size(sample, (sample.height, sample.width))
+
+
+def _start_method() -> str:
+    """Forked workers share the images of their parent. Elsewhere than on Linux forking is not safe or not there."""
+    return "fork" if sys.platform == "linux" else "spawn"
+
+
+@contextmanager
+def _calm_fork() -> Iterator[None]:
+    """Makes it safe to fork workers off here.
+
+    A forked process has only the thread that forked it, but it takes OpenCV's pool of threads for alive. So the pool
+    is shut while workers start; they keep that setting. The warning of Python 3.12 about forking beside threads is
+    answered with that: neither OpenCV nor torch starts a thread in a worker.
+    """
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(0)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "This process .* is multi-threaded, use of fork", DeprecationWarning)
+            yield
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def _one_thread(worker: int) -> None:
+    """The pictures of a batch are prepared side by side by the workers: each needs one thread."""
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
