@@ -1,7 +1,8 @@
 """The presets, the reader of the YAML that users write, and the error that says what is wrong with it.
 
-This package is the leaf that every other one may import: it imports nothing of fusedet, and only
-:mod:`fusedet.configs.loader` needs more than the standard library.
+This package is the leaf that every other one may import: it imports nothing of fusedet but itself. The names here need
+the standard library only; reading a config (:mod:`fusedet.configs.loader`) needs PyYAML, and checking it
+(:mod:`fusedet.configs.validate`) pydantic.
 """
 
 from pathlib import Path

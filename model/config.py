@@ -25,12 +25,14 @@ class StrictModel(BaseModel):
 
 def _square(value: object) -> object:
     """``320`` means ``[320, 320]``."""
-    return (value, value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value, value
+    return tuple(value) if isinstance(value, list) else value
 
 
 Side = Annotated[int, Field(ge=MAX_STRIDE, multiple_of=MAX_STRIDE)]
 #: ``(height, width)`` in pixels.
-InputSize = Annotated[tuple[Side, Side], BeforeValidator(_square)]
+InputSize = Annotated[tuple[Side, Side], BeforeValidator(_square, json_schema_input_type=Side | tuple[Side, Side])]
 
 
 class StageConfig(StrictModel):

@@ -1,13 +1,25 @@
 """Everything a training is told: the sections of a config file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
 
+from fusedet.configs.loader import load_config
+from fusedet.configs.validate import validate
 from fusedet.model.config import ModelConfig, StrictModel
 
-__all__ = ["AugmentConfig", "DataConfig", "EvalConfig", "LossConfig", "OptimConfig", "RunConfig", "TrainConfig"]
+__all__ = [
+    "AugmentConfig",
+    "DataConfig",
+    "EvalConfig",
+    "LossConfig",
+    "OptimConfig",
+    "RunConfig",
+    "TrainConfig",
+    "load_train_config",
+]
 
 
 class DataConfig(StrictModel):
@@ -23,7 +35,8 @@ class DataConfig(StrictModel):
     val_images: Path | None = None
     val_annotations: Path | None = None
     cache: Literal["auto", "memory", "none"] = Field(
-        "auto", description="keep decoded images in memory at training size; auto: where they fit in half of what is free"
+        "auto",
+        description="keep decoded images in memory at training size; auto: where they fit in half of what is free",
     )
     workers: int = Field(2, ge=0, description="processes that prepare batches; 0 prepares them in the training process")
 
@@ -124,3 +137,16 @@ class TrainConfig(StrictModel):
     optim: OptimConfig = OptimConfig()
     train: RunConfig = RunConfig()
     eval: EvalConfig = EvalConfig()
+
+
+def load_train_config(source: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
+    """Reads and checks a config.
+
+    Args:
+        source: a preset's name or a YAML file.
+        overrides: ``key.sub=value``, as on the command line; they win over the file.
+
+    Raises:
+        InputError: names the file and line, or the command line, the key, what was expected and what came.
+    """
+    return validate(load_config(source, overrides), TrainConfig)

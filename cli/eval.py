@@ -1,0 +1,136 @@
+"""``fusedet eval``: grades a checkpoint or an exported file with COCO's average precision."""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fusedet.cli.files import model_file, refuse_to_replace, write_text
+from fusedet.configs.errors import InputError
+
+if TYPE_CHECKING:  # training's packages are imported when the command runs
+    from fusedet.train.metrics import Metrics
+
+__all__ = ["add_arguments", "run"]
+
+#: Classes that the table lists; a data set of more is listed in the JSON file.
+MOST_CLASSES = 30
+
+#: Figures below the table and what people call them.
+_TITLES = {
+    "ap75": "AP75",
+    "ap_small": "AP small",
+    "ap_medium": "AP medium",
+    "ap_large": "AP large",
+    "ar": "recall",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the command's arguments."""
+    parser.add_argument(
+        "model", metavar="MODEL", type=Path, help="checkpoint, run folder with best.pt in it, or exported file"
+    )
+    parser.add_argument(
+        "--data",
+        metavar="DATA",
+        type=Path,
+        required=True,
+        help="folder with images/ and annotations/SPLIT.json, or a COCO annotation file",
+    )
+    parser.add_argument("--images", metavar="DIR", type=Path, help="folder of the images (default: images/ in DATA)")
+    parser.add_argument("--split", default="val", help="which annotations of the folder DATA (default: %(default)s)")
+    parser.add_argument(
+        "--nms", action="store_true", help="grade a checkpoint's one-to-many branch with NMS, not the one-to-one branch"
+    )
+    parser.add_argument(
+        "--batch", type=int, default=16, metavar="N", help="images for each run of the network (default: %(default)s)"
+    )
+    parser.add_argument("--json", metavar="FILE", type=Path, help="also write the figures there, with every class")
+    parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Grades and prints a table.
+
+    Raises:
+        InputError: the model, the data or a setting cannot be used.
+    """
+    model = model_file(args.model)
+    annotations, images = _data(args)
+    _check_arguments(args, model)
+    from fusedet.train.config import EvalConfig
+    from fusedet.train.evaluate import evaluate_model
+
+    config = EvalConfig(batch=args.batch, nms=args.nms)
+    metrics = evaluate_model(model, annotations, images, config, on_batch=_counter())
+    print(f"{model} on {annotations}")
+    _print(metrics)
+    if args.json is not None:
+        write_text(args.json, _as_json(metrics))
+    return 0
+
+
+def _data(args: argparse.Namespace) -> tuple[Path, Path]:
+    """Annotation file and image folder."""
+    if args.data.is_dir():
+        annotations, images = args.data / "annotations" / f"{args.split}.json", args.data / "images"
+    else:
+        annotations, images = args.data, args.data.parent.parent / "images"
+    images = args.images or images
+    if not annotations.is_file():
+        raise InputError(f"--data {args.data}: expected a COCO annotation file {annotations}, but there is none")
+    if not images.is_dir():
+        raise InputError(f"--images: expected a folder of images, but there is none at {images}")
+    return annotations, images
+
+
+def _check_arguments(args: argparse.Namespace, model: Path) -> None:
+    if args.batch < 1:
+        raise InputError(f"--batch must be at least 1, but got {args.batch}")
+    if args.nms and model.suffix == ".onnx":
+        raise InputError(f"--nms chooses a branch of a checkpoint, but {model} was exported with one of them")
+    refuse_to_replace("--json", args.json, args.force)
+
+
+def _counter() -> Callable[[int], None]:
+    """Says on a terminal how many images are done."""
+    done = 0
+
+    def count(more: int) -> None:
+        nonlocal done
+        done += more
+        if sys.stderr.isatty():
+            print(f"\r{done} images ", end="", file=sys.stderr, flush=True)
+
+    return count
+
+
+def _print(metrics: "Metrics") -> None:
+    rows = [("all classes", metrics.ap, metrics.ap50)]
+    if len(metrics.per_class) <= MOST_CLASSES:
+        rows += [(f"  {name}", ap, ap50) for name, (ap, ap50) in metrics.per_class.items()]
+    width = max(len(name) for name, _, _ in rows)
+    print(f"{'':<{width}}      AP   AP50")
+    for name, ap, ap50 in rows:
+        print(f"{name:<{width}}  {_figure(ap)}  {_figure(ap50)}")
+    print("  ".join(f"{title} {_figure(getattr(metrics, name)).strip()}" for name, title in _TITLES.items()))
+
+
+def _figure(value: float) -> str:
+    """A dash stands where the data has no such object."""
+    return "    -" if math.isnan(value) else f"{value:.3f}"
+
+
+def _as_json(metrics: "Metrics") -> str:
+    """Figures in 0..1; null where the data has no such object."""
+
+    def number(value: float) -> float | None:
+        return None if math.isnan(value) else value
+
+    classes = {name: {"ap": number(ap), "ap50": number(ap50)} for name, (ap, ap50) in metrics.per_class.items()}
+    figures = {name: number(value) for name, value in metrics.summary().items()}
+    return json.dumps({**figures, "per_class": classes}, indent=2, ensure_ascii=False) + "\n"

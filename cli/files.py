@@ -1,0 +1,50 @@
+"""Files that commands read and write: none is replaced unasked, and none is left half written."""
+
+import os
+from pathlib import Path
+
+from fusedet.configs.errors import InputError
+
+__all__ = ["model_file", "refuse_to_replace", "write_text"]
+
+
+def model_file(path: Path) -> Path:
+    """The file that ``path`` means: itself, or the best checkpoint of a run folder.
+
+    Raises:
+        InputError: there is none.
+    """
+    file = path / "best.pt" if path.is_dir() else path
+    if not file.is_file():
+        raise InputError(f"{file}: no such model file")
+    return file
+
+
+def refuse_to_replace(option: str, path: Path | None, force: bool) -> None:
+    """To be called before long work.
+
+    Raises:
+        InputError: ``path`` exists and ``force`` is not set, it is a folder, or its folder does not exist.
+    """
+    if path is None:
+        return
+    if path.is_dir():
+        raise InputError(f"{option} {path}: expected a file, but this is a folder")
+    if not path.parent.is_dir():
+        raise InputError(f"{option} {path}: there is no folder {path.parent}")
+    if path.exists() and not force:
+        raise InputError(f"{option} {path}: this file exists; choose another, or add --force to replace it")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes ``path`` so that it holds either what it held before or the whole text.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error

@@ -1,0 +1,91 @@
+"""``fusedet info``: says what a checkpoint or an exported file is."""
+
+import argparse
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from fusedet.cli.files import model_file
+
+__all__ = ["add_arguments", "run"]
+
+#: Class names that are listed; the rest is counted.
+MOST_NAMES = 10
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the command's arguments."""
+    parser.add_argument(
+        "model", metavar="MODEL", type=Path, help="exported file, checkpoint, or run folder with best.pt in it"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints one line for each thing that is known of the file.
+
+    Raises:
+        InputError: there is no such file, or it is not fusedet's.
+    """
+    path = model_file(args.model)
+    rows = _checkpoint(path) if path.suffix in (".pt", ".pth") else _exported(path)
+    rows += [("size", f"{path.stat().st_size:,} bytes"), ("sha256", hashlib.sha256(path.read_bytes()).hexdigest())]
+    print(path)
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        print(f"  {name:<{width}}  {text}")
+    return 0
+
+
+def _exported(path: Path) -> list[tuple[str, str]]:
+    """What an ONNX file says of itself; needs no more than the runtime."""
+    from fusedet.deploy.session import open_session, read_contract
+
+    session = open_session(path, threads=1)
+    contract = read_contract(session, str(path))
+    slope = f", slope {contract.negative_slope}" if contract.activation == "leaky_relu" else ""
+    return [
+        ("kind", "exported file"),
+        ("classes", _names(contract.names)),
+        ("input size", _size(contract.input_size)),
+        ("input format", contract.input_format),
+        ("NMS", f"after the network, at IoU {contract.nms_iou}" if contract.nms else "not needed"),
+        ("activation", contract.activation + slope),
+        *(("input", _tensor(tensor)) for tensor in session.get_inputs()),
+        *(("output", _tensor(tensor)) for tensor in session.get_outputs()),
+        *contract.extra.items(),
+    ]
+
+
+def _checkpoint(path: Path) -> list[tuple[str, str]]:
+    from fusedet.model import count_macs, count_parameters, load_detector
+
+    net, meta = load_detector(path)
+    metrics = "  ".join(f"{name} {value:.3f}" for name, value in meta.get("metrics", {}).items())
+    rows = [
+        ("kind", "checkpoint"),
+        ("classes", _names(meta["names"])),
+        ("input size", _size(net.config.input_size)),
+        ("activation", net.config.activation),
+        ("parameters", f"{count_parameters(net) / 1e6:.3f} M when exported"),
+        ("cost", f"{count_macs(net) / 1e9:.3f} GMAC for one picture"),
+        ("epoch", str(meta.get("epoch", ""))),
+        ("metrics", metrics),
+        ("data", str(meta.get("data", ""))),
+        ("written by", f"fusedet {meta.get('fusedet_version', '')}"),
+    ]
+    return [(name, text) for name, text in rows if text]
+
+
+def _names(names: Iterable[str]) -> str:
+    listed = list(names)
+    rest = f", ... ({len(listed)} in all)" if len(listed) > MOST_NAMES else ""
+    return ", ".join(listed[:MOST_NAMES]) + rest
+
+
+def _size(size_hw: tuple[int, int]) -> str:
+    return f"{size_hw[0]} x {size_hw[1]} (height x width)"
+
+
+def _tensor(tensor: Any) -> str:
+    return f"{tensor.name}: {tensor.type.removeprefix('tensor(').removesuffix(')')} {list(tensor.shape)}"

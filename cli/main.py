@@ -1,0 +1,123 @@
+"""The command ``fusedet``: a table of commands, and how each way of failing looks to a user.
+
+Starting up imports nothing but the standard library; a command's own module is imported once it is chosen.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple, NoReturn
+
+from fusedet.configs.errors import InputError
+
+__all__ = ["COMMANDS", "Command", "main"]
+
+#: Exit codes beside 0 and a command's own.
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+class Command(NamedTuple):
+    """One command: its module has ``add_arguments(parser)`` and ``run(args) -> int``."""
+
+    help: str
+    extras: str
+
+    @staticmethod
+    def module(name: str) -> str:
+        """Where the command called ``name`` lives."""
+        return f"fusedet.cli.{name}"
+
+
+#: Name of each command -> what it does and the extras to install for it.
+COMMANDS = {
+    "demo": Command("train a small detector on drawn pictures, export it and run it", "demo,desktop"),
+    "train": Command("train a network on your COCO-format data", "train,desktop"),
+    "eval": Command("grade a checkpoint or an exported file on annotated images", "train,desktop"),
+    "export": Command("turn a checkpoint into an ONNX file, and prove that both agree", "export,desktop"),
+    "detect": Command("run an exported file on pictures, a video or a camera", "desktop"),
+    "info": Command("say what a checkpoint or an exported file is", "export"),
+    "schema": Command("write the JSON schema with which an editor checks configs", "train"),
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage in front."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"fusedet: error: {message} ({self.prog} --help tells more)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code: 2 for bad input, 130 after Ctrl-C."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(arguments)
+    except InputError as error:
+        return _fail(" ".join(str(error).splitlines()))
+    except KeyboardInterrupt:
+        print("fusedet: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(arguments: list[str]) -> int:
+    name = arguments[0] if arguments else ""
+    if name in ("-h", "--help"):
+        print(_overview())
+        return 0
+    if name == "--version":
+        from importlib.metadata import version
+
+        print(f"fusedet {version('fusedet')}")
+        return 0
+    if name not in COMMANDS:
+        return _fail(_unknown(name))
+    try:
+        module = importlib.import_module(Command.module(name))
+        text = COMMANDS[name].help
+        parser = _Parser(prog=f"fusedet {name}", description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False)
+        module.add_arguments(parser)
+        # Intermixed: options may stand between positional arguments, as in `train nano --resume run train.epochs=5`.
+        return int(module.run(parser.parse_intermixed_args(arguments[1:])))
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in ("", "fusedet"):
+            raise
+        return _fail(
+            f"fusedet {name} needs {missing}, which is not installed: pip install 'fusedet[{COMMANDS[name].extras}]'"
+        )
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = (f"  {name:<{width}}  {command.help}" for name, command in COMMANDS.items())
+    return "\n".join(
+        (
+            "usage: fusedet COMMAND ...",
+            "",
+            "A lightweight detector for edge hardware: from COCO-format data to a fused ONNX file on a board.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "fusedet COMMAND --help tells more of a command, fusedet --version which fusedet this is.",
+        )
+    )
+
+
+def _unknown(name: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, COMMANDS, n=1)
+    what = f"no command is called {name!r}" if name else "a command is missing"
+    return f"{what}{f', did you mean {close[0]!r}?' if close else ''}; the commands are {', '.join(COMMANDS)}"
+
+
+def _fail(message: str) -> int:
+    print(f"fusedet: error: {message}", file=sys.stderr)
+    return BAD_INPUT
+
+
+if __name__ == "__main__":
+    sys.exit(main())

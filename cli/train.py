@@ -1,0 +1,53 @@
+"""``fusedet train``: trains a network, or goes on with an interrupted training."""
+
+import argparse
+from pathlib import Path
+
+from fusedet.configs import preset_names
+from fusedet.configs.errors import InputError
+
+__all__ = ["add_arguments", "run"]
+
+_EPILOG = """\
+examples:
+  fusedet train nano data.root=my_data
+  fusedet train my.yaml train.epochs=50 model.input_size=256 model.stages.0.depth=2
+  fusedet train --resume runs/nano-1
+
+Ctrl-C saves the state and stops; --resume goes on from there.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the command's arguments."""
+    parser.epilog = _EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "config", metavar="CONFIG", nargs="?", help=f"YAML file, or a preset: {', '.join(preset_names())}"
+    )
+    parser.add_argument("overrides", metavar="KEY=VALUE", nargs="*", help="settings that win over the file's")
+    parser.add_argument(
+        "--resume", metavar="RUN", type=Path, help="run folder or a checkpoint in it; its own config is used"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Trains; returns 130 when Ctrl-C ended it early.
+
+    Raises:
+        InputError: the config, the data or the run to go on with cannot be used.
+    """
+    if args.resume is not None and args.config is not None:
+        raise InputError(f"--resume goes on with the run's own config, so {args.config!r} has no place here")
+    if args.resume is None and args.config is None:
+        raise InputError(f"expected a config: a YAML file or a preset ({', '.join(preset_names())})")
+    if args.resume is not None:
+        from fusedet.train import resume
+
+        result = resume(args.resume)
+    else:
+        from fusedet.train import train
+        from fusedet.train.config import load_train_config
+
+        result = train(load_train_config(args.config, args.overrides), name=Path(args.config).stem)
+    return 0 if result.finished else 130
