@@ -11,6 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, TextIO
 
+from fusedet.cli.files import refuse_to_replace
 from fusedet.configs.errors import InputError
 
 if TYPE_CHECKING:  # the runtime itself is imported when the command runs
@@ -75,16 +76,14 @@ def run(args: argparse.Namespace) -> int:
     tally = _Tally()
     with _os_errors_in_one_line(), closing(open_source(args.source)) as source, ExitStack() as stack:
         _keep_inputs_safe(args, source)
-        folder = None if args.no_images else _make_folder(args.out, source.label)
-        sinks = _open_sinks(args, source, folder, stack)
+        sinks, places = _open_sinks(args, source, stack)
         if source.fps is not None:
             print(f"{args.source}: Ctrl-C stops, and keeps what was written", file=sys.stderr)
         stopped = _detect(detector, islice(source, args.limit), sinks, tally)
     summary = sys.stderr if args.json == "-" else sys.stdout
-    tally.print(summary, "frames" if source.fps is not None else "pictures", source.unreadable)
-    for place in filter(None, (folder, args.json)):
-        if place != "-":
-            print(f"written: {place}", file=summary)
+    tally.print(summary, "frame" if source.fps is not None else "picture", source.unreadable)
+    for place in places:
+        print(f"written: {place}", file=summary)
     if stopped and not source.live:
         return 130
     return 1 if source.unreadable else 0
@@ -93,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
 def _check_arguments(args: argparse.Namespace) -> None:
     if args.limit is not None and args.limit < 1:
         raise InputError(f"--limit must be at least 1, but got {args.limit}")
+    if args.json not in (None, "-") and Path(args.json).parent.is_dir():  # otherwise the folder is made
+        refuse_to_replace("--json", Path(args.json), args.force)
     if args.out is None:
         return
     if args.no_images:
@@ -121,31 +122,37 @@ def _make_folder(out: Path | None, label: str) -> Path:
     return out
 
 
-def _open_sinks(args: argparse.Namespace, source: "Source", folder: Path | None, stack: ExitStack) -> "list[Sink]":
-    """The sinks that were asked for; ``stack`` closes them and their files."""
+def _open_sinks(args: argparse.Namespace, source: "Source", stack: ExitStack) -> "tuple[list[Sink], list[str]]":
+    """The sinks that were asked for, which ``stack`` closes, and the places they write to.
+
+    What is most likely to fail comes first, so that a failure leaves nothing behind.
+    """
     from fusedet.deploy.sinks import AnnotatedPictures, AnnotatedVideo, JsonLines, Window
 
     sinks: list[Sink] = []
+    places = []
     if args.show:
         sinks.append(Window(f"fusedet: {args.source}"))
-    if args.json is not None:
-        stream = sys.stdout if args.json == "-" else stack.enter_context(_open_json(args.json, args.force))
-        sinks.append(JsonLines(stream))
-    if folder is not None:
-        is_stream = source.fps is not None
-        sinks.append(
-            AnnotatedVideo(folder / f"{source.label}.mp4", source.fps) if is_stream else AnnotatedPictures(folder)
-        )
+    if not args.no_images:
+        folder = _make_folder(args.out, source.label)
+        places.append(str(folder))
+        if source.fps is None:
+            sinks.append(AnnotatedPictures(folder))
+        else:
+            sinks.append(AnnotatedVideo(folder / f"{source.label}.mp4", source.fps))
+    if args.json == "-":
+        sinks.append(JsonLines(sys.stdout))
+    elif args.json is not None:
+        sinks.append(JsonLines(stack.enter_context(_open_json(Path(args.json), args.force))))
+        places.append(args.json)
     for sink in sinks:
         stack.callback(sink.close)
-    return sinks
+    return sinks, places
 
 
-def _open_json(path: str, force: bool) -> TextIO:
-    try:
-        return open(path, "w" if force else "x", encoding="ascii")
-    except FileExistsError as error:
-        raise InputError(f"--json {path}: this file exists; choose another, or add --force to replace it") from error
+def _open_json(path: Path, force: bool) -> TextIO:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("w" if force else "x", encoding="ascii")
 
 
 def _detect(detector: "Detector", frames: "Iterator[Frame]", sinks: "Sequence[Sink]", tally: "_Tally") -> bool:
@@ -199,14 +206,17 @@ class _Tally:
             self._told = self._last
             print(f"\r{len(self._timings)} ", end="", file=sys.stderr, flush=True)
 
-    def print(self, stream: TextIO, things: str, unreadable: int) -> None:
+    def print(self, stream: TextIO, thing: str, unreadable: int) -> None:
         """Prints the summary. The rate is of everything: reading, detecting, drawing and writing."""
         import numpy as np
 
+        if sys.stderr.isatty():
+            print("\r\x1b[K", end="", file=sys.stderr)  # wipes out how far it was
         count = len(self._timings)
         if count:
+            found = _counted(self._by_class.total(), "detection")
             rate = count / (self._last - self._start)
-            print(f"{count} {things}, {self._by_class.total()} detections, {rate:.1f} {things}/s", file=stream)
+            print(f"{_counted(count, thing)}, {found}, {rate:.1f} {thing}s/s", file=stream)
             for name, number in self._by_class.most_common():
                 print(f"  {name}: {number}", file=stream)
             print("ms            p50     p95", file=stream)
@@ -214,4 +224,8 @@ class _Tally:
                 half, most = np.percentile([getattr(timings, part) for timings in self._timings], (50, 95))
                 print(f"  {label:<8}{half:7.2f} {most:7.2f}", file=stream)
         if unreadable:
-            print(f"left out: {unreadable} {things} that could not be read", file=stream)
+            print(f"left out: {_counted(unreadable, thing)} that could not be read", file=stream)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

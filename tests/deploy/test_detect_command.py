@@ -1,0 +1,218 @@
+"""The command ``fusedet detect`` from end to end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from fusedet.cli.main import main
+from fusedet.deploy.sources import read_image
+
+from .conftest import draw_picture, write_video
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in, with ``photos`` of which one is damaged and one lies deeper."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.setenv("OPENCV_LOG_LEVEL", "SILENT")  # the command sets them for the process unless they are set
+    monkeypatch.setenv("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    photos = tmp_path / "photos"
+    (photos / "more").mkdir(parents=True)
+    cv2.imwrite("photos/a.png", draw_picture((16, 32, 80, 64), 0))
+    cv2.imwrite("photos/a.jpg", draw_picture((32, 32, 48, 48), 2))
+    cv2.imwrite("photos/more/a.png", np.zeros((20, 30, 3), np.uint8))
+    return tmp_path
+
+
+def lines(path: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path(path).read_text().splitlines()]
+
+
+def files(folder: str) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file())
+
+
+def count_frames(path: str) -> int:
+    capture = cv2.VideoCapture(path)
+    count = 0
+    while capture.read()[0]:
+        count += 1
+    return count
+
+
+def test_one_picture(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["detect", str(model), "photos/a.png", "--json", "found.jsonl"]) == 0
+    [record] = lines("found.jsonl")
+    assert (record["source"], record["width"], record["height"]) == ("photos/a.png", 128, 96)
+    assert record["detections"] == [{"box_xyxy": [16, 32, 80, 64], "score": 0.9, "class_id": 0, "name": "red"}]
+    assert files("detections") == ["a/a.png"]
+    assert (read_image("detections/a/a.png") != read_image("photos/a.png")).any()
+    out, err = capsys.readouterr()
+    assert out.startswith("1 picture, 1 detection, ")
+    assert "  red: 1\n" in out
+    assert "  network " in out
+    assert out.endswith("written: detections/a\nwritten: found.jsonl\n")
+    assert err == ""
+
+
+def test_a_glob_and_a_fresh_folder_each_time(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        assert main(["detect", str(model), "photos/**/*"]) == 0
+    expected = ["a.jpg", "a.png", "more/a.png"]
+    assert files("detections") == [f"photos-2/{name}" for name in expected] + [f"photos/{name}" for name in expected]
+    assert "3 pictures, 2 detections, " in capsys.readouterr().out
+
+
+def test_a_damaged_picture_is_left_out_and_told(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("photos/b.png").write_bytes(b"not a picture")
+    assert main(["detect", str(model), "photos", "--json", "found.jsonl", "--no-images"]) == 1
+    assert [record["source"] for record in lines("found.jsonl")] == ["photos/a.jpg", "photos/a.png"]
+    assert "left out: 1 picture that could not be read\n" in capsys.readouterr().out
+    assert not Path("detections").exists()
+
+
+def test_a_video(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lefts = write_video(Path("street.mp4"), frames=6, fps=10)
+    assert main(["detect", str(model), "street.mp4", "--out", "result", "--json", "result/found.jsonl"]) == 0
+    records = lines("result/found.jsonl")
+    assert [record["time_s"] for record in records] == [0, 0.1, 0.2, 0.3, 0.4, 0.5]
+    for left, record in zip(lefts, records, strict=True):
+        [found] = record["detections"]
+        np.testing.assert_allclose(found["box_xyxy"], [left, 32, left + 32, 64], atol=2)
+        assert found["name"] == "green"
+    assert files("result") == ["found.jsonl", "street.mp4"]
+    assert count_frames("result/street.mp4") == 6
+    assert capsys.readouterr().out.startswith("6 frames, 6 detections, ")
+
+
+def test_limit_score_and_number_of_detections(make_model: Any) -> None:
+    path = str(make_model(scores=(0.9, 0.6, 0.1)))
+    write_video(Path("street.mp4"))
+    assert main(["detect", path, "street.mp4", "--limit", "2", "--json", "a.jsonl", "--no-images"]) == 0
+    assert [len(record["detections"]) for record in lines("a.jsonl")] == [2, 2]
+    assert main(["detect", path, "photos/a.png", "--score", "0.7", "--json", "b.jsonl", "--no-images"]) == 0
+    assert len(lines("b.jsonl")[0]["detections"]) == 1
+    many = ["--score", "0", "--max-detections", "2", "--threads", "1", "--json", "c.jsonl", "--no-images"]
+    assert main(["detect", path, "photos/a.png", *many]) == 0
+    assert len(lines("c.jsonl")[0]["detections"]) == 2
+
+
+def test_json_on_standard_output_is_alone_there(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["detect", str(model), "photos", "--json", "-", "--no-images"]) == 0
+    out, err = capsys.readouterr()
+    assert [json.loads(line)["source"] for line in out.splitlines()] == ["photos/a.jpg", "photos/a.png"]
+    assert err.startswith("2 pictures, 2 detections, ")
+
+
+def test_force_replaces_results(model: Path) -> None:
+    arguments = ["detect", str(model), "photos", "--out", "result", "--json", "found.jsonl"]
+    assert main(arguments) == 0
+    assert main(arguments) == 2
+    assert main([*arguments, "--force"]) == 0
+    assert len(lines("found.jsonl")) == 2
+    assert files("result") == ["a.jpg", "a.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.onnx", "photos"], "none.onnx: no such model file"),
+        (["photos", "photos"], "photos: expected an ONNX file, but this is a folder"),
+        (["photos/a.png", "photos"], "photos/a.png: not an ONNX file"),
+        (["MODEL", "none"], "none: no such file or folder"),
+        (["MODEL", "*.gif"], "*.gif: no picture matches"),
+        (["MODEL", "empty"], "empty: no picture in this folder"),
+        (["MODEL", "notes.txt"], "notes.txt: not a picture"),
+        (["MODEL", "63"], "camera 63: there is none"),
+        (["MODEL", "photos", "--score", "2"], "score_threshold must be in 0..1, but got 2.0"),
+        (["MODEL", "photos", "--score", "high"], "argument --score: invalid float value: 'high'"),
+        (["MODEL", "photos", "--limit", "0"], "--limit must be at least 1, but got 0"),
+        (["MODEL", "photos", "--threads", "0"], "threads must be at least 1, but got 0"),
+        (["MODEL", "photos", "--max-detections", "0"], "max_detections must be at least 1, but got 0"),
+        (["MODEL", "photos", "--out", "full"], "--out full: this folder is not empty"),
+        (["MODEL", "photos", "--out", "notes.txt"], "--out notes.txt: expected a folder"),
+        (["MODEL", "photos", "--out", "notes.txt/sub"], "notes.txt/sub: Not a directory"),
+        (["MODEL", "photos", "--out", "x", "--no-images"], "--out x is the folder for annotated pictures"),
+        (["MODEL", "photos", "--json", "notes.txt"], "--json notes.txt: this file exists"),
+        (["MODEL", "photos", "--json", "full"], "--json full: expected a file"),
+        # Not even --force writes over what is read.
+        (["MODEL", "photos", "--out", "photos", "--force"], "--out photos: this folder holds what is to be read"),
+        (["MODEL", "photos/**/*", "--out", "photos/more", "--force"], "--out photos/more: this folder holds"),
+        (["MODEL", "photos", "--out", ".", "--force"], "--out .: this folder holds what is to be read"),
+        (["MODEL", "photos", "--json", "photos/a.png", "--force"], "--json photos/a.png: this file is to be read"),
+        (["MODEL", "photos", "--json", "MODEL", "--force"], "this file is to be read"),
+        (["MODEL", "photos", "--show"], "a window needs a screen, but DISPLAY is not set"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(
+    model: Path, here: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("empty").mkdir()
+    Path("full").mkdir()
+    Path("full/precious.txt").touch()
+    Path("notes.txt").write_text("precious")
+    before = {path: path.read_bytes() if path.is_file() else b"" for path in here.rglob("*")}
+    try:
+        code = main(["detect", *(str(model) if argument == "MODEL" else argument for argument in arguments)])
+    except SystemExit as exit_:  # argparse's own way
+        code = int(exit_.code or 0)
+    out, err = capsys.readouterr()
+    assert code == 2
+    assert out == ""
+    assert err.startswith("fusedet: error: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert {path: path.read_bytes() if path.is_file() else b"" for path in here.rglob("*")} == before
+
+
+def start(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "fusedet.cli.main", "detect", *arguments]
+    return subprocess.Popen(
+        command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **options}
+    )
+
+
+@pytest.mark.skipif(
+    os.name != "posix" or signal.getsignal(signal.SIGINT) != signal.default_int_handler,
+    reason="Ctrl-C cannot be sent, or is ignored here",
+)
+def test_ctrl_c_keeps_what_was_written(model: Path) -> None:
+    write_video(Path("long.mp4"), frames=1500, fps=30)
+    process = start(str(model), "long.mp4", "--out", "result", "--json", "found.jsonl")
+    deadline = time.monotonic() + 20
+    found = Path("found.jsonl")
+    while not (found.exists() and found.stat().st_size > 5000) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    count = int(out.split()[0])
+    assert 0 < count < 1500
+    assert files("result") == ["long.mp4"]
+    assert count <= count_frames("result/long.mp4") <= count + 1
+    assert count <= len(lines("found.jsonl")) <= count + 1
+
+
+def test_a_reader_that_leaves_is_no_error(model: Path) -> None:
+    write_video(Path("long.mp4"), frames=1500, fps=30)  # more JSON than a pipe holds
+    process = start(str(model), "long.mp4", "--no-images", "--json", "-")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert json.loads(process.stdout.readline())["frame"] == 0
+    process.stdout.close()
+    err = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=20) == 0, err
+    assert "Traceback" not in err
+    assert " detection" in err
