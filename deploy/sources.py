@@ -138,8 +138,8 @@ class Pictures:
     One that cannot be read is logged, counted in ``unreadable`` and left out, but an only picture must be readable.
     """
 
-    fps = None
-    live = False
+    fps: float | None = None
+    live: bool = False
 
     def __init__(self, paths: list[Path], label: str) -> None:
         """Takes ``paths`` in this order.
@@ -148,7 +148,7 @@ class Pictures:
             InputError: there is one path and it is no picture.
         """
         self.label = label
-        self.files = tuple(paths)
+        self.files: tuple[Path, ...] = tuple(paths)
         self.unreadable = 0
         self._root = os.path.commonpath([path.absolute().parent for path in paths])
         if len(paths) == 1:
@@ -172,12 +172,15 @@ class Pictures:
 class Stream:
     """The frames of a video or a camera. Made by :func:`open_source`."""
 
-    unreadable = 0
+    fps: float | None
+    files: tuple[Path, ...]
+    unreadable: int = 0
 
     def __init__(self, capture: Any, first: NDArray[np.uint8], source: str, path: Path | None) -> None:
         """Takes an opened ``cv2.VideoCapture`` and the frame already read from it; ``path`` is None for a camera."""
-        rate = capture.get(cv2.CAP_PROP_FPS)
-        self.fps = float(rate) if math.isfinite(rate) and 0 < rate <= 1000 else _USUAL_FPS
+        rate = float(capture.get(cv2.CAP_PROP_FPS))
+        self._rate = rate if math.isfinite(rate) and 0 < rate <= 1000 else _USUAL_FPS
+        self.fps = self._rate
         self.live = path is None
         self.label = f"camera-{re.sub('[^0-9]', '', source)}" if path is None else path.stem
         self.files = () if path is None else (path,)
@@ -193,7 +196,7 @@ class Stream:
         start = cv2.getTickCount()
         while image is not None:
             clock_s = (cv2.getTickCount() - start) / cv2.getTickFrequency()
-            yield Frame(image, self._source, self._name, index, clock_s if self.live else index / self.fps)
+            yield Frame(image, self._source, self._name, index, clock_s if self.live else index / self._rate)
             index += 1
             image = _next_image(self._capture)
 
