@@ -35,6 +35,7 @@ _PLAIN_SCALARS = {  # YAML 1.2, section 10.3.2, without octal, hexadecimal and .
     "float": _FLOAT,
 }
 _TAG = "tag:yaml.org,2002:"
+_KNOWN_TAGS = {_TAG + kind for kind in (*_PLAIN_SCALARS, "str", "seq", "map")}
 
 
 class _Loader(yaml.SafeLoader):
@@ -139,9 +140,10 @@ def _read(path: Path, name: str) -> ConfigTree:
     try:
         node = _parse(path.read_bytes(), name)
         builder = _Builder(name, {})
-        data = {} if node is None else builder.build(node, ())
+        data = None if node is None else builder.build(node, ())
     except OSError as error:
         raise InputError(f"{name}: cannot be read: {error.strerror}") from error
+    data = {} if data is None else data
     if not isinstance(data, dict):
         raise InputError(f"{name}:1: expected sections (key: value), but got {_kind(data)}")
     return ConfigTree(data, name, builder.marks)
@@ -181,6 +183,8 @@ class _Builder:
     def _value(self, node: yaml.Node, path: KeyPath) -> Any:
         if len(self.marks) > MOST_VALUES:
             raise InputError(f"{self.name}: more than {MOST_VALUES} values")
+        if node.tag not in _KNOWN_TAGS:
+            raise InputError(f"{self._place(node)}: the tag {node.tag!r} is not supported; write plain values")
         self.marks.setdefault(path, self._place(node))  # a key's own line, where it has one
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
@@ -207,9 +211,7 @@ class _Builder:
         kind, text = node.tag.removeprefix(_TAG), node.value
         if kind == "str":
             return text
-        if kind not in _PLAIN_SCALARS:
-            raise InputError(f"{self._place(node)}: the tag {node.tag!r} is not supported; write plain values")
-        if not _PLAIN_SCALARS[kind].match(text):  # an explicit tag, such as !!int abc
+        if kind not in _PLAIN_SCALARS or not _PLAIN_SCALARS[kind].match(text):  # an explicit tag, such as !!int abc
             raise InputError(f"{self._place(node)}: {text!r} is not a value of type {kind}")
         if kind == "null":
             return None

@@ -1,0 +1,38 @@
+# make demo    try it: trains on drawn digits, exports, runs         make check   formatting, types, import rules
+# make test    the tests; ARGS="-m slow" runs the long ones          make clean   removes what make made
+#
+# PYTHON names the interpreter that the virtual environment is made from.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+PACKAGES := cli configs deploy export model train
+ARGS ?=
+
+.PHONY: demo test check clean
+
+demo: $(READY)
+	$(BIN)/fusedet demo --out runs/demo
+
+test: $(READY)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	mkdir -p build/types/fusedet
+	for package in $(PACKAGES); do ln -sfn ../../../$$package build/types/fusedet/$$package; done
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+# A changed pyproject or constraints file installs anew.
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,desktop]'
+	touch $@
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
+	find $(PACKAGES) tests -name __pycache__ -type d -exec rm -rf {} +

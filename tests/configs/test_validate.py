@@ -1,0 +1,178 @@
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from fusedet.configs import InputError, preset_names
+from fusedet.configs.loader import load_config
+from fusedet.configs.validate import dump_config, validate
+from fusedet.train.config import TrainConfig, load_train_config
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Layer(Strict):
+    width: int = Field(ge=1)
+    kind: Literal["dense", "sparse"] = "dense"
+
+
+class Section(Strict):
+    rate: float = Field(0.1, gt=0, lt=1)
+    fast: bool = False
+    place: Path | None = None
+    low: int = 0
+    high: int = 1
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Section":
+        if self.low > self.high:
+            raise ValueError(f"low must not be above high, but got {self.low} and {self.high}")
+        return self
+
+
+class Config(Strict):
+    layers: list[Layer] = Field(min_length=1)
+    section: Section = Section()
+    maybe: Section | None = None
+
+
+GOOD = "layers:\n  - width: 3\n  - {width: 4, kind: sparse}\n"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def check(text: str, *overrides: str) -> Config:
+    Path("my.yaml").write_text(text)
+    return validate(load_config("my.yaml", overrides), Config)
+
+
+def test_a_good_config_is_an_instance_of_the_model() -> None:
+    config = check(GOOD + "section: {rate: 1e-3, place: some/where}\n", "layers.0.width=7")
+    assert [layer.width for layer in config.layers] == [7, 4]
+    assert config.section == Section(rate=0.001, place=Path("some/where"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("section: {rate: 1}\n", "my.yaml:4: section.rate: must be less than 1, but got 1"),
+        ("section:\n  rate: fast\n", "my.yaml:5: section.rate: must be a valid number, but got 'fast'"),
+        ("section:\n  fast: yes\n", "my.yaml:5: section.fast: must be true or false, but got 'yes'"),
+        ("section:\n  low: '1'\n", "my.yaml:5: section.low: must be a valid integer, but got '1'"),
+        ("section:\n  low: true\n", "my.yaml:5: section.low: must be a valid integer, but got true"),
+        ("section:\n\n  rat: 1\n", "my.yaml:6: section.rat: unknown key, did you mean 'rate'?"),
+        (
+            "section:\n  zzz: 1\n",
+            "my.yaml:5: section.zzz: unknown key; the keys here are rate, fast, place, low, high",
+        ),
+        ("maybe: {hihg: 1}\n", "my.yaml:4: maybe.hihg: unknown key, did you mean 'high'?"),
+        ("sections: {}\n", "my.yaml:4: sections: unknown key, did you mean 'section'?"),
+        ("section:\n", "my.yaml:4: section: must be a section (key: value), but got nothing"),
+        ("section: {low: 5}\n", "my.yaml:4: section: low must not be above high, but got 5 and 1"),
+    ],
+)
+def test_each_error_names_line_key_expectation_and_value(text: str, expected: str) -> None:
+    with pytest.raises(InputError) as caught:
+        check(GOOD + text)
+    assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("section: {}\n", "my.yaml: layers: required, but missing"),
+        ("layers:\n  - width: 1\n  - kind: dense\n", "my.yaml:3: layers.1.width: required, but missing"),
+        ("layers: []\n", "my.yaml:1: layers: List must have at least 1 item, not 0"),
+        ("layers: 5\n", "my.yaml:1: layers: must be a list, but got 5"),
+        (
+            "layers:\n  - {width: 1, kind: dens}\n",
+            "my.yaml:2: layers.0.kind: must be 'dense' or 'sparse', but got 'dens'",
+        ),
+        ("layers:\n  - {width: 1, wdith: 2}\n", "my.yaml:2: layers.0.wdith: unknown key, did you mean 'width'?"),
+    ],
+)
+def test_errors_in_lists(text: str, expected: str) -> None:
+    with pytest.raises(InputError) as caught:
+        check(text)
+    assert str(caught.value) == expected
+
+
+def test_an_override_is_blamed_and_not_the_file() -> None:
+    with pytest.raises(InputError, match=r"^command line: section\.rate: must be greater than 0, but got -1$"):
+        check(GOOD + "section: {rate: 0.5}\n", "section.rate=-1")
+    with pytest.raises(InputError, match=r"^command line: secton: unknown key, did you mean 'section'\?$"):
+        check(GOOD, "secton.rate=0.5")
+
+
+def test_several_errors_stand_in_one_line_and_the_rest_is_counted() -> None:
+    with pytest.raises(InputError) as caught:
+        check("layers:\n  - {width: 0}\n  - {width: -1}\n  - {width: -2}\n  - {width: -3}\n  - {width: -4}\n")
+    text = str(caught.value)
+    assert text.startswith("my.yaml:2: layers.0.width: ")
+    assert "; my.yaml:3: layers.1.width: " in text
+    assert "layers.3" not in text
+    assert text.endswith(" (and 2 more)")
+    assert caught.value.__cause__ is not None
+
+
+def test_a_long_value_is_cut_short() -> None:
+    with pytest.raises(InputError) as caught:
+        check(GOOD + f"section: {{rate: {'x' * 5000}}}\n")
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_loads_and_survives_a_dump(name: str) -> None:
+    config = load_train_config(name)
+    Path("dump.yaml").write_text(dump_config(config))
+    assert load_train_config("dump.yaml") == config
+
+
+def test_every_setting_survives_a_dump() -> None:
+    config = load_train_config(
+        "nano",
+        [
+            "model.input_size=[256, 320]",
+            "data={root: 'my data', cache: none}",
+            "train={out: '1e-3', init: a/b.pt}",
+            "optim.lr=1e-05",
+            "optim.clip_norm=.inf",
+        ],
+    )
+    Path("dump.yaml").write_text(dump_config(config))
+    loaded = load_train_config("dump.yaml")
+    assert loaded == config
+    assert loaded.train.out == Path("1e-3")
+    assert loaded.data.val_annotations == Path("my data/annotations/val.json")
+
+
+@pytest.mark.parametrize(("value", "size"), [("256", (256, 256)), ("[192, 320]", (192, 320))])
+def test_input_size_is_one_side_or_two(value: str, size: tuple[int, int]) -> None:
+    assert load_train_config("nano", [f"model.input_size={value}"]).model.input_size == size
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("model.input_size=321", "command line: model.input_size.0: must be a multiple of 32, but got 321"),
+        ("model.input_size=[320]", "command line: model.input_size.1: required, but missing"),
+        ("model.stages.0.channels=20", "command line: model.stages.0.channels: must be a multiple of 16, but got 20"),
+        ("train.epoch=3", "command line: train.epoch: unknown key, did you mean 'epochs'?"),
+        ("optim.name=adam", "command line: optim.name: must be 'sgd' or 'adamw', but got 'adam'"),
+    ],
+)
+def test_training_settings(override: str, expected: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_train_config("nano", [override])
+    assert expected in str(caught.value)
+
+
+def test_the_model_is_the_only_section_without_a_default() -> None:
+    assert [name for name, field in TrainConfig.model_fields.items() if field.is_required()] == ["model"]
