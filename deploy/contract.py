@@ -59,8 +59,14 @@ class Contract:
             raise InputError(f"input_format must be one of {', '.join(INPUT_FORMATS)}, but got {self.input_format!r}")
         if not self.names:
             raise InputError("a detector needs at least one class name, but names is empty")
+        if not isinstance(self.names, tuple) or not all(isinstance(name, str) for name in self.names):
+            raise InputError(f"names must be a tuple of text, but got {self.names!r}")
         if len(self.input_size) != 2 or any(side < 1 for side in self.input_size):
             raise InputError(f"input_size must be (height, width) in pixels, but got {self.input_size!r}")
+        if not 0 <= self.nms_iou <= 1:
+            raise InputError(f"nms_iou must be in 0..1, but got {self.nms_iou!r}")
+        if not 0 <= self.pad_value <= 255:
+            raise InputError(f"pad_value must be a grey level in 0..255, but got {self.pad_value!r}")
 
     def to_metadata(self) -> dict[str, str]:
         """The contract as flat text, for ``metadata_props``: every value is JSON."""

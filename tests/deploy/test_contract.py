@@ -1,0 +1,83 @@
+import json
+from typing import Any
+
+import pytest
+
+from fusedet.configs import InputError
+from fusedet.deploy import Contract
+
+FULL = Contract(
+    names=("Löwe", "猫"),
+    input_size=(320, 416),
+    input_format="float32_nchw_rgb",
+    nms=True,
+    nms_iou=0.55,
+    pad_value=0,
+    strides=(8, 16),
+    activation="relu",
+    negative_slope=0.0,
+    extra={"licence": "Apache-2.0"},
+)
+
+
+@pytest.mark.parametrize("contract", [FULL, Contract(names=("cat",), input_size=(32, 32))])
+def test_round_trip(contract: Contract) -> None:
+    metadata = contract.to_metadata()
+    assert all(isinstance(value, str) and key.startswith("fusedet.") for key, value in metadata.items())
+    assert Contract.from_metadata({**metadata, "other.program": "{"}, "model.onnx") == contract
+
+
+def test_keys_of_a_later_writer_are_ignored() -> None:
+    assert Contract.from_metadata({**FULL.to_metadata(), "fusedet.colour": '"blue"'}, "model.onnx") == FULL
+
+
+def test_keys_with_a_default_may_be_missing() -> None:
+    metadata = FULL.to_metadata()
+    del metadata["fusedet.pad_value"]
+    assert Contract.from_metadata(metadata, "model.onnx").pad_value == 114
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"names": ()}, "names is empty"),
+        ({"names": ("cat", 3)}, "names must be a tuple of text"),
+        ({"names": "cat"}, "names must be a tuple of text"),
+        ({"input_size": (320,)}, r"input_size must be \(height, width\)"),
+        ({"input_size": (320, 0)}, r"input_size must be \(height, width\)"),
+        ({"input_format": "rgb"}, "input_format must be one of .*, but got 'rgb'"),
+        ({"nms_iou": 1.5}, r"nms_iou must be in 0\.\.1, but got 1\.5"),
+        ({"pad_value": 256}, r"pad_value must be a grey level in 0\.\.255, but got 256"),
+    ],
+)
+def test_wrong_fields_are_named(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Contract(**{"names": ("cat",), "input_size": (32, 32), **fields})
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "message"),
+    [
+        ("format_version", None, "not a fusedet model: its metadata has no fusedet.format_version"),
+        ("format_version", "2", "written in form 2 of the metadata, this fusedet reads form 1"),
+        ("names", None, "damaged metadata: lacks names"),
+        ("names", "[", "damaged metadata: "),
+        ("names", "5", "damaged metadata: "),
+        ("names", "[]", "damaged metadata: a detector needs at least one class name"),
+        ("input_size", '["a", "b"]', "damaged metadata: "),
+        ("input_size", "320", "damaged metadata: "),
+        ("pad_value", "null", "damaged metadata: "),
+    ],
+)
+def test_damaged_metadata_names_the_file(key: str, text: str | None, message: str) -> None:
+    metadata = FULL.to_metadata()
+    if text is None:
+        del metadata[f"fusedet.{key}"]
+    else:
+        metadata[f"fusedet.{key}"] = text
+    with pytest.raises(InputError, match=f"^model.onnx: {message}"):
+        Contract.from_metadata(metadata, "model.onnx")
+
+
+def test_every_value_is_json() -> None:
+    assert json.loads(FULL.to_metadata()["fusedet.input_size"]) == [320, 416]
