@@ -1,5 +1,7 @@
 """The one exception that tells a user what was wrong with what they gave."""
 
+__all__ = ["InputError"]
+
 
 class InputError(ValueError):
     """Bad input from the user: a file, a key, a value, a model or a source.

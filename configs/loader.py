@@ -17,7 +17,7 @@ import yaml
 from fusedet.configs import preset_names, preset_path
 from fusedet.configs.errors import InputError
 
-__all__ = ["ConfigTree", "KeyPath", "dump_yaml", "load_config", "nearest"]
+__all__ = ["BASE_KEY", "ConfigTree", "KeyPath", "dump_yaml", "load_config", "nearest"]
 
 #: Keys and list positions that lead to a value, from the root: ``("model", "stages", 0, "depth")``.
 KeyPath = tuple[str | int, ...]

@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pytest
+
+from fusedet.cli.files import model_file, refuse_to_replace, write_text
+from fusedet.configs import InputError
+
+
+def test_a_run_folder_means_its_best_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"best\.pt: no such model file"):
+        model_file(tmp_path)
+    (tmp_path / "best.pt").touch()
+    assert model_file(tmp_path) == tmp_path / "best.pt"
+    assert model_file(tmp_path / "best.pt") == tmp_path / "best.pt"
+
+
+def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    refuse_to_replace("--out", path, force=False)
+    refuse_to_replace("--out", None, force=False)
+    path.write_text("mine")
+    with pytest.raises(InputError, match=r"--out .*this file exists.*--force"):
+        refuse_to_replace("--out", path, force=False)
+    refuse_to_replace("--out", path, force=True)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("", "this is a folder"), ("no/such/file", "there is no folder")])
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, name: str, expected: str) -> None:
+    with pytest.raises(InputError, match=expected):
+        refuse_to_replace("--out", tmp_path / name, force=True)
+
+
+def test_text_is_written_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.txt", "zwölf\n")
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "zwölf\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    with pytest.raises(InputError, match="cannot be written: No such file"):
+        write_text(tmp_path / "missing" / "a.txt", "")
