@@ -38,22 +38,22 @@ def fold_constants(model: onnx.ModelProto) -> onnx.ModelProto:
 def _fold_once(model: onnx.ModelProto) -> bool:
     """Folds what the shapes known so far allow; says whether a node went, so that more shapes may be known now."""
     graph = model.graph
-    weights = {tensor.name for tensor in graph.initializer}
     shapes = _static_shapes(graph)
     constants: _Constants = {}
     initializers = {tensor.name: tensor for tensor in graph.initializer}
     renamed: dict[str, str] = {}  # outputs of Identity -> the initialiser behind them
+    outputs = {output.name for output in graph.output}
     kept = []
     for node in graph.node:
         node.input[:] = [renamed.get(name, name) for name in node.input]
-        if node.op_type == "Identity" and node.input[0] in weights:
-            renamed[node.output[0]] = node.input[0]
-            continue
-        value = _evaluate(node, constants, initializers, shapes, model.opset_import)
-        if value is None:
+        if outputs.intersection(node.output):
             kept.append(node)
-        else:
+        elif node.op_type == "Identity" and node.input[0] in initializers:
+            renamed[node.output[0]] = node.input[0]
+        elif (value := _evaluate(node, constants, initializers, shapes, model.opset_import)) is not None:
             constants[node.output[0]] = value
+        else:
+            kept.append(node)
 
     folded = len(kept) < len(graph.node)
     used = {name for node in kept for name in node.input}
@@ -63,7 +63,8 @@ def _fold_once(model: onnx.ModelProto) -> bool:
         copies = list(values)
         del field[:]
         field.extend(copies)
-    del graph.value_info[:]  # inferred anew
+    if folded:
+        del graph.value_info[:]  # to be inferred anew
     return folded
 
 

@@ -130,14 +130,14 @@ def export_onnx(
     plain_path.parent.mkdir(parents=True, exist_ok=True)
     # Both files are made in a folder beside their place, on the same disk, and moved when they have proved themselves.
     with tempfile.TemporaryDirectory(prefix=".export-", dir=plain_path.parent) as folder:
-        parts = [Path(folder) / path.name for path in (plain_path, fused_path)]
-        for part, content in zip(parts, (plain, fusion.model), strict=True):
-            part.write_bytes(content.SerializeToString(deterministic=True))
-        agreement = verify(graph, *parts, pictures)
-        optimized = optimize(parts[1])
-        for part, path in zip(parts, (plain_path, fused_path), strict=True):
-            os.replace(part, path)
-            _log.info("wrote %s", path)
+        plain_part, fused_part = Path(folder) / plain_path.name, Path(folder) / fused_path.name
+        plain_part.write_bytes(plain.SerializeToString(deterministic=True))
+        fused_part.write_bytes(fusion.model.SerializeToString(deterministic=True))
+        agreement = verify(graph, plain_part, fused_part, pictures)
+        optimized = optimize(fused_part)
+        os.replace(plain_part, plain_path)
+        os.replace(fused_part, fused_path)
+    _log.info("wrote %s and %s", plain_path, fused_path)
     return ExportResult(
         plain=plain_path,
         fused=fused_path,
@@ -233,4 +233,4 @@ def _unfused_message(declined: Sequence[Declined]) -> str:
     shown = "; ".join(map(str, declined[:_MOST_NAMED]))
     more = f"; and {len(declined) - _MOST_NAMED} more" if len(declined) > _MOST_NAMED else ""
     remedy = "(--allow-unfused writes the files all the same)"
-    return f"{len(declined)} activations stand outside convolutions: {shown}{more} {remedy}"
+    return f"activations outside convolutions, {len(declined)} in all: {shown}{more} {remedy}"

@@ -5,10 +5,11 @@ must have one counterpart in the other, both ways round: same class, nearly the 
 Elementwise differences of the outputs would not do: two detections of nearly equal score may change places.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -23,7 +24,7 @@ from fusedet.deploy.sources import open_source
 from fusedet.export.errors import ExportError
 from fusedet.model import InferenceGraph
 
-__all__ = ["Agreement", "Tolerance", "compare", "draw_pictures", "load_pictures", "verify"]
+__all__ = ["Agreement", "Outputs", "Tolerance", "compare", "draw_pictures", "load_pictures", "verify"]
 
 #: Pictures by the name that an error message gives them: uint8 ``[H, W, 3]`` in BGR.
 Pictures = Mapping[str, NDArray[np.uint8]]
@@ -89,17 +90,6 @@ class Outputs:
     class_ids: NDArray[np.int64]
 
 
-@dataclass
-class _Tally:
-    """Pairs found so far."""
-
-    compared: int = 0
-    tied: int = 0
-    scores: list[float] = field(default_factory=list)
-    sides: list[float] = field(default_factory=list)
-    ious: list[float] = field(default_factory=list)
-
-
 def verify(
     graph: InferenceGraph,
     plain: Path,
@@ -123,105 +113,116 @@ def verify(
     pictures = pictures or draw_pictures()
     session = open_session(plain)
     contract = read_contract(session, str(plain))
-    blobs = [
-        to_blob([letterbox(image, contract.input_size, contract.pad_value)[0]], contract.input_format)
-        for image in pictures.values()
-    ]
+    blobs = {
+        name: to_blob([letterbox(image, contract.input_size, contract.pad_value)[0]], contract.input_format)
+        for name, image in pictures.items()
+    }
     expected = _run_torch(graph, blobs)
     from_plain = _run_onnx(session, blobs)
     from_fused = _run_onnx(open_session(fused), blobs)
-    anchors = sum((contract.input_size[0] // s) * (contract.input_size[1] // s) for s in contract.strides)
-    names, tolerance = list(pictures), tolerance or Tolerance()
     return (
-        compare(("torch", "plain"), expected, from_plain, names, contract, tolerance, anchors),
-        compare(("plain", "fused"), from_plain, from_fused, names, contract, tolerance, anchors),
+        compare(("torch", "plain"), expected, from_plain, contract, tolerance),
+        compare(("plain", "fused"), from_plain, from_fused, contract, tolerance),
     )
 
 
 def compare(
     between: tuple[str, str],
-    first: Sequence[Outputs],
-    second: Sequence[Outputs],
-    pictures: Sequence[str],
+    first: Mapping[str, Outputs],
+    second: Mapping[str, Outputs],
     contract: Contract,
-    tolerance: Tolerance,
-    anchors: int,
+    tolerance: Tolerance | None = None,
 ) -> Agreement:
     """Pairs the detections of two runs on the same pictures.
 
     Args:
         between: names of the two.
-        first, second: outputs for each picture.
-        pictures: the pictures' names.
-        contract: names the classes.
-        tolerance: see :class:`Tolerance`.
-        anchors: how many boxes there were to choose from: with all of them kept nothing falls off the list.
+        first: outputs by picture.
+        second: the other run's, of the same pictures.
+        contract: of both.
+        tolerance: left out, the defaults.
 
     Raises:
         ExportError: see :func:`verify`.
     """
-    total, conclusive = _Tally(), 0
-    for picture, one, other in zip(pictures, first, second, strict=True):
-        for name, outputs in zip(between, (one, other), strict=True):
+    comparison = _Comparison(between, contract, tolerance or Tolerance())
+    for picture, outputs in first.items():
+        comparison.add(picture, outputs, second[picture])
+    return comparison.result()
+
+
+class _Comparison:
+    """Pairs of detections found so far."""
+
+    def __init__(self, between: tuple[str, str], contract: Contract, tolerance: Tolerance) -> None:
+        self.between = between
+        self.names = contract.names
+        self.tolerance = tolerance
+        height, width = contract.input_size
+        self.anchors = sum((height // stride) * (width // stride) for stride in contract.strides)
+        self.pictures = self.conclusive = self.tied = 0
+        self.gaps: list[tuple[float, float, float]] = []  # of each pair: score, box side, 1 - IoU
+
+    def add(self, picture: str, one: Outputs, other: Outputs) -> None:
+        """Finds the counterpart of every detection that counts, first of ``one`` in ``other``, then the other way."""
+        for name, outputs in zip(self.between, (one, other), strict=True):
             if not (np.isfinite(outputs.boxes).all() and np.isfinite(outputs.scores).all()):
                 raise ExportError(f"{picture}: {name} gives boxes or scores that are not finite numbers")
-        before = total.compared, total.tied
-        _pair_picture(between, one, other, picture, contract, tolerance, anchors, total)
-        compared, tied = total.compared - before[0], total.tied - before[1]
-        conclusive += compared > tied
-    if not conclusive:
-        raise ExportError(
-            f"{between[0]} and {between[1]} cannot be compared on {len(pictures)} pictures: "
-            "their scores are too nearly equal; give pictures of what the network was trained on"
-        )
-    return Agreement(
-        between, len(pictures), total.compared, total.tied, max(total.scores), max(total.sides), min(total.ious)
-    )
+        threshold = self.tolerance.threshold
+        if one.scores.max() < threshold:
+            threshold = float(np.median(one.scores))
+        pairs_before, tied_before = len(self.gaps), self.tied
+        free = np.ones(len(one.scores), bool), np.ones(len(other.scores), bool)
+        for index in map(int, np.flatnonzero(one.scores >= threshold)):
+            self._pair(index, one, other, free, threshold, picture, self.between)
+        for index in map(int, np.flatnonzero((other.scores >= threshold) & free[1])):
+            self._pair(index, other, one, free[::-1], threshold, picture, self.between[::-1])
+        self.pictures += 1
+        # A pair stands for two detections, one in each list.
+        self.conclusive += 2 * (len(self.gaps) - pairs_before) > self.tied - tied_before
 
+    def result(self) -> Agreement:
+        """The figures of all pictures together."""
+        if not self.conclusive:
+            raise ExportError(
+                f"{self.between[0]} and {self.between[1]} cannot be compared on {self.pictures} pictures: "
+                "their scores are too nearly equal; give pictures of what the network was trained on"
+            )
+        score, side, iou = np.array(self.gaps).max(axis=0)
+        return Agreement(self.between, self.pictures, len(self.gaps), self.tied, score, side, 1 - iou)
 
-def _pair_picture(
-    between: tuple[str, str],
-    one: Outputs,
-    other: Outputs,
-    picture: str,
-    contract: Contract,
-    tolerance: Tolerance,
-    anchors: int,
-    tally: _Tally,
-) -> None:
-    """Finds the counterpart of every detection that counts, first of ``one`` in ``other``, then the other way."""
-    threshold = tolerance.threshold
-    if one.scores.max() < threshold:
-        threshold = float(np.median(one.scores))
-    free_one, free_other = (np.ones(len(outputs.scores), bool) for outputs in (one, other))
-    sides = ((between, one, free_one, other, free_other), (between[::-1], other, free_other, one, free_one))
-    for (here, there), own, own_free, opposite, opposite_free in sides:
-        for index in np.flatnonzero((own.scores >= threshold) & own_free):
-            score, box = own.scores[index], own.boxes[index]
-            moved = np.abs(opposite.boxes - box).max(axis=1)
-            ious = _iou(box, opposite.boxes)
-            score_gaps = np.abs(opposite.scores - score)
-            same_class = opposite.class_ids == own.class_ids[index]
-            same_box = (ious >= tolerance.iou) | (moved <= tolerance.side * max(1.0, float(np.abs(box).max())))
-            fits = same_class & same_box & (score_gaps <= tolerance.score * threshold) & opposite_free
-            if fits.any():
-                match = int(np.where(fits, moved, np.inf).argmin())
-                own_free[index] = opposite_free[match] = False
-                tally.compared += 1
-                tally.scores.append(float(score_gaps[match]))
-                tally.sides.append(float(moved[match]))
-                tally.ious.append(float(ious[match]))
-            elif len(opposite.scores) < anchors and score <= opposite.scores.min() + tolerance.tie * threshold:
-                tally.tied += 1
-            else:
-                what = f"{contract.names[own.class_ids[index]]} {score:.4f} at {np.round(box, 1).tolist()}"
-                near = int(np.where(same_class, ious, -1).argmax())
-                nearest = (
-                    f"the nearest of its class has score {opposite.scores[near]:.4f} and IoU {ious[near]:.3f}"
-                    if same_class.any()
-                    else "there is none of its class"
-                )
-                raise ExportError(f"{picture}: {here} finds {what}, {there} does not: {nearest}")
+    def _pair(
+        self,
+        index: int,
+        own: Outputs,
+        opposite: Outputs,
+        free: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+        threshold: float,
+        picture: str,
+        between: tuple[str, str],
+    ) -> None:
+        """Takes the nearest box that fits as the counterpart of detection ``index`` of ``own``."""
+        tolerance = self.tolerance
+        box, score, class_id = own.boxes[index], own.scores[index], own.class_ids[index]
+        moved = np.abs(opposite.boxes - box).max(axis=1)
+        ious = _iou(box, opposite.boxes)
+        score_gaps = np.abs(opposite.scores - score)
+        same_class = opposite.class_ids == class_id
+        same_box = (ious >= tolerance.iou) | (moved <= tolerance.side * max(1.0, float(np.abs(box).max())))
+        fits = same_class & same_box & (score_gaps <= tolerance.score * threshold) & free[1]
+        if fits.any():
+            match = int(np.where(fits, moved, np.inf).argmin())
+            free[0][index] = free[1][match] = False
+            self.gaps.append((float(score_gaps[match]), float(moved[match]), float(1 - ious[match])))
+        elif len(opposite.scores) < self.anchors and score <= opposite.scores.min() + tolerance.tie * threshold:
+            self.tied += 1  # with all anchor points kept nothing can fall off the end of the list
+        else:
+            near = int(np.where(same_class, ious, -1).argmax())
+            nearest = f"score {opposite.scores[near]:.4f}, IoU {ious[near]:.3f}" if same_class.any() else "none"
+            raise ExportError(
+                f"{picture}: {between[0]} finds {self.names[class_id]} with score {score:.4f} at "
+                f"{[round(float(side), 1) for side in box]}, {between[1]} does not; nearest of that class: {nearest}"
+            )
 
 
 def _iou(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -229,25 +230,28 @@ def _iou(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.flo
     a, b = box.astype(np.float64), boxes.astype(np.float64)
     shared = (np.minimum(a[2:], b[:, 2:]) - np.maximum(a[:2], b[:, :2])).clip(0).prod(axis=1)
     union = (a[2:] - a[:2]).clip(0).prod() + (b[:, 2:] - b[:, :2]).clip(0).prod(axis=1) - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))
 
 
 @torch.inference_mode()
-def _run_torch(graph: InferenceGraph, blobs: Sequence[NDArray[np.generic]]) -> list[Outputs]:
-    device = graph.points.device
-    outputs = [graph.eval()(torch.from_numpy(blob).to(device)) for blob in blobs]
-    return [Outputs(*(array[0].cpu().numpy() for array in arrays)) for arrays in outputs]
+def _run_torch(graph: InferenceGraph, blobs: Mapping[str, NDArray[Any]]) -> dict[str, Outputs]:
+    results = {}
+    for name, blob in blobs.items():
+        boxes, scores, class_ids = graph(torch.from_numpy(blob).to(graph.points.device))
+        results[name] = Outputs(boxes[0].cpu().numpy(), scores[0].cpu().numpy(), class_ids[0].cpu().numpy())
+    return results
 
 
-def _run_onnx(session: ort.InferenceSession, blobs: Sequence[NDArray[np.generic]]) -> list[Outputs]:
+def _run_onnx(session: ort.InferenceSession, blobs: Mapping[str, NDArray[Any]]) -> dict[str, Outputs]:
     """One picture at a time, or three where the batch is open, so that pictures which leak into each other show."""
     network_input = session.get_inputs()[0]
     size = 1 if network_input.shape[0] == 1 else 3
-    results = []
-    for start in range(0, len(blobs), size):
-        batch = np.concatenate(blobs[start : start + size])
-        arrays = session.run(OUTPUT_NAMES, {network_input.name: batch})
-        results += [Outputs(*of_picture) for of_picture in zip(*arrays, strict=True)]
+    names = list(blobs)
+    results = {}
+    for start in range(0, len(names), size):
+        group = names[start : start + size]
+        arrays = session.run(OUTPUT_NAMES, {network_input.name: np.concatenate([blobs[name] for name in group])})
+        results.update({name: Outputs(*outputs) for name, *outputs in zip(group, *arrays, strict=True)})
     return results
 
 
