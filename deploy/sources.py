@@ -110,8 +110,8 @@ def open_source(text: str) -> Source:
     raise InputError(f"{text}: no such file or folder, and not a camera's number")
 
 
-def read_image(path: str | Path) -> NDArray[np.uint8]:
-    """A picture as uint8 ``[H, W, 3]`` in BGR, turned upright as its EXIF orientation says.
+def read_image(path: str | Path, *, upright: bool = True) -> NDArray[np.uint8]:
+    """A picture as uint8 ``[H, W, 3]`` in BGR, turned upright as its EXIF orientation says where ``upright`` is set.
 
     Grey becomes three equal planes, 16 bits become the upper 8, and alpha is left out.
 
@@ -123,7 +123,8 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+        turning = 0 if upright else cv2.IMREAD_IGNORE_ORIENTATION
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR | turning) if len(data) else None
     except cv2.error as error:  # for example more pixels than OpenCV accepts
         raise InputError(f"{path}: not a picture that OpenCV can decode: {error.err}") from error
     if image is None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fusedet.configs.errors import InputError
 from fusedet.deploy.opencv import cv2
 from fusedet.deploy.preprocess import Letterbox
+from fusedet.deploy.sources import read_image
 from fusedet.train.coco import Sample
 
 __all__ = ["CacheMode", "ImageStore", "Progress", "load_at_size", "load_image", "map_ahead", "training_size"]
@@ -38,12 +39,7 @@ def load_image(sample: Sample) -> NDArray[np.uint8]:
     Raises:
         InputError: the file does not decode, or its proportions are not the annotated ones.
     """
-    try:
-        image = cv2.imread(str(sample.path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error as error:  # for example a header that promises more pixels than OpenCV will read
-        raise InputError(f"{sample.path}: not an image that can be read: {error.err}") from error
-    if image is None:
-        raise InputError(f"{sample.path}: not an image that can be read")
+    image = read_image(sample.path, upright=False)
     height, width = image.shape[:2]
     # Equal proportions but for the rounding of each side to a whole pixel.
     if abs(width * sample.height - height * sample.width) > max(width, height, sample.width, sample.height):

@@ -1,6 +1,7 @@
 """Batches of augmented pictures for training, and plain pictures for grading."""
 
 import multiprocessing
+import signal
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -271,6 +272,11 @@ def _calm_fork() -> Iterator[None]:
 
 
 def _one_thread(worker: int) -> None:
-    """The pictures of a batch are prepared side by side by the workers: each needs one thread."""
+    """The pictures of a batch are prepared side by side by the workers: each needs one thread.
+
+    Ctrl-C reaches every process of a terminal. What it means is for the training process to decide, which ends its
+    workers when it ends.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -144,11 +144,10 @@ def _movers(background: NDArray[np.uint8], rng: np.random.Generator) -> list[_Mo
     rows, columns = _VIDEO_GRID
     height, width = background.shape[0] // rows, background.shape[1] // columns
     cells = [(column * width, row * height, width, height) for row in range(rows) for column in range(columns)]
-    glyphs = _pick(_glyphs("val"), 200, rng)
-    labels = rng.permutation(10)[: len(cells)]
+    glyphs = _glyphs("val")
     movers = []
-    for (x, y, _, _), wanted in zip(cells, labels, strict=True):
-        glyph = next(glyph for label, glyph in glyphs if label == wanted)
+    for (x, y, _, _), wanted in zip(cells, rng.permutation(10)[: len(cells)], strict=True):
+        (_, glyph), *_ = _pick([pair for pair in glyphs if pair[0] == wanted], 1, rng)
         tall = round(min(height, width) * rng.uniform(0.3, 0.6))
         color = _contrasting(background[y : y + height, x : x + width], rng)
         velocity = min(height, width) * rng.uniform(0.15, 0.5, 2)
