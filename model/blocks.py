@@ -13,7 +13,15 @@ from torch import Tensor, nn
 from fusedet.model.activations import build_activation
 from fusedet.model.config import CHANNEL_BLOCK, ActivationName, ModelConfig
 
-__all__ = ["ConvNormAct", "DepthwiseSeparable", "FusedInverted", "InvertedResidual", "LayerStyle", "round_channels"]
+__all__ = [
+    "ConvNormAct",
+    "DepthwiseSeparable",
+    "FusedInverted",
+    "InvertedResidual",
+    "LayerStyle",
+    "init_weights",
+    "round_channels",
+]
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,9 @@ class ConvNormAct(nn.Module):
         linear: bool = False,
     ) -> None:
         super().__init__()
-        branches = style.reparam and kernel > 1
+        # Not on the picture's three channels: the gradient of a 1x1 kernel of stride 2 there corrupts memory in the
+        # CPU build of torch 2.13 (oneDNN), and a single pixel of a picture says little.
+        branches = style.reparam and kernel > 1 and in_channels >= CHANNEL_BLOCK
 
         def conv_norm(side: int) -> nn.Sequential:
             conv = nn.Conv2d(in_channels, out_channels, side, stride, side // 2, groups=groups, bias=False)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-__all__ = ["ActivationName", "HeadConfig", "ModelConfig", "NeckConfig", "StageConfig", "StrictModel"]
+__all__ = ["CHANNEL_BLOCK", "ActivationName", "HeadConfig", "ModelConfig", "NeckConfig", "StageConfig", "StrictModel"]
 
 ActivationName = Literal["leaky_relu", "relu", "prelu", "silu", "hardswish", "elu"]
 

@@ -10,7 +10,7 @@ from fusedet.model.config import ModelConfig
 from fusedet.model.head import BranchOutput, HeadBranch
 from fusedet.model.neck import Neck
 
-__all__ = ["STRIDES", "DetectorNet", "Predictions", "build_detector"]
+__all__ = ["PIXEL_SCALE", "STRIDES", "DetectorNet", "Predictions", "build_detector"]
 
 #: Strides of the prediction maps.
 STRIDES = (8, 16, 32)

@@ -1,0 +1,53 @@
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from fusedet.configs import InputError
+from fusedet.model import load_checkpoint, load_detector, save_checkpoint
+
+
+def save(net, path: Path) -> Path:
+    save_checkpoint(
+        path, {"ema": net.state_dict()}, {"model": net.config.model_dump(mode="json"), "names": ["a", "b", "c"]}
+    )
+    return path
+
+
+def test_a_network_survives(net, tmp_path):
+    loaded, meta = load_detector(save(net, tmp_path / "net.pt"))
+    assert meta["names"] == ["a", "b", "c"]
+    picture = torch.rand(1, 3, 64, 64) * 255
+    assert torch.equal(loaded(picture).one_to_one.logits, net(picture).one_to_one.logits)
+    assert [path.name for path in tmp_path.iterdir()] == ["net.pt"], "no half-written file may be left"
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+def text(path: Path) -> None:
+    path.write_text("not a checkpoint")
+
+
+def of_another_program(path: Path) -> None:
+    torch.save({"weights": torch.zeros(1)}, path)
+
+
+def with_code(path: Path) -> None:
+    with path.open("wb") as file:
+        pickle.dump(Path("/"), file, protocol=2)
+
+
+@pytest.mark.parametrize("damage", [truncated, text, of_another_program, with_code])
+def test_bad_files_are_named(net, tmp_path, damage):
+    path = save(net, tmp_path / "net.pt")
+    damage(path)
+    with pytest.raises(InputError, match=r"net\.pt: not a fusedet checkpoint"):
+        load_checkpoint(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"none\.pt: no such checkpoint"):
+        load_checkpoint(tmp_path / "none.pt")

@@ -1,0 +1,48 @@
+"""Training curves."""
+
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+__all__ = ["draw_curves"]
+
+_PARTS = ("cls", "box", "l1")
+
+
+def draw_curves(rows: list[dict[str, float]], path: Path) -> None:
+    """Loss, accuracy and learning rate over the epochs, as a picture.
+
+    Args:
+        rows: one dict an epoch, as :class:`fusedet.train.loop.Trainer` logs them. Figures that an epoch lacks are NaN.
+        path: of the PNG.
+    """
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    loss, accuracy, rate = figure.subplots(1, 3)
+    for name in _PARTS:
+        _plot(loss, rows, name, name)
+        _plot(loss, rows, f"one_to_one_{name}", f"{name}, one-to-one", style=":")
+    _finish(loss, "loss", legend=True)
+    _plot(accuracy, rows, "ap50", "AP50")
+    _plot(accuracy, rows, "ap", "AP50-95")
+    accuracy.set_ylim(0, 1)
+    _finish(accuracy, "validation accuracy", legend=True)
+    _plot(rate, rows, "lr", "learning rate")
+    _finish(rate, "learning rate")
+    figure.savefig(path, dpi=110)
+
+
+def _plot(axes: Axes, rows: list[dict[str, float]], key: str, label: str, style: str = "-") -> None:
+    points = [(row["epoch"], row[key]) for row in rows if row.get(key) == row.get(key) and key in row]
+    if points:
+        axes.plot(*zip(*points, strict=True), style, label=label, marker="." if len(points) == 1 else None)
+
+
+def _finish(axes: Axes, title: str, legend: bool = False) -> None:
+    axes.set_title(title)
+    axes.set_xlabel("epoch")
+    axes.grid(alpha=0.3)
+    if legend:
+        axes.legend(fontsize=8)

@@ -1,0 +1,96 @@
+"""The folder of one training: what lies where, and that no earlier result is overwritten."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from fusedet.configs.errors import InputError
+
+__all__ = ["RunFolder"]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths inside a run folder."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved config."""
+        return self.path / "config.yaml"
+
+    @property
+    def last(self) -> Path:
+        """Checkpoint of the last epoch, with all that a resume needs."""
+        return self.path / "last.pt"
+
+    @property
+    def best(self) -> Path:
+        """Averaged weights of the epoch with the best AP."""
+        return self.path / "best.pt"
+
+    @property
+    def metrics(self) -> Path:
+        """One row an epoch."""
+        return self.path / "metrics.csv"
+
+    @classmethod
+    def create(cls, name: str, wanted: Path | None) -> "RunFolder":
+        """A new, empty folder: ``wanted``, or the first free of ``runs/NAME-1``, ``runs/NAME-2``, ...
+
+        Raises:
+            InputError: ``wanted`` exists and is not empty.
+        """
+        if wanted is not None:
+            if wanted.exists() and (not wanted.is_dir() or any(wanted.iterdir())):
+                raise InputError(
+                    f"{wanted}: exists already; give another train.out, or --resume {wanted} to go on with it"
+                )
+            wanted.mkdir(parents=True, exist_ok=True)
+            return cls(wanted)
+        number = 1
+        while True:
+            path = Path("runs") / f"{name}-{number}"
+            try:
+                path.mkdir(parents=True)
+            except FileExistsError:
+                number += 1
+            else:
+                return cls(path)
+
+    @classmethod
+    def find(cls, path: Path) -> "RunFolder":
+        """The run that ``path`` belongs to: its folder, or a checkpoint in it.
+
+        Raises:
+            InputError: there is no run to resume.
+        """
+        folder = path if path.is_dir() else path.parent
+        run = cls(folder)
+        if not run.last.is_file():
+            raise InputError(f"{path}: no run to resume: {run.last} does not exist")
+        return run
+
+    def append_metrics(self, row: dict[str, float]) -> None:
+        """Adds one epoch to ``metrics.csv``."""
+        is_new = not self.metrics.exists()
+        with self.metrics.open("a", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(row))
+            if is_new:
+                writer.writeheader()
+            writer.writerow({key: f"{value:.6g}" for key, value in row.items()})
+
+    def read_metrics(self) -> list[dict[str, float]]:
+        """All rows of ``metrics.csv``."""
+        if not self.metrics.exists():
+            return []
+        with self.metrics.open(newline="") as file:
+            return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+    def forget_metrics_from(self, epoch: int) -> None:
+        """Drops the rows of epochs that will be trained again because their checkpoint was never written."""
+        rows = [row for row in self.read_metrics() if row["epoch"] < epoch]
+        self.metrics.unlink(missing_ok=True)
+        for row in rows:
+            self.append_metrics(row)
