@@ -63,7 +63,7 @@ def load_at_size(sample: Sample, size_hw: tuple[int, int]) -> NDArray[np.uint8]:
     if image.shape[:2] == size_hw:
         return image
     # The interpolation of the runtime's letterbox: the network learns from pictures like those it will see.
-    return cv2.resize(image, size_hw[::-1], interpolation=cv2.INTER_LINEAR_EXACT)
+    return np.asarray(cv2.resize(image, size_hw[::-1], interpolation=cv2.INTER_LINEAR_EXACT), np.uint8)
 
 
 class ImageStore:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -250,7 +250,7 @@ def _objects(
     return rows
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     # The comparison also turns NaN, infinities and integers beyond any float away.
     return isinstance(value, (int, float)) and not isinstance(value, bool) and -1e9 < value < 1e9
 

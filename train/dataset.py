@@ -60,7 +60,7 @@ class Key(NamedTuple):
 
     epoch: int
     position: int
-    index: int
+    sample: int
     mosaic: bool
 
 
@@ -76,37 +76,39 @@ def collate(examples: Sequence[Example], image_ids: Sequence[int]) -> Batch:
     return Batch(*map(torch.from_numpy, (images, boxes, labels, np.array(image_ids, np.int64))))
 
 
+class _Examples:
+    """The training examples as they are: images at training size with their boxes."""
+
+    def __init__(self, samples: Sequence[Sample], images: ImageStore) -> None:
+        self.samples, self._images = samples, images
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Example:
+        sample, image = self.samples[index], self._images[index]
+        zoom = np.tile([image.shape[1] / sample.width, image.shape[0] / sample.height], 2)
+        boxes = (sample.boxes_xyxy * zoom).astype(np.float32)
+        return Example(image, boxes, np.where(sample.crowd, CROWD, sample.labels))
+
+
 class _Batches(Dataset[Batch | InputError]):
     """Prepares the batch of some keys; runs in the worker processes."""
 
-    def __init__(
-        self,
-        samples: Sequence[Sample],
-        images: ImageStore,
-        input_size: tuple[int, int],
-        config: AugmentConfig,
-        seed: int,
-    ) -> None:
-        self._samples, self._images = samples, images
-        self._input_size, self._config, self._seed = input_size, config, seed
+    def __init__(self, examples: _Examples, input_size: tuple[int, int], config: AugmentConfig, seed: int) -> None:
+        self._examples, self._input_size, self._config, self._seed = examples, input_size, config, seed
 
     def __getitem__(self, keys: Sequence[Key]) -> Batch | InputError:
         # Raised in a worker, an error would reach the user as the text of a traceback: it is handed over as a value.
         try:
-            examples = [self._example(key) for key in keys]
+            prepared = [self._prepare(key) for key in keys]
         except InputError as error:
             return error
-        return collate(examples, [self._samples[key.index].image_id for key in keys])
+        return collate(prepared, [self._examples.samples[key.sample].image_id for key in keys])
 
-    def _example(self, key: Key) -> Example:
+    def _prepare(self, key: Key) -> Example:
         rng = np.random.default_rng([_PICTURE, self._seed, key.epoch, key.position])
-        return augment(self._read, key.index, len(self._samples), self._input_size, self._config, key.mosaic, rng)
-
-    def _read(self, index: int) -> Example:
-        sample, image = self._samples[index], self._images[index]
-        zoom = np.tile([image.shape[1] / sample.width, image.shape[0] / sample.height], 2)
-        boxes = (sample.boxes_xyxy * zoom).astype(np.float32)
-        return Example(image, boxes, np.where(sample.crowd, CROWD, sample.labels))
+        return augment(self._examples, key.sample, self._input_size, self._config, key.mosaic, rng)
 
 
 class _Order(Sampler[list[Key]]):
@@ -204,7 +206,7 @@ def build_train_loader(
     copies = 1 if _start_method() == "fork" else 1 + data.workers
     sizes = [training_size(sample, input_size) for sample in dataset.samples]
     images = ImageStore(dataset.samples, sizes, data.cache, copies * world_size, progress)
-    batches = _Batches(dataset.samples, images, input_size, augment, seed)
+    batches = _Batches(_Examples(dataset.samples, images), input_size, augment, seed)
     return TrainLoader(batches, _Order(len(dataset.samples), batch, seed, rank, world_size), data.workers)
 
 

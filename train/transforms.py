@@ -4,8 +4,9 @@ All geometry of a picture is composed into one matrix, so that every source imag
 result. Matrices map continuous coordinates: pixel ``i`` covers ``i`` to ``i + 1``, as boxes are measured.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ __all__ = [
     "CROWD",
     "PAD_VALUE",
     "Example",
+    "augment",
     "fit",
     "letterbox_example",
     "mixup",
@@ -54,20 +56,23 @@ class Example:
     labels: NDArray[np.int64]
 
 
-def fit(shape_hw: tuple[int, int], size_hw: tuple[int, int]) -> float:
-    """The zoom at which a picture of ``shape_hw`` just fits into ``size_hw``."""
-    return min(size_hw[0] / shape_hw[0], size_hw[1] / shape_hw[1])
+class Examples(Protocol):
+    """Examples by their index, such as a list of them."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Example: ...
 
 
 def letterbox_example(example: Example, size_hw: tuple[int, int]) -> Example:
     """The runtime's own letterbox: what the network sees on the board."""
     canvas, place = letterbox(example.image, size_hw, PAD_VALUE)
-    return Example(canvas, place.to_input(example.boxes_xyxy), example.labels)
+    return Example(canvas, *_visible(place.to_input(example.boxes_xyxy), example.labels, size_hw))
 
 
 def letterbox_place(shape_hw: tuple[int, int], size_hw: tuple[int, int]) -> Matrix:
     """The letterbox as a matrix: the picture fitted into ``size_hw`` and centred. ``[3, 3]``."""
-    zoom = fit(shape_hw, size_hw)
+    zoom = _fit(shape_hw, size_hw)
     return _zoom_and_shift(zoom, (size_hw[1] - zoom * shape_hw[1]) / 2, (size_hw[0] - zoom * shape_hw[0]) / 2)
 
 
@@ -85,7 +90,7 @@ def mosaic_places(
     x, y = rng.uniform(size=2) * (size_hw[1], size_hw[0])
     places = []
     for quadrant, shape in enumerate(shapes_hw):
-        zoom = fit(shape, size_hw)
+        zoom = _fit(shape, size_hw)
         left = x if quadrant % 2 else x - zoom * shape[1]
         top = y if quadrant // 2 else y - zoom * shape[0]
         places.append(_zoom_and_shift(zoom, left, top))
@@ -143,7 +148,8 @@ def random_hsv(image: NDArray[np.uint8], config: AugmentConfig, rng: np.random.G
     table[0, :, 0] = (levels + round(hue * 180)) % 180  # OpenCV's hue has 180 steps
     table[0, :, 1] = np.clip(levels * (1 + saturation), 0, 255)
     table[0, :, 2] = np.clip(levels * (1 + value), 0, 255)
-    return cv2.cvtColor(cv2.LUT(cv2.cvtColor(image, cv2.COLOR_BGR2HSV), table), cv2.COLOR_HSV2BGR)
+    varied = cv2.LUT(cv2.cvtColor(image, cv2.COLOR_BGR2HSV), table)
+    return np.asarray(cv2.cvtColor(varied, cv2.COLOR_HSV2BGR), np.uint8)
 
 
 def mixup(first: Example, second: Example, rng: np.random.Generator) -> Example:
@@ -152,17 +158,17 @@ def mixup(first: Example, second: Example, rng: np.random.Generator) -> Example:
     Zhang et al., mixup, 2018; Zhang et al., Bag of Freebies for object detection, 2019, section 3.1.
     """
     weight = rng.beta(32, 32)
+    blend = cv2.addWeighted(first.image, weight, second.image, 1 - weight, 0)
     return Example(
-        cv2.addWeighted(first.image, weight, second.image, 1 - weight, 0),
+        np.asarray(blend, np.uint8),
         np.concatenate([first.boxes_xyxy, second.boxes_xyxy]),
         np.concatenate([first.labels, second.labels]),
     )
 
 
 def augment(
-    read: Callable[[int], Example],
+    examples: Examples,
     index: int,
-    count: int,
     size_hw: tuple[int, int],
     config: AugmentConfig,
     mosaic: bool,
@@ -171,25 +177,23 @@ def augment(
     """A variation of example ``index``, of ``size_hw``.
 
     Args:
-        read: gives an example by its index; its image is not changed.
-        index: of the example.
-        count: of all examples; mosaic and mixup draw partners from them.
+        examples: all of them; mosaic and mixup draw partners from them. Their images are not changed.
+        index: of the example to vary.
         size_hw: ``(height, width)`` of the result in pixels.
         config: what may be varied, and how much.
         mosaic: False leaves out mosaic and mixup.
         rng: the only source of randomness.
     """
-    example = _scene(read, index, count, size_hw, config, mosaic, rng)
+    example = _scene(examples, index, size_hw, config, mosaic, rng)
     if mosaic and rng.uniform() < config.mixup:
-        partner = int(rng.integers(count))
-        example = mixup(example, _scene(read, partner, count, size_hw, config, mosaic, rng), rng)
+        partner = int(rng.integers(len(examples)))
+        example = mixup(example, _scene(examples, partner, size_hw, config, mosaic, rng), rng)
     return Example(random_hsv(example.image, config, rng), example.boxes_xyxy, example.labels)
 
 
 def _scene(
-    read: Callable[[int], Example],
+    examples: Examples,
     index: int,
-    count: int,
     size_hw: tuple[int, int],
     config: AugmentConfig,
     mosaic: bool,
@@ -197,21 +201,26 @@ def _scene(
 ) -> Example:
     """One picture, or four of them as a mosaic, seen through a random affine map."""
     if mosaic and rng.uniform() < config.mosaic:
-        indices = [index, *rng.integers(count, size=3).tolist()]
+        indices = [index, *rng.integers(len(examples), size=3).tolist()]
         rng.shuffle(indices)
-        examples = [read(i) for i in indices]
-        places = mosaic_places([_shape(example) for example in examples], size_hw, rng)
+        chosen = [examples[i] for i in indices]
+        places = mosaic_places([_shape(example) for example in chosen], size_hw, rng)
     else:
-        examples = [read(index)]
-        places = [letterbox_place(_shape(examples[0]), size_hw)]
+        chosen = [examples[index]]
+        places = [letterbox_place(_shape(chosen[0]), size_hw)]
     view = random_affine(size_hw, config, rng)
-    if len(examples) == 1 and np.array_equal(view, np.eye(3)):
-        return letterbox_example(examples[0], size_hw)
-    return paste(examples, [view @ place for place in places], size_hw)
+    if len(chosen) == 1 and np.array_equal(view, np.eye(3)):
+        return letterbox_example(chosen[0], size_hw)
+    return paste(chosen, [view @ place for place in places], size_hw)
 
 
 def _shape(example: Example) -> tuple[int, int]:
     return example.image.shape[0], example.image.shape[1]
+
+
+def _fit(shape_hw: tuple[int, int], size_hw: tuple[int, int]) -> float:
+    """The zoom at which a picture of ``shape_hw`` just fits into ``size_hw``."""
+    return min(size_hw[0] / shape_hw[0], size_hw[1] / shape_hw[1])
 
 
 def _zoom_and_shift(zoom: float, left: float, top: float) -> Matrix:
