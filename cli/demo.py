@@ -1,0 +1,165 @@
+"""``fusedet demo``: the whole way once, on drawn pictures: data, training, export, detection in a video."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # imported when the command runs
+    from fusedet.deploy.detector import Detector
+    from fusedet.train import Metrics
+
+__all__ = ["add_arguments", "run"]
+
+_PICTURES = 8
+_VIDEO_FPS = 25
+
+_SUMMARY = """\
+# A detector of handwritten digits
+
+Trained on {train} drawn pictures, graded on {val} others whose digits it never saw.
+
+| | |
+| --- | --- |
+| AP50 of the exported file | {ap50:.3f} |
+| AP50-95 of the exported file | {ap:.3f} |
+| AP50-95 of the network in torch | {torch_ap:.3f} |
+| frames/s in the video, all stages | {rate:.0f} |
+| ms for a frame: network | {network_ms:.1f} |
+| minutes for everything | {minutes:.1f} |
+
+- `{model}`: the file for the board; every activation lives inside its convolution
+- `{video}`: moving digits with what was found
+- `{pictures}`: validation pictures with what was found
+- `{curves}`: the training curves
+
+## With your own data
+
+Put your pictures into `my_data/images` and their COCO annotations into `my_data/annotations/train.json` and `val.json`:
+
+    fusedet train nano data.root=my_data
+    fusedet export runs/nano-1 --out models --images my_data/images
+    fusedet detect models/nano-1.fused.onnx 0
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the command's arguments."""
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, default=Path("runs/demo"), help="a new folder; DIR-2 if it is there already"
+    )
+    parser.add_argument("--epochs", metavar="N", type=int, help="train for N epochs (default: as the preset demo says)")
+    parser.add_argument("--pictures", metavar="N", type=int, default=400, help="to train on (default: %(default)s)")
+
+
+@dataclass(frozen=True)
+class _Speed:
+    """Of the run over the video."""
+
+    frames_per_second: float
+    network_ms: float
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draws, trains, exports, grades, detects, and says what to do next.
+
+    Raises:
+        InputError: the folder cannot be used.
+    """
+    from fusedet.deploy.detector import Detector
+    from fusedet.deploy.sinks import new_folder
+    from fusedet.export import export_onnx
+    from fusedet.train import evaluate_model, train
+    from fusedet.train.config import load_train_config
+    from fusedet.train.digits import make_digits, make_digits_video
+
+    start = perf_counter()
+    out = new_folder(args.out)
+    _say(1, f"drawing {args.pictures} pictures of handwritten digits")
+    data = make_digits(out / "data", train=args.pictures, val=max(1, args.pictures // 4), size=(256, 256))
+
+    _say(2, "training pico on them")
+    overrides = [f"data.root={data}", f"train.out={out / 'training'}"]
+    if args.epochs is not None:
+        overrides.append(f"train.epochs={args.epochs}")
+    trained = train(load_train_config("demo", overrides), name="demo")
+    if not trained.finished:
+        return 130
+
+    _say(3, "exporting it, with every activation inside its convolution")
+    exported = export_onnx(trained.run_dir, out / "model" / "digits.onnx", images=data / "images")
+    print(
+        f"{exported.fused_activations} activations moved into their convolutions, {len(exported.standing)} left alone"
+    )
+
+    _say(4, "grading the exported file")
+    metrics = evaluate_model(exported.fused, data / "annotations" / "val.json", data / "images")
+    print(f"AP {metrics.ap:.3f}  AP50 {metrics.ap50:.3f}  (in torch: AP {trained.metrics['ap']:.3f})")
+
+    _say(5, "running it over a video of moving digits")
+    detector = Detector(exported.fused, score_threshold=0.4)
+    speed = _annotate_video(detector, make_digits_video(out / "video" / "digits.mp4", fps=_VIDEO_FPS))
+    _annotate_pictures(detector, data, out / "pictures")
+    print(f"{speed.frames_per_second:.0f} frames/s, {speed.network_ms:.1f} ms of each for the network")
+
+    minutes = (perf_counter() - start) / 60
+    summary = out / "README.md"
+    summary.write_text(_summary(args.pictures, metrics, trained.metrics["ap"], speed, minutes, exported.fused, out))
+    print(f"\nDone in {minutes:.1f} minutes. Look into {out}: {summary} says what is there and what to do next.")
+    return 0
+
+
+def _say(step: int, what: str) -> None:
+    print(f"\n[{step}/5] {what}", flush=True)
+
+
+def _annotate_video(detector: "Detector", video: Path) -> _Speed:
+    from fusedet.deploy.sinks import AnnotatedVideo
+    from fusedet.deploy.sources import open_source
+
+    source = open_source(str(video))
+    sink = AnnotatedVideo(video.with_name("detected.mp4"), _VIDEO_FPS)
+    network_ms, total_ms, frames = 0.0, 0.0, 0
+    for frame in source:
+        detections = detector(frame.image)
+        network_ms, total_ms = network_ms + detector.timings.inference, total_ms + detector.timings.total
+        frames += 1
+        sink.write(frame, detections)
+    sink.close()
+    source.close()
+    return _Speed(frames * 1000 / total_ms, network_ms / frames)
+
+
+def _annotate_pictures(detector: "Detector", data: Path, folder: Path) -> None:
+    from fusedet.deploy.sinks import AnnotatedPictures
+    from fusedet.deploy.sources import open_source
+    from fusedet.train.coco import load_coco
+
+    folder.mkdir()
+    sink = AnnotatedPictures(folder)
+    for sample in load_coco(data / "annotations" / "val.json", data / "images").samples[:_PICTURES]:
+        source = open_source(str(sample.path))
+        for frame in source:
+            sink.write(frame, detector(frame.image))
+        source.close()
+    sink.close()
+
+
+def _summary(
+    pictures: int, metrics: "Metrics", torch_ap: float, speed: _Speed, minutes: float, model: Path, out: Path
+) -> str:
+    return _SUMMARY.format(
+        train=pictures,
+        val=max(1, pictures // 4),
+        ap50=metrics.ap50,
+        ap=metrics.ap,
+        torch_ap=torch_ap,
+        rate=speed.frames_per_second,
+        network_ms=speed.network_ms,
+        minutes=minutes,
+        model=model.relative_to(out),
+        video="video/detected.mp4",
+        pictures="pictures/",
+        curves="training/curves.png",
+    )
