@@ -322,7 +322,7 @@ class Trainer:
             "data": f"{self.train_set.source} ({len(self.train_set.samples)} images)",
             "config": self.config.model_dump(mode="json"),
             "fusedet_version": version("fusedet"),
-            "torch_version": torch.__version__,
+            "torch_version": str(torch.__version__),
         }
 
 

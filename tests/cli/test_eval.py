@@ -1,0 +1,71 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from fusedet.cli.main import main
+
+
+def test_a_detector_that_is_right_scores_one(
+    exported: Path, rectangles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "figures.json"
+    assert main(["eval", str(exported), "--data", str(rectangles), "--json", str(out)]) == 0
+    printed = capsys.readouterr().out
+    for line in ("all classes  1.000  1.000", "  green      1.000  1.000", "AP small 1.000", "AP large -"):
+        assert line in printed
+    figures = json.loads(out.read_text())
+    assert figures["ap"] == pytest.approx(1)
+    assert figures["ap_large"] is None, "no rectangle is that large"
+    assert figures["per_class"]["blue"] == pytest.approx({"ap": 1, "ap50": 1})
+
+
+def test_an_annotation_file_is_data_as_well(
+    exported: Path, rectangles: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    annotations = rectangles / "annotations" / "other.json"
+    annotations.write_text((rectangles / "annotations" / "val.json").read_text())
+    assert main(["eval", str(exported), "--data", str(annotations)]) == 0
+    by_file = capsys.readouterr().out
+    assert main(["eval", str(exported), "--data", str(rectangles), "--split", "other"]) == 0
+    assert capsys.readouterr().out == by_file
+    assert main(["eval", str(exported), "--data", str(annotations), "--images", str(rectangles / "images")]) == 0
+    assert capsys.readouterr().out == by_file
+
+
+@pytest.mark.parametrize("options", [[], ["--nms"]])
+def test_a_run_folder_is_graded_on_either_branch(
+    run_folder: Path, rectangles: Path, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["eval", str(run_folder), "--data", str(rectangles), "--batch", "2", *options]) == 0
+    assert f"{run_folder / 'best.pt'} on " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (["--split", "test"], ["--data", "annotations/test.json", "there is none"]),
+        (["--images", "nowhere"], ["--images", "nowhere"]),
+        (["--batch", "0"], ["--batch must be at least 1, but got 0"]),
+        (["--nms"], ["--nms", "model.onnx"]),
+        (["--json", "no/such/folder.json"], ["--json", "there is no folder no/such"]),
+    ],
+)
+def test_mistakes(
+    exported: Path, rectangles: Path, options: list[str], parts: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["eval", str(exported), "--data", str(rectangles), *options]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    for part in parts:
+        assert part in said
+
+
+def test_figures_are_not_written_over_a_file_unasked(exported: Path, rectangles: Path, tmp_path: Path) -> None:
+    out = tmp_path / "mine.json"
+    out.write_text("mine")
+    command = ["eval", str(exported), "--data", str(rectangles), "--json", str(out)]
+    assert main(command) == 2
+    assert out.read_text() == "mine"
+    assert main([*command, "--force"]) == 0
+    assert json.loads(out.read_text())["ap50"] == pytest.approx(1)

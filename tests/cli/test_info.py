@@ -1,0 +1,45 @@
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from fusedet.cli.main import main
+
+
+def rows(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    """What was printed: name -> text."""
+    lines = capsys.readouterr().out.splitlines()[1:]
+    return {name.strip(): text for name, _, text in (line.strip().partition("  ") for line in lines)}
+
+
+def test_an_exported_file(exported: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(exported)]) == 0
+    found = {name: text.strip() for name, text in rows(capsys).items()}
+    assert found["kind"] == "exported file"
+    assert found["classes"] == "red, green, blue"
+    assert found["input size"] == "64 x 64 (height x width)"
+    assert found["input"] == "images: uint8 ['batch', 64, 64, 3]"
+    assert found["activation"] == "leaky_relu, slope 0.1"
+    assert found["trained on"] == "drawn rectangles"
+    assert found["size"] == f"{exported.stat().st_size:,} bytes"
+    assert found["sha256"] == hashlib.sha256(exported.read_bytes()).hexdigest()
+
+
+def test_a_checkpoint(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(run_folder)]) == 0
+    found = {name: text.strip() for name, text in rows(capsys).items()}
+    assert found["kind"] == "checkpoint"
+    assert found["epoch"] == "7"
+    assert found["metrics"] == "ap 0.250"
+    assert found["written by"] == "fusedet 0.1.0"
+    assert 0.1 < float(found["parameters"].split()[0]) < 2
+    assert "data" not in found, "a checkpoint that does not say has no line for it"
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.pt"])
+def test_a_file_of_another_kind_is_one_line(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / name).write_text("not a model\nat all")
+    assert main(["info", str(tmp_path / name)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert name in said

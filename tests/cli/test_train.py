@@ -1,0 +1,64 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from fusedet.cli.main import main
+
+
+def fail(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line on standard error of a training that must not begin."""
+    assert main(["train", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    return said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        ([], ["expected a config", "nano", "pico"]),
+        (["nanno"], ["did you mean 'nano'?"]),
+        (["nano", "train.epoch=3"], ["command line: train.epoch: unknown key, did you mean 'epochs'?"]),
+        (["nano"], ["data.root"]),
+        (["nano", "data.root=nowhere"], ["nowhere"]),
+        (["nano", "--resume", "runs/x"], ["--resume", "'nano'"]),
+        (["--resume", "runs/x"], ["runs/x"]),
+    ],
+)
+def test_mistakes_leave_nothing_behind(
+    arguments: list[str],
+    parts: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = fail(capsys, *arguments)
+    for part in parts:
+        assert part in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_training_of_one_epoch_and_its_resume(
+    rectangles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    annotations = rectangles / "annotations"
+    (annotations / "train.json").write_text((annotations / "val.json").read_text())
+    Path("tiny.yaml").write_text(
+        "base: pico\nmodel: {input_size: 64}\ndata: {root: rectangles, workers: 0}\n"
+        "train: {epochs: 1, batch: 2, device: cpu}\n"
+    )
+    assert main(["train", "tiny.yaml", "optim.lr=1e-3"]) == 0
+    run = Path("runs/tiny-1")
+    assert {"best.pt", "last.pt", "config.yaml"} <= {path.name for path in run.iterdir()}
+    capsys.readouterr()
+
+    assert main(["train", str(run / "config.yaml"), "train.out=again"]) == 0, "the saved config is a config"
+    assert (Path("again") / "config.yaml").read_text().replace("out: again", "out: null") == (
+        run / "config.yaml"
+    ).read_text()
+
+    assert main(["train", "--resume", str(run)]) == 0
+    assert json.loads((annotations / "val.json").read_text())["images"], "the data are as they were"
