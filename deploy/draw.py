@@ -35,7 +35,7 @@ def draw_detections(image_bgr: NDArray[np.uint8], detections: Detections) -> NDA
     Returns:
         uint8 ``[H, W, 3]``.
     """
-    canvas = np.ascontiguousarray(image_bgr).copy()
+    canvas = image_bgr.copy()
     height, width = canvas.shape[:2]
     thickness = max(1, round(0.0035 * (height + width) / 2))
     colors = [class_color(int(class_id)) for class_id in detections.class_ids]

@@ -98,8 +98,7 @@ def letterbox(
     place = Letterbox(scale, 0, 0, width, height)
     rows, columns = place.resized
     place = Letterbox(scale, (input_width - columns) // 2, (input_height - rows) // 2, width, height)
-    # Views with negative strides, such as a mirrored picture, are nothing OpenCV can read in place.
-    resized = cv2.resize(np.ascontiguousarray(image_bgr), (columns, rows), interpolation=cv2.INTER_LINEAR_EXACT)
+    resized = cv2.resize(image_bgr, (columns, rows), interpolation=cv2.INTER_LINEAR_EXACT)
     canvas = np.full((input_height, input_width, 3), pad_value, np.uint8)
     canvas[place.top : place.top + rows, place.left : place.left + columns] = resized
     return canvas, place

@@ -75,6 +75,19 @@ def test_nms_where_the_contract_asks_for_it(make_model: ModelMaker) -> None:
     assert found.scores == pytest.approx([0.9])
 
 
+def test_the_bars_are_as_grey_as_the_contract_says(make_model: ModelMaker) -> None:
+    detector = Detector(make_model(pad_value=255))  # bright bars belong to the rectangle
+    np.testing.assert_allclose(detector(draw_picture((16, 32, 80, 64))).boxes_xyxy, [[0, 0, 128, 96]], atol=1e-4)
+
+
+def test_onnx_runtime_prints_nothing(model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    Detector(model)(draw_picture((16, 32, 80, 64)))
+    (tmp_path / "text.onnx").write_bytes(b"hello")
+    with pytest.raises(InputError):
+        Detector(tmp_path / "text.onnx")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_thresholds(make_model: ModelMaker) -> None:
     path = make_model(scores=(0.9, 0.5, 0.1))
     picture = draw_picture((16, 32, 80, 64))
@@ -128,8 +141,8 @@ def test_a_wrong_image_is_named(model: Path) -> None:
 
 
 def test_session_settings(model: Path) -> None:
-    options = open_session(model, threads=2).get_session_options()
-    assert options.intra_op_num_threads == 2
+    options = open_session(model, threads=3).get_session_options()
+    assert options.intra_op_num_threads == 3
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
     options = open_session(model, allow_spinning=True).get_session_options()
     assert options.intra_op_num_threads == default_threads()

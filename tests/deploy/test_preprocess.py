@@ -1,3 +1,4 @@
+import zlib
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,12 @@ def test_round_trip(picture: tuple[int, int], size: tuple[int, int], fractions: 
     _, place = letterbox(np.zeros((height, width, 3), np.uint8), (size[0] * 32, size[1] * 32), 114)
     boxes = np.array([fractions]) * (width, height, width, height)
     assert np.abs(place.to_image(place.to_input(boxes)) - boxes).max() < 1e-3
+
+
+def test_resizing_gives_the_same_bits_everywhere() -> None:
+    picture = np.fromfunction(lambda y, x, c: (7 * y * y + 13 * x + 31 * c) % 256, (37, 53, 3)).astype(np.uint8)
+    smaller, larger = (zlib.crc32(letterbox(picture, size, 114)[0].tobytes()) for size in ((32, 32), (96, 64)))
+    assert (smaller, larger) == (3196243137, 506026338)
 
 
 def test_same_size_keeps_every_pixel() -> None:
