@@ -9,7 +9,7 @@ import yaml
 from onnx import TensorProto, helper, numpy_helper
 
 from fusedet.configs import preset_path
-from fusedet.deploy.contract import Contract
+from fusedet.deploy import Contract, letterbox
 from fusedet.export.verify import draw_pictures
 from fusedet.model import DetectorNet, ModelConfig, build_detector
 
@@ -41,10 +41,9 @@ def trained_net(config: ModelConfig, seed: int = 0) -> DetectorNet:
             torch.nn.init.normal_(module.bias, 0.0, 0.1)
     for branch in (net.one_to_many, net.one_to_one):
         for classes, boxes in zip(branch.class_predictors, branch.box_predictors, strict=True):
-            torch.nn.init.normal_(classes.weight, 0.0, 0.5)
+            torch.nn.init.normal_(classes.weight, 0.0, 1.0)
             torch.nn.init.normal_(boxes.weight, 0.0, 0.05)
-    height, width = config.input_size
-    pictures = [image[:height, :width] for image in draw_pictures(8, seed=seed).values()]
+    pictures = [letterbox(image, config.input_size, 114)[0] for image in draw_pictures(8, seed=seed).values()]
     batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
     with torch.no_grad():
         for _ in range(2):
