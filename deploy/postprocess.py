@@ -9,6 +9,9 @@ from fusedet.deploy.preprocess import Letterbox
 
 __all__ = ["decode_outputs", "nms"]
 
+#: Boxes that NMS settles at once.
+_ROUND = 64
+
 
 def nms(
     boxes: NDArray[np.float32], scores: NDArray[np.float32], class_ids: NDArray[np.int64], iou_threshold: float
@@ -16,7 +19,7 @@ def nms(
     """Greedy non-maximum suppression within each class.
 
     A box is dropped when a kept box of its class with a higher score, or with the same score and an earlier place,
-    overlaps it with an IoU above the threshold. Memory grows with the square of the number of boxes.
+    overlaps it with an IoU above the threshold.
 
     Args:
         boxes: ``[N, 4]`` xyxy in any one unit; a box without area overlaps nothing.
@@ -27,32 +30,49 @@ def nms(
     Returns:
         Positions of the kept boxes, highest score first.
     """
-    order = np.argsort(-scores, kind="stable")
-    x1, y1, x2, y2 = np.ascontiguousarray(boxes[order].T, np.float32)
-    # In place where it can be: most of the time would go into fresh memory.
-    overlap = _overlaps(x1, x2)  # [N, N]
-    overlap *= _overlaps(y1, y2)
-    area = (x2 - x1).clip(0) * (y2 - y1).clip(0)
-    union = area[:, None] + area
-    union -= overlap
-    union *= iou_threshold
-    classes = class_ids[order]
-    # overlap > t * union says IoU > t without dividing by the union, which is 0 for boxes without area.
-    rivals = overlap > union
-    rivals &= classes[:, None] == classes
-    keep = np.ones(len(order), bool)
+    boxes = np.asarray(boxes, np.float32)
+    rest = np.argsort(-scores, kind="stable")
+    kept = [rest[:0]]
+    while len(rest):
+        # The best of what is left settle among themselves, then drop from the rest. Where boxes overlap a lot, most of
+        # them are gone after the first rounds, and were never compared with each other.
+        best, rest = rest[:_ROUND], rest[_ROUND:]
+        best = best[_undisputed(_rivals(boxes, class_ids, best, best, iou_threshold))]
+        rest = rest[~_rivals(boxes, class_ids, best, rest, iou_threshold).any(axis=0)]
+        kept.append(best)
+    return np.concatenate(kept)
+
+
+def _undisputed(rivals: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which of N boxes, the best first, have no rival before them that is itself kept; ``rivals`` is ``[N, N]``."""
+    keep = np.ones(len(rivals), bool)
     # A box is its own rival: only those with another one can drop any.
     for i in np.flatnonzero(np.count_nonzero(rivals, axis=1) > 1):
         if keep[i]:
             keep[i + 1 :] &= ~rivals[i, i + 1 :]
-    return order[keep]
+    return keep
 
 
-def _overlaps(low: NDArray[np.float32], high: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Length ``[N, N]`` that each two of N intervals share, 0 where they are apart."""
-    shared = np.minimum(high[:, None], high)
-    shared -= np.maximum(low[:, None], low)
-    return np.maximum(shared, 0, out=shared)
+def _rivals(
+    boxes: NDArray[np.float32],
+    class_ids: NDArray[np.int64],
+    first: NDArray[np.intp],
+    second: NDArray[np.intp],
+    iou_threshold: float,
+) -> NDArray[np.bool_]:
+    """``[N, M]``: which of the boxes at ``first`` and at ``second`` are of one class and overlap more than allowed."""
+    left, top, right, bottom = boxes[first].T[:, :, None]  # [N, 1] each
+    other_left, other_top, other_right, other_bottom = boxes[second].T  # [M] each
+    width = np.minimum(right, other_right) - np.maximum(left, other_left)
+    height = np.minimum(bottom, other_bottom) - np.maximum(top, other_top)
+    shared = _area(width, height)
+    union = _area(right - left, bottom - top) + _area(other_right - other_left, other_bottom - other_top) - shared
+    # shared > t * union says IoU > t without dividing by the union, which is 0 for boxes without area.
+    return (shared > iou_threshold * union) & (class_ids[first, None] == class_ids[second])
+
+
+def _area(width: NDArray[np.float32], height: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.maximum(width, 0) * np.maximum(height, 0)
 
 
 def decode_outputs(

@@ -66,6 +66,16 @@ def test_nms_equals_its_definition(rows: list[tuple[int, ...]], threshold: float
     assert found.tolist() == naive_nms(boxes, table[:, 4].tolist(), table[:, 5].tolist(), threshold)
 
 
+@pytest.mark.parametrize("spread", [30, 300])
+def test_nms_of_many_boxes_equals_its_definition(spread: int) -> None:
+    random = np.random.default_rng(spread)
+    corners = random.integers(0, spread, (400, 2))
+    boxes = np.concatenate([corners, corners + random.integers(1, 60, (400, 2))], axis=1)
+    scores, class_ids = random.integers(0, 200, 400), random.integers(0, 3, 400)
+    found = nms(boxes.astype(np.float32), scores.astype(np.float32), class_ids, 0.5)
+    assert found.tolist() == naive_nms(boxes, scores.tolist(), class_ids.tolist(), 0.5)
+
+
 CONTRACT = Contract(names=("cat", "dog"), input_size=(32, 32))
 PLACE = Letterbox(scale=0.5, left=0, top=4, width=64, height=48)  # 64 x 48 -> 32 x 24
 
