@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from itertools import islice
@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # the runtime itself is imported when the command runs
 __all__ = ["add_arguments", "run"]
 
 _PROGRESS_EVERY_S = 0.5
+#: Times are summed up over the last so many pictures: a camera may run for weeks.
+_MOST_TIMINGS = 10_000
 
 _EPILOG = """\
 SOURCE is a picture, a folder (its own pictures; 'folder/**/*.jpg' also reaches the folders in it), a quoted glob, a
@@ -191,7 +193,8 @@ class _Tally:
 
     def __init__(self) -> None:
         self._by_class: Counter[str] = Counter()
-        self._timings: list[Timings] = []
+        self._count = 0
+        self._timings: deque[Timings] = deque(maxlen=_MOST_TIMINGS)
         self._start = self._last = self._told = perf_counter()
 
     def start(self) -> None:
@@ -200,11 +203,12 @@ class _Tally:
     def add(self, detections: "Detections", timings: "Timings") -> None:
         """Counts one picture, and says on a terminal how far it is."""
         self._by_class.update(detections.labels)
+        self._count += 1
         self._timings.append(timings)
         self._last = perf_counter()
         if self._last - self._told > _PROGRESS_EVERY_S and sys.stderr.isatty():
             self._told = self._last
-            print(f"\r{len(self._timings)} ", end="", file=sys.stderr, flush=True)
+            print(f"\r{self._count} ", end="", file=sys.stderr, flush=True)
 
     def print(self, stream: TextIO, thing: str, unreadable: int) -> None:
         """Prints the summary. The rate is of everything: reading, detecting, drawing and writing."""
@@ -212,11 +216,10 @@ class _Tally:
 
         if sys.stderr.isatty():
             print("\r\x1b[K", end="", file=sys.stderr)  # wipes out how far it was
-        count = len(self._timings)
-        if count:
+        if self._count:
             found = _counted(self._by_class.total(), "detection")
-            rate = count / (self._last - self._start)
-            print(f"{_counted(count, thing)}, {found}, {rate:.1f} {thing}s/s", file=stream)
+            rate = self._count / (self._last - self._start)
+            print(f"{_counted(self._count, thing)}, {found}, {rate:.1f} {thing}s/s", file=stream)
             for name, number in self._by_class.most_common():
                 print(f"  {name}: {number}", file=stream)
             print("ms            p50     p95", file=stream)
