@@ -58,12 +58,11 @@ class HeadBranch(nn.Module):
 
     def init_predictors(self) -> None:
         """Starts from rare objects of a middling size, so that the first steps are calm."""
-        for predictor in (*self.class_predictors, *self.box_predictors):
-            nn.init.normal_(predictor.weight, 0.0, 0.01)
-        for predictor in self.class_predictors:
-            nn.init.constant_(predictor.bias, -math.log((1 - _PRIOR) / _PRIOR))
-        for predictor in self.box_predictors:
-            nn.init.constant_(predictor.bias, _FIRST_DISTANCE)
+        first_logit = -math.log((1 - _PRIOR) / _PRIOR)
+        for predictors, bias in ((self.class_predictors, first_logit), (self.box_predictors, _FIRST_DISTANCE)):
+            for predictor in predictors:
+                nn.init.normal_(predictor.get_parameter("weight"), 0.0, 0.01)
+                nn.init.constant_(predictor.get_parameter("bias"), bias)
 
     def forward(self, maps: list[Tensor]) -> BranchOutput:
         """Predictions from the neck's maps."""

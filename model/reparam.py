@@ -35,31 +35,34 @@ def scale_input(net: DetectorNet, factor: float, *, flip_channels: bool = False)
         factor: what the input would have to be multiplied by.
         flip_channels: the input's channels come in reverse order: RGB instead of BGR.
     """
-    stem = net.backbone.stem[0]
+    stem = net.backbone.get_submodule("stem.0")
+    assert isinstance(stem, nn.Conv2d)
     weight = stem.weight * factor
     stem.weight = nn.Parameter(weight.flip(1) if flip_channels else weight, requires_grad=False)
 
 
 def _fold_layer(layer: ConvNormAct) -> nn.Conv2d:
-    conv: nn.Conv2d = layer.conv[0]
-    weight, bias = _fold_norm(conv.weight, layer.conv[1])
+    conv, norm = _parts(layer.conv)
+    side, stride = conv.kernel_size[0], conv.stride[0]
+    weight, bias = _fold_norm(conv.weight, norm)
     if layer.pointwise is not None:
-        point_weight, point_bias = _fold_norm(layer.pointwise[0].weight, layer.pointwise[1])
-        weight, bias = weight + _centre(point_weight, conv.kernel_size[0]), bias + point_bias
+        point, point_norm = _parts(layer.pointwise)
+        point_weight, point_bias = _fold_norm(point.weight, point_norm)
+        weight, bias = weight + _centre(point_weight, side), bias + point_bias
     if layer.identity is not None:
         same_weight, same_bias = _fold_norm(_identity_kernel(conv), layer.identity)
-        weight, bias = weight + _centre(same_weight, conv.kernel_size[0]), bias + same_bias
-    folded = nn.Conv2d(
-        conv.in_channels,
-        conv.out_channels,
-        conv.kernel_size,
-        conv.stride,
-        conv.padding,
-        groups=conv.groups,
-        device=weight.device,
-    )
+        weight, bias = weight + _centre(same_weight, side), bias + same_bias
+    channels = conv.in_channels, conv.out_channels
+    folded = nn.Conv2d(*channels, side, stride, side // 2, groups=conv.groups, device=weight.device)
     folded.weight.data, folded.bias.data = weight.float(), bias.float()  # type: ignore[union-attr]
     return folded
+
+
+def _parts(branch: nn.Sequential) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
+    conv, norm = branch
+    assert isinstance(conv, nn.Conv2d)
+    assert isinstance(norm, nn.BatchNorm2d)
+    return conv, norm
 
 
 def _fold_norm(weight: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:

@@ -2,14 +2,17 @@
 
 import copy
 import math
+from typing import Generic, TypeVar
 
 import torch
 from torch import nn
 
 __all__ = ["ModelEma"]
 
+_Net = TypeVar("_Net", bound=nn.Module)
 
-class ModelEma:
+
+class ModelEma(Generic[_Net]):
     """Exponential moving average of a network's weights and statistics (Polyak and Juditsky, 1992).
 
     The memory grows with the steps, ``decay * (1 - exp(-steps / warmup))``, so that the first random weights are
@@ -21,8 +24,9 @@ class ModelEma:
         warmup: steps over which it grows.
     """
 
-    def __init__(self, net: nn.Module, decay: float, warmup: float) -> None:
-        self.net = copy.deepcopy(net).eval().requires_grad_(False)
+    def __init__(self, net: _Net, decay: float, warmup: float) -> None:
+        self.net = copy.deepcopy(net)
+        self.net.eval().requires_grad_(False)
         self.decay, self.warmup, self.steps = decay, warmup, 0
 
     @torch.no_grad()

@@ -31,7 +31,10 @@ _T = TypeVar("_T")
 class Predictor(Protocol):
     """Anything that finds objects in pictures: a network in torch, an exported file."""
 
-    names: tuple[str, ...]
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Class names; a class id is an index into them."""
+        ...
 
     def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:
         """Detections in each picture, in its own pixels."""
@@ -59,7 +62,8 @@ class TorchDetector:
         )
         self._config = config
         # Pictures are [B, H, W, 3] in memory: kernels in the same order spare a copy at every convolution.
-        self._graph = InferenceGraph(net, nms=config.nms).eval().to(memory_format=torch.channels_last)
+        self._graph = InferenceGraph(net, nms=config.nms).eval()
+        self._graph.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.inference_mode()
     def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:

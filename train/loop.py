@@ -227,7 +227,7 @@ class Trainer:
                     f"the loss became {loss} in epoch {self.epoch + 1}; a lower optim.lr or a smaller optim.clip_norm "
                     f"helps; {self.run.last} holds the epoch before"
                 )
-            progress.advance(loss=loss, AP=self.best_ap, **{"images/s": rate})
+            progress.advance(1, loss=loss, AP=self.best_ap, **{"images/s": rate})
             if stop:
                 break
         self.seconds += time.perf_counter() - start
@@ -247,7 +247,7 @@ class Trainer:
         images, boxes, labels = (x.to(self.fabric.device) for x in (batch.images, batch.boxes, batch.labels))
         images = images.permute(0, 3, 1, 2).float()  # [B, H, W, 3] -> [B, 3, H, W]
         images, boxes = self._rescale(images, boxes)
-        points, strides = (x.to(self.fabric.device) for x in anchor_points(images.shape[2:], STRIDES))
+        points, strides = (x.to(self.fabric.device) for x in anchor_points((images.shape[2], images.shape[3]), STRIDES))
         due = (self.batches_done + 1) % config.train.accumulate == 0 or self.batches_done + 1 == len(self.loader)
         with self.fabric.no_backward_sync(self.net, enabled=not due):
             total, parts = detection_loss(self.net(images), points, strides, boxes, labels, config.loss)
