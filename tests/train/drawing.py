@@ -1,0 +1,43 @@
+"""Tiny COCO sets, drawn: filled rectangles (class ``box``) and circles (class ``disc``) on grey."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+CATEGORIES = [{"id": 3, "name": "box"}, {"id": 7, "name": "disc"}]
+
+
+def draw_set(root: Path, train: int = 6, val: int = 3, size: tuple[int, int] = (64, 96), seed: int = 0) -> Path:
+    """``root/images`` and ``root/annotations/{train,val}.json``; pictures are ``size`` = (height, width)."""
+    (root / "images").mkdir(parents=True)
+    (root / "annotations").mkdir()
+    rng = np.random.default_rng(seed)
+    for split, count in (("train", train), ("val", val)):
+        content: dict[str, Any] = {"images": [], "annotations": [], "categories": CATEGORIES}
+        for image_id in range(1, count + 1):
+            picture = np.full((*size, 3), 90, np.uint8)
+            for category in CATEGORIES:
+                side = int(rng.integers(16, 28))
+                x, y = int(rng.integers(0, size[1] - side)), int(rng.integers(0, size[0] - side))
+                if category["name"] == "box":
+                    cv2.rectangle(picture, (x, y), (x + side - 1, y + side - 1), (40, 40, 230), -1)
+                else:
+                    cv2.circle(picture, (x + side // 2, y + side // 2), side // 2, (230, 200, 40), -1)
+                content["annotations"].append(
+                    {
+                        "id": len(content["annotations"]) + 1,
+                        "image_id": image_id,
+                        "category_id": category["id"],
+                        "bbox": [x, y, side, side],
+                        "area": side * side,
+                        "iscrowd": 0,
+                    }
+                )
+            name = f"{split}-{image_id}.png"
+            cv2.imwrite(str(root / "images" / name), picture)
+            content["images"].append({"id": image_id, "file_name": name, "width": size[1], "height": size[0]})
+        (root / "annotations" / f"{split}.json").write_text(json.dumps(content))
+    return root
