@@ -29,14 +29,13 @@ def fold_constants(model: onnx.ModelProto) -> onnx.ModelProto:
     Raises:
         onnx.shape_inference.InferenceError: the graph is not valid.
     """
-    while True:
-        model = shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
-        if not _fold_once(model):
-            return model
+    model = shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+    _fold(model)
+    return shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
 
 
-def _fold_once(model: onnx.ModelProto) -> bool:
-    """Folds what the shapes known so far allow; says whether a node went, so that more shapes may be known now."""
+def _fold(model: onnx.ModelProto) -> None:
+    """Replaces in place what the inferred shapes allow to be known."""
     graph = model.graph
     shapes = _static_shapes(graph)
     constants: _Constants = {}
@@ -55,17 +54,13 @@ def _fold_once(model: onnx.ModelProto) -> bool:
         else:
             kept.append(node)
 
-    folded = len(kept) < len(graph.node)
     used = {name for node in kept for name in node.input}
     stored = [numpy_helper.from_array(constants[name], name) for name in constants if name in used]
     tensors = [tensor for tensor in graph.initializer if tensor.name in used] + stored
     for values, field in ((kept, graph.node), (tensors, graph.initializer)):
-        copies = list(values)
         del field[:]
-        field.extend(copies)
-    if folded:
-        del graph.value_info[:]  # to be inferred anew
-    return folded
+        field.extend(values)
+    del graph.value_info[:]  # to be inferred anew
 
 
 def _evaluate(

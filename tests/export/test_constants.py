@@ -75,7 +75,7 @@ def test_an_output_of_the_graph_stays_computed():
     np.testing.assert_array_equal(run(folded, np.zeros((2, 3, 4), np.float32)), [3, 4])
 
 
-def test_shapes_known_only_after_folding_are_used_in_turn():
+def test_shapes_that_follow_from_computed_shapes_are_known():
     nodes = [
         *flatten_nodes()[:3],
         helper.make_node("Reshape", ["x", "target"], ["flat"]),

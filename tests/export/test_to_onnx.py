@@ -67,7 +67,9 @@ def test_form_of_the_file():
     }
     assert not {t.name for t in model.graph.initializer} & {v.name for v in model.graph.input}
     known = {v.name for v in model.graph.value_info} | {v.name for v in model.graph.output}
-    assert {name for node in model.graph.node for name in node.output} <= known, "every shape is inferred"
+    assert known == {name for node in model.graph.node for name in node.output}, (
+        "every shape is inferred, no other kept"
+    )
     assert all(not node.doc_string for node in model.graph.node)
 
 
