@@ -51,9 +51,8 @@ class TorchDetector:
     """
 
     def __init__(self, net: DetectorNet, names: Sequence[str], config: EvalConfig) -> None:
-        self.names = tuple(names)
         self.contract = Contract(
-            names=self.names,
+            names=tuple(names),
             input_size=net.config.input_size,
             nms=config.nms,
             nms_iou=config.nms_iou,
@@ -64,6 +63,11 @@ class TorchDetector:
         # Pictures are [B, H, W, 3] in memory: kernels in the same order spare a copy at every convolution.
         self._graph = InferenceGraph(net, nms=config.nms).eval()
         self._graph.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Class names; a class id is an index into them."""
+        return self.contract.names
 
     @torch.inference_mode()
     def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:

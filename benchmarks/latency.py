@@ -1,0 +1,240 @@
+"""How fast the presets are beside other detectors: one thread or more, interleaved in one run, decoding included.
+
+    python -m benchmarks.latency --peer yolo26n.onnx --peer yolo11n.onnx
+
+The presets are exported with fresh weights, which take as long as trained ones. Peers are ONNX files with one image
+input; the first one is what the others are compared with. Every round runs each file once, so that a slow moment of
+the machine hits all alike; the figures are the minimum and the median over the rounds.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import torch
+from onnx import TensorProto, helper
+
+from fusedet.configs.loader import load_config
+from fusedet.export import count_ops, export_onnx, optimize
+from fusedet.model import ModelConfig, build_detector, count_macs, count_parameters
+
+PRESETS = ("pico", "nano", "small")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file in the comparison; figures that are known of the presets only are None for peers."""
+
+    name: str
+    session: ort.InferenceSession
+    feed: dict[str, np.ndarray]
+    gmac: float | None
+    parameters: int | None
+    ops: Counter[str]
+    standing: int | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """The result of one entry. Ratios are to the first peer, in the same run."""
+
+    name: str
+    gmac: float | None
+    parameters: int | None
+    ms_min: float
+    ms_median: float
+    ratio_min: float | None
+    ratio_median: float | None
+    gmac_per_s: float | None
+    share_of_peak: float | None
+    activations_outside: int | None
+    reorders: int
+
+
+def open_session(model: str | bytes, threads: int) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def random_feed(session: ort.InferenceSession, size: int) -> dict[str, np.ndarray]:
+    """Inputs of the right kind; an open dimension is 1 in front and ``size`` elsewhere."""
+    rng = np.random.default_rng(0)
+    feed = {}
+    for tensor in session.get_inputs():
+        shape = [side if isinstance(side, int) else (size if i else 1) for i, side in enumerate(tensor.shape)]
+        if tensor.type == "tensor(uint8)":
+            feed[tensor.name] = rng.integers(0, 256, shape, dtype=np.uint8)
+        elif tensor.type == "tensor(int64)":
+            feed[tensor.name] = np.full(shape, size, np.int64)
+        else:
+            feed[tensor.name] = rng.random(shape, dtype=np.float32)
+    return feed
+
+
+def preset_entry(name: str, folder: Path, size: int, classes: int, threads: int) -> Entry:
+    settings = {**load_config(name, []).data["model"], "classes": classes, "input_size": size}
+    torch.manual_seed(0)
+    net = build_detector(ModelConfig.model_validate(settings))
+    result = export_onnx(net, folder / f"{name}.onnx", names=[str(i) for i in range(classes)])
+    session = open_session(str(result.fused), threads)
+    return Entry(
+        name,
+        session,
+        random_feed(session, size),
+        count_macs(net) / 1e9,
+        count_parameters(net),
+        result.optimized_ops,
+        len(result.standing),
+    )
+
+
+def peer_entry(path: Path, size: int, threads: int) -> Entry:
+    model = onnx.load(path)
+    # Weights that are listed as inputs cannot be folded: without this such a file would run slower than it has to.
+    weights = {tensor.name for tensor in model.graph.initializer}
+    inputs = [tensor for tensor in model.graph.input if tensor.name not in weights]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
+    with tempfile.TemporaryDirectory() as folder:
+        cleaned = Path(folder) / path.name
+        onnx.save(model, cleaned)
+        ops = count_ops(optimize(cleaned))
+    session = open_session(model.SerializeToString(), threads)
+    return Entry(path.stem, session, random_feed(session, size), None, None, ops, None)
+
+
+def peak_probe(threads: int, channels: int = 128, side: int = 40, layers: int = 8) -> Entry:
+    """A stack of dense 3x3 convolutions: the most multiply-accumulates a second that the kernels reach here."""
+    rng = np.random.default_rng(0)
+    shape = [1, channels, side, side]
+    nodes, weights, last = [], [], "x0"
+    for i in range(layers):
+        weight = (rng.standard_normal((channels, channels, 3, 3)) * 0.01).astype(np.float32)
+        weights.append(onnx.numpy_helper.from_array(weight, f"w{i}"))
+        nodes.append(helper.make_node("Conv", [last, f"w{i}"], [f"x{i + 1}"], pads=[1] * 4))
+        last = f"x{i + 1}"
+    graph = helper.make_graph(
+        nodes,
+        "peak",
+        [helper.make_tensor_value_info("x0", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info(last, TensorProto.FLOAT, shape)],
+        weights,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    session = open_session(model.SerializeToString(), threads)
+    gmac = layers * channels * channels * 9 * side * side / 1e9
+    return Entry("dense 3x3 probe", session, random_feed(session, side), gmac, None, Counter(), None)
+
+
+def measure(entries: list[Entry], rounds: int) -> dict[str, list[float]]:
+    """Milliseconds of each entry in each round."""
+    times: dict[str, list[float]] = {entry.name: [] for entry in entries}
+    for number in range(rounds + 5):
+        for entry in entries:
+            start = time.perf_counter()
+            entry.session.run(None, entry.feed)
+            if number >= 5:  # the first ones lay out the memory
+                times[entry.name].append((time.perf_counter() - start) * 1e3)
+    return times
+
+
+def to_row(entry: Entry, times: dict[str, list[float]], reference: str | None, peak: float) -> Row:
+    own = times[entry.name]
+    base = times[reference] if reference else None
+    rate = entry.gmac / min(own) * 1e3 if entry.gmac else None
+    return Row(
+        name=entry.name,
+        gmac=entry.gmac,
+        parameters=entry.parameters,
+        ms_min=min(own),
+        ms_median=statistics.median(own),
+        ratio_min=min(own) / min(base) if base else None,
+        ratio_median=statistics.median(own) / statistics.median(base) if base else None,
+        gmac_per_s=rate,
+        share_of_peak=rate / peak if rate else None,
+        activations_outside=entry.standing,
+        reorders=entry.ops["nchwc.ReorderInput"] + entry.ops["nchwc.ReorderOutput"],
+    )
+
+
+def machine() -> dict[str, Any]:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    flags = facts.get("flags", "").split()
+    return {
+        "cpu": facts.get("model name", platform.processor()),
+        "vector": next((name for name in ("avx512f", "avx2", "asimd") if name in flags), "unknown"),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "onnxruntime": ort.__version__,
+    }
+
+
+def show(rows: list[Row], facts: dict[str, Any], peak: float) -> None:
+    print(", ".join(f"{key} {value}" for key, value in facts.items()))
+    print(f"peak of dense 3x3 convolutions: {peak:.0f} GMAC/s\n")
+    print(
+        "| model | GMAC | params | ms min | ms median | ratio min | ratio median | of peak | act. outside | reorders |"
+    )
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for row in rows:
+        cells = (
+            row.name,
+            _cell(row.gmac, ".3f"),
+            _cell(row.parameters, ",d"),
+            f"{row.ms_min:.2f}",
+            f"{row.ms_median:.2f}",
+            _cell(row.ratio_min, ".3f"),
+            _cell(row.ratio_median, ".3f"),
+            _cell(row.share_of_peak, ".0%"),
+            _cell(row.activations_outside, "d"),
+            str(row.reorders),
+        )
+        print("| " + " | ".join(cells) + " |")
+
+
+def _cell(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peer", type=Path, action="append", default=[], help="ONNX file to compare with; repeatable")
+    parser.add_argument("--presets", nargs="*", default=PRESETS)
+    parser.add_argument("--size", type=int, default=320)
+    parser.add_argument("--classes", type=int, default=80)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--json", type=Path, help="also write the figures there")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        presets = [preset_entry(name, Path(folder), args.size, args.classes, args.threads) for name in args.presets]
+    peers = [peer_entry(path, args.size, args.threads) for path in args.peer]
+    probe = peak_probe(args.threads)
+    times = measure([probe, *peers, *presets], args.rounds)
+    assert probe.gmac is not None
+    peak = probe.gmac / min(times[probe.name]) * 1e3
+    reference = peers[0].name if peers else None
+    rows = [to_row(entry, times, reference, peak) for entry in (*peers, *presets)]
+    facts = {**machine(), "threads": args.threads, "size": args.size, "classes": args.classes, "rounds": args.rounds}
+    show(rows, facts, peak)
+    if args.json:
+        args.json.write_text(
+            json.dumps({"machine": facts, "peak": peak, "rows": [asdict(row) for row in rows]}, indent=2)
+        )
+
+
+if __name__ == "__main__":
+    main()

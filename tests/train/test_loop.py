@@ -1,0 +1,160 @@
+"""The training as a whole, on a tiny network and twelve pictures."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from fusedet.configs import InputError
+from fusedet.model import load_checkpoint, load_detector
+from fusedet.train import TrainConfig, evaluate_model, resume, train
+from fusedet.train.run_folder import RunFolder
+
+#: Trains from the config file and with the arguments given, in a process of its own that can be killed.
+SCRIPT = "import sys; from fusedet.cli.main import main; sys.exit(main(['train', *sys.argv[1:]]))"
+
+
+def changed(config: TrainConfig, **sections: dict[str, object]) -> TrainConfig:
+    return config.model_copy(
+        update={name: getattr(config, name).model_copy(update=values) for name, values in sections.items()}
+    )
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return load_checkpoint(path).state["model"]
+
+
+def assert_equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
+    assert a.keys() == b.keys()
+    different = [name for name in a if not torch.equal(a[name], b[name])]
+    assert not different
+
+
+def test_a_training_leaves_what_it_promises(tiny):
+    result = train(tiny)
+    assert result.finished
+    names = {path.name for path in result.run_dir.iterdir()}
+    assert names >= {"best.pt", "last.pt", "metrics.csv", "curves.png", "config.yaml", "tensorboard"}
+    rows = RunFolder(result.run_dir).read_metrics()
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
+    assert rows[-1]["loss"] < rows[0]["loss"]
+    assert list((result.run_dir / "tensorboard").iterdir())
+    net, meta = load_detector(result.run_dir / "best.pt")
+    assert meta["names"] == ["blue", "green", "red"]
+    assert net.config.classes == 3
+    # The checkpoint, graded by itself, gives what the training said.
+    data = tiny.data
+    metrics = evaluate_model(result.run_dir / "best.pt", data.val_annotations, data.val_images, tiny.eval)
+    assert metrics.summary() == pytest.approx(result.metrics, abs=1e-6, nan_ok=True)
+
+
+def test_the_same_seed_gives_the_same_network(tiny, tmp_path):
+    for name in ("a", "b"):
+        train(changed(tiny, train={"out": tmp_path / name, "epochs": 2}))
+    assert_equal(weights(tmp_path / "a" / "last.pt"), weights(tmp_path / "b" / "last.pt"))
+
+
+def wait_for_epoch(run: RunFolder, epoch: int, process: "subprocess.Popen[bytes]") -> None:
+    """Until ``last.pt`` holds that epoch."""
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        if run.last.exists() and load_checkpoint(run.last).meta["epoch"] >= epoch:
+            return
+        assert process.poll() is None, "the training ended by itself"
+        time.sleep(0.02)
+    pytest.fail(f"no epoch {epoch} within 90 s")
+
+
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_happened(tiny, tmp_path, ending):
+    """Killed in the middle, then resumed: bit by bit the network of a training that ran through."""
+    config = changed(tiny, train={"epochs": 12})
+    train(changed(config, train={"out": tmp_path / "through"}))
+
+    run = RunFolder(tmp_path / "killed")
+    killed = changed(config, train={"out": run.path})
+    source = tmp_path / "killed.yaml"
+    from fusedet.configs.validate import dump_config
+
+    source.write_text(dump_config(killed))
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(source)], env=environment)
+    wait_for_epoch(run, 2, process)
+    process.send_signal(ending)
+    code = process.wait(timeout=60)
+    assert code == {signal.SIGKILL: -9, signal.SIGTERM: 130, signal.SIGINT: 130}[ending]
+    before = load_checkpoint(run.last).meta["epoch"]
+    assert 2 <= before < 12
+
+    result = resume(run.path)
+    assert result.finished
+    rows = run.read_metrics()
+    assert [row["epoch"] for row in rows] == list(range(1, 13)), "no epoch is missing and none is there twice"
+    assert_equal(weights(run.last), weights(tmp_path / "through" / "last.pt"))
+
+
+def test_a_resume_checks_that_the_classes_are_the_same(tiny, tmp_path, rectangles):
+    train(changed(tiny, train={"epochs": 1}))
+    data = tmp_path / "other"
+    data.mkdir()
+    (data / "images").symlink_to(rectangles / "images")
+    (data / "annotations").mkdir()
+    for split in ("train", "val"):
+        text = (rectangles / "annotations" / f"{split}.json").read_text()
+        (data / "annotations" / f"{split}.json").write_text(text.replace('"green"', '"lime"'))
+    run = RunFolder(tmp_path / "run")
+    checkpoint = load_checkpoint(run.last)
+    checkpoint.meta["config"]["data"] = {"root": str(data), "workers": 0}
+    from fusedet.model import save_checkpoint
+
+    save_checkpoint(run.last, checkpoint.state, checkpoint.meta)
+    with pytest.raises(InputError, match=r"classes.*green.*lime"):
+        resume(run.path)
+
+
+def test_wrong_settings_leave_no_folder(tiny, tmp_path):
+    with pytest.raises(InputError, match=r"model\.classes is 5, but .* has 3"):
+        train(changed(tiny, model={"classes": 5}))
+    with pytest.raises(InputError, match=r"none\.pt: no such checkpoint"):
+        train(changed(tiny, train={"init": tmp_path / "none.pt"}))
+    assert not (tmp_path / "run").exists()
+
+
+def test_training_starts_from_given_weights(tiny, tmp_path):
+    first = train(changed(tiny, train={"epochs": 2}))
+    second = train(changed(tiny, train={"out": tmp_path / "second", "epochs": 1, "init": first.run_dir / "best.pt"}))
+    assert RunFolder(second.run_dir).read_metrics()[0]["loss"] < RunFolder(first.run_dir).read_metrics()[0]["loss"]
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"train": {"accumulate": 2}},
+        {"augment": {"multi_scale": 0.5}},
+        {"optim": {"name": "sgd", "lr": 0.01}},
+        {"eval": {"nms": True}},
+        {"train": {"channels_last": False}},
+    ],
+)
+def test_settings_train(tiny, section):
+    epochs = {"train": {**section.get("train", {}), "epochs": 8}}
+    result = train(changed(tiny, **{**section, **epochs}))
+    losses = [row["loss"] for row in RunFolder(result.run_dir).read_metrics()]
+    assert sum(losses[-3:]) / 3 < losses[0]
+
+
+def test_patience_ends_a_training_that_no_longer_improves(tiny):
+    # A learning rate of almost nothing: the first AP, zero, is never beaten.
+    result = train(changed(tiny, train={"epochs": 30, "patience": 2}, optim={"lr": 1e-9}))
+    assert result.finished
+    assert len(RunFolder(result.run_dir).read_metrics()) == 3
+
+
+def test_a_loss_that_explodes_is_said(tiny):
+    with pytest.raises(FloatingPointError, match=r"the loss became (nan|inf).*optim\.lr"):
+        train(changed(tiny, optim={"name": "sgd", "lr": 1e12, "warmup_epochs": 0, "clip_norm": 0}))

@@ -1,0 +1,46 @@
+"""Every preset can learn: one batch by heart."""
+
+import pytest
+import torch
+
+from fusedet.configs import preset_names
+from fusedet.configs.loader import load_config
+from fusedet.model import STRIDES, InferenceGraph, ModelConfig, build_detector
+from fusedet.model.decode import anchor_points
+from fusedet.train.boxes import pairwise_iou
+from fusedet.train.coco import load_coco
+from fusedet.train.config import AugmentConfig, DataConfig, LossConfig, OptimConfig
+from fusedet.train.dataset import build_train_loader
+from fusedet.train.losses import detection_loss
+from fusedet.train.optim import build_optimizer
+
+SIZE = 96
+NO_CHANGES = AugmentConfig(mosaic=0, flip=0, hue=0, saturation=0, value=0, translate=0, scale=0, close_epochs=0)
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_one_batch_by_heart(name, rectangles):
+    """After 120 steps every object is found, once, with IoU above 0.75 and its class; and nothing else is."""
+    torch.manual_seed(0)
+    settings = load_config(name, []).data["model"]
+    net = build_detector(ModelConfig.model_validate({**settings, "classes": 3, "input_size": SIZE}))
+    dataset = load_coco(rectangles / "annotations" / "val.json", rectangles / "images")
+    loader = build_train_loader(dataset, (SIZE, SIZE), NO_CHANGES, DataConfig(workers=0), 4, 0)
+    batch = next(iter(loader.epoch(0, mosaic=False)))
+    points, strides = anchor_points((SIZE, SIZE), STRIDES)
+    images = batch.images.permute(0, 3, 1, 2).float()
+    optimizer = build_optimizer(net, OptimConfig())
+    for _ in range(120):
+        loss, _ = detection_loss(net(images), points, strides, batch.boxes, batch.labels, LossConfig())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    boxes, scores, ids = InferenceGraph(net)(batch.images)
+    for i in range(len(batch.images)):
+        found = scores[i] > 0.4
+        wanted = batch.labels[i] >= 0
+        assert int(found.sum()) == int(wanted.sum())
+        overlap = pairwise_iou(batch.boxes[i][wanted], boxes[i][found])
+        best, where = overlap.max(1)
+        assert (best > 0.75).all()
+        assert torch.equal(ids[i][found][where], batch.labels[i][wanted])

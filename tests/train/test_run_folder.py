@@ -1,0 +1,39 @@
+import math
+from pathlib import Path
+
+import pytest
+
+from fusedet.configs import InputError
+from fusedet.train.run_folder import RunFolder
+
+
+def test_runs_are_numbered(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert [RunFolder.create("nano", None).path for _ in range(3)] == [Path(f"runs/nano-{i}") for i in (1, 2, 3)]
+
+
+def test_a_folder_with_something_in_it_is_not_taken(tmp_path):
+    (tmp_path / "note.txt").write_text("mine")
+    with pytest.raises(InputError, match="exists already"):
+        RunFolder.create("nano", tmp_path)
+    assert (tmp_path / "note.txt").read_text() == "mine"
+
+
+def test_a_run_is_found_by_its_folder_or_a_checkpoint(tmp_path):
+    run = RunFolder.create("nano", tmp_path / "run")
+    with pytest.raises(InputError, match="no run to resume"):
+        RunFolder.find(run.path)
+    run.last.touch()
+    assert RunFolder.find(run.path) == RunFolder.find(run.last) == run
+
+
+def test_epochs_to_be_trained_again_leave_the_table(tmp_path):
+    run = RunFolder(tmp_path)
+    for epoch in (1, 2, 3):
+        run.append_metrics({"epoch": epoch, "loss": 1 / epoch, "ap": math.nan if epoch == 2 else 0.5})
+    run.forget_metrics_from(3)
+    rows = run.read_metrics()
+    assert [row["epoch"] for row in rows] == [1, 2]
+    assert math.isnan(rows[1]["ap"])
+    run.append_metrics({"epoch": 3, "loss": 0.1, "ap": 0.6})
+    assert [row["loss"] for row in run.read_metrics()] == [1, 0.5, 0.1]
