@@ -171,7 +171,9 @@ class TrainLoader:
             batches = iter(self._loader)
         for batch in batches:
             if isinstance(batch, InputError):
-                raise batch
+                # A new one: raised, it would refer to this frame and this frame to it, and the workers in the cycle
+                # could not be ended in order.
+                raise InputError(str(batch))
             yield batch
 
 

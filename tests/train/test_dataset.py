@@ -1,8 +1,11 @@
+import os
+import signal
 from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 import torch
 
@@ -129,6 +132,17 @@ def test_workers_ask_for_no_threads_and_leave_ours_alone(drawn: CocoDataset) -> 
     before = cv2.getNumThreads(), torch.get_num_threads()
     list(loader(drawn, workers=1).epoch(0, mosaic=True))
     assert (cv2.getNumThreads(), torch.get_num_threads()) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is no signal to one process on Windows")
+def test_ctrl_c_does_not_end_the_workers(drawn: CocoDataset) -> None:
+    train = loader(drawn, batch=1, workers=2)
+    batches = train.epoch(0, mosaic=True)
+    next(batches)
+    for worker in psutil.Process().children():
+        worker.send_signal(signal.SIGINT)
+    assert len(list(batches)) == 5
+    assert len(list(train.epoch(1, mosaic=True))) == 6
 
 
 def test_ranks_share_an_epoch(drawn: CocoDataset) -> None:
