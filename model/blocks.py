@@ -97,47 +97,38 @@ class ConvNormAct(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """1x1 expansion, depthwise kernel, linear 1x1 projection (MobileNetV2: Sandler et al., 2018).
+    """1x1 expansion, depthwise kernel and linear 1x1 projection, added to the input (Sandler et al., 2018)."""
 
-    The input is added to the projection where stride and channels allow.
-    """
-
-    def __init__(
-        self, in_channels: int, out_channels: int, kernel: int, expand: float, stride: int = 1, *, style: LayerStyle
-    ) -> None:
+    def __init__(self, channels: int, kernel: int, expand: float, *, style: LayerStyle) -> None:
         super().__init__()
-        inner = round_channels(in_channels * expand)
-        self.expand = ConvNormAct(in_channels, inner, style=style)
-        self.depthwise = ConvNormAct(inner, inner, kernel, stride, inner, style=style)
-        self.project = ConvNormAct(inner, out_channels, style=style, linear=True)
-        self.residual = stride == 1 and in_channels == out_channels
+        inner = round_channels(channels * expand)
+        self.expand = ConvNormAct(channels, inner, style=style)
+        self.depthwise = ConvNormAct(inner, inner, kernel, groups=inner, style=style)
+        self.project = ConvNormAct(inner, channels, style=style, linear=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps ``[B, in_channels, H, W]`` to ``[B, out_channels, H / stride, W / stride]``."""
-        y: Tensor = self.project(self.depthwise(self.expand(x)))
-        return x + y if self.residual else y
+        """Maps ``[B, channels, H, W]`` to the same shape."""
+        y: Tensor = x + self.project(self.depthwise(self.expand(x)))
+        return y
 
 
 class FusedInverted(nn.Module):
-    """Dense 3x3 expansion and linear 1x1 projection (EfficientNetV2: Tan and Le, 2021).
+    """Dense expansion and linear 1x1 projection, added to the input (EfficientNetV2: Tan and Le, 2021).
 
     On the wide, shallow maps of the first stages a dense kernel uses the CPU's vector units better than a depthwise
     one, which waits for memory there.
     """
 
-    def __init__(
-        self, in_channels: int, out_channels: int, kernel: int, expand: float, stride: int = 1, *, style: LayerStyle
-    ) -> None:
+    def __init__(self, channels: int, kernel: int, expand: float, *, style: LayerStyle) -> None:
         super().__init__()
-        inner = round_channels(in_channels * expand)
-        self.expand = ConvNormAct(in_channels, inner, kernel, stride, style=style)
-        self.project = ConvNormAct(inner, out_channels, style=style, linear=True)
-        self.residual = stride == 1 and in_channels == out_channels
+        inner = round_channels(channels * expand)
+        self.expand = ConvNormAct(channels, inner, kernel, style=style)
+        self.project = ConvNormAct(inner, channels, style=style, linear=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps ``[B, in_channels, H, W]`` to ``[B, out_channels, H / stride, W / stride]``."""
-        y: Tensor = self.project(self.expand(x))
-        return x + y if self.residual else y
+        """Maps ``[B, channels, H, W]`` to the same shape."""
+        y: Tensor = x + self.project(self.expand(x))
+        return y
 
 
 class DepthwiseSeparable(nn.Module):

@@ -36,14 +36,14 @@ InputSize = Annotated[tuple[Side, Side], BeforeValidator(_square, json_schema_in
 
 
 class StageConfig(StrictModel):
-    """One backbone stage: a block that halves the resolution, then ``depth`` residual blocks."""
+    """One backbone stage: a convolution that halves the map, then ``depth`` residual blocks."""
 
     channels: Channels
-    depth: int = Field(1, ge=0, description="residual blocks after the downsampling block")
+    depth: int = Field(1, ge=0, description="residual blocks after the convolution that halves the map")
     expand: float = Field(2.0, gt=0, le=8, description="width of a block's inside over its outside")
-    kernel: OddKernel = Field(3, description="side of the depthwise kernels")
+    kernel: OddKernel = Field(3, description="side of the residual blocks' kernels")
     block: Literal["inverted", "fused"] = Field(
-        "inverted", description="inverted: 1x1, depthwise, 1x1; fused: dense 3x3, 1x1 (faster on wide, shallow maps)"
+        "inverted", description="inverted: 1x1, depthwise, 1x1; fused: dense kernel, 1x1"
     )
 
 

@@ -18,7 +18,7 @@ NAMES = ("cat", "dog", "owl")
 
 def small_config(**changes: object) -> ModelConfig:
     """The smallest network the config allows, at 64 px."""
-    stages = [{"channels": 16, "depth": 0, "expand": 1.0, "block": "fused"}]
+    stages = [{"channels": 16, "expand": 1.0, "block": "fused"}]
     stages += [{"channels": 16, "depth": 1, "expand": 1.0} for _ in range(3)]
     part = {"channels": 16, "depth": 1, "kernel": 3}
     values = {"input_size": 64, "classes": len(NAMES), "stages": stages, "neck": part, "head": part}

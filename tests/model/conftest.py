@@ -9,7 +9,7 @@ def tiny_config(**changes: object) -> ModelConfig:
     settings: dict[str, object] = {
         "input_size": 64,
         "classes": 3,
-        "stages": [{"channels": 16, "depth": 0, "block": "fused"}, *({"channels": 16} for _ in range(3))],
+        "stages": [{"channels": 16, "block": "fused"}, *({"channels": 16} for _ in range(3))],
         "neck": {"channels": 16},
         "head": {"channels": 16},
     }

@@ -58,7 +58,7 @@ def tiny(rectangles: Path, tmp_path: Path) -> TrainConfig:
         {
             "model": {
                 "input_size": 64,
-                "stages": [{"channels": 16, "depth": 0, "block": "fused"}, *({"channels": 16} for _ in range(3))],
+                "stages": [{"channels": 16, "block": "fused"}, *({"channels": 16} for _ in range(3))],
                 "neck": {"channels": 16, "kernel": 3},
                 "head": {"channels": 16, "depth": 1, "kernel": 3},
             },
