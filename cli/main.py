@@ -11,7 +11,7 @@ from typing import NamedTuple, NoReturn
 
 from fusedet.configs.errors import InputError
 
-__all__ = ["COMMANDS", "Command", "main"]
+__all__ = ["COMMANDS", "Command", "build_parser", "main"]
 
 #: Exit codes beside 0 and a command's own.
 BAD_INPUT = 2
@@ -74,12 +74,9 @@ def _run(arguments: list[str]) -> int:
     if name not in COMMANDS:
         return _fail(_unknown(name))
     try:
-        module = importlib.import_module(Command.module(name))
-        text = COMMANDS[name].help
-        parser = _Parser(prog=f"fusedet {name}", description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False)
-        module.add_arguments(parser)
         # Intermixed: options may stand between positional arguments, as in `train nano --resume run train.epochs=5`.
-        return int(module.run(parser.parse_intermixed_args(arguments[1:])))
+        args = build_parser(name).parse_intermixed_args(arguments[1:])
+        return int(args.run(args))
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing in ("", "fusedet"):
@@ -87,6 +84,16 @@ def _run(arguments: list[str]) -> int:
         return _fail(
             f"fusedet {name} needs {missing}, which is not installed: pip install 'fusedet[{COMMANDS[name].extras}]'"
         )
+
+
+def build_parser(name: str) -> argparse.ArgumentParser:
+    """The arguments of the command called ``name``. What it parses holds the command itself as ``run``."""
+    module = importlib.import_module(Command.module(name))
+    text = COMMANDS[name].help
+    parser = _Parser(prog=f"fusedet {name}", description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False)
+    parser.set_defaults(run=module.run)
+    module.add_arguments(parser)
+    return parser
 
 
 def _overview() -> str:
