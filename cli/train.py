@@ -46,8 +46,10 @@ def run(args: argparse.Namespace) -> int:
 
         result = resume(args.resume)
     else:
-        from fusedet.train import train
         from fusedet.train.config import load_train_config
 
-        result = train(load_train_config(args.config, args.overrides), name=Path(args.config).stem)
+        config = load_train_config(args.config, args.overrides)  # a typo is told before torch is imported
+        from fusedet.train import train
+
+        result = train(config, name=Path(args.config).stem)
     return 0 if result.finished else 130

@@ -3,12 +3,10 @@
 from fusedet.model import build_detector, load_detector
 """
 
-from fusedet.model.checkpoint import Checkpoint, load_checkpoint, load_detector, save_checkpoint
-from fusedet.model.complexity import count_macs, count_parameters
+from typing import TYPE_CHECKING
+
+from fusedet.configs.lazy import imported_on_use
 from fusedet.model.config import ModelConfig
-from fusedet.model.detector import STRIDES, DetectorNet, Predictions, build_detector
-from fusedet.model.inference import InferenceGraph
-from fusedet.model.reparam import fold
 
 __all__ = [
     "STRIDES",
@@ -25,3 +23,28 @@ __all__ = [
     "load_detector",
     "save_checkpoint",
 ]
+
+if TYPE_CHECKING:
+    from fusedet.model.checkpoint import Checkpoint, load_checkpoint, load_detector, save_checkpoint
+    from fusedet.model.complexity import count_macs, count_parameters
+    from fusedet.model.detector import STRIDES, DetectorNet, Predictions, build_detector
+    from fusedet.model.inference import InferenceGraph
+    from fusedet.model.reparam import fold
+else:
+    __getattr__ = imported_on_use(
+        __name__,
+        {
+            "STRIDES": "detector",
+            "Checkpoint": "checkpoint",
+            "DetectorNet": "detector",
+            "InferenceGraph": "inference",
+            "Predictions": "detector",
+            "build_detector": "detector",
+            "count_macs": "complexity",
+            "count_parameters": "complexity",
+            "fold": "reparam",
+            "load_checkpoint": "checkpoint",
+            "load_detector": "checkpoint",
+            "save_checkpoint": "checkpoint",
+        },
+    )

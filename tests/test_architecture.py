@@ -139,6 +139,8 @@ HEAVY = {"torch", "onnx", "ultralytics", "pydantic", "yaml", "rich", "lightning_
         ("import fusedet.cli.detect, fusedet.cli.info, fusedet.deploy.sinks, fusedet.deploy.sources", HEAVY),
         ("import fusedet.cli.main", HEAVY | RUNTIME),
         ("import fusedet.configs", HEAVY | RUNTIME),
+        # A typo in a config is told before torch is imported, which takes seconds.
+        ("import fusedet.train.config", HEAVY - {"pydantic", "yaml"} | RUNTIME),
     ],
 )
 def test_a_board_needs_no_more_than_the_runtime(code: str, blocked: set[str]) -> None:

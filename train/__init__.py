@@ -3,9 +3,25 @@
 from fusedet.train import TrainConfig, evaluate_model, resume, train
 """
 
+from typing import TYPE_CHECKING
+
+from fusedet.configs.lazy import imported_on_use
 from fusedet.train.config import TrainConfig
-from fusedet.train.evaluate import evaluate_model
-from fusedet.train.loop import TrainResult, resume, train
-from fusedet.train.metrics import Metrics
 
 __all__ = ["Metrics", "TrainConfig", "TrainResult", "evaluate_model", "resume", "train"]
+
+if TYPE_CHECKING:
+    from fusedet.train.evaluate import evaluate_model
+    from fusedet.train.loop import TrainResult, resume, train
+    from fusedet.train.metrics import Metrics
+else:
+    __getattr__ = imported_on_use(
+        __name__,
+        {
+            "Metrics": "metrics",
+            "TrainResult": "loop",
+            "evaluate_model": "evaluate",
+            "resume": "loop",
+            "train": "loop",
+        },
+    )
