@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from pydantic import ValidationError
 from torch import Tensor
 from torch.nn import functional
 
@@ -25,7 +26,7 @@ from fusedet.model.decode import anchor_points
 from fusedet.model.detector import STRIDES, DetectorNet, build_detector
 from fusedet.train.coco import CocoDataset, check_same_categories, load_coco
 from fusedet.train.config import TrainConfig
-from fusedet.train.dataset import Batch, ValidationImages, build_train_loader
+from fusedet.train.dataset import Batch, TrainLoader, ValidationImages, build_train_loader
 from fusedet.train.ema import ModelEma
 from fusedet.train.evaluate import TorchDetector, evaluate
 from fusedet.train.logbook import Logbook
@@ -36,8 +37,6 @@ from fusedet.train.progress import TrainingProgress
 from fusedet.train.run_folder import RunFolder
 
 __all__ = ["TrainResult", "resume", "train"]
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -67,15 +66,19 @@ def train(config: TrainConfig, name: str = "run") -> TrainResult:
     Raises:
         InputError: the data or a setting cannot be used; nothing has been written then.
     """
-    data = _load_data(config)
-    config = _with_classes(config, data[0])
+    sets = _load_sets(config)
+    config = _with_classes(config, sets[0])
     weights = _initial_weights(config)
-    run = RunFolder.create(name, config.train.out)
-    run.config.write_text(dump_config(config))
-    trainer = Trainer(config, run, *data)
-    if weights is not None:
-        trainer.load_weights(weights)
-    return trainer.fit()
+    RunFolder.check_free(config.train.out)
+    fabric = _build_fabric(config)
+    with TrainingProgress(config.train.epochs, fabric.is_global_zero) as progress:
+        data = _read_images(config, *sets, fabric, progress)
+        run = _new_run(config, name, fabric)  # what the user gave has passed: not before now is anything written
+        trainer = Trainer(config, fabric, run, data)
+        if weights is not None:
+            taken, all_own = trainer.load_weights(weights)
+            progress.say(f"{taken} of {all_own} tensors start from {config.train.init}")
+        return trainer.fit(progress)
 
 
 def resume(path: Path) -> TrainResult:
@@ -89,16 +92,30 @@ def resume(path: Path) -> TrainResult:
     """
     run = RunFolder.find(path)
     checkpoint = load_checkpoint(run.last)
-    config = TrainConfig.model_validate(checkpoint.meta["config"])
-    data = _load_data(config)
-    if list(data[0].names) != checkpoint.meta["names"]:
-        raise InputError(
-            f"{run.last}: was trained on the {len(checkpoint.meta['names'])} classes {checkpoint.meta['names']}, "
-            f"but {data[0].source} has {len(data[0].names)}: {list(data[0].names)}"
-        )
-    trainer = Trainer(config, run, *data)
-    trainer.load(checkpoint)
-    return trainer.fit()
+    try:
+        config = TrainConfig.model_validate(checkpoint.meta.get("config"))
+    except ValidationError as error:
+        raise InputError(f"{run.last}: cannot be resumed: it holds no config that this fusedet can use") from error
+    sets = _load_sets(config)
+    _check_same_data(checkpoint, run, sets[0])
+    fabric = _build_fabric(config)
+    with TrainingProgress(config.train.epochs, fabric.is_global_zero) as progress:
+        trainer = Trainer(config, fabric, run, _read_images(config, *sets, fabric, progress))
+        try:
+            trainer.load(checkpoint)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise InputError(f"{run.last}: cannot be resumed: its state is not that of such a training") from error
+        return trainer.fit(progress)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a training learns from and what it is graded on; both sets have the same classes."""
+
+    train_set: CocoDataset
+    val_set: CocoDataset
+    loader: TrainLoader
+    val_images: ValidationImages
 
 
 class Trainer:
@@ -106,15 +123,15 @@ class Trainer:
 
     Args:
         config: with ``config.model.classes`` set.
+        fabric: the devices to train on.
         run: where results go.
-        train_set: annotations to learn from.
-        val_set: annotations to grade on, with the same classes.
+        data: to learn from and to grade on.
     """
 
-    def __init__(self, config: TrainConfig, run: RunFolder, train_set: CocoDataset, val_set: CocoDataset) -> None:
-        self.config, self.run, self.train_set, self.val_set = config, run, train_set, val_set
-        self.fabric = _build_fabric(config)
-        self.fabric.launch()
+    def __init__(self, config: TrainConfig, fabric: Fabric, run: RunFolder, data: TrainingData) -> None:
+        self.config, self.fabric, self.run = config, fabric, run
+        self.train_set, self.val_set = data.train_set, data.val_set
+        self.loader, self.val_images = data.loader, data.val_images
         torch.manual_seed(config.train.seed)
         net = build_detector(config.model)
         net.detach_one_to_one = config.loss.detach_one_to_one
@@ -122,17 +139,6 @@ class Trainer:
             net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = ModelEma(net.to(self.fabric.device), config.train.ema_decay, config.train.ema_warmup)
         self.net, self.optimizer = self.fabric.setup(net, build_optimizer(net, config.optim))
-        self.loader = build_train_loader(
-            train_set,
-            config.model.input_size,
-            config.augment,
-            config.data,
-            config.train.batch,
-            config.train.seed,
-            rank=self.fabric.global_rank,
-            world_size=self.fabric.world_size,
-        )
-        self.val_images = ValidationImages(val_set, config.data)
         self.epoch, self.batches_done = 0, 0
         self.best_ap, self.best_epoch, self.best_metrics = -1.0, 0, dict[str, float]()
         self.seconds = 0.0
@@ -142,13 +148,13 @@ class Trainer:
         """Of the whole training."""
         return self.config.train.epochs
 
-    def load_weights(self, weights: dict[str, Tensor]) -> None:
-        """Starts from other weights: all that have a place here by name and shape."""
+    def load_weights(self, weights: dict[str, Tensor]) -> tuple[int, int]:
+        """Starts from other weights: all that have a place here by name and shape. Says how many of how many have."""
         own = self._raw_net().state_dict()
         usable = {key: value for key, value in weights.items() if key in own and value.shape == own[key].shape}
         self._raw_net().load_state_dict(usable, strict=False)
         self.ema.net.load_state_dict(self._raw_net().state_dict())
-        _log.info("%d of %d tensors start from %s", len(usable), len(own), self.config.train.init)
+        return len(usable), len(own)
 
     def load(self, checkpoint: Checkpoint) -> None:
         """Takes up the state of :meth:`save`."""
@@ -170,18 +176,12 @@ class Trainer:
         if self.fabric.is_global_zero:
             save_checkpoint(self.run.last, state, self._meta())
 
-    def fit(self) -> TrainResult:
+    def fit(self, progress: TrainingProgress) -> TrainResult:
         """Trains to the last epoch, until it is interrupted, or until patience ends."""
-        self.run.forget_metrics_from(self.epoch + 1)
-        with (
-            TrainingProgress(self.epochs, self.fabric.is_global_zero) as progress,
-            Logbook(self.run, self.fabric.is_global_zero) as logbook,
-            _stop_flag() as stop,
-        ):
-            progress.say(
-                f"{len(self.train_set.samples)} images to learn from, {len(self.val_set.samples)} to grade on, "
-                f"{len(self.train_set.names)} classes; results in {self.run.path}"
-            )
+        if self.fabric.is_global_zero:
+            self.run.forget_metrics_from(self.epoch + 1)
+        progress.say(f"results in {self.run.path}")
+        with Logbook(self.run, self.fabric.is_global_zero) as logbook, _stop_flag() as stop:
             while self.epoch < self.epochs and not stop and not self._out_of_patience():
                 row = self._train_epoch(progress, stop)
                 if stop:
@@ -190,10 +190,8 @@ class Trainer:
                 row |= self._grade(progress)
                 logbook.write(row, self.epoch)
                 self.save()
-                eta = self.seconds / self.epoch * (self.epochs - self.epoch)
-                progress.finish_epoch(
-                    self.epoch - 1, row["loss"], row["ap"], row["ap50"], row["images_per_second"], eta
-                )
+                left = self._seconds_left(self.seconds)
+                progress.finish_epoch(self.epoch, row["loss"], row["ap"], row["ap50"], row["images_per_second"], left)
             if stop:
                 self.save()
                 progress.say(f"interrupted; go on with: fusedet train --resume {self.run.path}")
@@ -211,7 +209,7 @@ class Trainer:
         config, start, skipped = self.config, time.perf_counter(), self.batches_done
         mosaic = self.epoch < self.epochs - config.augment.close_epochs
         batches = self.loader.epoch(self.epoch, mosaic, skipped)
-        progress.begin("training", self.epoch, len(self.loader), skipped)
+        progress.begin("training", self.epoch + 1, len(self.loader), skipped)
         self.net.train()
         sums: dict[str, Tensor] = {}
         images, rate = 0, 0.0
@@ -220,14 +218,15 @@ class Trainer:
             self.batches_done += 1
             images += len(batch.images) * self.fabric.world_size
             sums = {name: sums.get(name, 0) + value for name, value in parts.items()}
-            rate = images / (time.perf_counter() - start)
+            seconds = time.perf_counter() - start
+            rate = images / seconds
             loss = float(parts["loss"])
             if not math.isfinite(loss):
                 raise FloatingPointError(
                     f"the loss became {loss} in epoch {self.epoch + 1}; a lower optim.lr or a smaller optim.clip_norm "
                     f"helps; {self.run.last} holds the epoch before"
                 )
-            progress.advance(1, loss=loss, AP=self.best_ap, **{"images/s": rate})
+            progress.finish_step(loss, self.best_ap, rate, self._seconds_left(self.seconds + seconds))
             if stop:
                 break
         self.seconds += time.perf_counter() - start
@@ -286,7 +285,7 @@ class Trainer:
             return dict.fromkeys(SUMMARY_NAMES, math.nan)
         metrics: Metrics | None = None
         if self.fabric.is_global_zero:
-            progress.begin("grading", self.epoch - 1, len(self.val_set.samples))
+            progress.begin("grading", self.epoch, len(self.val_set.samples))
             start = time.perf_counter()
             predictor = TorchDetector(self.ema.net, self.train_set.names, config)
             metrics = evaluate(predictor, self.val_set, self.val_images, config.batch, progress.advance)
@@ -298,6 +297,11 @@ class Trainer:
             if self.fabric.is_global_zero:
                 save_checkpoint(self.run.best, {"ema": self.ema.net.state_dict()}, self._meta())
         return metrics.summary()
+
+    def _seconds_left(self, seconds: float) -> float:
+        """To the end of the last epoch, when it took ``seconds`` to come here."""
+        done = self.epoch + self.batches_done / len(self.loader)
+        return seconds / done * (self.epochs - done)
 
     def _out_of_patience(self) -> bool:
         patience = self.config.train.patience
@@ -319,14 +323,14 @@ class Trainer:
             "best_epoch": self.best_epoch,
             "ema_steps": self.ema.steps,
             "seconds": self.seconds,
-            "data": f"{self.train_set.source} ({len(self.train_set.samples)} images)",
+            "data": _describe(self.train_set),
             "config": self.config.model_dump(mode="json"),
             "fusedet_version": version("fusedet"),
             "torch_version": str(torch.__version__),
         }
 
 
-def _load_data(config: TrainConfig) -> tuple[CocoDataset, CocoDataset]:
+def _load_sets(config: TrainConfig) -> tuple[CocoDataset, CocoDataset]:
     data = config.data
     paths = (data.train_annotations, data.train_images, data.val_annotations, data.val_images)
     if any(path is None for path in paths):
@@ -336,6 +340,57 @@ def _load_data(config: TrainConfig) -> tuple[CocoDataset, CocoDataset]:
     val_set = load_coco(val_annotations, val_images)
     check_same_categories(train_set, val_set)
     return train_set, val_set
+
+
+def _new_run(config: TrainConfig, name: str, fabric: Fabric) -> RunFolder:
+    """Made by the first process, known to all."""
+    run: RunFolder | None = None
+    if fabric.is_global_zero:
+        run = RunFolder.create(name, config.train.out)
+        run.config.write_text(dump_config(config))
+    run = fabric.broadcast(run)
+    assert run is not None
+    return run
+
+
+def _read_images(
+    config: TrainConfig, train_set: CocoDataset, val_set: CocoDataset, fabric: Fabric, progress: TrainingProgress
+) -> TrainingData:
+    progress.say(
+        f"{len(train_set.samples)} images to learn from, {len(val_set.samples)} to grade on, "
+        f"{len(train_set.names)} classes"
+    )
+    loader = build_train_loader(
+        train_set,
+        config.model.input_size,
+        config.augment,
+        config.data,
+        config.train.batch,
+        config.train.seed,
+        rank=fabric.global_rank,
+        world_size=fabric.world_size,
+        progress=progress.counter("reading images"),
+    )
+    val_images = ValidationImages(val_set, config.data, progress.counter("reading images to grade on"))
+    return TrainingData(train_set, val_set, loader, val_images)
+
+
+def _check_same_data(checkpoint: Checkpoint, run: RunFolder, train_set: CocoDataset) -> None:
+    """A training that went on with other images would not be the one that was interrupted."""
+    before = checkpoint.meta.get("names")
+    if list(train_set.names) != before:
+        raise InputError(
+            f"{run.last}: was trained on the classes {before}, but {train_set.source} has {list(train_set.names)}"
+        )
+    if checkpoint.meta.get("data") != _describe(train_set):
+        raise InputError(
+            f"{run.last}: was trained on {checkpoint.meta.get('data')}, which is now {_describe(train_set)}; "
+            f"train.init={run.best} starts a new training from its weights"
+        )
+
+
+def _describe(dataset: CocoDataset) -> str:
+    return f"{dataset.source} ({len(dataset.samples)} images)"
 
 
 def _with_classes(config: TrainConfig, dataset: CocoDataset) -> TrainConfig:
@@ -350,19 +405,26 @@ def _initial_weights(config: TrainConfig) -> dict[str, Tensor] | None:
 
 
 def _build_fabric(config: TrainConfig) -> Fabric:
-    accelerator = config.train.device
+    accelerator, devices = config.train.device, config.train.devices
     if accelerator == "auto":
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"
-    if accelerator == "cuda" and not torch.cuda.is_available():
+    there = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if devices > there.get(accelerator, devices):
         raise InputError(
-            "train.device is cuda, but torch finds no CUDA device here; train.device=cpu trains on the CPU"
+            f"train.device is {accelerator}, but torch finds {there[accelerator]} such devices here where "
+            f"{devices} should be (train.devices); train.device=cpu trains on the CPU"
         )
     precision: Any = config.train.precision
+    if precision == "16-mixed" and accelerator == "cpu":
+        raise InputError("train.precision is 16-mixed, which a CPU cannot do; bf16-mixed or 32-true can be used there")
     if precision == "auto":
         precision = "32-true"
         if accelerator == "cuda":
             precision = "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
-    return Fabric(accelerator=accelerator, devices=config.train.devices, precision=precision)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it repeats what the config says
+    fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)
+    fabric.launch()
+    return fabric
 
 
 class _Stop:

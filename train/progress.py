@@ -1,10 +1,11 @@
-"""What a person sees while a network trains: one bar for the epoch, one line for each epoch that is done."""
+"""What a person sees while a network trains: one bar for what is going on, one line for each epoch that is done."""
 
 import math
+from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 __all__ = ["TrainingProgress"]
 
@@ -21,16 +22,15 @@ class TrainingProgress:
         self._console = Console(quiet=not visible, soft_wrap=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
+            BarColumn(bar_width=10),
             MofNCompleteColumn(),
-            TimeElapsedColumn(),
             TextColumn("{task.fields[figures]}"),
             console=self._console,
             transient=True,
             disable=not (visible and self._console.is_terminal),
         )
         self._epochs = epochs
-        self._task = self._progress.add_task("", total=1, figures="")
+        self._task = self._progress.add_task("", total=1, figures="", visible=False)
 
     def __enter__(self) -> "TrainingProgress":
         self._progress.start()
@@ -41,29 +41,45 @@ class TrainingProgress:
     ) -> None:
         self._progress.stop()
 
-    def begin(self, what: str, epoch: int, steps: int, done: int = 0) -> None:
-        """Starts the bar anew: ``what`` is training or validation."""
-        description = f"epoch {epoch + 1}/{self._epochs} {what}"
-        self._progress.reset(self._task, description=description, total=steps, completed=done, figures="")
+    def counter(self, what: str) -> Callable[[int, int], None]:
+        """Starts the bar anew; to be called with what is done and the total, for example of the images read."""
 
-    def advance(self, steps: int = 1, **figures: float) -> None:
-        """Moves the bar and shows ``figures`` beside it."""
-        text = "  ".join(f"{name} {value:.3g}" for name, value in figures.items())
-        self._progress.update(self._task, advance=steps, figures=text)
+        def count(done: int, total: int) -> None:
+            self._progress.update(self._task, description=what, total=total, completed=done, visible=True, figures="")
+
+        return count
+
+    def begin(self, what: str, epoch: int, steps: int, done: int = 0) -> None:
+        """Starts the bar anew: ``what`` is training or grading, ``epoch`` counts from 1."""
+        description = f"{what} {epoch}/{self._epochs}"
+        self._progress.reset(self._task, description=description, total=steps, completed=done, visible=True, figures="")
+
+    def advance(self, steps: int) -> None:
+        """Moves the bar."""
+        self._progress.advance(self._task, steps)
+
+    def finish_step(self, loss: float, best_ap: float, rate: float, seconds_left: float) -> None:
+        """Moves the bar by one step, and shows how the training goes.
+
+        ``best_ap`` is below 0 before the first grade; ``rate`` is images/s; ``seconds_left`` is to the end of it all.
+        """
+        ap = f"  best AP {best_ap:.3f}" if best_ap >= 0 else ""
+        figures = f"loss {loss:.2f}{ap}  {rate:.1f} images/s  {_duration(seconds_left)} left"
+        self._progress.update(self._task, advance=1, figures=figures)
 
     def say(self, line: str) -> None:
         """A line that stays."""
         self._console.print(line, highlight=False, markup=False)
 
-    def finish_epoch(self, epoch: int, loss: float, ap: float, ap50: float, rate: float, eta: float) -> None:
-        """The line of an epoch that is done.
+    def finish_epoch(self, epoch: int, loss: float, ap: float, ap50: float, rate: float, seconds_left: float) -> None:
+        """The line of an epoch that is done, counted from 1.
 
-        ``ap`` and ``ap50`` are NaN where it was not graded; ``rate`` is images/s; ``eta`` is seconds to the end.
+        ``ap`` and ``ap50`` are NaN where it was not graded; ``rate`` is images/s.
         """
         graded = "" if math.isnan(ap) else f"  AP {ap:.3f}  AP50 {ap50:.3f}"
         self.say(
-            f"epoch {epoch + 1:>{len(str(self._epochs))}}/{self._epochs}  loss {loss:.3f}{graded}  "
-            f"{rate:.1f} images/s  {_duration(eta)} left"
+            f"epoch {epoch:>{len(str(self._epochs))}}/{self._epochs}  loss {loss:.3f}{graded}  "
+            f"{rate:.1f} images/s  {_duration(seconds_left)} left"
         )
 
 

@@ -1,6 +1,7 @@
 """The folder of one training: what lies where, and that no earlier result is overwritten."""
 
 import csv
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,13 +41,10 @@ class RunFolder:
         """A new, empty folder: ``wanted``, or the first free of ``runs/NAME-1``, ``runs/NAME-2``, ...
 
         Raises:
-            InputError: ``wanted`` exists and is not empty.
+            InputError: see :meth:`check_free`.
         """
+        cls.check_free(wanted)
         if wanted is not None:
-            if wanted.exists() and (not wanted.is_dir() or any(wanted.iterdir())):
-                raise InputError(
-                    f"{wanted}: exists already; give another train.out, or --resume {wanted} to go on with it"
-                )
             wanted.mkdir(parents=True, exist_ok=True)
             return cls(wanted)
         number = 1
@@ -58,6 +56,22 @@ class RunFolder:
                 number += 1
             else:
                 return cls(path)
+
+    @staticmethod
+    def check_free(wanted: Path | None) -> None:
+        """Makes sure, before any long work, that :meth:`create` will not refuse.
+
+        Raises:
+            InputError: ``wanted`` exists and is not empty, or nothing can be written there.
+        """
+        if wanted is not None and wanted.exists() and (not wanted.is_dir() or any(wanted.iterdir())):
+            raise InputError(f"{wanted}: exists already; give another train.out, or --resume {wanted} to go on with it")
+        path = wanted or Path("runs")
+        above = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+        if not above.is_dir():
+            raise InputError(f"{path}: cannot be made: {above} is not a folder")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise InputError(f"{path}: cannot be made: no permission to write into {above}")
 
     @classmethod
     def find(cls, path: Path) -> "RunFolder":
