@@ -5,6 +5,7 @@ Starting up imports nothing but the standard library; a command's own module is 
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
@@ -14,6 +15,7 @@ from fusedet.configs.errors import InputError
 __all__ = ["COMMANDS", "Command", "build_parser", "main"]
 
 #: Exit codes beside 0 and a command's own.
+FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
 
@@ -50,12 +52,25 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code: 2 for bad input, 130 after Ctrl-C."""
+    """Runs one command and returns its exit code: 1 for a training that diverged, 2 for bad input, 130 after Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _run(arguments)
+        try:
+            return _run(arguments)
+        finally:
+            sys.stdout.flush()  # at the interpreter's exit nobody could catch what is caught below
     except InputError as error:
         return _fail(" ".join(str(error).splitlines()))
+    except FloatingPointError as error:
+        _fail(str(error))
+        return FAILED
+    except BrokenPipeError:  # as in `fusedet info model.onnx | head -1`: whoever reads has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left over goes there at exit
+        return 0
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _fail(f"{error.filename}: {error.strerror}")
     except KeyboardInterrupt:
         print("fusedet: interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -9,12 +9,13 @@ A checkpoint file holds a dict with three entries:
 """
 
 import os
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
+from torch import Tensor
 
 from fusedet.configs.errors import InputError
 from fusedet.model.config import ModelConfig
@@ -53,20 +54,40 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise InputError(f"{path}: no such checkpoint")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
+    except Exception as error:  # what reading foreign bytes ends in has no common base class
         raise InputError(f"{path}: not a fusedet checkpoint, or a damaged one") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path}: not a fusedet checkpoint: its format is not {FORMAT}")
-    return Checkpoint(content["meta"], content["state"])
+    meta, state = content.get("meta"), content.get("state")
+    if not isinstance(meta, dict) or not isinstance(state, dict) or not _is_state_dict(state.get("ema")):
+        raise InputError(f"{path}: a damaged checkpoint: it must hold a description and averaged weights")
+    return Checkpoint(meta, state)
 
 
 def load_detector(path: Path) -> tuple[DetectorNet, dict[str, Any]]:
     """The network of a checkpoint, with the averaged weights, in eval mode, and the checkpoint's description.
 
     Raises:
-        InputError: see :func:`load_checkpoint`.
+        InputError: see :func:`load_checkpoint`; or what the file holds does not fit together.
     """
     checkpoint = load_checkpoint(path)
-    net = build_detector(ModelConfig.model_validate(checkpoint.meta["model"]))
-    net.load_state_dict(checkpoint.state["ema"])
-    return net.eval(), checkpoint.meta
+    meta = checkpoint.meta
+    try:
+        config = ModelConfig.model_validate(meta.get("model"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, ("model", *first["loc"])))
+        raise InputError(f"{path}: describes a network that cannot be built: {key}: {first['msg']}") from error
+    names = meta.get("names")
+    if not isinstance(names, list) or len(names) != config.classes or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{path}: needs the names of its {config.classes} classes, but has {names!r:.80}")
+    net = build_detector(config)
+    try:
+        net.load_state_dict(checkpoint.state["ema"])
+    except RuntimeError as error:
+        raise InputError(f"{path}: its weights are not those of the network that it describes") from error
+    return net.eval(), meta
+
+
+def _is_state_dict(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(tensor, Tensor) for tensor in value.values())

@@ -48,6 +48,31 @@ def test_bad_files_are_named(net, tmp_path, damage):
         load_checkpoint(path)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"meta": 3}, "must hold a description and averaged weights"),
+        ({"state": {"ema": {"stem": "text"}}}, "must hold a description and averaged weights"),
+        ({"state": {}}, "must hold a description and averaged weights"),
+        ({"meta": {}}, "describes a network that cannot be built: model"),
+        ({"meta": {"model": {"classes": "many"}}}, r"cannot be built: model\.classes"),
+        ({"names": ["a"]}, r"needs the names of its 3 classes, but has \['a'\]"),
+        ({"names": None}, "needs the names of its 3 classes, but has None"),
+        ({"state": {"ema": {}}}, "its weights are not those of the network that it describes"),
+    ],
+)
+def test_the_right_format_around_a_wrong_content(net, tmp_path, change, said):
+    path = save(net, tmp_path / "net.pt")
+    content = torch.load(path, weights_only=True)
+    if "names" in change:
+        content["meta"] |= change
+    else:
+        content |= change
+    torch.save(content, path)
+    with pytest.raises(InputError, match=rf"net\.pt: .*{said}"):
+        load_detector(path)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"none\.pt: no such checkpoint"):
         load_checkpoint(tmp_path / "none.pt")
