@@ -35,6 +35,9 @@ __all__ = [
 #: Label of the rows that fill a batch up to its picture with the most objects.
 PADDING = -1
 
+#: That a worker lives on after SIGTERM, so that the training can finish its step and save its state.
+_LAST_SECONDS = 60
+
 # First words of the seeds: what a random stream is for.
 _ORDER, _PICTURE = 1, 2
 
@@ -141,15 +144,16 @@ class TrainLoader:
     def __init__(self, batches: _Batches, order: _Order, workers: int) -> None:
         self._order, self._workers = order, workers
         context = multiprocessing.get_context(_start_method()) if workers else None
-        self._loader = DataLoader(
-            batches,
-            batch_size=None,
-            sampler=order,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            multiprocessing_context=context,
-            worker_init_fn=_one_thread,
-        )
+        with _calm_workers():
+            self._loader = DataLoader(
+                batches,
+                batch_size=None,
+                sampler=order,
+                num_workers=workers,
+                persistent_workers=workers > 0,
+                multiprocessing_context=context,
+                worker_init_fn=_set_up_worker,
+            )
 
     def __len__(self) -> int:
         """Batches in an epoch: the last one is filled up with the first images of the epoch's order."""
@@ -167,7 +171,7 @@ class TrainLoader:
             InputError: an image cannot be read any more.
         """
         self._order.epoch, self._order.mosaic, self._order.start = epoch, mosaic, start
-        with _calm_fork():
+        with _calm_workers():
             batches = iter(self._loader)
         for batch in batches:
             if isinstance(batch, InputError):
@@ -258,29 +262,34 @@ def _start_method() -> str:
 
 
 @contextmanager
-def _calm_fork() -> Iterator[None]:
+def _calm_workers() -> Iterator[None]:
     """Makes it safe to fork workers off here.
 
     A forked process has only the thread that forked it, but it takes OpenCV's pool of threads for alive. So the pool
     is shut while workers start; they keep that setting. The warning of Python 3.12 about forking beside threads is
-    answered with that: neither OpenCV nor torch starts a thread in a worker.
+    answered with that: neither OpenCV nor torch starts a thread in a worker. And how many workers there are is for the
+    config to say: torch's advice about it is left out.
     """
     threads = cv2.getNumThreads()
     cv2.setNumThreads(0)
     try:
         with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "This DataLoader will create .* worker processes", UserWarning)
             warnings.filterwarnings("ignore", "This process .* is multi-threaded, use of fork", DeprecationWarning)
             yield
     finally:
         cv2.setNumThreads(threads)
 
 
-def _one_thread(worker: int) -> None:
+def _set_up_worker(worker: int) -> None:
     """The pictures of a batch are prepared side by side by the workers: each needs one thread.
 
-    Ctrl-C reaches every process of a terminal. What it means is for the training process to decide, which ends its
-    workers when it ends.
+    Ctrl-C reaches every process of a terminal, and a job scheduler's SIGTERM every process of the job. What they mean
+    is for the training process to decide, which ends its workers when it ends. A worker that SIGTERM was for alone, or
+    that is forgotten, ends a little later.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "alarm"):  # not on Windows, which has no SIGTERM either
+        signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(_LAST_SECONDS))
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

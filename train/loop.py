@@ -181,10 +181,10 @@ class Trainer:
         if self.fabric.is_global_zero:
             self.run.forget_metrics_from(self.epoch + 1)
         progress.say(f"results in {self.run.path}")
-        with Logbook(self.run, self.fabric.is_global_zero) as logbook, _stop_flag() as stop:
+        with _stop_flag() as stop, Logbook(self.run, self.fabric.is_global_zero) as logbook:
             while self.epoch < self.epochs and not stop and not self._out_of_patience():
                 row = self._train_epoch(progress, stop)
-                if stop:
+                if self.batches_done < len(self.loader):
                     break
                 self.epoch, self.batches_done = self.epoch + 1, 0
                 row |= self._grade(progress)
@@ -227,7 +227,8 @@ class Trainer:
                     f"helps; {self.run.last} holds the epoch before"
                 )
             progress.finish_step(loss, self.best_ap, rate, self._seconds_left(self.seconds + seconds))
-            if stop:
+            # Gradients that wait for the rest of their step are not in a checkpoint: the step is finished first.
+            if stop and self.batches_done % config.train.accumulate == 0:
                 break
         self.seconds += time.perf_counter() - start
         done = max(self.batches_done - skipped, 1)

@@ -44,5 +44,5 @@ def _finish(axes: Axes, title: str, legend: bool = False) -> None:
     axes.set_title(title)
     axes.set_xlabel("epoch")
     axes.grid(alpha=0.3)
-    if legend:
+    if legend and axes.get_legend_handles_labels()[0]:  # a validation set without objects has no accuracy to draw
         axes.legend(fontsize=8)
