@@ -6,6 +6,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from fusedet.configs.errors import InputError
+
 if TYPE_CHECKING:  # imported when the command runs
     from fusedet.deploy.detector import Detector
     from fusedet.train import Metrics
@@ -40,7 +42,7 @@ Put your pictures into `my_data/images` and their COCO annotations into `my_data
 
     fusedet train nano data.root=my_data
     fusedet export runs/nano-1 --out models --images my_data/images
-    fusedet detect models/nano-1.fused.onnx 0
+    fusedet detect models/best.fused.onnx 0
 """
 
 
@@ -65,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     """Draws, trains, exports, grades, detects, and says what to do next.
 
     Raises:
-        InputError: the folder cannot be used.
+        InputError: a setting or the folder cannot be used.
     """
     from fusedet.deploy.detector import Detector
     from fusedet.deploy.sinks import new_folder
@@ -74,16 +76,18 @@ def run(args: argparse.Namespace) -> int:
     from fusedet.train.config import load_train_config
     from fusedet.train.digits import make_digits, make_digits_video
 
+    if args.pictures < 1:
+        raise InputError(f"--pictures must be at least 1, but got {args.pictures}")
+    epochs = [] if args.epochs is None else [f"train.epochs={args.epochs}"]
+    load_train_config("demo", epochs)  # wrong settings are told before anything is drawn
     start = perf_counter()
     out = new_folder(args.out)
     _say(1, f"drawing {args.pictures} pictures of handwritten digits")
     data = make_digits(out / "data", train=args.pictures, val=max(1, args.pictures // 4), size=(256, 256))
 
     _say(2, "training pico on them")
-    overrides = [f"data.root={data}", f"train.out={out / 'training'}"]
-    if args.epochs is not None:
-        overrides.append(f"train.epochs={args.epochs}")
-    trained = train(load_train_config("demo", overrides), name="demo")
+    places = [f"data.root={data}", f"train.out={out / 'training'}"]
+    trained = train(load_train_config("demo", [*epochs, *places]), name="demo")
     if not trained.finished:
         return 130
 

@@ -2,6 +2,7 @@
 
 import argparse
 import hashlib
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,8 @@ def _checkpoint(path: Path) -> list[tuple[str, str]]:
     from fusedet.model import count_macs, count_parameters, load_detector
 
     net, meta = load_detector(path)
-    metrics = "  ".join(f"{name} {value:.3f}" for name, value in meta.get("metrics", {}).items())
+    figures = meta.get("metrics", {}).items()
+    metrics = "  ".join(f"{name} {value:.3f}" for name, value in figures if not math.isnan(value))
     rows = [
         ("kind", "checkpoint"),
         ("classes", _names(meta["names"])),

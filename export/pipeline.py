@@ -1,6 +1,7 @@
 """The whole export: network -> plain file and fused file, verified before either reaches its place."""
 
 import logging
+import math
 import os
 import tempfile
 from collections import Counter
@@ -223,7 +224,8 @@ def _known_facts(net: DetectorNet, meta: Mapping[str, Any], size: tuple[int, int
     if meta.get("data"):
         facts["data"] = str(meta["data"])
     if meta.get("metrics"):
-        facts["metrics"] = ", ".join(f"{name} {value:.4g}" for name, value in meta["metrics"].items())
+        figures = ((name, value) for name, value in meta["metrics"].items() if not math.isnan(value))
+        facts["metrics"] = ", ".join(f"{name} {value:.4g}" for name, value in figures)
     if "epoch" in meta:
         facts["epoch"] = str(meta["epoch"])
     return facts

@@ -1,7 +1,7 @@
 """Grades a network or an exported file, through the same letterbox and decoding as on the board."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -105,7 +105,8 @@ def evaluate(
     if tuple(predictor.names) != dataset.names:
         raise InputError(
             f"{dataset.source}: has {len(dataset.names)} classes ({_some(dataset.names)}), "
-            f"but the model was trained on {len(predictor.names)} ({_some(predictor.names)})"
+            f"but the model was trained on {len(predictor.names)} ({_some(predictor.names)}); "
+            f"{_first_difference(dataset.names, predictor.names)}"
         )
     found: dict[int, Detections] = {}
     for group in _groups(images if images is not None else iterate_images(dataset), batch):
@@ -153,6 +154,13 @@ def load_predictor(model: Path, config: EvalConfig) -> Predictor:
 
 def _some(names: Sequence[str], count: int = 5) -> str:
     return ", ".join(names[:count]) + (", ..." if len(names) > count else "")
+
+
+def _first_difference(there: Sequence[str], here: Sequence[str]) -> str:
+    for number, (ours, theirs) in enumerate(zip_longest(there, here, fillvalue="missing")):
+        if ours != theirs:
+            return f"class {number} is {ours} there and {theirs} in the model"
+    return "they are equal"
 
 
 def _groups(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
