@@ -40,14 +40,14 @@ def decode_boxes(distances: Tensor, points: Tensor, strides: Tensor) -> Tensor:
 
 
 def select_top(
-    logits: Tensor, distances: Tensor, points: Tensor, strides: Tensor, count: int
+    best: Tensor, logits: Tensor, distances: Tensor, points: Tensor, strides: Tensor, count: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The ``count`` best anchor points of each picture, each with its best class.
 
-    Only the class maximum is taken over all points. Sigmoid, class and box are worked out for the points that are
-    kept, which makes decoding free beside the network.
+    Sigmoid, class and box are worked out for the points that are kept, which makes decoding free beside the network.
 
     Args:
+        best: ``[B, A]`` logit that a point is ranked and scored by.
         logits: ``[B, classes, A]``.
         distances: ``[B, 4, A]`` in strides.
         points: ``[A, 2]`` in pixels.
@@ -57,8 +57,8 @@ def select_top(
     Returns:
         boxes ``[B, K, 4]`` xyxy in input pixels, scores ``[B, K]`` in (0, 1) highest first, class ids ``[B, K]``.
     """
-    best, kept = logits.amax(1).topk(count, dim=1)  # [B, K]
+    highest, kept = best.topk(count, dim=1)  # [B, K]
     kept_logits = logits.gather(2, kept[:, None].expand(-1, logits.shape[1], -1))  # [B, classes, K]
     kept_distances = distances.gather(2, kept[:, None].expand(-1, 4, -1))  # [B, 4, K]
     boxes = decode_boxes(kept_distances.transpose(1, 2), points[kept], strides[kept])
-    return boxes, best.sigmoid(), kept_logits.argmax(1)
+    return boxes, highest.sigmoid(), kept_logits.argmax(1)

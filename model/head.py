@@ -1,8 +1,11 @@
-"""The detection head: a class tower and a box tower at each stride, twice over.
+"""The detection head: at each stride a class tower, a box tower and a selector.
 
-The one-to-many branch learns from several anchor points for each object, the one-to-one branch from a single one, so
-that its predictions need no non-maximum suppression (YOLOv10: Wang et al., 2024, section 3.1). Both are trained side
-by side; the export keeps one.
+Towers learn from several anchor points for each object, which gives the best features and boxes but finds every object
+several times: the one-to-many branch, whose boxes need non-maximum suppression. The selector learns which one of them
+is to stay, and lowers the scores of the others: the one-to-one branch, whose boxes need none. Both branches share
+classes and boxes (positive sample selector: Zhou et al., "Object Detection Made Simpler by Eliminating Heuristic NMS",
+2021, section 3). What the selector prefers by a little, inhibition between neighbours makes a clear choice: each point
+is lowered by how far it lies below the best one around it. The export keeps one branch.
 """
 
 import math
@@ -10,16 +13,21 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from fusedet.model.blocks import DepthwiseSeparable, LayerStyle
 from fusedet.model.config import ModelConfig
 
-__all__ = ["BranchOutput", "HeadBranch"]
+__all__ = ["BranchOutput", "DetectionHead", "ExportHead", "ExportOutput", "Predictions"]
 
 #: Share of anchor points that see an object before anything is learned (RetinaNet: Lin et al., 2017, section 4.1).
 _PRIOR = 0.01
 #: Side distances are predicted in units of the stride; a box of 4x4 strides is where learning starts.
 _FIRST_DISTANCE = 2.0
+#: The selector only has to tell from the predicted box whether a neighbour is nearer to the centre: narrow and small.
+_SELECTOR_CHANNELS, _SELECTOR_KERNEL = 16, 3
+#: How much a point is lowered for each unit of logit that it lies below the best of its 3 x 3 neighbours.
+_INHIBITION = 4.0
 
 
 class BranchOutput(NamedTuple):
@@ -34,8 +42,20 @@ class BranchOutput(NamedTuple):
     distances: Tensor
 
 
-class HeadBranch(nn.Module):
-    """Class and box predictions at each stride (decoupled as in YOLOX: Ge et al., 2021)."""
+class Predictions(NamedTuple):
+    """What the network gives in training. Both branches have the same ``distances``."""
+
+    one_to_many: BranchOutput
+    one_to_one: BranchOutput
+
+
+class DetectionHead(nn.Module):
+    """Class, box and selector predictions at each stride (decoupled as in YOLOX: Ge et al., 2021).
+
+    Attributes:
+        detach_one_to_one: the one-to-one branch trains the selector only, so that its single positives neither weaken
+            the features nor the boxes.
+    """
 
     def __init__(self, in_channels: int, levels: int, config: ModelConfig) -> None:
         super().__init__()
@@ -51,23 +71,99 @@ class HeadBranch(nn.Module):
             ]
             return nn.Sequential(*layers)
 
+        def selector() -> DepthwiseSeparable:
+            return DepthwiseSeparable(head.channels, _SELECTOR_CHANNELS, _SELECTOR_KERNEL, style=style)
+
+        self.detach_one_to_one = True
         self.class_towers = nn.ModuleList(tower() for _ in range(levels))
         self.box_towers = nn.ModuleList(tower() for _ in range(levels))
+        self.selectors = nn.ModuleList(selector() for _ in range(levels))
         self.class_predictors = nn.ModuleList(nn.Conv2d(head.channels, config.classes, 1) for _ in range(levels))
         self.box_predictors = nn.ModuleList(nn.Conv2d(head.channels, 4, 1) for _ in range(levels))
+        self.selector_predictors = nn.ModuleList(nn.Conv2d(_SELECTOR_CHANNELS, 1, 1) for _ in range(levels))
 
     def init_predictors(self) -> None:
-        """Starts from rare objects of a middling size, so that the first steps are calm."""
-        first_logit = -math.log((1 - _PRIOR) / _PRIOR)
-        for predictors, bias in ((self.class_predictors, first_logit), (self.box_predictors, _FIRST_DISTANCE)):
-            for predictor in predictors:
-                nn.init.normal_(predictor.get_parameter("weight"), 0.0, 0.01)
-                nn.init.constant_(predictor.get_parameter("bias"), bias)
+        """Starts from rare objects of a middling size, none of them suppressed, so that the first steps are calm."""
+        for predictor in (*self.class_predictors, *self.box_predictors, *self.selector_predictors):
+            nn.init.normal_(predictor.weight, 0.0, 0.01)
+        for predictor in self.class_predictors:
+            nn.init.constant_(predictor.bias, -math.log((1 - _PRIOR) / _PRIOR))
+        for predictor in self.box_predictors:
+            nn.init.constant_(predictor.bias, _FIRST_DISTANCE)
 
-    def forward(self, maps: list[Tensor]) -> BranchOutput:
-        """Predictions from the neck's maps."""
-        logits, distances = [], []
+    def forward(self, maps: list[Tensor]) -> Predictions:
+        """Predictions of both branches from the neck's maps."""
+        many, one, distances = [], [], []
         for level, x in enumerate(maps):
-            logits.append(self.class_predictors[level](self.class_towers[level](x)).flatten(2))
-            distances.append(self.box_predictors[level](self.box_towers[level](x)).flatten(2))
-        return BranchOutput(torch.cat(logits, 2), torch.cat(distances, 2))
+            boxes = self.box_towers[level](x)
+            logits = self.class_predictors[level](self.class_towers[level](x))  # [B, classes, H, W]
+            distances.append(self.box_predictors[level](boxes).flatten(2))
+            many.append(logits.flatten(2))
+            if self.detach_one_to_one:
+                boxes, logits = boxes.detach(), logits.detach()
+            selected = logits + self.selector_predictors[level](self.selectors[level](boxes))
+            one.append((selected + _inhibition(selected.amax(1, keepdim=True))).flatten(2))
+        sides = torch.cat(distances, 2)
+        return Predictions(BranchOutput(torch.cat(many, 2), sides), BranchOutput(torch.cat(one, 2), sides))
+
+
+def _inhibition(best: Tensor) -> Tensor:
+    """What a map ``[B, 1, H, W]`` of best logits is changed by: 0 at the best point around, less elsewhere."""
+    return _INHIBITION * (best - functional.max_pool2d(best, 3, stride=1, padding=1))
+
+
+class ExportOutput(NamedTuple):
+    """Raw predictions of the exported branch.
+
+    Attributes:
+        best: ``[B, A]`` logit of each point's best class, after inhibition where the branch has it.
+        logits: ``[B, classes, A]`` before inhibition, which is the same for all classes of a point.
+        distances: ``[B, 4, A]`` as in :class:`BranchOutput`.
+    """
+
+    best: Tensor
+    logits: Tensor
+    distances: Tensor
+
+
+class ExportHead(nn.Module):
+    """One branch of a folded head.
+
+    The selector's one logit is made a logit for each class, all equal: so the sum with the class logits is one of two
+    linear convolutions of the same shape, which ONNX Runtime adds up inside the second one.
+    """
+
+    def __init__(self, head: DetectionHead, *, nms: bool) -> None:
+        super().__init__()
+        self.class_towers, self.box_towers = head.class_towers, head.box_towers
+        self.class_predictors, self.box_predictors = head.class_predictors, head.box_predictors
+        self.selectors = None if nms else head.selectors
+        classes = head.class_predictors[0].out_channels
+        self.selector_predictors = None if nms else nn.ModuleList(_widen(p, classes) for p in head.selector_predictors)
+
+    def forward(self, maps: list[Tensor]) -> ExportOutput:
+        """Predictions from the neck's maps."""
+        best, logits, distances = [], [], []
+        for level, x in enumerate(maps):
+            boxes = self.box_towers[level](x)
+            scores = self.class_predictors[level](self.class_towers[level](x))
+            if self.selectors is not None and self.selector_predictors is not None:
+                scores = scores + self.selector_predictors[level](self.selectors[level](boxes))
+                highest = scores.amax(1, keepdim=True)
+                highest = highest + _inhibition(highest)
+            else:
+                highest = scores.amax(1, keepdim=True)
+            best.append(highest.flatten(1))
+            logits.append(scores.flatten(2))
+            distances.append(self.box_predictors[level](boxes).flatten(2))
+        return ExportOutput(torch.cat(best, 1), torch.cat(logits, 2), torch.cat(distances, 2))
+
+
+def _widen(predictor: nn.Conv2d, classes: int) -> nn.Conv2d:
+    """A 1x1 convolution of one channel as one of ``classes`` equal channels."""
+    wide = nn.Conv2d(predictor.in_channels, classes, 1, device=predictor.weight.device)
+    assert wide.bias is not None
+    assert predictor.bias is not None
+    wide.weight.data = predictor.weight.detach().expand(classes, -1, -1, -1).contiguous()
+    wide.bias.data = predictor.bias.detach().expand(classes).contiguous()
+    return wide.requires_grad_(False)

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from fusedet.model.decode import anchor_points, select_top
 from fusedet.model.detector import PIXEL_SCALE, STRIDES, DetectorNet
+from fusedet.model.head import ExportHead
 from fusedet.model.reparam import fold, scale_input
 
 __all__ = ["InferenceGraph"]
@@ -44,7 +45,7 @@ class InferenceGraph(nn.Module):
         else:
             scale_input(net, 1.0, flip_channels=True)
         self.backbone, self.neck = net.backbone, net.neck
-        self.head = net.one_to_many if nms else net.one_to_one
+        self.head = ExportHead(net.head, nms=nms)
         points, strides = anchor_points(input_size or net.config.input_size, STRIDES)
         self.max_detections = min(max_detections or (1000 if nms else 300), len(points))
         device = next(net.parameters()).device
@@ -56,4 +57,4 @@ class InferenceGraph(nn.Module):
         if self.bytes_input:
             images = images.permute(0, 3, 1, 2).to(torch.float32)  # [B, H, W, 3] -> [B, 3, H, W]
         output = self.head(self.neck(self.backbone(images)))
-        return select_top(output.logits, output.distances, self.points, self.strides, self.max_detections)
+        return select_top(*output, self.points, self.strides, self.max_detections)

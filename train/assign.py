@@ -8,12 +8,26 @@ from torch import Tensor
 from fusedet.train.boxes import pairwise_iou
 from fusedet.train.dataset import CROWD
 
-__all__ = ["Assignment", "assign"]
+__all__ = ["Assignment", "Matching", "assign"]
 
 #: Objects smaller than this take candidates as if they had this side, in pixels: 1.5 times the finest stride, so that
 #: every object, however small, has an anchor point to learn at.
 MIN_CANDIDATE_SIDE = 12.0
 _EPS = 1e-9
+
+
+class Matching(NamedTuple):
+    """How objects choose their anchor points.
+
+    Attributes:
+        topk: points for each object; 1 gives the one-to-one assignment.
+        alpha: power of the class score in the alignment.
+        beta: power of the IoU in the alignment.
+    """
+
+    topk: int
+    alpha: float
+    beta: float
 
 
 class Assignment(NamedTuple):
@@ -39,12 +53,9 @@ def assign(
     points: Tensor,
     boxes: Tensor,
     labels: Tensor,
-    *,
-    topk: int,
-    alpha: float,
-    beta: float,
+    matching: Matching,
 ) -> Assignment:
-    """Gives each object the ``topk`` anchor points inside it that predict it best.
+    """Gives each object the ``matching.topk`` anchor points inside it that predict it best.
 
     A point's alignment with an object is ``score ** alpha * iou ** beta`` of its own prediction (equation 3). A point
     that two objects want goes to the one that its box overlaps more.
@@ -55,8 +66,7 @@ def assign(
         points: ``[A, 2]`` in pixels.
         boxes: ``[B, M, 4]`` xyxy in pixels.
         labels: ``[B, M]`` class indices; negative ones are padding or crowd regions.
-        topk: points for each object; 1 gives the one-to-one assignment.
-        alpha, beta: powers of score and IoU.
+        matching: how many points an object gets, and what counts in choosing them.
     """
     is_object = labels >= 0
     ignored = (_inside(points, boxes) & (labels == CROWD)[..., None]).any(1)
@@ -67,9 +77,9 @@ def assign(
     iou = pairwise_iou(boxes, predicted) * candidates  # [B, M, A]
     own_class = labels.clamp(min=0)[..., None].expand(-1, -1, logits.shape[2])
     score = logits.gather(1, own_class).sigmoid()  # [B, M, A]
-    alignment = score.pow(alpha) * iou.pow(beta) * candidates
+    alignment = score.pow(matching.alpha) * iou.pow(matching.beta) * candidates
 
-    chosen = _top_points(alignment, topk) & candidates
+    chosen = _top_points(alignment, matching.topk) & candidates
     wanted = chosen.sum(1)  # [B, A]
     if (wanted > 1).any():
         favourite = iou.masked_fill(~chosen, -1).argmax(1)

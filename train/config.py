@@ -73,13 +73,15 @@ class LossConfig(StrictModel):
 
     box: float = Field(7.5, ge=0, description="weight of the IoU loss")
     cls: float = Field(0.5, ge=0, description="weight of the class loss")
-    l1: float = Field(1.0, ge=0, description="weight of the L1 loss of the box sides")
+    l1: float = Field(3.0, ge=0, description="weight of the L1 loss of the box sides")
     iou: Literal["iou", "giou", "diou", "ciou"] = "ciou"
     alpha: float = Field(0.5, ge=0, description="power of the class score in the alignment")
     beta: float = Field(6.0, ge=0, description="power of the IoU in the alignment")
+    one_to_one_alpha: float = Field(1.0, ge=0, description="the same in the one-to-one branch")
+    one_to_one_beta: float = Field(2.0, ge=0, description="the same in the one-to-one branch")
     topk: int = Field(10, ge=1, description="anchor points for each object in the one-to-many branch")
     one_to_one: float = Field(1.0, ge=0, description="weight of the one-to-one branch beside the one-to-many branch")
-    detach_one_to_one: bool = Field(True, description="the one-to-one branch sends no gradient into the backbone")
+    detach_one_to_one: bool = Field(True, description="the one-to-one branch trains its selector only")
     label_smoothing: float = Field(0.0, ge=0, lt=0.5)
 
 
@@ -100,7 +102,7 @@ class RunConfig(StrictModel):
     """How long to train, on what, and where the results go."""
 
     epochs: int = Field(100, ge=1)
-    batch: int = Field(16, ge=1, description="images in one forward pass, on each device")
+    batch: int = Field(8, ge=1, description="images in one forward pass, on each device")
     accumulate: int = Field(1, ge=1, description="forward passes for each optimiser step")
     seed: int = Field(0, ge=0)
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -110,7 +112,7 @@ class RunConfig(StrictModel):
     )
     channels_last: bool = True
     ema_decay: float = Field(0.9999, ge=0, lt=1)
-    ema_warmup: float = Field(2000, gt=0, description="optimiser steps over which the EMA's memory grows")
+    ema_warmup: float = Field(300, gt=0, description="optimiser steps over which the EMA's memory grows")
     patience: int = Field(0, ge=0, description="stop after so many epochs without a better AP; 0: never")
     init: Path | None = Field(None, description="checkpoint to start from; layers of another shape start anew")
     out: Path | None = Field(None, description="run folder; left out, runs/NAME-1, -2, ...")

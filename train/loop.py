@@ -134,7 +134,7 @@ class Trainer:
         self.loader, self.val_images = data.loader, data.val_images
         torch.manual_seed(config.train.seed)
         net = build_detector(config.model)
-        net.detach_one_to_one = config.loss.detach_one_to_one
+        net.head.detach_one_to_one = config.loss.detach_one_to_one
         if config.train.channels_last:
             net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = ModelEma(net.to(self.fabric.device), config.train.ema_decay, config.train.ema_warmup)

@@ -9,7 +9,7 @@ from torch.nn import functional
 from fusedet.model.decode import decode_boxes
 from fusedet.model.detector import Predictions
 from fusedet.model.head import BranchOutput
-from fusedet.train.assign import Assignment, assign
+from fusedet.train.assign import Assignment, Matching, assign
 from fusedet.train.boxes import box_overlap
 from fusedet.train.config import LossConfig
 
@@ -45,18 +45,15 @@ def detection_loss(
     Returns:
         The scalar to minimise, and its parts by name, detached.
     """
-    many = branch_loss(predictions.one_to_many, points, strides, boxes, labels, config, config.topk)
-    one = branch_loss(predictions.one_to_one, points, strides, boxes, labels, config, 1)
-    total = many.total + config.one_to_one * one.total
-    parts = {
-        "loss": total,
-        "cls": many.cls,
-        "box": many.box,
-        "l1": many.l1,
-        "one_to_one_cls": one.cls,
-        "one_to_one_box": one.box,
-        "one_to_one_l1": one.l1,
-    }
+    targets = (points, strides, boxes, labels)
+    many = branch_loss(predictions.one_to_many, *targets, config, Matching(config.topk, config.alpha, config.beta))
+    # The branches share their boxes, which the one-to-many branch trains: the other one learns which of them to keep.
+    # Its own score weighs more in the matching: of boxes that overlap equally well the one it prefers already wins,
+    # or the choice would hang on noise, which cannot be learned.
+    single = Matching(1, config.one_to_one_alpha, config.one_to_one_beta)
+    one = config.one_to_one * branch_loss(predictions.one_to_one, *targets, config, single).cls
+    total = many.total + one
+    parts = {"loss": total, "cls": many.cls, "box": many.box, "l1": many.l1, "one_to_one": one}
     return total, {name: value.detach() for name, value in parts.items()}
 
 
@@ -67,7 +64,7 @@ def branch_loss(
     boxes: Tensor,
     labels: Tensor,
     config: LossConfig,
-    topk: int,
+    matching: Matching,
 ) -> BranchLoss:
     """The loss of one branch; shapes as in :func:`detection_loss`."""
     # Overlaps are differences of large numbers: half precision would lose them.
@@ -79,9 +76,7 @@ def branch_loss(
         points,
         boxes,
         labels,
-        topk=topk,
-        alpha=config.alpha,
-        beta=config.beta,
+        matching,
     )
     weight_sum = assignment.quality.sum().clamp(min=1)
     cls = config.cls * _class_loss(logits, labels, assignment, config.label_smoothing) / weight_sum

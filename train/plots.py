@@ -23,7 +23,7 @@ def draw_curves(rows: list[dict[str, float]], path: Path) -> None:
     loss, accuracy, rate = figure.subplots(1, 3)
     for name in _PARTS:
         _plot(loss, rows, name, name)
-        _plot(loss, rows, f"one_to_one_{name}", f"{name}, one-to-one", style=":")
+    _plot(loss, rows, "one_to_one", "one-to-one", style=":")
     _finish(loss, "loss", legend=True)
     _plot(accuracy, rows, "ap50", "AP50")
     _plot(accuracy, rows, "ap", "AP50-95")

@@ -39,10 +39,9 @@ def trained_net(config: ModelConfig, seed: int = 0) -> DetectorNet:
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = None  # the plain average over all batches
             torch.nn.init.normal_(module.bias, 0.0, 0.1)
-    for branch in (net.one_to_many, net.one_to_one):
-        for classes, boxes in zip(branch.class_predictors, branch.box_predictors, strict=True):
-            torch.nn.init.normal_(classes.weight, 0.0, 1.0)
-            torch.nn.init.normal_(boxes.weight, 0.0, 0.05)
+    for classes, boxes in zip(net.head.class_predictors, net.head.box_predictors, strict=True):
+        torch.nn.init.normal_(classes.weight, 0.0, 1.0)
+        torch.nn.init.normal_(boxes.weight, 0.0, 0.05)
     pictures = [letterbox(image, config.input_size, 114)[0] for image in draw_pictures(8, seed=seed).values()]
     batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
     with torch.no_grad():

@@ -20,7 +20,9 @@ def test_select_top_agrees_with_sorting_everything():
     logits = torch.randn(2, 5, 84, generator=generator)
     distances = torch.rand(2, 4, 84, generator=generator) * 4
     points, strides = anchor_points((64, 64), (8, 16, 32))
-    boxes, scores, ids = select_top(logits, distances, points, strides, 10)
+    boxes, scores, ids = select_top(
+        logits.amax(1), distances=distances, logits=logits, points=points, strides=strides, count=10
+    )
     for b in range(2):
         best, labels = logits[b].max(0)
         order = best.argsort(descending=True)[:10]

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from fusedet.model import ModelConfig, build_detector
-from tests.model.conftest import tiny_config
+from fusedet.model import InferenceGraph, ModelConfig, build_detector
+from tests.model.conftest import tiny_config, used
 
 
 @pytest.mark.parametrize("activation", ["leaky_relu", "relu", "prelu", "silu", "hardswish", "elu"])
@@ -34,12 +34,41 @@ def test_first_scores_are_low_and_first_boxes_are_sane():
 
 
 @pytest.mark.parametrize("detach", [True, False])
-def test_the_one_to_one_branch_reaches_the_backbone_only_when_asked(detach: bool):
+def test_the_one_to_one_branch_trains_its_selector_alone_unless_asked(detach: bool):
     net = build_detector(tiny_config())
-    net.detach_one_to_one = detach
-    net(torch.rand(2, 3, 64, 64) * 255).one_to_one.logits.sum().backward()
-    assert (net.backbone.stem.conv[0].weight.grad is None) == detach
-    assert net.one_to_one.class_predictors[0].weight.grad is not None
+    net.head.detach_one_to_one = detach
+    net(torch.rand(2, 3, 64, 64) * 255).one_to_one.logits.square().sum().backward()
+    touched = {name for name, weight in net.named_parameters() if weight.grad is not None}
+    assert touched
+    assert all(name.startswith("head.selector") for name in touched) == detach
+
+
+def test_a_point_below_its_neighbours_is_lowered_and_the_best_is_left_alone():
+    torch.manual_seed(0)
+    net = used(build_detector(tiny_config()))
+    for predictor in net.head.selector_predictors:
+        torch.nn.init.zeros_(predictor.weight)
+    with torch.no_grad():
+        many, one = net(torch.rand(2, 3, 64, 64) * 255)
+    assert one.distances is many.distances
+    best = many.logits[:, :, :64].amax(1).reshape(2, 8, 8)  # stride 8
+    lowered = (many.logits - one.logits)[:, 0, :64].reshape(2, 8, 8)
+    for y in range(8):
+        for x in range(8):
+            around = best[:, max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].amax((1, 2))
+            torch.testing.assert_close(lowered[:, y, x], 4 * (around - best[:, y, x]), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("nms", [False, True])
+def test_the_exported_branch_is_the_trained_one(net, nms: bool):
+    picture = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        branch = net(picture.permute(0, 3, 1, 2).float())[0 if nms else 1]
+        _, scores, ids = InferenceGraph(net, nms=nms, max_detections=20)(picture)
+    expected, kept = branch.logits.amax(1).topk(20)
+    torch.testing.assert_close(scores, expected.sigmoid(), atol=1e-4, rtol=1e-4)
+    classes = branch.logits.argmax(1).gather(1, kept)
+    assert torch.equal(ids[:, :5], classes[:, :5])
 
 
 def test_classes_must_be_known():

@@ -3,10 +3,10 @@ import pytest
 import torch
 
 from fusedet.model.decode import anchor_points
-from fusedet.train.assign import MIN_CANDIDATE_SIDE, Assignment, assign
+from fusedet.train.assign import MIN_CANDIDATE_SIDE, Assignment, Matching, assign
 from fusedet.train.dataset import CROWD, PADDING
 
-SETTINGS = {"alpha": 0.5, "beta": 6.0}
+ALPHA, BETA = 0.5, 6.0
 POINTS, STRIDES = anchor_points((64, 64), (8, 16, 32))
 
 
@@ -15,7 +15,7 @@ def run(boxes, labels, topk=10, predicted=None, logits=None, classes=3) -> Assig
     labels = torch.tensor(labels).reshape(1, -1)
     predicted = torch.cat((POINTS - 8, POINTS + 8), -1)[None] if predicted is None else predicted
     logits = torch.zeros(1, classes, len(POINTS)) if logits is None else logits
-    return assign(logits, predicted, POINTS, boxes, labels, topk=topk, **SETTINGS)
+    return assign(logits, predicted, POINTS, boxes, labels, Matching(topk, ALPHA, BETA))
 
 
 def test_no_objects():
@@ -81,13 +81,13 @@ def test_pictures_of_a_batch_do_not_touch_each_other():
     boxes = torch.tensor([[[0.0, 0, 30, 30]], [[0, 0, 0, 0]]])
     labels = torch.tensor([[0], [PADDING]])
     predicted = torch.cat((POINTS - 8, POINTS + 8), -1)[None].expand(2, -1, -1)
-    result = assign(torch.zeros(2, 3, len(POINTS)), predicted, POINTS, boxes, labels, topk=4, **SETTINGS)
+    result = assign(torch.zeros(2, 3, len(POINTS)), predicted, POINTS, boxes, labels, Matching(4, ALPHA, BETA))
     assert result.positive.sum(1).tolist() == [4, 0]
 
 
 def reference(logits, predicted, boxes, labels, topk):
     """The same assignment written from the paper with loops, in numpy, for one picture."""
-    points, alpha, beta = POINTS.numpy(), SETTINGS["alpha"], SETTINGS["beta"]
+    points = POINTS.numpy()
 
     def iou(a, b):
         width = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
@@ -103,7 +103,7 @@ def reference(logits, predicted, boxes, labels, topk):
             if box[0] < x < box[2] and box[1] < y < box[3]:
                 overlap = iou(box, predicted[a])
                 score = 1 / (1 + np.exp(-logits[label, a]))
-                ranked.append((score**alpha * overlap**beta, overlap, a))
+                ranked.append((score**ALPHA * overlap**BETA, overlap, a))
         for alignment, overlap, a in sorted(ranked, reverse=True)[:topk]:
             claims.setdefault(a, []).append((overlap, m, alignment))
     taken = {a: max(wanting) for a, wanting in claims.items()}

@@ -13,6 +13,8 @@ import torch
 from fusedet.configs import InputError
 from fusedet.model import load_checkpoint, load_detector
 from fusedet.train import TrainConfig, evaluate_model, resume, train
+from fusedet.train.dataset import Batch
+from fusedet.train.loop import Trainer
 from fusedet.train.run_folder import RunFolder
 
 #: Trains from the config file and with the arguments given, in a process of its own that can be killed.
@@ -96,6 +98,35 @@ def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_happened(tiny, tmp
     rows = run.read_metrics()
     assert [row["epoch"] for row in rows] == list(range(1, 13)), "no epoch is missing and none is there twice"
     assert_equal(weights(run.last), weights(tmp_path / "through" / "last.pt"))
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Asks for a stop, as Ctrl-C does, in the given step."""
+    plain, done = Trainer._step, 0
+
+    def step_and_stop(trainer: Trainer, batch: Batch) -> dict[str, torch.Tensor]:
+        nonlocal done
+        done += 1
+        if done == step:
+            signal.raise_signal(signal.SIGINT)
+        return plain(trainer, batch)
+
+    monkeypatch.setattr(Trainer, "_step", step_and_stop)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("step", [1, 2, 3, 4, 6])
+def test_a_stop_at_any_step_is_exact(tiny, tmp_path, monkeypatch, step, accumulate):
+    """Three batches an epoch: stops in the middle of an epoch, at its end, and between the passes of one step."""
+    config = changed(tiny, train={"epochs": 2, "accumulate": accumulate})
+    through = train(changed(config, train={"out": tmp_path / "through"}))
+    with monkeypatch.context() as patch:
+        stop_at(patch, step)
+        stopped = train(changed(config, train={"out": tmp_path / "stopped"}))
+    if not stopped.finished:
+        assert resume(stopped.run_dir).finished
+    assert_equal(weights(stopped.run_dir / "last.pt"), weights(through.run_dir / "last.pt"))
+    assert [row["epoch"] for row in RunFolder(stopped.run_dir).read_metrics()] == [1, 2]
 
 
 def test_a_resume_checks_that_the_classes_are_the_same(tiny, tmp_path, rectangles):

@@ -5,6 +5,7 @@ import torch
 
 from fusedet.model.decode import anchor_points
 from fusedet.model.head import BranchOutput
+from fusedet.train.assign import Matching
 from fusedet.train.config import LossConfig
 from fusedet.train.dataset import CROWD, PADDING
 from fusedet.train.losses import branch_loss
@@ -16,7 +17,9 @@ CONFIG = LossConfig(box=1.0, cls=1.0, l1=1.0, iou="giou")
 def loss(logits, distances, boxes, labels, config=CONFIG, topk=1):
     output = BranchOutput(logits, distances)
     boxes = torch.tensor(boxes, dtype=torch.float).reshape(1, -1, 4)
-    return branch_loss(output, POINTS, STRIDES, boxes, torch.tensor(labels).reshape(1, -1), config, topk)
+    return branch_loss(
+        output, POINTS, STRIDES, boxes, torch.tensor(labels).reshape(1, -1), config, Matching(topk, 0.5, 6.0)
+    )
 
 
 def value(tensor):
