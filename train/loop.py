@@ -209,7 +209,7 @@ class Trainer:
         config, start, skipped = self.config, time.perf_counter(), self.batches_done
         mosaic = self.epoch < self.epochs - config.augment.close_epochs
         batches = self.loader.epoch(self.epoch, mosaic, skipped)
-        progress.begin("training", self.epoch + 1, len(self.loader), skipped)
+        progress.begin("epoch", self.epoch + 1, len(self.loader), skipped)
         self.net.train()
         sums: dict[str, Tensor] = {}
         images, rate = 0, 0.0

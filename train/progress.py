@@ -22,7 +22,7 @@ class TrainingProgress:
         self._console = Console(quiet=not visible, soft_wrap=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=10),
+            BarColumn(bar_width=6),
             MofNCompleteColumn(),
             TextColumn("{task.fields[figures]}"),
             console=self._console,
@@ -50,7 +50,7 @@ class TrainingProgress:
         return count
 
     def begin(self, what: str, epoch: int, steps: int, done: int = 0) -> None:
-        """Starts the bar anew: ``what`` is training or grading, ``epoch`` counts from 1."""
+        """Starts the bar anew: ``what`` is "epoch" while it trains, or "grading"; ``epoch`` counts from 1."""
         description = f"{what} {epoch}/{self._epochs}"
         self._progress.reset(self._task, description=description, total=steps, completed=done, visible=True, figures="")
 
@@ -64,7 +64,8 @@ class TrainingProgress:
         ``best_ap`` is below 0 before the first grade; ``rate`` is images/s; ``seconds_left`` is to the end of it all.
         """
         ap = f"  best AP {best_ap:.3f}" if best_ap >= 0 else ""
-        figures = f"loss {loss:.2f}{ap}  {rate:.1f} images/s  {_duration(seconds_left)} left"
+        # Short enough for a terminal of 80 columns.
+        figures = f"loss {loss:.2f}{ap}  {rate:.0f} img/s  {_duration(seconds_left)} left"
         self._progress.update(self._task, advance=1, figures=figures)
 
     def say(self, line: str) -> None:
