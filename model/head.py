@@ -84,12 +84,16 @@ class DetectionHead(nn.Module):
 
     def init_predictors(self) -> None:
         """Starts from rare objects of a middling size, none of them suppressed, so that the first steps are calm."""
-        for predictor in (*self.class_predictors, *self.box_predictors, *self.selector_predictors):
-            nn.init.normal_(predictor.weight, 0.0, 0.01)
-        for predictor in self.class_predictors:
-            nn.init.constant_(predictor.bias, -math.log((1 - _PRIOR) / _PRIOR))
-        for predictor in self.box_predictors:
-            nn.init.constant_(predictor.bias, _FIRST_DISTANCE)
+        first_values = (
+            (self.class_predictors, -math.log((1 - _PRIOR) / _PRIOR)),
+            (self.box_predictors, _FIRST_DISTANCE),
+            (self.selector_predictors, 0.0),
+        )
+        for predictors, value in first_values:
+            for predictor in _convolutions(predictors):
+                nn.init.normal_(predictor.weight, 0.0, 0.01)
+                assert predictor.bias is not None
+                nn.init.constant_(predictor.bias, value)
 
     def forward(self, maps: list[Tensor]) -> Predictions:
         """Predictions of both branches from the neck's maps."""
@@ -138,8 +142,9 @@ class ExportHead(nn.Module):
         self.class_towers, self.box_towers = head.class_towers, head.box_towers
         self.class_predictors, self.box_predictors = head.class_predictors, head.box_predictors
         self.selectors = None if nms else head.selectors
-        classes = head.class_predictors[0].out_channels
-        self.selector_predictors = None if nms else nn.ModuleList(_widen(p, classes) for p in head.selector_predictors)
+        classes = _convolutions(head.class_predictors)[0].out_channels
+        wide = (_widen(predictor, classes) for predictor in _convolutions(head.selector_predictors))
+        self.selector_predictors = None if nms else nn.ModuleList(wide)
 
     def forward(self, maps: list[Tensor]) -> ExportOutput:
         """Predictions from the neck's maps."""
@@ -157,6 +162,10 @@ class ExportHead(nn.Module):
             logits.append(scores.flatten(2))
             distances.append(self.box_predictors[level](boxes).flatten(2))
         return ExportOutput(torch.cat(best, 1), torch.cat(logits, 2), torch.cat(distances, 2))
+
+
+def _convolutions(modules: nn.ModuleList) -> list[nn.Conv2d]:
+    return [module for module in modules if isinstance(module, nn.Conv2d)]
 
 
 def _widen(predictor: nn.Conv2d, classes: int) -> nn.Conv2d:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from fusedet.model.decode import anchor_points, select_top
 from fusedet.model.detector import PIXEL_SCALE, STRIDES, DetectorNet
-from fusedet.model.head import ExportHead
+from fusedet.model.head import ExportHead, ExportOutput
 from fusedet.model.reparam import fold, scale_input
 
 __all__ = ["InferenceGraph"]
@@ -56,5 +56,5 @@ class InferenceGraph(nn.Module):
         """Boxes ``[B, K, 4]`` xyxy in input pixels, scores ``[B, K]`` highest first, class ids ``[B, K]``."""
         if self.bytes_input:
             images = images.permute(0, 3, 1, 2).to(torch.float32)  # [B, H, W, 3] -> [B, 3, H, W]
-        output = self.head(self.neck(self.backbone(images)))
+        output: ExportOutput = self.head(self.neck(self.backbone(images)))
         return select_top(*output, self.points, self.strides, self.max_detections)
