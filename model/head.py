@@ -53,8 +53,7 @@ class DetectionHead(nn.Module):
     """Class, box and selector predictions at each stride (decoupled as in YOLOX: Ge et al., 2021).
 
     Attributes:
-        detach_one_to_one: the one-to-one branch trains the selector only, so that its single positives neither weaken
-            the features nor the boxes.
+        detach_one_to_one: the one-to-one branch trains its selector only, not the features that the selector reads.
     """
 
     def __init__(self, in_channels: int, levels: int, config: ModelConfig) -> None:
@@ -74,7 +73,7 @@ class DetectionHead(nn.Module):
         def selector() -> DepthwiseSeparable:
             return DepthwiseSeparable(head.channels, _SELECTOR_CHANNELS, _SELECTOR_KERNEL, style=style)
 
-        self.detach_one_to_one = True
+        self.detach_one_to_one = False
         self.class_towers = nn.ModuleList(tower() for _ in range(levels))
         self.box_towers = nn.ModuleList(tower() for _ in range(levels))
         self.selectors = nn.ModuleList(selector() for _ in range(levels))
@@ -104,8 +103,9 @@ class DetectionHead(nn.Module):
             distances.append(self.box_predictors[level](boxes).flatten(2))
             many.append(logits.flatten(2))
             if self.detach_one_to_one:
-                boxes, logits = boxes.detach(), logits.detach()
-            selected = logits + self.selector_predictors[level](self.selectors[level](boxes))
+                boxes = boxes.detach()
+            # Never into the class logits: there the branches want opposite things of an object's other points.
+            selected = logits.detach() + self.selector_predictors[level](self.selectors[level](boxes))
             one.append((selected + _inhibition(selected.amax(1, keepdim=True))).flatten(2))
         sides = torch.cat(distances, 2)
         return Predictions(BranchOutput(torch.cat(many, 2), sides), BranchOutput(torch.cat(one, 2), sides))

@@ -81,7 +81,7 @@ class LossConfig(StrictModel):
     one_to_one_beta: float = Field(2.0, ge=0, description="the same in the one-to-one branch")
     topk: int = Field(10, ge=1, description="anchor points for each object in the one-to-many branch")
     one_to_one: float = Field(1.0, ge=0, description="weight of the one-to-one branch beside the one-to-many branch")
-    detach_one_to_one: bool = Field(True, description="the one-to-one branch trains its selector only")
+    detach_one_to_one: bool = Field(False, description="the one-to-one branch trains its selector only, no features")
     label_smoothing: float = Field(0.0, ge=0, lt=0.5)
 
 
@@ -111,8 +111,8 @@ class RunConfig(StrictModel):
         "auto", description="auto: bf16 or fp16 on a GPU, full precision elsewhere"
     )
     channels_last: bool = True
-    ema_decay: float = Field(0.9999, ge=0, lt=1)
-    ema_warmup: float = Field(300, gt=0, description="optimiser steps over which the EMA's memory grows")
+    ema_decay: float = Field(0.9999, ge=0, lt=1, description="largest share of the averaged weights kept at a step")
+    ema_memory: float = Field(0.02, gt=0, le=1, description="part of the training that the average remembers, at most")
     patience: int = Field(0, ge=0, description="stop after so many epochs without a better AP; 0: never")
     init: Path | None = Field(None, description="checkpoint to start from; layers of another shape start anew")
     out: Path | None = Field(None, description="run folder; left out, runs/NAME-1, -2, ...")

@@ -1,7 +1,6 @@
 """The averaged weights that are graded, saved and exported."""
 
 import copy
-import math
 from typing import Generic, TypeVar
 
 import torch
@@ -15,25 +14,24 @@ _Net = TypeVar("_Net", bound=nn.Module)
 class ModelEma(Generic[_Net]):
     """Exponential moving average of a network's weights and statistics (Polyak and Juditsky, 1992).
 
-    The memory grows with the steps, ``decay * (1 - exp(-steps / warmup))``, so that the first random weights are
-    forgotten soon.
+    The share that is kept at a step grows, ``(1 + steps) / (10 + steps)`` until it reaches ``decay``, so that the first
+    random weights are forgotten soon.
 
     Args:
         net: the network that is trained.
         decay: share of the average that is kept at a step, in the end.
-        warmup: steps over which it grows.
     """
 
-    def __init__(self, net: _Net, decay: float, warmup: float) -> None:
+    def __init__(self, net: _Net, decay: float) -> None:
         self.net = copy.deepcopy(net)
         self.net.eval().requires_grad_(False)
-        self.decay, self.warmup, self.steps = decay, warmup, 0
+        self.decay, self.steps = decay, 0
 
     @torch.no_grad()
     def update(self, net: nn.Module) -> None:
         """Moves the average towards ``net``."""
         self.steps += 1
-        keep = self.decay * (1 - math.exp(-self.steps / self.warmup))
+        keep = min(self.decay, (1 + self.steps) / (10 + self.steps))
         current = net.state_dict()
         for name, average in self.net.state_dict().items():
             if average.dtype.is_floating_point:

@@ -137,7 +137,7 @@ class Trainer:
         net.head.detach_one_to_one = config.loss.detach_one_to_one
         if config.train.channels_last:
             net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.ema = ModelEma(net.to(self.fabric.device), config.train.ema_decay, config.train.ema_warmup)
+        self.ema = ModelEma(net.to(self.fabric.device), self._ema_decay())
         self.net, self.optimizer = self.fabric.setup(net, build_optimizer(net, config.optim))
         self.epoch, self.batches_done = 0, 0
         self.best_ap, self.best_epoch, self.best_metrics = -1.0, 0, dict[str, float]()
@@ -307,6 +307,12 @@ class Trainer:
     def _out_of_patience(self) -> bool:
         patience = self.config.train.patience
         return bool(patience and self.best_epoch and self.epoch - self.best_epoch >= patience)
+
+    def _ema_decay(self) -> float:
+        """The wanted decay, or less where its memory would reach far back into a short training."""
+        steps = self.epochs * len(self.loader) / self.config.train.accumulate
+        memory = max(1.0, steps * self.config.train.ema_memory)
+        return min(self.config.train.ema_decay, 1 - 1 / memory)
 
     def _raw_net(self) -> DetectorNet:
         """The network without Fabric's wrapper."""
