@@ -16,6 +16,8 @@ __all__ = ["add_arguments", "run"]
 
 _PICTURES = 8
 _VIDEO_FPS = 25
+#: Height and width in pixels.
+_PICTURE_SIZE, _VIDEO_SIZE = (192, 192), (288, 384)
 
 _SUMMARY = """\
 # A detector of handwritten digits
@@ -83,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     start = perf_counter()
     out = new_folder(args.out)
     _say(1, f"drawing {args.pictures} pictures of handwritten digits")
-    data = make_digits(out / "data", train=args.pictures, val=max(1, args.pictures // 4), size=(256, 256))
+    data = make_digits(out / "data", train=args.pictures, val=max(1, args.pictures // 4), size=_PICTURE_SIZE)
 
     _say(2, "training pico on them")
     places = [f"data.root={data}", f"train.out={out / 'training'}"]
@@ -103,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
 
     _say(5, "running it over a video of moving digits")
     detector = Detector(exported.fused, score_threshold=0.4)
-    speed = _annotate_video(detector, make_digits_video(out / "video" / "digits.mp4", fps=_VIDEO_FPS))
+    speed = _annotate_video(detector, make_digits_video(out / "video" / "digits.mp4", fps=_VIDEO_FPS, size=_VIDEO_SIZE))
     _annotate_pictures(detector, data, out / "pictures")
     print(f"{speed.frames_per_second:.0f} frames/s, {speed.network_ms:.1f} ms of each for the network")
 

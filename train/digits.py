@@ -26,12 +26,12 @@ Split = Literal["train", "val"]
 _DESCRIPTION = "fusedet digits"
 _TRAIN_PART = 0.8
 #: Parts of the pictures without any digit, and of the digits that are small.
-_EMPTY_PART, _SMALL_PART = 0.05, 0.08
-_SMALL_PX, _USUAL_PX = (16, 26), (26, 160)
+_EMPTY_PART, _SMALL_PART = 0.05, 0.04
+_SMALL_PX, _USUAL_PX = (20, 28), (28, 96)
 _MAX_OBJECTS = 8
 _MAX_TURN_DEGREES = 15
-#: Least difference in brightness (0..255) between a digit and what lies behind it.
-_MIN_CONTRAST = 85
+#: A digit is brighter (0..255) than what lies behind it by this much, or as bright as the second figure.
+_MIN_CONTRAST, _BRIGHTEST = 85, 235
 #: Two digits share at most this part of the smaller one's box.
 _MAX_OVERLAP = 0.03
 #: Rows and columns of a video, one digit in each cell.
@@ -276,20 +276,20 @@ def _paint(picture: NDArray[np.uint8], ink: NDArray[np.float32], x: int, y: int,
 
 
 def _contrasting(region: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
-    """A random BGR color that is clearly brighter or darker than a region of a picture."""
+    """A random BGR color that is clearly brighter than a region of a picture."""
     weights = np.array([0.114, 0.587, 0.299])
-    around = float((region @ weights).mean())
+    least = min(float((region @ weights).mean()) + _MIN_CONTRAST, _BRIGHTEST)
     while True:
         color = rng.uniform(0, 256, 3)
-        if abs(color @ weights - around) >= _MIN_CONTRAST:
+        if color @ weights >= least:
             return color.astype(np.float32)
 
 
 def _background(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.uint8]:
     """A gradient between two colors with clouds, at times stripes, shapes and lines, and a little grain."""
     height, width = size
-    middle = rng.uniform(50, 205)
-    first, second = (np.clip(middle + rng.uniform(-50, 50, 3), 0, 255) for _ in range(2))
+    middle = rng.uniform(30, 120)
+    first, second = (np.clip(middle + rng.uniform(-45, 45, 3), 0, 255) for _ in range(2))
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
     angle = rng.uniform(0, 2 * np.pi)
     along = (x * np.cos(angle) + y * np.sin(angle)) / 2.83 + 0.5
