@@ -38,6 +38,8 @@ class Tolerance:
         threshold: detections from this score on must have a counterpart. Where the best score of a picture is lower,
             as in a network that has learned nothing, it is the median of the scores instead: the better half counts.
         score: largest difference of scores, as a fraction of the threshold.
+        rounding: difference of scores that is allowed at any threshold: the median of a picture without objects is as
+            good as zero, and a fraction of it less than float32 can tell apart.
         iou: least IoU of a detection and its counterpart.
         side: a box whose sides move less than this fraction of its largest coordinate is the same, whatever its IoU:
             boxes without area have none, and a network that has learned nothing gives such boxes.
@@ -47,6 +49,7 @@ class Tolerance:
 
     threshold: float = 0.1
     score: float = 0.01
+    rounding: float = 1e-4
     iou: float = 0.99
     side: float = 1e-4
     tie: float = 1e-4
@@ -209,7 +212,7 @@ class _Comparison:
         score_gaps = np.abs(opposite.scores - score)
         same_class = opposite.class_ids == class_id
         same_box = (ious >= tolerance.iou) | (moved <= tolerance.side * max(1.0, float(np.abs(box).max())))
-        fits = same_class & same_box & (score_gaps <= tolerance.score * threshold) & free[1]
+        fits = same_class & same_box & (score_gaps <= max(tolerance.score * threshold, tolerance.rounding)) & free[1]
         if fits.any():
             match = int(np.where(fits, moved, np.inf).argmin())
             free[0][index] = free[1][match] = False
