@@ -56,7 +56,7 @@ def test_presets_agree_in_torch_plain_fused_and_on_the_board(preset, tmp_path):
     for agreement in result.agreement:
         assert agreement.pictures == 4
         assert agreement.compared >= 10
-        assert agreement.score < 1e-4
+        assert agreement.score < 5e-4  # inhibition multiplies rounding by up to nine
     assert result.declined == result.standing == ()
     assert result.fused_activations == result.fused_ops["FusedConv"] > 30
     for path in (result.plain, result.fused):

@@ -180,10 +180,10 @@ def test_settings_train(tiny, section):
 
 
 def test_patience_ends_a_training_that_no_longer_improves(tiny):
-    # A learning rate of almost nothing: the first AP, zero, is never beaten.
-    result = train(changed(tiny, train={"epochs": 30, "patience": 2}, optim={"lr": 1e-9}))
+    # A learning rate of almost nothing: only the norms' statistics still move, and not for long.
+    result = train(changed(tiny, train={"epochs": 40, "patience": 2}, optim={"lr": 1e-9}))
     assert result.finished
-    assert len(RunFolder(result.run_dir).read_metrics()) == 3
+    assert len(RunFolder(result.run_dir).read_metrics()) == result.best_epoch + 2 < 40
 
 
 def test_a_loss_that_explodes_is_said(tiny):
