@@ -280,7 +280,7 @@ def _contrasting(region: NDArray[np.uint8], rng: np.random.Generator) -> NDArray
     weights = np.array([0.114, 0.587, 0.299])
     least = min(float((region @ weights).mean()) + _MIN_CONTRAST, _BRIGHTEST)
     while True:
-        color = rng.uniform(0, 256, 3)
+        color = rng.uniform(0, 255, 3)
         if color @ weights >= least:
             return color.astype(np.float32)
 
