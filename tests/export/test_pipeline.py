@@ -40,7 +40,7 @@ def assert_same_detections(net: DetectorNet, path: Path, **settings) -> None:
         order = np.abs(first[:, None] - second).max(axis=2).argmin(axis=1)  # [found, expected, 6] -> [found]
         assert sorted(order) == list(range(len(expected)))
         np.testing.assert_array_equal(found.class_ids, expected.class_ids[order])
-        np.testing.assert_allclose(found.scores, expected.scores[order], rtol=0, atol=1e-4)
+        np.testing.assert_allclose(found.scores, expected.scores[order], rtol=0, atol=1e-3)
         np.testing.assert_allclose(found.boxes_xyxy, expected.boxes_xyxy[order], rtol=0, atol=0.05)
 
 
@@ -56,7 +56,7 @@ def test_presets_agree_in_torch_plain_fused_and_on_the_board(preset, tmp_path):
     for agreement in result.agreement:
         assert agreement.pictures == 4
         assert agreement.compared >= 10
-        assert agreement.score < 5e-4  # inhibition multiplies rounding by up to nine
+        assert agreement.score < 1e-3  # inhibition multiplies rounding by up to nine
     assert result.declined == result.standing == ()
     assert result.fused_activations == result.fused_ops["FusedConv"] > 30
     for path in (result.plain, result.fused):
