@@ -268,10 +268,11 @@ def _calm_workers() -> Iterator[None]:
     A forked process has only the thread that forked it, but it takes OpenCV's pool of threads for alive. So the pool
     is shut while workers start; they keep that setting. The warning of Python 3.12 about forking beside threads is
     answered with that: neither OpenCV nor torch starts a thread in a worker. And how many workers there are is for the
-    config to say: torch's advice about it is left out.
+    config to say: torch's advice about it is left out. Signals wait until a worker can answer them: it inherits that.
     """
     threads = cv2.getNumThreads()
     cv2.setNumThreads(0)
+    _hold_signals(True)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "This DataLoader will create .* worker processes", UserWarning)
@@ -279,6 +280,14 @@ def _calm_workers() -> Iterator[None]:
             yield
     finally:
         cv2.setNumThreads(threads)
+        _hold_signals(False)
+
+
+def _hold_signals(hold: bool) -> None:
+    """Lets Ctrl-C and SIGTERM wait, or come, for this thread and what it forks off."""
+    if hasattr(signal, "pthread_sigmask"):  # not on Windows
+        how = signal.SIG_BLOCK if hold else signal.SIG_UNBLOCK
+        signal.pthread_sigmask(how, {signal.SIGINT, signal.SIGTERM})
 
 
 def _set_up_worker(worker: int) -> None:
@@ -291,5 +300,6 @@ def _set_up_worker(worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "alarm"):  # not on Windows, which has no SIGTERM either
         signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(_LAST_SECONDS))
+    _hold_signals(False)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
