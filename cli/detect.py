@@ -135,6 +135,11 @@ def _open_sinks(args: argparse.Namespace, source: "Source", stack: ExitStack) ->
     places = []
     if args.show:
         sinks.append(Window(f"fusedet: {args.source}"))
+    if args.json == "-":
+        sinks.append(JsonLines(sys.stdout))
+    elif args.json is not None:
+        sinks.append(JsonLines(stack.enter_context(_open_json(Path(args.json), args.force))))
+        places.append(args.json)
     if not args.no_images:
         folder = _make_folder(args.out, source.label)
         places.append(str(folder))
@@ -142,11 +147,6 @@ def _open_sinks(args: argparse.Namespace, source: "Source", stack: ExitStack) ->
             sinks.append(AnnotatedPictures(folder))
         else:
             sinks.append(AnnotatedVideo(folder / f"{source.label}.mp4", source.fps))
-    if args.json == "-":
-        sinks.append(JsonLines(sys.stdout))
-    elif args.json is not None:
-        sinks.append(JsonLines(stack.enter_context(_open_json(Path(args.json), args.force))))
-        places.append(args.json)
     for sink in sinks:
         stack.callback(sink.close)
     return sinks, places

@@ -52,6 +52,7 @@ class Detector:
         contract: what the file says of itself.
         score_threshold: lowest score that counts, 0..1.
         max_detections: at most so many for each picture, the best.
+        one_label: a box keeps its best class only.
         timings: of the last call; zero before the first.
     """
 
@@ -61,6 +62,7 @@ class Detector:
         *,
         score_threshold: float = 0.25,
         max_detections: int = 300,
+        one_label: bool = True,
         threads: int | None = None,
         allow_spinning: bool = False,
     ) -> None:
@@ -70,6 +72,7 @@ class Detector:
             path: an ONNX file written by ``fusedet export``.
             score_threshold: lowest score that counts, 0..1.
             max_detections: at most so many for each picture, the best.
+            one_label: a box that the network reports with several classes keeps the best one only.
             threads: for the network; left out, the physical cores, at most 4.
             allow_spinning: see :func:`fusedet.deploy.session.open_session`.
 
@@ -84,6 +87,7 @@ class Detector:
         self.contract = read_contract(self._session, str(path))
         self.score_threshold = score_threshold
         self.max_detections = max_detections
+        self.one_label = one_label
         self.timings = Timings(0.0, 0.0, 0.0)
         network_input = self._session.get_inputs()[0]
         self._input_name = network_input.name
@@ -135,7 +139,8 @@ class Detector:
 
     def _decode(self, arrays: tuple[NDArray[Any], ...], place: Letterbox) -> Detections:
         boxes, scores, class_ids = arrays
-        return decode_outputs(boxes, scores, class_ids, place, self.contract, self.score_threshold, self.max_detections)
+        settings = (self.contract, self.score_threshold, self.max_detections, self.one_label)
+        return decode_outputs(boxes, scores, class_ids, place, *settings)
 
 
 def _by_image(outputs: Sequence[Sequence[NDArray[Any]]]) -> list[tuple[NDArray[Any], ...]]:

@@ -83,6 +83,7 @@ def decode_outputs(
     contract: Contract,
     score_threshold: float,
     max_detections: int,
+    one_label: bool = True,
 ) -> Detections:
     """Detections in one picture, highest score first.
 
@@ -96,14 +97,18 @@ def decode_outputs(
         contract: says whether NMS is due, at which IoU, and the class names.
         score_threshold: lowest score that counts.
         max_detections: at most so many, the best.
+        one_label: where the network hesitates between classes it reports a box once for each; keep the best one only.
+            Average precision is worked out from all of them.
 
     Raises:
         ValueError: a class id has no name in the contract.
     """
     chosen = np.flatnonzero((scores >= score_threshold) & np.isfinite(boxes).all(axis=1))  # NaN >= x is False
+    chosen = chosen[np.argsort(-scores[chosen], kind="stable")]
+    if one_label:
+        chosen = chosen[np.sort(np.unique(boxes[chosen], axis=0, return_index=True)[1])]
     boxes, scores, class_ids = boxes[chosen], scores[chosen], class_ids[chosen]
-    by_score = np.argsort(-scores, kind="stable")
-    order = nms(boxes, scores, class_ids, contract.nms_iou) if contract.nms else by_score
+    order = nms(boxes, scores, class_ids, contract.nms_iou) if contract.nms else slice(None)
     boxes, scores, class_ids = letterbox.to_image(boxes[order]), scores[order], class_ids[order]
     inside = np.flatnonzero((boxes[:, 2:] > boxes[:, :2]).all(axis=1))[:max_detections]
     return Detections(boxes[inside], scores[inside], class_ids[inside], contract.names)

@@ -3,7 +3,10 @@
 import torch
 from torch import Tensor
 
-__all__ = ["anchor_points", "decode_boxes", "select_top"]
+__all__ = ["LABELS", "anchor_points", "decode_boxes", "select_top"]
+
+#: Classes that one point may report, each with its score: where it hesitates between two, both are told.
+LABELS = 2
 
 
 def anchor_points(size_hw: tuple[int, int], strides: tuple[int, ...]) -> tuple[Tensor, Tensor]:
@@ -42,12 +45,13 @@ def decode_boxes(distances: Tensor, points: Tensor, strides: Tensor) -> Tensor:
 def select_top(
     best: Tensor, logits: Tensor, distances: Tensor, points: Tensor, strides: Tensor, count: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The ``count`` best anchor points of each picture, each with its best class.
+    """The ``count`` best boxes of each picture, among the :data:`LABELS` best classes of its ``count`` best points.
 
-    Sigmoid, class and box are worked out for the points that are kept, which makes decoding free beside the network.
+    Sigmoid, classes and boxes are worked out for what is kept, which makes decoding nearly free beside the network.
 
     Args:
-        best: ``[B, A]`` logit that a point is ranked and scored by.
+        best: ``[B, A]`` logit that a point is ranked by, and that its best class is scored by; its other classes lie
+            as far below as their logits do.
         logits: ``[B, classes, A]``.
         distances: ``[B, 4, A]`` in strides.
         points: ``[A, 2]`` in pixels.
@@ -59,6 +63,13 @@ def select_top(
     """
     highest, kept = best.topk(count, dim=1)  # [B, K]
     kept_logits = logits.gather(2, kept[:, None].expand(-1, logits.shape[1], -1))  # [B, classes, K]
+    labels = min(LABELS, logits.shape[1])
+    label_logits, label_ids = kept_logits.topk(labels, dim=1)  # [B, labels, K]
+    if labels > 1:
+        label_logits = label_logits + (highest - label_logits[:, 0])[:, None]
+        highest, order = label_logits.flatten(1).topk(count, dim=1)  # [B, K] out of labels x K
+        label_ids = label_ids.flatten(1).gather(1, order)
+        kept = kept.gather(1, order % count)
     kept_distances = distances.gather(2, kept[:, None].expand(-1, 4, -1))  # [B, 4, K]
     boxes = decode_boxes(kept_distances.transpose(1, 2), points[kept], strides[kept])
-    return boxes, highest.sigmoid(), kept_logits.argmax(1)
+    return boxes, highest.sigmoid(), label_ids.reshape(kept.shape)

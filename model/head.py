@@ -3,11 +3,13 @@
 Towers learn from several anchor points for each object, which gives the best features and boxes but finds every object
 several times: the one-to-many branch, whose boxes need non-maximum suppression. The selector learns which one of them
 is to stay, and lowers the scores of the others: the one-to-one branch, whose boxes need none. Both branches share
-classes and boxes (positive sample selector: Zhou et al., "Object Detection Made Simpler by Eliminating Heuristic NMS",
-2021, section 3). What the selector prefers by a little, inhibition between neighbours makes a clear choice: each point
-is lowered by how far it lies below the best one around it. The export keeps one branch.
+towers and boxes (positive sample selector: Zhou et al., "Object Detection Made Simpler by Eliminating Heuristic NMS",
+2021, section 3). Its class scores start from those of the one-to-many branch and learn a correction: the point that
+stays has to tell the class by itself. What the selector prefers by a little, inhibition between neighbours makes a
+clear choice: each point is lowered by how far it lies below the best one around it. The export keeps one branch.
 """
 
+import copy
 import math
 from typing import NamedTuple
 
@@ -78,6 +80,7 @@ class DetectionHead(nn.Module):
         self.box_towers = nn.ModuleList(tower() for _ in range(levels))
         self.selectors = nn.ModuleList(selector() for _ in range(levels))
         self.class_predictors = nn.ModuleList(nn.Conv2d(head.channels, config.classes, 1) for _ in range(levels))
+        self.class_corrections = nn.ModuleList(nn.Conv2d(head.channels, config.classes, 1) for _ in range(levels))
         self.box_predictors = nn.ModuleList(nn.Conv2d(head.channels, 4, 1) for _ in range(levels))
         self.selector_predictors = nn.ModuleList(nn.Conv2d(_SELECTOR_CHANNELS, 1, 1) for _ in range(levels))
 
@@ -86,6 +89,7 @@ class DetectionHead(nn.Module):
         first_values = (
             (self.class_predictors, -math.log((1 - _PRIOR) / _PRIOR)),
             (self.box_predictors, _FIRST_DISTANCE),
+            (self.class_corrections, 0.0),
             (self.selector_predictors, 0.0),
         )
         for predictors, value in first_values:
@@ -99,13 +103,15 @@ class DetectionHead(nn.Module):
         many, one, distances = [], [], []
         for level, x in enumerate(maps):
             boxes = self.box_towers[level](x)
-            logits = self.class_predictors[level](self.class_towers[level](x))  # [B, classes, H, W]
+            classes = self.class_towers[level](x)
+            logits = self.class_predictors[level](classes)  # [B, classes, H, W]
             distances.append(self.box_predictors[level](boxes).flatten(2))
             many.append(logits.flatten(2))
             if self.detach_one_to_one:
                 boxes = boxes.detach()
-            # Never into the class logits: there the branches want opposite things of an object's other points.
-            selected = logits.detach() + self.selector_predictors[level](self.selectors[level](boxes))
+            # Never into the class tower: there the branches want opposite things of an object's other points.
+            corrected = logits.detach() + self.class_corrections[level](classes.detach())
+            selected = corrected + self.selector_predictors[level](self.selectors[level](boxes))
             one.append((selected + _inhibition(selected.amax(1, keepdim=True))).flatten(2))
         sides = torch.cat(distances, 2)
         return Predictions(BranchOutput(torch.cat(many, 2), sides), BranchOutput(torch.cat(one, 2), sides))
@@ -142,6 +148,9 @@ class ExportHead(nn.Module):
         self.class_towers, self.box_towers = head.class_towers, head.box_towers
         self.class_predictors, self.box_predictors = head.class_predictors, head.box_predictors
         self.selectors = None if nms else head.selectors
+        if not nms:
+            pairs = zip(_convolutions(head.class_predictors), _convolutions(head.class_corrections), strict=True)
+            self.class_predictors = nn.ModuleList(_sum(*pair) for pair in pairs)
         classes = _convolutions(head.class_predictors)[0].out_channels
         wide = (_widen(predictor, classes) for predictor in _convolutions(head.selector_predictors))
         self.selector_predictors = None if nms else nn.ModuleList(wide)
@@ -166,6 +175,16 @@ class ExportHead(nn.Module):
 
 def _convolutions(modules: nn.ModuleList) -> list[nn.Conv2d]:
     return [module for module in modules if isinstance(module, nn.Conv2d)]
+
+
+def _sum(first: nn.Conv2d, second: nn.Conv2d) -> nn.Conv2d:
+    """One convolution that gives the sum of two of the same shape."""
+    both = copy.deepcopy(first).requires_grad_(False)
+    both.weight += second.weight
+    assert both.bias is not None
+    assert second.bias is not None
+    both.bias += second.bias
+    return both
 
 
 def _widen(predictor: nn.Conv2d, classes: int) -> nn.Conv2d:

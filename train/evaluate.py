@@ -78,7 +78,9 @@ class TorchDetector:
         outputs = self._graph(torch.from_numpy(blob).to(self._graph.points.device))
         arrays = zip(*(output.cpu().numpy() for output in outputs), strict=True)
         return [
-            decode_outputs(boxes, scores, ids, place, contract, config.score_threshold, config.max_detections)
+            decode_outputs(
+                boxes, scores, ids, place, contract, config.score_threshold, config.max_detections, one_label=False
+            )
             for (boxes, scores, ids), (_, place) in zip(arrays, boxed, strict=True)
         ]
 
@@ -147,7 +149,8 @@ def load_predictor(model: Path, config: EvalConfig) -> Predictor:
         InputError: the file cannot be used.
     """
     if model.suffix == ".onnx":
-        return Detector(model, score_threshold=config.score_threshold, max_detections=config.max_detections)
+        score, count = config.score_threshold, config.max_detections
+        return Detector(model, score_threshold=score, max_detections=count, one_label=False)
     net, meta = load_detector(model)
     return TorchDetector(net, meta["names"], config)
 

@@ -24,11 +24,11 @@ def draw_curves(rows: list[dict[str, float]], path: Path) -> None:
     for name in _PARTS:
         _plot(loss, rows, name, name)
     _plot(loss, rows, "one_to_one", "one-to-one", style=":")
-    _finish(loss, "loss", legend=True)
+    _finish(loss, "loss", legend="upper right")
     _plot(accuracy, rows, "ap50", "AP50")
     _plot(accuracy, rows, "ap", "AP50-95")
     accuracy.set_ylim(0, 1)
-    _finish(accuracy, "validation accuracy", legend=True)
+    _finish(accuracy, "validation accuracy", legend="upper left")
     _plot(rate, rows, "lr", "learning rate")
     _finish(rate, "learning rate")
     figure.savefig(path, dpi=110)
@@ -40,9 +40,10 @@ def _plot(axes: Axes, rows: list[dict[str, float]], key: str, label: str, style:
         axes.plot(*zip(*points, strict=True), style, label=label, marker="." if len(points) == 1 else None)
 
 
-def _finish(axes: Axes, title: str, legend: bool = False) -> None:
+def _finish(axes: Axes, title: str, legend: str | None = None) -> None:
+    """Title, axis and, at ``legend``, where curves that get better do not come, the legend."""
     axes.set_title(title)
     axes.set_xlabel("epoch")
     axes.grid(alpha=0.3)
     if legend and axes.get_legend_handles_labels()[0]:  # a validation set without objects has no accuracy to draw
-        axes.legend(fontsize=8)
+        axes.legend(loc=legend, fontsize=8)

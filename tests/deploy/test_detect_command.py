@@ -61,7 +61,7 @@ def test_one_picture(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert out.startswith("1 picture, 1 detection, ")
     assert "  red: 1\n" in out
     assert "  network " in out
-    assert out.endswith("written: detections/a\nwritten: found.jsonl\n")
+    assert out.endswith("written: found.jsonl\nwritten: detections/a\n")
     assert err == ""
 
 
@@ -145,6 +145,7 @@ def test_force_replaces_results(model: Path) -> None:
         (["MODEL", "photos", "--out", "x", "--no-images"], "--out x is the folder for annotated pictures"),
         (["MODEL", "photos", "--json", "notes.txt"], "--json notes.txt: this file exists"),
         (["MODEL", "photos", "--json", "full"], "--json full: expected a file"),
+        (["MODEL", "photos", "--json", "notes.txt/found.jsonl"], "notes.txt: File exists"),
         # Not even --force writes over what is read.
         (["MODEL", "photos", "--out", "photos", "--force"], "--out photos: this folder holds what is to be read"),
         (["MODEL", "photos/**/*", "--out", "photos/more", "--force"], "--out photos/more: this folder holds"),

@@ -81,7 +81,12 @@ PLACE = Letterbox(scale=0.5, left=0, top=4, width=64, height=48)  # 64 x 48 -> 3
 
 
 def decode(
-    boxes: list[tuple[float, ...]], scores: list[float], class_ids: list[int], most: int = 300, nms: bool = False
+    boxes: list[tuple[float, ...]],
+    scores: list[float],
+    class_ids: list[int],
+    most: int = 300,
+    nms: bool = False,
+    one_label: bool = False,
 ) -> tuple[list[list[float]], list[float], list[int]]:
     found = decode_outputs(
         np.array(boxes, np.float32).reshape(-1, 4),
@@ -91,6 +96,7 @@ def decode(
         Contract(names=("cat", "dog"), input_size=(32, 32), nms=nms, nms_iou=0.5),
         0.25,
         most,
+        one_label,
     )
     assert found.boxes_xyxy.dtype == found.scores.dtype == np.float32
     assert found.class_ids.dtype == np.int64
@@ -130,6 +136,14 @@ def test_nms_only_where_the_contract_asks_for_it() -> None:
     boxes = [(0, 4, 8, 12), (0, 4, 8, 11)]
     assert len(decode(boxes, [0.9, 0.8], [0, 0], nms=False)[0]) == 2
     assert decode(boxes, [0.8, 0.9], [0, 0], nms=True)[1] == pytest.approx([0.9])
+
+
+@pytest.mark.parametrize("nms", [False, True])
+def test_a_box_with_two_labels_keeps_the_better_one(nms: bool) -> None:
+    boxes = [(0, 4, 8, 12), (16, 4, 24, 12), (0, 4, 8, 12)]
+    assert decode(boxes, [0.5, 0.625, 0.75], [0, 1, 1], nms=nms)[1:] == ([0.75, 0.625, 0.5], [1, 1, 0])
+    assert decode(boxes, [0.5, 0.625, 0.75], [0, 1, 1], nms=nms, one_label=True)[1:] == ([0.75, 0.625], [1, 1])
+    assert decode([], [], [], nms=nms, one_label=True) == ([], [], [])
 
 
 def test_the_best_are_kept_after_nms() -> None:

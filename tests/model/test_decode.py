@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from fusedet.model.decode import anchor_points, decode_boxes, select_top
@@ -15,17 +16,32 @@ def test_distances_are_in_strides():
     assert boxes.tolist() == [[24.0, -8.0, 88.0, 32.0]]
 
 
-def test_select_top_agrees_with_sorting_everything():
-    generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(2, 5, 84, generator=generator)
-    distances = torch.rand(2, 4, 84, generator=generator) * 4
+def selected(best, logits, distances, count):
     points, strides = anchor_points((64, 64), (8, 16, 32))
-    boxes, scores, ids = select_top(
-        logits.amax(1), distances=distances, logits=logits, points=points, strides=strides, count=10
-    )
+    found = select_top(best, logits=logits, distances=distances, points=points, strides=strides, count=count)
+    return found, decode_boxes(distances.transpose(1, 2), points, strides)
+
+
+@pytest.mark.parametrize("classes", [1, 2, 5])
+def test_select_top_agrees_with_sorting_everything(classes):
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, classes, 84, generator=generator)
+    distances = torch.rand(2, 4, 84, generator=generator) * 4
+    (boxes, scores, ids), all_boxes = selected(logits.amax(1), logits, distances, 10)
     for b in range(2):
-        best, labels = logits[b].max(0)
-        order = best.argsort(descending=True)[:10]
-        torch.testing.assert_close(scores[b], best[order].sigmoid())
-        assert ids[b].tolist() == labels[order].tolist()
-        torch.testing.assert_close(boxes[b], decode_boxes(distances[b].T, points, strides)[order])
+        # Of each point the best two classes: a third one is never among the ten best scores with this seed.
+        order = logits[b].flatten().argsort(descending=True)[:10]
+        torch.testing.assert_close(scores[b], logits[b].flatten()[order].sigmoid())
+        assert ids[b].tolist() == (order // 84).tolist()
+        torch.testing.assert_close(boxes[b], all_boxes[b, order % 84])
+
+
+def test_other_classes_of_a_lowered_point_are_lowered_with_it():
+    logits = torch.full((1, 3, 84), -9.0)
+    logits[0, :, 7] = torch.tensor([1.0, -1.0, 3.0])
+    best = logits.amax(1)
+    best[0, 7] -= 2  # inhibition
+    (_, scores, ids), _ = selected(best, logits, torch.ones(1, 4, 84), 3)
+    torch.testing.assert_close(scores[0, :2], torch.tensor([1.0, -1.0]).sigmoid())
+    assert ids[0, :2].tolist() == [2, 0]
+    assert scores[0, 2] < 0.001, "the third class is not reported"
