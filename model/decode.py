@@ -3,10 +3,7 @@
 import torch
 from torch import Tensor
 
-__all__ = ["LABELS", "anchor_points", "decode_boxes", "select_top"]
-
-#: Classes that one point may report, each with its score: where it hesitates between two, both are told.
-LABELS = 2
+__all__ = ["anchor_points", "decode_boxes", "select_top"]
 
 
 def anchor_points(size_hw: tuple[int, int], strides: tuple[int, ...]) -> tuple[Tensor, Tensor]:
@@ -43,9 +40,9 @@ def decode_boxes(distances: Tensor, points: Tensor, strides: Tensor) -> Tensor:
 
 
 def select_top(
-    best: Tensor, logits: Tensor, distances: Tensor, points: Tensor, strides: Tensor, count: int
+    best: Tensor, logits: Tensor, distances: Tensor, points: Tensor, strides: Tensor, count: int, labels: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The ``count`` best boxes of each picture, among the :data:`LABELS` best classes of its ``count`` best points.
+    """The ``count`` best boxes of each picture, among the ``labels`` best classes of its ``count`` best points.
 
     Sigmoid, classes and boxes are worked out for what is kept, which makes decoding nearly free beside the network.
 
@@ -57,13 +54,13 @@ def select_top(
         points: ``[A, 2]`` in pixels.
         strides: ``[A]``.
         count: K, at most A.
+        labels: classes that one point may report; where it hesitates between two, both are told.
 
     Returns:
         boxes ``[B, K, 4]`` xyxy in input pixels, scores ``[B, K]`` in (0, 1) highest first, class ids ``[B, K]``.
     """
     highest, kept = best.topk(count, dim=1)  # [B, K]
     kept_logits = logits.gather(2, kept[:, None].expand(-1, logits.shape[1], -1))  # [B, classes, K]
-    labels = min(LABELS, logits.shape[1])
     label_logits, label_ids = kept_logits.topk(labels, dim=1)  # [B, labels, K]
     if labels > 1:
         label_logits = label_logits + (highest - label_logits[:, 0])[:, None]

@@ -11,6 +11,7 @@ clear choice: each point is lowered by how far it lies below the best one around
 
 import copy
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -126,8 +127,8 @@ class ExportOutput(NamedTuple):
     """Raw predictions of the exported branch.
 
     Attributes:
-        best: ``[B, A]`` logit of each point's best class, after inhibition where the branch has it.
-        logits: ``[B, classes, A]`` before inhibition, which is the same for all classes of a point.
+        best: ``[B, A]`` logit of each point's best class, with selector and inhibition where the branch has them.
+        logits: ``[B, classes, A]`` without selector and inhibition, which are the same for all classes of a point.
         distances: ``[B, 4, A]`` as in :class:`BranchOutput`.
     """
 
@@ -139,8 +140,8 @@ class ExportOutput(NamedTuple):
 class ExportHead(nn.Module):
     """One branch of a folded head.
 
-    The selector's one logit is made a logit for each class, all equal: so the sum with the class logits is one of two
-    linear convolutions of the same shape, which ONNX Runtime adds up inside the second one.
+    The selector's logit comes out of the same convolution as the side distances: each output of a convolution that
+    leaves ONNX Runtime's blocked layout is reordered in memory, so one output less is one reorder less.
     """
 
     def __init__(self, head: DetectionHead, *, nms: bool) -> None:
@@ -149,11 +150,8 @@ class ExportHead(nn.Module):
         self.class_predictors, self.box_predictors = head.class_predictors, head.box_predictors
         self.selectors = None if nms else head.selectors
         if not nms:
-            pairs = zip(_convolutions(head.class_predictors), _convolutions(head.class_corrections), strict=True)
-            self.class_predictors = nn.ModuleList(_sum(*pair) for pair in pairs)
-        classes = _convolutions(head.class_predictors)[0].out_channels
-        wide = (_widen(predictor, classes) for predictor in _convolutions(head.selector_predictors))
-        self.selector_predictors = None if nms else nn.ModuleList(wide)
+            self.class_predictors = _pairwise(_sum, head.class_predictors, head.class_corrections)
+            self.box_predictors = _pairwise(_side_by_side, head.box_predictors, head.selector_predictors)
 
     def forward(self, maps: list[Tensor]) -> ExportOutput:
         """Predictions from the neck's maps."""
@@ -161,15 +159,17 @@ class ExportHead(nn.Module):
         for level, x in enumerate(maps):
             boxes = self.box_towers[level](x)
             scores = self.class_predictors[level](self.class_towers[level](x))
-            if self.selectors is not None and self.selector_predictors is not None:
-                scores = scores + self.selector_predictors[level](self.selectors[level](boxes))
-                highest = scores.amax(1, keepdim=True)
-                highest = highest + _inhibition(highest)
+            highest = scores.amax(1, keepdim=True)
+            if self.selectors is None:
+                sides = self.box_predictors[level](boxes)
             else:
-                highest = scores.amax(1, keepdim=True)
+                both = self.box_predictors[level](torch.cat((boxes, self.selectors[level](boxes)), 1))
+                sides, selector = both[:, :4], both[:, 4:]
+                highest = highest + selector
+                highest = highest + _inhibition(highest)
             best.append(highest.flatten(1))
             logits.append(scores.flatten(2))
-            distances.append(self.box_predictors[level](boxes).flatten(2))
+            distances.append(sides.flatten(2))
         return ExportOutput(torch.cat(best, 1), torch.cat(logits, 2), torch.cat(distances, 2))
 
 
@@ -177,9 +177,17 @@ def _convolutions(modules: nn.ModuleList) -> list[nn.Conv2d]:
     return [module for module in modules if isinstance(module, nn.Conv2d)]
 
 
+def _pairwise(
+    make: Callable[[nn.Conv2d, nn.Conv2d], nn.Conv2d], first: nn.ModuleList, second: nn.ModuleList
+) -> nn.ModuleList:
+    pairs = zip(_convolutions(first), _convolutions(second), strict=True)
+    return nn.ModuleList(make(*pair) for pair in pairs)
+
+
+@torch.no_grad()
 def _sum(first: nn.Conv2d, second: nn.Conv2d) -> nn.Conv2d:
     """One convolution that gives the sum of two of the same shape."""
-    both = copy.deepcopy(first).requires_grad_(False)
+    both = copy.deepcopy(first)
     both.weight += second.weight
     assert both.bias is not None
     assert second.bias is not None
@@ -187,11 +195,16 @@ def _sum(first: nn.Conv2d, second: nn.Conv2d) -> nn.Conv2d:
     return both
 
 
-def _widen(predictor: nn.Conv2d, classes: int) -> nn.Conv2d:
-    """A 1x1 convolution of one channel as one of ``classes`` equal channels."""
-    wide = nn.Conv2d(predictor.in_channels, classes, 1, device=predictor.weight.device)
-    assert wide.bias is not None
-    assert predictor.bias is not None
-    wide.weight.data = predictor.weight.detach().expand(classes, -1, -1, -1).contiguous()
-    wide.bias.data = predictor.bias.detach().expand(classes).contiguous()
-    return wide.requires_grad_(False)
+@torch.no_grad()
+def _side_by_side(first: nn.Conv2d, second: nn.Conv2d) -> nn.Conv2d:
+    """One 1x1 convolution of two inputs side by side that gives the outputs of two convolutions side by side."""
+    inputs, outputs = first.in_channels + second.in_channels, first.out_channels + second.out_channels
+    both = nn.Conv2d(inputs, outputs, 1, device=first.weight.device)
+    assert both.bias is not None
+    assert first.bias is not None
+    assert second.bias is not None
+    both.weight.zero_()
+    both.weight[: first.out_channels, : first.in_channels] = first.weight
+    both.weight[first.out_channels :, first.in_channels :] = second.weight
+    both.bias[:] = torch.cat((first.bias, second.bias))
+    return both

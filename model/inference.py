@@ -10,6 +10,9 @@ from fusedet.model.reparam import fold, scale_input
 
 __all__ = ["InferenceGraph"]
 
+#: Classes that one anchor point may report, each with its score.
+_LABELS = 2
+
 
 class InferenceGraph(nn.Module):
     """A folded network with its decoding.
@@ -47,6 +50,8 @@ class InferenceGraph(nn.Module):
         self.backbone, self.neck = net.backbone, net.neck
         self.head = ExportHead(net.head, nms=nms)
         points, strides = anchor_points(input_size or net.config.input_size, STRIDES)
+        assert net.config.classes is not None
+        self.labels = min(_LABELS, net.config.classes)
         self.max_detections = min(max_detections or (1000 if nms else 300), len(points))
         device = next(net.parameters()).device
         self.register_buffer("points", points.to(device), persistent=False)
@@ -57,4 +62,4 @@ class InferenceGraph(nn.Module):
         if self.bytes_input:
             images = images.permute(0, 3, 1, 2).to(torch.float32)  # [B, H, W, 3] -> [B, 3, H, W]
         output: ExportOutput = self.head(self.neck(self.backbone(images)))
-        return select_top(*output, self.points, self.strides, self.max_detections)
+        return select_top(*output, self.points, self.strides, self.max_detections, self.labels)

@@ -16,9 +16,9 @@ def test_distances_are_in_strides():
     assert boxes.tolist() == [[24.0, -8.0, 88.0, 32.0]]
 
 
-def selected(best, logits, distances, count):
+def selected(best, logits, distances, count, labels):
     points, strides = anchor_points((64, 64), (8, 16, 32))
-    found = select_top(best, logits=logits, distances=distances, points=points, strides=strides, count=count)
+    found = select_top(best, logits, distances, points, strides, count, labels)
     return found, decode_boxes(distances.transpose(1, 2), points, strides)
 
 
@@ -27,7 +27,7 @@ def test_select_top_agrees_with_sorting_everything(classes):
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(2, classes, 84, generator=generator)
     distances = torch.rand(2, 4, 84, generator=generator) * 4
-    (boxes, scores, ids), all_boxes = selected(logits.amax(1), logits, distances, 10)
+    (boxes, scores, ids), all_boxes = selected(logits.amax(1), logits, distances, 10, min(2, classes))
     for b in range(2):
         # Of each point the best two classes: a third one is never among the ten best scores with this seed.
         order = logits[b].flatten().argsort(descending=True)[:10]
@@ -41,7 +41,7 @@ def test_other_classes_of_a_lowered_point_are_lowered_with_it():
     logits[0, :, 7] = torch.tensor([1.0, -1.0, 3.0])
     best = logits.amax(1)
     best[0, 7] -= 2  # inhibition
-    (_, scores, ids), _ = selected(best, logits, torch.ones(1, 4, 84), 3)
+    (_, scores, ids), _ = selected(best, logits, torch.ones(1, 4, 84), 3, 2)
     torch.testing.assert_close(scores[0, :2], torch.tensor([1.0, -1.0]).sigmoid())
     assert ids[0, :2].tolist() == [2, 0]
     assert scores[0, 2] < 0.001, "the third class is not reported"
