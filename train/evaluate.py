@@ -48,6 +48,9 @@ class TorchDetector:
         net: a trained network; it is copied.
         names: its class names.
         config: thresholds, and which branch.
+
+    Attributes:
+        graph: the folded network with its decoding.
     """
 
     def __init__(self, net: DetectorNet, names: Sequence[str], config: EvalConfig) -> None:
@@ -61,8 +64,8 @@ class TorchDetector:
         )
         self._config = config
         # Pictures are [B, H, W, 3] in memory: kernels in the same order spare a copy at every convolution.
-        self._graph = InferenceGraph(net, nms=config.nms).eval()
-        self._graph.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.graph = InferenceGraph(net, nms=config.nms).eval()
+        self.graph.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -75,7 +78,7 @@ class TorchDetector:
         contract, config = self.contract, self._config
         boxed = [letterbox(image, contract.input_size, contract.pad_value) for image in images_bgr]
         blob = to_blob([canvas for canvas, _ in boxed], contract.input_format)
-        outputs = self._graph(torch.from_numpy(blob).to(self._graph.points.device))
+        outputs = self.graph(torch.from_numpy(blob).to(self.graph.points.device))
         arrays = zip(*(output.cpu().numpy() for output in outputs), strict=True)
         return [
             decode_outputs(

@@ -6,7 +6,7 @@ import random
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +27,7 @@ from fusedet.model.detector import STRIDES, DetectorNet, build_detector
 from fusedet.train.coco import CocoDataset, check_same_categories, load_coco
 from fusedet.train.config import TrainConfig
 from fusedet.train.dataset import Batch, TrainLoader, ValidationImages, build_train_loader
+from fusedet.train.diagnostics import Diagnostics
 from fusedet.train.ema import ModelEma
 from fusedet.train.evaluate import TorchDetector, evaluate
 from fusedet.train.logbook import Logbook
@@ -142,6 +143,8 @@ class Trainer:
         self.epoch, self.batches_done = 0, 0
         self.best_ap, self.best_epoch, self.best_metrics = -1.0, 0, dict[str, float]()
         self.seconds = 0.0
+        watched = config.train.diagnostics and fabric.is_global_zero
+        self.diagnostics = Diagnostics(self._raw_net(), run.diagnostics) if watched else None
 
     @property
     def epochs(self) -> int:
@@ -180,6 +183,8 @@ class Trainer:
         """Trains to the last epoch, until it is interrupted, or until patience ends."""
         if self.fabric.is_global_zero:
             self.run.forget_metrics_from(self.epoch + 1)
+        if self.diagnostics is not None:
+            self.diagnostics.forget_from(self.epoch + 1)
         progress.say(f"results in {self.run.path}")
         with _stop_flag() as stop, Logbook(self.run, self.fabric.is_global_zero) as logbook:
             while self.epoch < self.epochs and not stop and not self._out_of_patience():
@@ -188,6 +193,8 @@ class Trainer:
                     break
                 self.epoch, self.batches_done = self.epoch + 1, 0
                 row |= self._grade(progress)
+                if self.diagnostics is not None:
+                    row |= self.diagnostics.finish_epoch(self.epoch)
                 logbook.write(row, self.epoch)
                 self.save()
                 left = self._seconds_left(self.seconds)
@@ -256,14 +263,19 @@ class Trainer:
             progress = self.epoch + self.batches_done / len(self.loader)
             factor = learning_rate_factor(progress, self.epochs, config.optim)
             set_learning_rate(self.optimizer, config.optim.lr * factor)
-            if config.optim.clip_norm:
-                self.fabric.clip_gradients(
-                    self.net, self.optimizer, max_norm=config.optim.clip_norm, error_if_nonfinite=False
-                )
+            self._clip_gradients()
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
             self.ema.update(self._raw_net())
         return parts
+
+    def _clip_gradients(self) -> None:
+        """Where the config wants it; diagnostics take the norm down, without a limit if need be."""
+        limit = self.config.optim.clip_norm or math.inf
+        if limit < math.inf or self.diagnostics is not None:
+            norm = self.fabric.clip_gradients(self.net, self.optimizer, max_norm=limit, error_if_nonfinite=False)
+            if self.diagnostics is not None and norm is not None:
+                self.diagnostics.add_step(float(norm), limit)
 
     def _rescale(self, images: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
         """Multi-scale training: the batch at another size, the same one in a repeated run."""
@@ -289,7 +301,8 @@ class Trainer:
             progress.begin("grading", self.epoch, len(self.val_set.samples))
             start = time.perf_counter()
             predictor = TorchDetector(self.ema.net, self.train_set.names, config)
-            metrics = evaluate(predictor, self.val_set, self.val_images, config.batch, progress.advance)
+            with self.diagnostics.watch(predictor.graph) if self.diagnostics is not None else nullcontext():
+                metrics = evaluate(predictor, self.val_set, self.val_images, config.batch, progress.advance)
             self.seconds += time.perf_counter() - start
         metrics = self.fabric.broadcast(metrics)
         assert metrics is not None

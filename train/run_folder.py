@@ -36,6 +36,11 @@ class RunFolder:
         """One row an epoch."""
         return self.path / "metrics.csv"
 
+    @property
+    def diagnostics(self) -> Path:
+        """One row an epoch and layer, where ``train.diagnostics`` is set."""
+        return self.path / "diagnostics.csv"
+
     @classmethod
     def create(cls, name: str, wanted: Path | None) -> "RunFolder":
         """A new, empty folder: ``wanted``, or the first free of ``runs/NAME-1``, ``runs/NAME-2``, ...
