@@ -100,7 +100,8 @@ def preset_entry(name: str, folder: Path, size: int, classes: int, threads: int)
     )
 
 
-def peer_entry(path: Path, size: int, threads: int) -> Entry:
+def file_entry(path: Path, size: int, threads: int, name: str | None = None) -> Entry:
+    """Any ONNX file with one image input, called ``name`` or as the file is."""
     model = onnx.load(path)
     # Weights that are listed as inputs cannot be folded: without this such a file would run slower than it has to.
     weights = {tensor.name for tensor in model.graph.initializer}
@@ -112,7 +113,7 @@ def peer_entry(path: Path, size: int, threads: int) -> Entry:
         onnx.save(model, cleaned)
         ops = count_ops(optimize(cleaned))
     session = open_session(model.SerializeToString(), threads)
-    return Entry(path.stem, session, random_feed(session, size), None, None, ops, None)
+    return Entry(name or path.stem, session, random_feed(session, size), None, None, ops, None)
 
 
 def peak_probe(threads: int, channels: int = 128, side: int = 40, layers: int = 8) -> Entry:
@@ -221,7 +222,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         presets = [preset_entry(name, Path(folder), args.size, args.classes, args.threads) for name in args.presets]
-    peers = [peer_entry(path, args.size, args.threads) for path in args.peer]
+    peers = [file_entry(path, args.size, args.threads) for path in args.peer]
     probe = peak_probe(args.threads)
     times = measure([probe, *peers, *presets], args.rounds)
     assert probe.gmac is not None

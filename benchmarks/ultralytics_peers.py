@@ -1,30 +1,98 @@
 """Exports Ultralytics' networks as peers for the other benchmarks, with their own exporter and its best settings.
 
-    pip install 'fusedet[ultralytics]'
+    pip install '.[ultralytics]'
     python -m benchmarks.ultralytics_peers --out peers yolo26n yolo11n
 
-The networks are built from their architecture files with fresh weights: they take as long as trained ones.
+The networks are built from their architecture files with fresh weights: they take as long as trained ones. Of one that
+can do without NMS that branch is exported, decoding included; the others' files leave NMS to whoever runs them.
 """
 
 import argparse
 import importlib.machinery
+import os
 import shutil
 import sys
 import types
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fusedet.deploy.postprocess import nms
+
+#: What a network's output still needs. ``nms-free``: nothing; ``nms``: non-maximum suppression.
+HEADS = ("nms-free", "nms")
+
+#: Services that Ultralytics reports a training to, where their packages happen to be installed.
+_REPORTERS = ("sync", "clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb")
+
+
+def is_installed() -> bool:
+    return find_spec("ultralytics") is not None
+
+
+def prepare_ultralytics(folder: Path) -> None:
+    """Imports Ultralytics so that it stays off the network, and keeps its settings in ``folder``.
+
+    Call it before anything else imports Ultralytics. That changes settings of torch and OpenCV for the whole process.
+    """
+    os.environ.update(YOLO_CONFIG_DIR=str(folder.resolve()), YOLO_OFFLINE="true", YOLO_AUTOINSTALL="false")
+    _provide_fonts(folder / "Ultralytics")
+    stand_in_for_torchvision()
+    from ultralytics import settings
+
+    places = {name: str(folder.resolve() / name) for name in ("datasets_dir", "runs_dir", "weights_dir")}
+    settings.update({**places, **{name: False for name in _REPORTERS if name in settings}})
 
 
 def stand_in_for_torchvision() -> None:
-    """Ultralytics imports torchvision for its NMS, which no export needs.
+    """Ultralytics imports torchvision, and uses nothing of it but NMS: ours takes its place.
 
-    A build of torchvision that does not fit the installed torch fails to import; this empty module takes its place.
+    A build of torchvision that does not fit the installed torch would fail to import.
     """
-    package = types.ModuleType("torchvision")
+    package: Any = types.ModuleType("torchvision")
     package.__spec__ = importlib.machinery.ModuleSpec("torchvision", None)
     package.__version__ = "0"
     package.ops = types.ModuleType("torchvision.ops")
-    package.ops.nms = None
+    package.ops.nms = torch_nms
     sys.modules.update({"torchvision": package, "torchvision.ops": package.ops})
+
+
+def torch_nms(boxes: Any, scores: Any, iou_threshold: float) -> Any:
+    """``torchvision.ops.nms``: tensors ``[N, 4]`` xyxy and ``[N]`` -> positions of the kept boxes, best first."""
+    import torch
+
+    one_class = np.zeros(len(boxes), np.int64)
+    kept = nms(boxes.detach().cpu().numpy(), scores.detach().cpu().numpy(), one_class, iou_threshold)
+    return torch.from_numpy(kept).to(boxes.device)
+
+
+def heads(model: Any) -> list[str]:
+    """Those of :data:`HEADS` that a ``YOLO`` object has."""
+    one_to_one = getattr(model.model.model[-1], "one2one_cv2", None) is not None
+    return ["nms-free", "nms"] if one_to_one else ["nms"]
+
+
+def nms_argument(head: str) -> bool | None:
+    """Ultralytics' argument ``nms`` for ``train``, ``val`` and ``export``: False picks the branch without NMS."""
+    return False if head == "nms-free" else None
+
+
+def export_peer(model: Any, out: Path, size: int, head: str) -> None:
+    """Writes one branch of a ``YOLO`` object to the ONNX file ``out``."""
+    settings = {"imgsz": size, "simplify": True, "opset": 17, "device": "cpu"}
+    shutil.move(model.export(format="onnx", nms=nms_argument(head), **settings), out)
+
+
+def _provide_fonts(folder: Path) -> None:
+    """Ultralytics would fetch the fonts that it labels pictures with, even where it draws none."""
+    from matplotlib import get_data_path
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("Arial.ttf", "Arial.Unicode.ttf"):
+        if not (folder / name).exists():
+            shutil.copyfile(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", folder / name)
 
 
 def main() -> None:
@@ -33,13 +101,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("peers"))
     parser.add_argument("--size", type=int, default=320)
     args = parser.parse_args()
-    stand_in_for_torchvision()
+    args.out.mkdir(parents=True, exist_ok=True)
+    prepare_ultralytics(args.out / "settings")
     from ultralytics import YOLO
 
-    args.out.mkdir(parents=True, exist_ok=True)
     for name in args.names:
-        written = YOLO(f"{name}.yaml").export(format="onnx", imgsz=args.size, simplify=True, opset=17)
-        shutil.move(written, args.out / f"{name}.onnx")
+        model = YOLO(f"{name}.yaml")
+        export_peer(model, args.out / f"{name}.onnx", args.size, heads(model)[0])
 
 
 if __name__ == "__main__":

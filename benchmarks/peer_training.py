@@ -1,0 +1,135 @@
+"""Trains Ultralytics' networks from scratch by Ultralytics' own rules, in a process of its own.
+
+Imported, Ultralytics changes settings of torch and OpenCV that the training of fusedet should not see.
+"""
+
+import json
+import multiprocessing
+import signal
+import time
+from pathlib import Path
+from statistics import harmonic_mean
+from typing import Any
+
+import torch
+
+from benchmarks.trainings import Job, write_json
+from benchmarks.ultralytics_peers import export_peer, heads, nms_argument, prepare_ultralytics
+from benchmarks.yolo_format import write_yolo_format
+
+#: Processes that prepare batches, where Ultralytics does not do without them, as it does on a CPU.
+WORKERS = 2
+
+
+class PeerError(Exception):
+    """Ultralytics ended without a result; what it said stands above."""
+
+
+def train_peer(job: Job) -> bool:
+    """Trains, or goes on with a training, grades it by Ultralytics' own ``val`` and exports it. True: it is finished.
+
+    Raises:
+        PeerError: it failed.
+    """
+    data = write_yolo_format(job.data, job.out / job.data.name / "yolo")
+    process = multiprocessing.get_context("spawn").Process(target=_train, args=(job, data, torch.get_num_threads()))
+    process.start()
+    try:
+        process.join()
+    finally:
+        process.terminate()
+        process.join()
+    if process.exitcode:
+        raise PeerError(f"Ultralytics ended with exit code {process.exitcode}; what it left is in {job.folder}")
+    return True
+
+
+def _train(job: Job, data: Path, threads: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which ends this process
+    prepare_ultralytics(job.out / "ultralytics")
+    from ultralytics import YOLO, __version__
+
+    last, best = (job.run / "weights" / name for name in ("last.pt", "best.pt"))
+    log = job.folder / "epochs.jsonl"
+    device = {"auto": None, "cuda": 0}.get(job.device, job.device)
+    settings: dict[str, Any] = {"data": str(data), "imgsz": job.size, "device": device, "workers": WORKERS}
+    settings |= {"plots": False, "project": str(job.folder.resolve()), "exist_ok": True}
+
+    model = YOLO(last if last.exists() else f"{job.model}.yaml")
+    resumed = last.exists()
+    if not resumed:
+        log.unlink(missing_ok=True)
+    # A finished training's last.pt has lost its epoch, or says the last one when only the final grading is missing.
+    if not (resumed and model.ckpt["epoch"] in (-1, job.epochs - 1)):
+        _Watch(log, threads, images=len(list((data.parent / "images" / "train").iterdir()))).attach(model)
+        # Everything else is Ultralytics' default. patience: no earlier end; nms: which branch chooses the best epoch.
+        model.train(
+            **settings,
+            name=job.run.name,
+            epochs=job.epochs,
+            seed=job.seed,
+            pretrained=False,
+            patience=job.epochs,
+            nms=nms_argument(heads(model)[0]),
+            resume=resumed,
+        )
+    own_val = {}
+    for head in heads(YOLO(best)):
+        box = YOLO(best).val(**settings, name=f"val-{head}", split="val", nms=nms_argument(head)).box
+        own_val[head] = {"ap": float(box.map), "ap50": float(box.map50), "ap75": float(box.map75)}
+        export_peer(YOLO(best), job.folder / f"{head}.onnx", job.size, head)
+    write_json(job.record, {**summary(read_epochs(log)), "own_val": own_val, "ultralytics": __version__})
+
+
+class _Watch:
+    """Notes each epoch of an Ultralytics training: a JSON line an epoch, so that an interruption loses none."""
+
+    def __init__(self, log: Path, threads: int, images: int) -> None:
+        self._log, self._threads, self._images = log, threads, images
+        self._start = self._trained = 0.0
+
+    def attach(self, model: Any) -> None:
+        """Lets a ``YOLO`` object call this one."""
+        model.add_callback("on_train_start", self._use_threads)
+        model.add_callback("on_train_epoch_start", self._begin)
+        model.add_callback("on_train_epoch_end", self._pause)
+        model.add_callback("on_fit_epoch_end", self._write)
+
+    def _use_threads(self, trainer: Any) -> None:
+        """Ultralytics leaves one core free, fusedet does not."""
+        torch.set_num_threads(self._threads)
+
+    def _begin(self, trainer: Any) -> None:
+        self._start = time.perf_counter()
+
+    def _pause(self, trainer: Any) -> None:
+        self._trained = time.perf_counter() - self._start
+
+    def _write(self, trainer: Any) -> None:
+        if trainer.epoch >= trainer.epochs:  # the grading of best.pt after the last epoch
+            return
+        row = {
+            "epoch": trainer.epoch + 1,
+            "ap": float(trainer.metrics["metrics/mAP50-95(B)"]),
+            "ap50": float(trainer.metrics["metrics/mAP50(B)"]),
+            "seconds": time.perf_counter() - self._start,
+            "images_per_second": self._images / self._trained,
+        }
+        with self._log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def read_epochs(log: Path) -> list[dict[str, float]]:
+    """The epochs in order. One that was trained twice, because it was not saved the first time, counts once."""
+    rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    return list({row["epoch"]: row for row in rows}.values())
+
+
+def summary(rows: list[dict[str, float]]) -> dict[str, Any]:
+    """What a training's record says of its epochs. Seconds are of training and grading, images of training alone."""
+    return {
+        "seconds": sum(row["seconds"] for row in rows),
+        "images_per_second": harmonic_mean([row["images_per_second"] for row in rows]),
+        "best_epoch": max(rows, key=lambda row: row["ap"])["epoch"],
+        "curve": [{key: row[key] for key in ("epoch", "ap", "ap50")} for row in rows],
+    }
