@@ -89,7 +89,7 @@ def test_the_table(results: Results) -> None:
     # Pooled over the data sets: variances of 0.0008 and 0.
     assert f"itself the standard deviation is {math.sqrt(0.0004):.3f}." in text
     assert "| baseline | `optim.lr=0.001` | 4 | 0.410 |  | 0.615 | 1 | 1.00 |" in text
-    assert "| better | `optim.lr=0.002` | 4 | 0.465 | +0.055 ± 0.044 | 0.697 | 1 | 1.00 |" in text
+    assert "| better | `optim.lr=0.002` | 4 | 0.465 | +0.055 ± 0.044 | 0.698 | 1 | 1.00 |" in text
     assert "| slower | `optim.lr=0.003` | 3 | 0.373 | -0.060 ± 0.053 | 0.560 | 1.50 (1.25) | 1.50 |" in text
     assert Results.model_validate_json(results.model_dump_json()) == results
 

@@ -1,0 +1,400 @@
+"""Studies: one preset trained under several settings, on the same data and with the same seeds.
+
+A study falls into pieces, one training each, which run in processes of their own: side by side, each with one thread,
+they use the cores better than one training that shares its work among threads. What has been trained is never trained
+again: a command that was interrupted, by Ctrl-C or by its machine, is simply given again. A piece lies in
+``OUT/DATA/VARIANT/seed-SEED``: ``settings.yaml`` (its whole config), ``run`` (the run folder), ``train.log``, and
+``done.json`` once it is finished.
+"""
+
+import argparse
+import json
+import math
+import os
+import platform
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from fusedet.configs.errors import InputError
+from fusedet.configs.validate import dump_config
+from fusedet.train.config import DataConfig, TrainConfig, load_train_config
+from fusedet.train.run_folder import RunFolder
+
+__all__ = [
+    "Outcome",
+    "Piece",
+    "Study",
+    "Variant",
+    "add_arguments",
+    "common_settings",
+    "default_data",
+    "facts",
+    "mean_and_spread",
+    "read_outcomes",
+    "run_command",
+    "run_pieces",
+    "write_text",
+]
+
+#: Settings that may differ between two calls without making another training.
+_FREE = {"data": ("workers", "cache"), "train": ("out",)}
+#: A training that was asked to stop, and saved its state.
+_STOPPED = 130
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Settings under a name that can name a folder."""
+
+    name: str
+    overrides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """One training of a study.
+
+    Attributes:
+        variant: its settings over those of the study.
+        data: the data set's folder.
+        seed: of the training.
+        folder: where everything of it lies.
+        config: all settings together.
+    """
+
+    variant: Variant
+    data: Path
+    seed: int
+    folder: Path
+    config: TrainConfig
+
+    def __str__(self) -> str:
+        return f"{self.data.name} {self.variant.name} seed {self.seed}"
+
+    @property
+    def settings(self) -> Path:
+        """The config that it is trained from."""
+        return self.folder / "settings.yaml"
+
+    @property
+    def run(self) -> RunFolder:
+        """The training's own results."""
+        return RunFolder(self.folder / "run")
+
+    @property
+    def marker(self) -> Path:
+        """Written when the training is done."""
+        return self.folder / "done.json"
+
+    @property
+    def log(self) -> Path:
+        """What the training printed."""
+        return self.folder / "train.log"
+
+    def check(self) -> None:
+        """Makes sure that what lies in the folder is of this training.
+
+        Raises:
+            InputError: it was begun with other settings.
+        """
+        if not self.settings.exists():
+            return
+        before = load_train_config(self.settings)
+        if _fixed(before) != _fixed(self.config):
+            raise InputError(
+                f"{self.folder}: was begun with other settings ({_difference(before, self.config)}); "
+                "delete it, or give another --out"
+            )
+
+    def command(self) -> list[str]:
+        """What starts the training, or goes on with it."""
+        arguments = ["--resume", str(self.run.path)] if self.run.last.exists() else [str(self.settings)]
+        return [sys.executable, "-m", "fusedet.cli.main", "train", *arguments]
+
+
+@dataclass(frozen=True)
+class Study:
+    """Everything that its pieces share.
+
+    Attributes:
+        preset: a preset's name or a config file.
+        variants: what is compared; the first one, or another of the caller's choice, is what the others differ from.
+        data: folders with ``images`` and ``annotations/{train,val}.json``, of different names.
+        seeds: each variant is trained with each of them.
+        out: folder of the whole study.
+        common: ``key=value`` for all variants, below their own.
+    """
+
+    preset: str
+    variants: tuple[Variant, ...]
+    data: tuple[Path, ...]
+    seeds: tuple[int, ...]
+    out: Path
+    common: tuple[str, ...] = ()
+
+    def pieces(self) -> list[Piece]:
+        """All trainings; those of the first seed first, so that an unfinished study can be read as well.
+
+        Raises:
+            InputError: a setting is wrong, two data sets or two variants have one name, or a piece that was begun does
+                not fit.
+        """
+        for what, names in (("data set", [path.name for path in self.data]), ("variant", self._names())):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise InputError(f"each {what} needs a name of its own, but {', '.join(twice)} is there twice")
+        pieces = [
+            self._piece(variant, data, seed) for seed in self.seeds for data in self.data for variant in self.variants
+        ]
+        for piece in pieces:
+            piece.check()
+        return pieces
+
+    def _names(self) -> list[str]:
+        return [variant.name for variant in self.variants]
+
+    def _piece(self, variant: Variant, data: Path, seed: int) -> Piece:
+        folder = self.out / data.name / variant.name / f"seed-{seed}"
+        try:
+            config = load_train_config(self.preset, [*self.common, *variant.overrides])
+        except InputError as error:
+            raise InputError(f"variant {variant.name}: {error}") from error
+        sections = {
+            "data": DataConfig(root=data.resolve(), workers=config.data.workers, cache=config.data.cache),
+            "train": config.train.model_copy(update={"seed": seed, "out": folder / "run"}),
+        }
+        return Piece(variant, data, seed, folder, config.model_copy(update=sections))
+
+
+def run_pieces(
+    pieces: Sequence[Piece], jobs: int = 1, threads: int = 1, say: Callable[[str], None] = print
+) -> list[str]:
+    """Trains what has not been trained yet, ``jobs`` pieces at a time.
+
+    Returns:
+        a line for each training that failed; it begins anew, or where it was, in the next call.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C or SIGTERM, when the trainings have saved their state.
+    """
+    waiting = [piece for piece in pieces if not piece.marker.exists()]
+    say(f"{len(pieces)} trainings, {len(pieces) - len(waiting)} of them done before; logs: OUT/DATA/VARIANT/seed-*/")
+    running: dict[Piece, subprocess.Popen[bytes]] = {}
+    failures = []
+    with _terminate_as_interrupt():
+        try:
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    piece = waiting.pop(0)
+                    say(f"{piece}: {'goes on' if piece.run.last.exists() else 'starts'}")
+                    running[piece] = _start(piece, threads)
+                time.sleep(0.2)
+                for piece in [piece for piece, process in running.items() if process.poll() is not None]:
+                    code = running.pop(piece).returncode
+                    if code == 0:
+                        _finish(piece, jobs, threads)
+                        outcome = Outcome(piece)
+                        say(f"{piece}: AP {outcome.ap:.3f} in {outcome.seconds:.0f} s")
+                    else:
+                        failures.append(f"{piece}: {_last_words(piece, code)}")
+                        say(failures[-1])
+        finally:
+            for process in running.values():
+                process.terminate()
+            for process in running.values():
+                process.wait()
+    return failures
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished piece reached."""
+
+    piece: Piece
+
+    @cached_property
+    def rows(self) -> list[dict[str, float]]:
+        """``metrics.csv``, one dict an epoch."""
+        return self.piece.run.read_metrics()
+
+    @cached_property
+    def graded(self) -> list[dict[str, float]]:
+        """The epochs that were graded."""
+        return [row for row in self.rows if not math.isnan(row["ap"])]
+
+    @cached_property
+    def best(self) -> dict[str, float]:
+        """The epoch with the best AP, whose weights are kept."""
+        return max(self.graded, key=lambda row: row["ap"])
+
+    @property
+    def ap(self) -> float:
+        """Best AP50-95 of the training."""
+        return self.best["ap"]
+
+    @property
+    def ap50(self) -> float:
+        """AP50 of the same epoch."""
+        return self.best["ap50"]
+
+    @property
+    def seconds(self) -> float:
+        """Of the whole training, its grading but the last included."""
+        return self.rows[-1]["seconds"]
+
+
+def read_outcomes(pieces: Sequence[Piece]) -> list[Outcome]:
+    """Those of the pieces that are done and could be graded."""
+    return [outcome for piece in pieces if piece.marker.exists() and (outcome := Outcome(piece)).graded]
+
+
+def add_arguments(parser: argparse.ArgumentParser, out: str) -> None:
+    """What all studies can be told."""
+    parser.add_argument(
+        "--data", metavar="DIR", type=Path, nargs="+", default=[default_data()], help="default: %(default)s"
+    )
+    parser.add_argument("--epochs", type=int, help="default: the preset's")
+    parser.add_argument("--size", type=int, help="side of the input in pixels; default: the preset's")
+    parser.add_argument("--seeds", metavar="N", type=int, nargs="+", default=[0, 1], help="default: 0 1")
+    parser.add_argument("--set", metavar="KEY=VALUE", nargs="+", default=[], help="settings for all trainings")
+    parser.add_argument("--out", type=Path, default=Path(out), help="default: %(default)s")
+    parser.add_argument("--jobs", type=int, default=1, help="trainings side by side (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="of each training (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=200, help="of the latency measurement (default: %(default)s)")
+    parser.add_argument("--only-report", action="store_true", help="train and measure nothing; report what is there")
+
+
+def common_settings(args: argparse.Namespace) -> tuple[str, ...]:
+    """Those of :func:`add_arguments` as ``key=value``."""
+    given = {"train.epochs": args.epochs, "model.input_size": args.size}
+    return (*(f"{key}={value}" for key, value in given.items() if value is not None), *args.set)
+
+
+def default_data() -> Path:
+    """A small set of blood cells, in the folder that the environment variable ``FUSEDET_DATA`` names."""
+    return Path(os.environ.get("FUSEDET_DATA", "../shared/data")) / "bccd"
+
+
+def run_command(name: str, main: Callable[[], int]) -> int:
+    """Calls ``main``; bad input and Ctrl-C end it in one line each."""
+    try:
+        return main()
+    except InputError as error:
+        print(f"{name}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted; the same command goes on from here", file=sys.stderr)
+        return _STOPPED
+
+
+def facts() -> dict[str, str]:
+    """Machine and versions, as far as a result depends on them."""
+    found = {"system": platform.platform(), "cores": str(os.cpu_count()), "python": platform.python_version()}
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    found["cpu"] = names[0] if names else platform.processor()
+    for package in ("fusedet", "torch", "onnxruntime"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # built from source, for example: the others tell enough
+            continue
+    commit = _commit()
+    return {**found, "commit": commit} if commit else found
+
+
+def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and standard deviation of a sample; the latter is NaN for a single value."""
+    return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else math.nan
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes ``path`` wholly or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+
+
+def _start(piece: Piece, threads: int) -> "subprocess.Popen[bytes]":
+    piece.folder.mkdir(parents=True, exist_ok=True)
+    if not piece.run.last.exists():  # never begun, or killed in its first epoch
+        shutil.rmtree(piece.run.path, ignore_errors=True)
+        write_text(piece.settings, dump_config(piece.config))
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    with piece.log.open("ab") as log:
+        # In a session of its own: Ctrl-C reaches this process alone, which then ends the trainings once each.
+        return subprocess.Popen(
+            piece.command(), env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+
+
+def _finish(piece: Piece, jobs: int, threads: int) -> None:
+    record = {**facts(), "jobs": jobs, "threads": threads}
+    write_text(piece.marker, json.dumps(record, indent=2) + "\n")
+
+
+def _last_words(piece: Piece, code: int) -> str:
+    lines = [line for line in piece.log.read_text(errors="replace").splitlines() if line.strip()]
+    words = lines[-1] if lines else "it said nothing"
+    return f"ended with {code}: {words} ({piece.log})"
+
+
+def _fixed(config: TrainConfig) -> dict[str, Any]:
+    """What makes a training the one it is."""
+    sections: dict[str, Any] = config.model_dump(mode="json")
+    for section, names in _FREE.items():
+        for name in names:
+            del sections[section][name]
+    return sections
+
+
+def _difference(before: TrainConfig, now: TrainConfig) -> str:
+    was, wanted = dict(_flat(_fixed(before))), dict(_flat(_fixed(now)))
+    keys = sorted(key for key in was.keys() | wanted.keys() if was.get(key) != wanted.get(key))
+    shown = [f"{key}: {was.get(key)}, now {wanted.get(key)}" for key in keys[:3]]
+    return "; ".join(shown) + ("; ..." if len(keys) > 3 else "")
+
+
+def _flat(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """``a.b.0`` and its value, for each value in nested dicts and lists."""
+    if isinstance(tree, dict | list):
+        for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
+            yield from _flat(value, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, tree
+
+
+def _commit() -> str:
+    """Of the checkout that this file lies in, or nothing."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+@contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    """SIGTERM ends a study as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
