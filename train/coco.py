@@ -33,6 +33,7 @@ class Sample:
         labels: int64 ``[N]``: class indices from 0 without gaps, in the order of ``CocoDataset.names``.
         crowd: bool ``[N]``: the box is a region of many objects, to be ignored in training and grading.
         areas: float32 ``[N]`` in square pixels: the annotated area, which sorts objects into small, medium and large.
+        scores: float32 ``[N]`` in 0..1: how sure a detector was that labelled the object; 1 where nothing is said.
     """
 
     image_id: int
@@ -43,6 +44,7 @@ class Sample:
     labels: NDArray[np.int64]
     crowd: NDArray[np.bool_]
     areas: NDArray[np.float32]
+    scores: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class CocoDataset:
 
 
 def load_coco(annotations: Path, images: Path, *, require_boxes: bool = False) -> CocoDataset:
-    """Reads and checks COCO annotations (``images``, ``categories``, ``annotations`` with ``bbox``).
+    """Reads and checks COCO annotations (``images``, ``categories``, ``annotations`` with ``bbox``, perhaps ``score``).
 
     Boxes are clipped to their image. Boxes without an area, and boxes outside their image, are left out and counted in
     one warning. The images themselves are not opened, but all of them must be there.
@@ -113,7 +115,7 @@ def load_coco(annotations: Path, images: Path, *, require_boxes: bool = False) -
     _check_files(paths.values(), images, annotations)
     samples, dropped = [], 0
     for image_id, entry in entries.items():
-        rows = np.array(objects[image_id], np.float64).reshape(-1, 7)
+        rows = np.array(objects[image_id], np.float64).reshape(-1, 8)
         sample = _sample(image_id, paths[image_id], entry["width"], entry["height"], rows)
         dropped += len(rows) - len(sample.labels)
         samples.append(sample)
@@ -231,7 +233,10 @@ def _image_entries(entries: list[dict[str, Any]], source: Path) -> dict[int, dic
 def _objects(
     entries: list[dict[str, Any]], image_ids: Iterable[int], category_ids: list[int], source: Path
 ) -> dict[int, list[tuple[float, ...]]]:
-    """Image id to its rows ``(x, y, width, height, label, crowd, area)``; an area that is not given is NaN."""
+    """Image id to its rows ``(x, y, width, height, label, crowd, area, score)``.
+
+    An area that is not given is NaN, a score that is not given 1.
+    """
     labels = {category_id: label for label, category_id in enumerate(category_ids)}
     rows: dict[int, list[tuple[float, ...]]] = {image_id: [] for image_id in image_ids}
     for position, entry in enumerate(entries):
@@ -246,7 +251,10 @@ def _objects(
             raise InputError(f"{source}: {what}: 'bbox' must be [x, y, width, height] in pixels, but is {box!r:.60}")
         area = entry.get("area")
         area = area if _is_number(area) and area > 0 else math.nan
-        rows[image_id].append((*box, labels[category_id], entry.get("iscrowd", 0) == 1, area))
+        score = 1.0 if entry.get("score") is None else entry["score"]
+        if not _is_number(score) or not 0 <= score <= 1:
+            raise InputError(f"{source}: {what}: 'score' must be a number in 0..1, but is {score!r:.60}")
+        rows[image_id].append((*box, labels[category_id], entry.get("iscrowd", 0) == 1, area, score))
     return rows
 
 
@@ -272,6 +280,7 @@ def _sample(image_id: int, path: Path, width: int, height: int, rows: NDArray[np
         labels=rows[:, 4].astype(np.int64),
         crowd=rows[:, 5] > 0,
         areas=areas.astype(np.float32),
+        scores=rows[:, 7].astype(np.float32),
     )
 
 

@@ -2,24 +2,44 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from fusedet.configs.loader import load_config
 from fusedet.configs.validate import validate
 from fusedet.model.config import ModelConfig, StrictModel
 
 __all__ = [
+    "STARTER",
     "AugmentConfig",
     "DataConfig",
     "EvalConfig",
+    "ExtraSet",
+    "FrozenPart",
     "LossConfig",
     "OptimConfig",
     "RunConfig",
     "TrainConfig",
     "load_train_config",
 ]
+
+#: ``train.init`` that means the starter weights of the config's own preset.
+STARTER = Path("starter")
+#: Parts of the network that a training can leave as they are.
+FrozenPart = Literal["backbone", "neck"]
+
+
+def _as_list(value: object) -> object:
+    """``backbone`` means ``[backbone]``."""
+    return [value] if isinstance(value, str) else value
+
+
+class ExtraSet(StrictModel):
+    """More pictures to learn from; their classes go by name and must be among those of the training set."""
+
+    annotations: Path
+    images: Path
 
 
 class DataConfig(StrictModel):
@@ -34,6 +54,11 @@ class DataConfig(StrictModel):
     train_annotations: Path | None = None
     val_images: Path | None = None
     val_annotations: Path | None = None
+    extra_train: list[ExtraSet] = Field([], description="more sets to learn from, such as one that a detector labelled")
+    min_score: float = Field(0.0, ge=0, le=1, description="labels of a lower score, where they have one, teach nothing")
+    ignore_score: float = Field(
+        0.0, ge=0, le=1, description="from here to min_score a label is a region to ignore, below it is background"
+    )
     cache: Literal["auto", "memory", "none"] = Field(
         "auto",
         description="keep decoded images in memory at training size; auto: where they fit in half of what is free",
@@ -47,6 +72,12 @@ class DataConfig(StrictModel):
             self.val_images = self.val_images or self.root / "images"
             self.train_annotations = self.train_annotations or self.root / "annotations" / "train.json"
             self.val_annotations = self.val_annotations or self.root / "annotations" / "val.json"
+        return self
+
+    @model_validator(mode="after")
+    def _ignored_scores_are_the_lower_ones(self) -> "DataConfig":
+        if self.ignore_score > self.min_score:
+            raise ValueError(f"ignore_score is {self.ignore_score}, but must not be above min_score, {self.min_score}")
         return self
 
 
@@ -83,6 +114,7 @@ class LossConfig(StrictModel):
     one_to_one: float = Field(1.0, ge=0, description="weight of the one-to-one branch beside the one-to-many branch")
     detach_one_to_one: bool = Field(False, description="the one-to-one branch trains its selector only, no features")
     label_smoothing: float = Field(0.0, ge=0, lt=0.5)
+    soft_labels: bool = Field(False, description="a label's score, where it has one, lowers the quality to be learned")
 
 
 class OptimConfig(StrictModel):
@@ -115,8 +147,21 @@ class RunConfig(StrictModel):
     ema_memory: float = Field(0.02, gt=0, le=1, description="part of the training that the average remembers, at most")
     diagnostics: bool = Field(False, description="log gradient norms and dead units, also layer by layer")
     patience: int = Field(0, ge=0, description="stop after so many epochs without a better AP; 0: never")
-    init: Path | None = Field(None, description="checkpoint to start from; layers of another shape start anew")
+    init: Path | None = Field(
+        None,
+        description="checkpoint to start from, or starter: the weights that ship for this preset; classes go by name, "
+        "layers of another shape start anew",
+    )
+    freeze: Annotated[
+        list[FrozenPart], BeforeValidator(_as_list, json_schema_input_type=FrozenPart | list[FrozenPart])
+    ] = Field([], description="parts that keep the weights and statistics of init: backbone, neck or both")
     out: Path | None = Field(None, description="run folder; left out, runs/NAME-1, -2, ...")
+
+    @model_validator(mode="after")
+    def _only_learned_weights_are_frozen(self) -> "RunConfig":
+        if self.freeze and self.init is None:
+            raise ValueError("freeze would keep random weights: it needs init, a checkpoint to take them from")
+        return self
 
 
 class EvalConfig(StrictModel):

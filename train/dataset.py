@@ -50,12 +50,14 @@ class Batch(NamedTuple):
         boxes: float32 ``[B, M, 4]`` xyxy in pixels of the input; 0 where there is no object.
         labels: int64 ``[B, M]``: class indices, :data:`PADDING`, or :data:`CROWD` for a region to ignore.
         image_ids: int64 ``[B]``: of the picture; of a mosaic, the one it was drawn for.
+        weights: float32 ``[B, M]`` in 0..1: how sure it is that the object is there; 0 where there is none.
     """
 
     images: Tensor
     boxes: Tensor
     labels: Tensor
     image_ids: Tensor
+    weights: Tensor
 
 
 class Key(NamedTuple):
@@ -72,11 +74,13 @@ def collate(examples: Sequence[Example], image_ids: Sequence[int]) -> Batch:
     rows = max(1, max(len(example.labels) for example in examples))
     boxes = np.zeros((len(examples), rows, 4), np.float32)
     labels = np.full((len(examples), rows), PADDING, np.int64)
+    weights = np.zeros((len(examples), rows), np.float32)
     for i, example in enumerate(examples):
         boxes[i, : len(example.labels)] = example.boxes_xyxy
         labels[i, : len(example.labels)] = example.labels
+        weights[i, : len(example.labels)] = example.weights
     images = np.stack([example.image for example in examples])
-    return Batch(*map(torch.from_numpy, (images, boxes, labels, np.array(image_ids, np.int64))))
+    return Batch(*map(torch.from_numpy, (images, boxes, labels, np.array(image_ids, np.int64), weights)))
 
 
 class _Examples:
@@ -92,7 +96,7 @@ class _Examples:
         sample, image = self.samples[index], self._images[index]
         zoom = np.tile([image.shape[1] / sample.width, image.shape[0] / sample.height], 2)
         boxes = (sample.boxes_xyxy * zoom).astype(np.float32)
-        return Example(image, boxes, np.where(sample.crowd, CROWD, sample.labels))
+        return Example(image, boxes, np.where(sample.crowd, CROWD, sample.labels), sample.scores)
 
 
 class _Batches(Dataset[Batch | InputError]):

@@ -24,18 +24,20 @@ from fusedet.configs.validate import dump_config
 from fusedet.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fusedet.model.decode import anchor_points
 from fusedet.model.detector import STRIDES, DetectorNet, build_detector
-from fusedet.train.coco import CocoDataset, check_same_categories, load_coco
+from fusedet.train.coco import CocoDataset
 from fusedet.train.config import TrainConfig
 from fusedet.train.dataset import Batch, TrainLoader, ValidationImages, build_train_loader
 from fusedet.train.diagnostics import Diagnostics
 from fusedet.train.ema import ModelEma
 from fusedet.train.evaluate import TorchDetector, evaluate
+from fusedet.train.finetune import Transfer, freeze, hold_frozen, plan_transfer
 from fusedet.train.logbook import Logbook
 from fusedet.train.losses import detection_loss
 from fusedet.train.metrics import SUMMARY_NAMES, Metrics
 from fusedet.train.optim import build_optimizer, learning_rate_factor, set_learning_rate
 from fusedet.train.progress import TrainingProgress
 from fusedet.train.run_folder import RunFolder
+from fusedet.train.sets import count_objects, load_sets
 
 __all__ = ["TrainResult", "resume", "train"]
 
@@ -67,18 +69,19 @@ def train(config: TrainConfig, name: str = "run") -> TrainResult:
     Raises:
         InputError: the data or a setting cannot be used; nothing has been written then.
     """
-    sets = _load_sets(config)
+    sets = load_sets(config.data)
     config = _with_classes(config, sets[0])
-    weights = _initial_weights(config)
+    transfer = plan_transfer(config, sets[0].names)
     RunFolder.check_free(config.train.out)
     fabric = _build_fabric(config)
     with TrainingProgress(config.train.epochs, fabric.is_global_zero) as progress:
         data = _read_images(config, *sets, fabric, progress)
         run = _new_run(config, name, fabric)  # what the user gave has passed: not before now is anything written
         trainer = Trainer(config, fabric, run, data)
-        if weights is not None:
-            taken, all_own = trainer.load_weights(weights)
-            progress.say(f"{taken} of {all_own} tensors start from {config.train.init}")
+        if transfer is not None:
+            trainer.take_over(transfer)
+            for line in transfer.report:
+                progress.say(line)
         return trainer.fit(progress)
 
 
@@ -97,7 +100,7 @@ def resume(path: Path) -> TrainResult:
         config = TrainConfig.model_validate(checkpoint.meta.get("config"))
     except ValidationError as error:
         raise InputError(f"{run.last}: cannot be resumed: it holds no config that this fusedet can use") from error
-    sets = _load_sets(config)
+    sets = load_sets(config.data)
     _check_same_data(checkpoint, run, sets[0])
     fabric = _build_fabric(config)
     with TrainingProgress(config.train.epochs, fabric.is_global_zero) as progress:
@@ -136,6 +139,7 @@ class Trainer:
         torch.manual_seed(config.train.seed)
         net = build_detector(config.model)
         net.head.detach_one_to_one = config.loss.detach_one_to_one
+        freeze(net, config.train.freeze)
         if config.train.channels_last:
             net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = ModelEma(net.to(self.fabric.device), self._ema_decay())
@@ -151,13 +155,10 @@ class Trainer:
         """Of the whole training."""
         return self.config.train.epochs
 
-    def load_weights(self, weights: dict[str, Tensor]) -> tuple[int, int]:
-        """Starts from other weights: all that have a place here by name and shape. Says how many of how many have."""
-        own = self._raw_net().state_dict()
-        usable = {key: value for key, value in weights.items() if key in own and value.shape == own[key].shape}
-        self._raw_net().load_state_dict(usable, strict=False)
+    def take_over(self, transfer: Transfer) -> None:
+        """Starts from what another training learned."""
+        transfer.apply(self._raw_net())
         self.ema.net.load_state_dict(self._raw_net().state_dict())
-        return len(usable), len(own)
 
     def load(self, checkpoint: Checkpoint) -> None:
         """Takes up the state of :meth:`save`."""
@@ -218,6 +219,7 @@ class Trainer:
         batches = self.loader.epoch(self.epoch, mosaic, skipped)
         progress.begin("epoch", self.epoch + 1, len(self.loader), skipped)
         self.net.train()
+        hold_frozen(self._raw_net(), config.train.freeze)
         sums: dict[str, Tensor] = {}
         images, rate = 0, 0.0
         for batch in batches:
@@ -257,7 +259,8 @@ class Trainer:
         points, strides = (x.to(self.fabric.device) for x in anchor_points((images.shape[2], images.shape[3]), STRIDES))
         due = (self.batches_done + 1) % config.train.accumulate == 0 or self.batches_done + 1 == len(self.loader)
         with self.fabric.no_backward_sync(self.net, enabled=not due):
-            total, parts = detection_loss(self.net(images), points, strides, boxes, labels, config.loss)
+            weights = batch.weights.to(self.fabric.device) if config.loss.soft_labels else None
+            total, parts = detection_loss(self.net(images), points, strides, boxes, labels, config.loss, weights)
             self.fabric.backward(total / config.train.accumulate)
         if due:
             progress = self.epoch + self.batches_done / len(self.loader)
@@ -350,18 +353,6 @@ class Trainer:
         }
 
 
-def _load_sets(config: TrainConfig) -> tuple[CocoDataset, CocoDataset]:
-    data = config.data
-    paths = (data.train_annotations, data.train_images, data.val_annotations, data.val_images)
-    if any(path is None for path in paths):
-        raise InputError("no data: give data.root=DIR, which holds images/ and annotations/{train,val}.json")
-    train_annotations, train_images, val_annotations, val_images = (Path(str(path)) for path in paths)
-    train_set = load_coco(train_annotations, train_images, require_boxes=True)
-    val_set = load_coco(val_annotations, val_images)
-    check_same_categories(train_set, val_set)
-    return train_set, val_set
-
-
 def _new_run(config: TrainConfig, name: str, fabric: Fabric) -> RunFolder:
     """Made by the first process, known to all."""
     run: RunFolder | None = None
@@ -376,9 +367,10 @@ def _new_run(config: TrainConfig, name: str, fabric: Fabric) -> RunFolder:
 def _read_images(
     config: TrainConfig, train_set: CocoDataset, val_set: CocoDataset, fabric: Fabric, progress: TrainingProgress
 ) -> TrainingData:
+    objects, regions = count_objects(train_set)
     progress.say(
-        f"{len(train_set.samples)} images to learn from, {len(val_set.samples)} to grade on, "
-        f"{len(train_set.names)} classes"
+        f"{len(train_set.samples)} images with {objects} objects to learn from, {len(val_set.samples)} to grade on, "
+        f"{len(train_set.names)} classes" + (f"; {regions} regions to ignore" if regions else "")
     )
     loader = build_train_loader(
         train_set,
@@ -418,10 +410,6 @@ def _with_classes(config: TrainConfig, dataset: CocoDataset) -> TrainConfig:
     if wanted is not None and wanted != there:
         raise InputError(f"model.classes is {wanted}, but {dataset.source} has {there}: {', '.join(dataset.names)}")
     return config.model_copy(update={"model": config.model.model_copy(update={"classes": there})})
-
-
-def _initial_weights(config: TrainConfig) -> dict[str, Tensor] | None:
-    return load_checkpoint(config.train.init).state["ema"] if config.train.init else None
 
 
 def _build_fabric(config: TrainConfig) -> Fabric:

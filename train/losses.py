@@ -30,7 +30,13 @@ class BranchLoss(NamedTuple):
 
 
 def detection_loss(
-    predictions: Predictions, points: Tensor, strides: Tensor, boxes: Tensor, labels: Tensor, config: LossConfig
+    predictions: Predictions,
+    points: Tensor,
+    strides: Tensor,
+    boxes: Tensor,
+    labels: Tensor,
+    config: LossConfig,
+    weights: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss of a batch, averaged over its objects.
 
@@ -40,18 +46,21 @@ def detection_loss(
         strides: ``[A]``.
         boxes: ``[B, M, 4]`` xyxy in pixels.
         labels: ``[B, M]``; negative ones are padding or crowd regions.
-        config: weights and settings.
+        config: weights of the losses, and settings.
+        weights: ``[B, M]`` in 0..1, of the objects: the quality that a point learns is lowered to this part of it, and
+            so is the pull on its box. Left out, every object counts in full.
 
     Returns:
         The scalar to minimise, and its parts by name, detached.
     """
-    targets = (points, strides, boxes, labels)
-    many = branch_loss(predictions.one_to_many, *targets, config, Matching(config.topk, config.alpha, config.beta))
+    targets = (points, strides, boxes, labels, config)
+    matching = Matching(config.topk, config.alpha, config.beta)
+    many = branch_loss(predictions.one_to_many, *targets, matching, weights)
     # The branches share their boxes, which the one-to-many branch trains: the other one learns which of them to keep.
     # Its own score weighs more in the matching: of boxes that overlap equally well the one it prefers already wins,
     # or the choice would hang on noise, which cannot be learned.
     single = Matching(1, config.one_to_one_alpha, config.one_to_one_beta)
-    one = config.one_to_one * branch_loss(predictions.one_to_one, *targets, config, single).cls
+    one = config.one_to_one * branch_loss(predictions.one_to_one, *targets, single, weights).cls
     total = many.total + one
     parts = {"loss": total, "cls": many.cls, "box": many.box, "l1": many.l1, "one_to_one": one}
     return total, {name: value.detach() for name, value in parts.items()}
@@ -65,6 +74,7 @@ def branch_loss(
     labels: Tensor,
     config: LossConfig,
     matching: Matching,
+    weights: Tensor | None = None,
 ) -> BranchLoss:
     """The loss of one branch; shapes as in :func:`detection_loss`."""
     # Overlaps are differences of large numbers: half precision would lose them.
@@ -79,6 +89,9 @@ def branch_loss(
         matching,
     )
     weight_sum = assignment.quality.sum().clamp(min=1)
+    if weights is not None:  # not in the sum above: unsure objects would make all else, background too, weigh more
+        sureness = weights.gather(1, assignment.objects)  # [B, A]
+        assignment = assignment._replace(quality=assignment.quality * sureness)
     cls = config.cls * _class_loss(logits, labels, assignment, config.label_smoothing) / weight_sum
 
     positive, quality = assignment.positive, assignment.quality[assignment.positive]

@@ -11,9 +11,13 @@ __all__ = ["build_optimizer", "learning_rate_factor", "set_learning_rate"]
 
 
 def build_optimizer(net: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
-    """SGD or AdamW in which only kernels decay: BatchNorm's scales and all biases are left alone."""
-    kernels = [p for p in net.parameters() if p.ndim > 1]
-    others = [p for p in net.parameters() if p.ndim <= 1]
+    """SGD or AdamW in which only kernels decay: BatchNorm's scales and all biases are left alone.
+
+    Frozen parameters, which ask for no gradient, are left out.
+    """
+    trained = [p for p in net.parameters() if p.requires_grad]
+    kernels = [p for p in trained if p.ndim > 1]
+    others = [p for p in trained if p.ndim <= 1]
     groups = [
         {"params": kernels, "weight_decay": config.weight_decay},
         {"params": others, "weight_decay": 0.0},

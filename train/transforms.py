@@ -5,7 +5,7 @@ result. Matrices map continuous coordinates: pixel ``i`` covers ``i`` to ``i + 1
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -50,11 +50,13 @@ class Example:
         image: uint8 BGR ``[H, W, 3]``.
         boxes_xyxy: float32 ``[N, 4]`` in pixels of the image.
         labels: int64 ``[N]``: class indices, or :data:`CROWD` for a region to ignore.
+        weights: float32 ``[N]`` in 0..1: how sure it is that the object is there.
     """
 
     image: NDArray[np.uint8]
     boxes_xyxy: NDArray[np.float32]
     labels: NDArray[np.int64]
+    weights: NDArray[np.float32]
 
 
 class Examples(Protocol):
@@ -68,7 +70,7 @@ class Examples(Protocol):
 def letterbox_example(example: Example, size_hw: tuple[int, int]) -> Example:
     """The runtime's own letterbox: what the network sees on the board."""
     canvas, place = letterbox(example.image, size_hw, PAD_VALUE)
-    return Example(canvas, *_visible(place.to_input(example.boxes_xyxy), example.labels, size_hw))
+    return _seen(canvas, [example], [place.to_input(example.boxes_xyxy)])
 
 
 def letterbox_place(shape_hw: tuple[int, int], size_hw: tuple[int, int]) -> Matrix:
@@ -122,13 +124,10 @@ def paste(examples: Sequence[Example], matrices: Sequence[Matrix], size_hw: tupl
     (:data:`MIN_VISIBLE`, :data:`MIN_SIDE`); regions to ignore stay while any part of them is in the picture.
     """
     canvas = np.full((*size_hw, 3), PAD_VALUE, np.uint8)
-    boxes, labels = [], []
     for example, matrix in zip(examples, matrices, strict=True):
         _warp_onto(canvas, example.image, matrix)
-        moved, kept = _visible(transform_boxes(example.boxes_xyxy, matrix), example.labels, size_hw)
-        boxes.append(moved)
-        labels.append(kept)
-    return Example(canvas, np.concatenate(boxes), np.concatenate(labels))
+    boxes = [transform_boxes(e.boxes_xyxy, matrix) for e, matrix in zip(examples, matrices, strict=True)]
+    return _seen(canvas, examples, boxes)
 
 
 def transform_boxes(boxes_xyxy: NDArray[np.float32], matrix: Matrix) -> NDArray[np.float32]:
@@ -164,6 +163,7 @@ def mixup(first: Example, second: Example, rng: np.random.Generator) -> Example:
         np.asarray(blend, np.uint8),
         np.concatenate([first.boxes_xyxy, second.boxes_xyxy]),
         np.concatenate([first.labels, second.labels]),
+        np.concatenate([first.weights, second.weights]),
     )
 
 
@@ -189,7 +189,7 @@ def augment(
     if mosaic and rng.uniform() < config.mixup:
         partner = int(rng.integers(len(examples)))
         example = mixup(example, _scene(examples, partner, size_hw, config, mosaic, rng), rng)
-    return Example(random_hsv(example.image, config, rng), example.boxes_xyxy, example.labels)
+    return replace(example, image=random_hsv(example.image, config, rng))
 
 
 def _scene(
@@ -228,16 +228,23 @@ def _zoom_and_shift(zoom: float, left: float, top: float) -> Matrix:
     return np.array([[zoom, 0, left], [0, zoom, top], [0, 0, 1]])
 
 
-def _visible(
-    boxes: NDArray[np.float32], labels: NDArray[np.int64], size_hw: tuple[int, int]
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Boxes clipped to the picture, and the labels of those that stay."""
+def _seen(canvas: NDArray[np.uint8], examples: Sequence[Example], moved: Sequence[NDArray[np.float32]]) -> Example:
+    """A picture with the objects of some examples, whose boxes moved: clipped to the picture, or gone with too little.
+
+    Args:
+        canvas: the picture.
+        examples: whose objects are in it.
+        moved: the boxes of each example in pixels of the picture.
+    """
+    size_hw = canvas.shape[:2]
+    boxes, labels = np.concatenate(moved), np.concatenate([example.labels for example in examples])
+    weights = np.concatenate([example.weights for example in examples])
     clipped = boxes.clip(0, (size_hw[1], size_hw[0], size_hw[1], size_hw[0])).astype(np.float32)
     sides = clipped[:, 2:] - clipped[:, :2]
     part = sides.prod(1) / np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(1), 1e-9)
     is_object = (part >= MIN_VISIBLE) & (sides >= MIN_SIDE).all(1)
     keep = np.where(labels == CROWD, (sides > 0).all(1), is_object)
-    return clipped[keep], labels[keep]
+    return Example(canvas, clipped[keep], labels[keep], weights[keep])
 
 
 def _warp_onto(canvas: NDArray[np.uint8], image: NDArray[np.uint8], matrix: Matrix) -> None:

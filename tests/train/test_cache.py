@@ -11,7 +11,7 @@ from fusedet.train import cache
 from fusedet.train.cache import CacheMode, ImageStore, load_at_size, load_image, map_ahead, training_size
 from fusedet.train.coco import CocoDataset, Sample
 
-NOTHING = (np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, np.bool_), np.zeros(0, np.float32))
+NOTHING = (np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, np.bool_), *[np.zeros(0, np.float32)] * 2)
 
 
 def sample(path: Path, width: int, height: int) -> Sample:

@@ -54,20 +54,24 @@ def ids(batches: list[Batch]) -> list[int]:
     return [int(i) for batch in batches for i in batch.image_ids]
 
 
+NO_OBJECTS = (np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, np.float32))
+
+
 def test_collate_pads_to_the_picture_with_the_most_objects() -> None:
     image = np.zeros((32, 64, 3), np.uint8)
-    two = Example(image, np.array([[1, 2, 3, 4], [5, 6, 7, 8]], np.float32), np.array([3, CROWD]))
-    none = Example(image + 1, np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
+    two = Example(image, np.float32([[1, 2, 3, 4], [5, 6, 7, 8]]), np.array([3, CROWD]), np.float32([0.25, 0.5]))
+    none = Example(image + 1, *NO_OBJECTS)
     batch = collate([two, none], [11, 12])
     assert batch.images.shape == (2, 32, 64, 3)
     assert batch.labels.tolist() == [[3, CROWD], [PADDING, PADDING]]
     assert batch.boxes.tolist() == [[[1, 2, 3, 4], [5, 6, 7, 8]], [[0] * 4] * 2]
     assert batch.image_ids.tolist() == [11, 12]
-    assert [tensor.dtype for tensor in batch] == [torch.uint8, torch.float32, torch.int64, torch.int64]
+    assert batch.weights.tolist() == [[0.25, 0.5], [0, 0]]
+    assert [tensor.dtype for tensor in batch] == [torch.uint8, torch.float32, torch.int64, torch.int64, torch.float32]
 
 
 def test_a_batch_without_any_object_has_one_row_of_padding() -> None:
-    none = Example(np.zeros((32, 32, 3), np.uint8), np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
+    none = Example(np.zeros((32, 32, 3), np.uint8), *NO_OBJECTS)
     batch = collate([none, none], [1, 2])
     assert batch.boxes.shape == (2, 1, 4)
     assert batch.labels.tolist() == [[PADDING], [PADDING]]

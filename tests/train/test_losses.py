@@ -14,12 +14,11 @@ POINTS, STRIDES = anchor_points((32, 32), (8, 16, 32))
 CONFIG = LossConfig(box=1.0, cls=1.0, l1=1.0, iou="giou")
 
 
-def loss(logits, distances, boxes, labels, config=CONFIG, topk=1):
+def loss(logits, distances, boxes, labels, config=CONFIG, topk=1, weights=None):
     output = BranchOutput(logits, distances)
-    boxes = torch.tensor(boxes, dtype=torch.float).reshape(1, -1, 4)
-    return branch_loss(
-        output, POINTS, STRIDES, boxes, torch.tensor(labels).reshape(1, -1), config, Matching(topk, 0.5, 6.0)
-    )
+    boxes, labels = torch.tensor(boxes, dtype=torch.float).reshape(1, -1, 4), torch.tensor(labels).reshape(1, -1)
+    weights = None if weights is None else torch.tensor([weights])
+    return branch_loss(output, POINTS, STRIDES, boxes, labels, config, Matching(topk, 0.5, 6.0), weights)
 
 
 def value(tensor):
@@ -103,3 +102,39 @@ def test_label_smoothing_lowers_the_target():
     sharp = loss(logits, distances, [[8, 8, 24, 24]], [0])
     smooth = loss(logits, distances, [[8, 8, 24, 24]], [0], CONFIG.model_copy(update={"label_smoothing": 0.2}))
     assert value(smooth.cls) > value(sharp.cls)
+
+
+def shifted_box():
+    """As in the case by hand: an IoU of 0.6 with the object, and certain that there is nothing elsewhere."""
+    logits, distances = nothing_yet()
+    with torch.no_grad():
+        logits[:] = -30.0
+        logits[0, 0, 20] = 30.0
+        distances[0, :, :20] = 0
+        distances[0, :, 20] = torch.tensor([0.125, 0.25, 0.375, 0.25])
+    return logits, distances
+
+
+def test_an_unsure_label_asks_for_a_lower_score_and_pulls_less():
+    """All terms are sums over the sum of qualities, at least 1: at a weight of 1/2 the box pulls half as much."""
+    object_ = ([[8, 8, 24, 24]], [0])
+    sure, half = (loss(*shifted_box(), *object_, weights=[weight]) for weight in (1.0, 0.5))
+    plain = loss(*shifted_box(), *object_)
+    assert [value(part) for part in sure] == [value(part) for part in plain]
+    assert value(half.box) == pytest.approx(value(sure.box) / 2, rel=1e-5)
+    assert value(half.l1) == pytest.approx(value(sure.l1) / 2, rel=1e-5)
+    iou = 12 * 16 / (2 * 256 - 12 * 16)
+    assert value(half.cls) == pytest.approx(30 * (1 - iou / 2), rel=1e-3)
+
+
+def test_weights_are_those_of_the_own_object():
+    """Two objects at two points: only the unsure one's point learns less."""
+    logits, distances = nothing_yet()
+    boxes, labels = [[0, 0, 8, 8], [24, 24, 32, 32]], [0, 1]
+    result = loss(logits, distances, boxes, labels, weights=[0.0, 1.0])
+    result.total.backward()
+    first, last = 0, 15  # points of stride 8 in the middle of each object
+    assert (distances.grad[0, :, first] == 0).all()
+    assert (distances.grad[0, :, last] != 0).any()
+    assert logits.grad[0, 0, first] == logits.grad[0, 1, first] > 0, "an object of no weight is background"
+    assert logits.grad[0, 1, last] < logits.grad[0, 0, last], "the other one raises the score of its class"

@@ -27,6 +27,7 @@ def sample(image_id: int, boxes, labels, crowd=None) -> Sample:
         labels=np.array(labels, np.int64),
         crowd=np.zeros(len(boxes), bool) if crowd is None else np.array(crowd),
         areas=sides.prod(1),
+        scores=np.ones(len(boxes), np.float32),
     )
 
 

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -29,14 +30,15 @@ STILL = AugmentConfig(mosaic=0, flip=0, hue=0, saturation=0, value=0, translate=
 
 def example(boxes: list[list[float]], labels: list[int], size_hw: tuple[int, int] = (100, 100)) -> Example:
     image = np.random.default_rng(0).integers(0, 256, (*size_hw, 3), np.uint8)
-    return Example(image, np.array(boxes, np.float32).reshape(-1, 4), np.array(labels, np.int64))
+    weights = np.linspace(0.5, 1, len(labels), dtype=np.float32)
+    return Example(image, np.array(boxes, np.float32).reshape(-1, 4), np.array(labels, np.int64), weights)
 
 
 def with_rectangle(size_hw: tuple[int, int], box: tuple[int, int, int, int]) -> Example:
     """Black, with one white filled rectangle, which is the object."""
     image = np.zeros((*size_hw, 3), np.uint8)
     image[box[1] : box[3], box[0] : box[2]] = 255
-    return Example(image, np.array([box], np.float32), np.zeros(1, np.int64))
+    return Example(image, np.array([box], np.float32), np.zeros(1, np.int64), np.ones(1, np.float32))
 
 
 def bright_box(image: NDArray[np.uint8]) -> tuple[int, int, int, int]:
@@ -151,7 +153,7 @@ def test_mosaic_puts_four_pictures_around_a_point(size: tuple[int, int]) -> None
 
 
 def test_tiles_of_a_mosaic_leave_no_gap_between_them() -> None:
-    white = Example(np.full((90, 120, 3), 255, np.uint8), np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
+    white = replace(example([], []), image=np.full((90, 120, 3), 255, np.uint8))
     for seed in range(20):
         places = mosaic_places([(90, 120)] * 4, (90, 120), np.random.default_rng(seed))
         image = paste([white] * 4, places, (90, 120)).image
@@ -223,12 +225,29 @@ def test_hsv_scales_the_brightness_and_leaves_its_input_alone() -> None:
 
 def test_mixup_blends_and_keeps_all_objects() -> None:
     first, second = example([[0, 0, 10, 10]], [1]), example([[5, 5, 50, 50], [1, 1, 9, 9]], [2, CROWD])
-    black = Example(np.zeros((100, 100, 3), np.uint8), first.boxes_xyxy, first.labels)
-    white = Example(np.full((100, 100, 3), 255, np.uint8), second.boxes_xyxy, second.labels)
+    black = replace(first, image=np.zeros((100, 100, 3), np.uint8))
+    white = replace(second, image=np.full((100, 100, 3), 255, np.uint8))
     result = mixup(black, white, np.random.default_rng(0))
     assert 70 < result.image.mean() < 185
     np.testing.assert_array_equal(result.labels, [1, 2, CROWD])
     np.testing.assert_array_equal(result.boxes_xyxy, np.concatenate([first.boxes_xyxy, second.boxes_xyxy]))
+    np.testing.assert_array_equal(result.weights, [0.5, 0.5, 1])
+
+
+@pytest.mark.parametrize("mosaic", [True, False])
+def test_weights_go_with_their_objects(mosaic: bool) -> None:
+    """Each object's weight tells its label, through every variation and whatever is left out."""
+    boxes = [[5, 5, 30, 30], [60, 60, 95, 95], [0, 50, 20, 99]]
+    examples = [example(boxes, [3 * i, 3 * i + 1, 3 * i + 2]) for i in range(4)]
+    examples = [replace(one, weights=one.labels.astype(np.float32)) for one in examples]
+    config = AugmentConfig(mixup=0.5, rotate=20)
+    seen = set()
+    for seed in range(20):
+        result = augment(examples, seed % 4, (96, 96), config, mosaic, np.random.default_rng(seed))
+        np.testing.assert_array_equal(result.weights, result.labels)
+        assert result.weights.dtype == np.float32
+        seen.update(result.labels.tolist())
+    assert seen == set(range(12))
 
 
 @pytest.mark.parametrize("size", [(96, 96), (64, 128)])
@@ -257,10 +276,7 @@ def test_augment_keeps_its_promises(size: tuple[int, int], mosaic: bool) -> None
 
 def test_a_mosaic_shows_several_pictures() -> None:
     config = STILL.model_copy(update={"mosaic": 1.0})
-    plain = [
-        Example(np.full((64, 64, 3), 20 * i, np.uint8), np.array([[0, 0, 64, 64]], np.float32), np.array([i]))
-        for i in range(8)
-    ]
+    plain = [replace(example([[0, 0, 64, 64]], [i]), image=np.full((64, 64, 3), 20 * i, np.uint8)) for i in range(8)]
     shown = [
         set(augment(plain, 3, (64, 64), config, True, np.random.default_rng(s)).labels.tolist()) for s in range(20)
     ]
