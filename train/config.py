@@ -121,7 +121,7 @@ class OptimConfig(StrictModel):
     """Optimiser and its schedule."""
 
     name: Literal["sgd", "adamw"] = "adamw"
-    lr: float = Field(0.002, gt=0, description="peak learning rate")
+    lr: float = Field(0.004, gt=0, description="peak learning rate")
     final_lr: float = Field(0.02, gt=0, le=1, description="last learning rate over the peak")
     momentum: float = Field(0.9, ge=0, lt=1, description="SGD's momentum, AdamW's beta1")
     weight_decay: float = Field(0.05, ge=0)
