@@ -1,6 +1,6 @@
 """Accuracy over latency, as a picture: a panel for each data set and one for their mean."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from benchmarks.accuracy_report import Row
+from benchmarks.accuracy_report import MEAN, Row
 
 OURS, THEIRS = "#0b7a75", "#c8553d"
 NMS_FREE = "nms-free"
@@ -21,34 +21,66 @@ def draw_pareto(rows: Sequence[Row], path: Path, title: str) -> None:
     the seeds.
     """
     panels = list(dict.fromkeys(row.data for row in rows))
-    figure = Figure(figsize=(1 + 3.4 * len(panels), 4.4), layout="constrained")
+    figure = Figure(figsize=(1.6 + 3.6 * len(panels), 4.6), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(f"AP50-95 on the validation images over latency, {title}", fontsize=11)
-    for axes, data in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+    figure.suptitle(title, fontsize=11)
+    grid = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, data in zip(grid, panels, strict=True):
         draw_panel(axes, [row for row in rows if row.data == data])
-        axes.set_title(data, fontsize=10)
-    figure.legend(handles=_legend(), loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+        axes.set_title("mean of the data sets" if data == MEAN else data, fontsize=10)
+    grid[0].set_ylabel("AP50-95 on the validation images", fontsize=8)
+    columns = 4 if len(panels) > 1 else 2
+    figure.legend(handles=_legend(), loc="outside lower center", ncols=columns, fontsize=8, frameon=False)
     figure.savefig(path, dpi=130)
 
 
 def draw_panel(axes: Axes, rows: Sequence[Row]) -> None:
     """One data set."""
-    for color, group in ((OURS, [r for r in rows if not r.is_peer]), (THEIRS, [r for r in rows if r.is_peer])):
-        for row in group:
-            _draw_mark(axes, row, color)
-        for model in {row.model for row in group}:
-            _draw_label(axes, [row for row in group if row.model == model], color)
-    ours = sorted((row.ms_min, row.mean("ap")) for row in rows if not row.is_peer and row.head == NMS_FREE)
-    axes.plot([x for x, _ in ours], [y for _, y in ours], color=OURS, linewidth=1, alpha=0.6, zorder=1)
-    axes.set_xlim(left=0)
-    axes.margins(x=0.18, y=0.12)
+    ours, theirs = [row for row in rows if not row.is_peer], [row for row in rows if row.is_peer]
+    for row in rows:
+        _draw_mark(axes, row)
+    line = sorted((row.ms_min, row.mean("ap")) for row in ours if row.head == NMS_FREE)
+    axes.plot([x for x, _ in line], [y for _, y in line], color=OURS, linewidth=1, alpha=0.6, zorder=1)
+    axes.margins(y=0.12)
+    axes.set_xlim(0, 1.32 * max(row.ms_min for row in rows))
+    for name, row in _lowest(ours).items():
+        place = (row.ms_min, row.mean("ap"))
+        axes.annotate(name, place, (6, -9), textcoords="offset points", fontsize=8, color=OURS)
+    _draw_names_at_the_right(axes, _lowest(theirs))
     axes.set_xlabel("ms, one thread", fontsize=8)
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.25)
 
 
-def _draw_mark(axes: Axes, row: Row, color: str) -> None:
+def _lowest(rows: Sequence[Row]) -> dict[str, Row]:
+    """Of each model the mark with the lowest AP, the lowest of all first."""
+    lowest: dict[str, Row] = {}
+    for row in sorted(rows, key=lambda row: row.mean("ap")):
+        lowest.setdefault(row.model, row)
+    return lowest
+
+
+def _draw_names_at_the_right(axes: Axes, marks: Mapping[str, Row]) -> None:
+    """Networks of like speed would write over each other: their names stand in a column, far enough apart to read."""
+    bottom, top = axes.get_ylim()
+    apart, y = (top - bottom) * 0.055, bottom
+    for name, row in marks.items():
+        y = max(row.mean("ap"), y + apart)
+        axes.annotate(
+            name,
+            (row.ms_min, row.mean("ap")),
+            (0.985 * axes.get_xlim()[1], y),
+            ha="right",
+            va="center",
+            fontsize=8,
+            color=THEIRS,
+            arrowprops={"arrowstyle": "-", "color": THEIRS, "linewidth": 0.5, "shrinkA": 1, "shrinkB": 4},
+        )
+
+
+def _draw_mark(axes: Axes, row: Row) -> None:
     values, y = row.values("ap"), row.mean("ap")
+    color = THEIRS if row.is_peer else OURS
     face = color if row.head == NMS_FREE else "white"
     axes.errorbar(
         row.ms_min,
@@ -63,29 +95,13 @@ def _draw_mark(axes: Axes, row: Row, color: str) -> None:
     )
 
 
-def _draw_label(axes: Axes, rows: Sequence[Row], color: str) -> None:
-    """The model's name, below the lowest of its marks."""
-    lowest = min(rows, key=lambda row: row.mean("ap"))
-    bottom = min(lowest.values("ap"))
-    axes.annotate(
-        lowest.model,
-        (lowest.ms_min, bottom),
-        xytext=(0, -7),
-        textcoords="offset points",
-        ha="center",
-        va="top",
-        fontsize=8,
-        color=color,
-    )
-
-
 def _legend() -> list[Line2D]:
     def mark(label: str, color: str, marker: str, face: str) -> Line2D:
         return Line2D([], [], linestyle="", marker=marker, color=color, markerfacecolor=face, label=label)
 
     return [
-        mark("fusedet", OURS, "o", OURS),
-        mark("fusedet, NMS branch", OURS, "o", "white"),
+        mark("fusedet, NMS-free", OURS, "o", OURS),
+        mark("fusedet, needs NMS (not timed)", OURS, "o", "white"),
         mark("Ultralytics, NMS-free", THEIRS, "s", THEIRS),
         mark("Ultralytics, needs NMS (not timed)", THEIRS, "s", "white"),
     ]
