@@ -206,7 +206,9 @@ def draw(results: Results, path: Path) -> None:
     axes = figure.subplots()
     scatter = _scatter(results) * math.sqrt(2)  # a difference of two trainings varies as both do
     if not math.isnan(scatter):
-        axes.axvspan(-scatter, scatter, color="0.9", lw=0, label="between two seeds of it (standard deviation)")
+        axes.axvspan(
+            -scatter, scatter, color="0.9", lw=0, label=f"two seeds of {results.baseline.name} (standard deviation)"
+        )
     axes.axvline(0, color="0.4", lw=1)
     for color, name in zip(_COLORS * len(data), data, strict=False):
         dots = [(value, y) for y, (_, pairs) in enumerate(rows) for where, value in pairs if where == name]

@@ -301,7 +301,11 @@ def run_command(name: str, main: Callable[[], int]) -> int:
 
 def facts() -> dict[str, str]:
     """Machine and versions, as far as a result depends on them."""
-    found = {"system": platform.platform(), "cores": str(os.cpu_count()), "python": platform.python_version()}
+    found = {
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": str(os.cpu_count()),
+        "python": platform.python_version(),
+    }
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
