@@ -1,6 +1,7 @@
 """Training curves."""
 
 from pathlib import Path
+from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -40,7 +41,7 @@ def _plot(axes: Axes, rows: list[dict[str, float]], key: str, label: str, style:
         axes.plot(*zip(*points, strict=True), style, label=label, marker="." if len(points) == 1 else None)
 
 
-def _finish(axes: Axes, title: str, legend: str | None = None) -> None:
+def _finish(axes: Axes, title: str, legend: Literal["upper left", "upper right"] | None = None) -> None:
     """Title, axis and, at ``legend``, where curves that get better do not come, the legend."""
     axes.set_title(title)
     axes.set_xlabel("epoch")
