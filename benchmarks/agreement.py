@@ -46,7 +46,7 @@ def agreements(net: DetectorNet, result: ExportResult, pictures: Pictures) -> It
     # All that the network gives: a threshold here could part two scores that differ in the last digit.
     settings = EvalConfig(score_threshold=0.0)
     in_torch = TorchDetector(net, contract.names, settings)
-    on_board = Detector(result.fused, score_threshold=0.0, max_detections=settings.max_detections)
+    on_board = Detector(result.fused, score_threshold=0.0, max_detections=settings.max_detections, one_label=False)
     found = [find(predictor, pictures) for predictor in (in_torch, on_board)]
     yield compare(("torch", "Detector"), *found, contract, LIMITS)
 
