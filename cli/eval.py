@@ -32,7 +32,11 @@ _TITLES = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.add_argument(
-        "model", metavar="MODEL", type=Path, help="checkpoint, run folder with best.pt in it, or exported file"
+        "model",
+        metavar="MODEL",
+        type=Path,
+        help="checkpoint, run folder with best.pt in it, exported file, or an ONNX file of DEIMv2, PicoDet, YOLOX or "
+        "Ultralytics",
     )
     parser.add_argument(
         "--data",

@@ -29,15 +29,16 @@ class Command(NamedTuple):
     @staticmethod
     def module(name: str) -> str:
         """Where the command called ``name`` lives."""
-        return f"fusedet.cli.{name}"
+        return f"fusedet.cli.{name.replace(' ', '_')}"
 
 
-#: Name of each command -> what it does and the extras to install for it.
+#: Name of each command, one word or two -> what it does and the extras to install for it.
 COMMANDS = {
     "demo": Command("train a small detector on drawn pictures, export it and run it", "demo,desktop"),
     "train": Command("train a network on your COCO-format data", "train,desktop"),
     "eval": Command("grade a checkpoint or an exported file on annotated images", "train,desktop"),
     "export": Command("turn a checkpoint into an ONNX file, and prove that both agree", "export,desktop"),
+    "data label": Command("let a detector label pictures for a training", "train,desktop"),
     "detect": Command("run an exported file on pictures, a video or a camera", "desktop"),
     "info": Command("say what a checkpoint or an exported file is", "export"),
     "schema": Command("write the JSON schema with which an editor checks configs", "train"),
@@ -86,11 +87,16 @@ def _run(arguments: list[str]) -> int:
 
         print(f"fusedet {version('fusedet')}")
         return 0
+    if any(command.startswith(f"{name} ") for command in COMMANDS):
+        name = " ".join(arguments[:2])
+        if name.endswith((" -h", " --help")):
+            print(_overview(only=arguments[0]))
+            return 0
     if name not in COMMANDS:
         return _fail(_unknown(name))
     try:
         # Intermixed: options may stand between positional arguments, as in `train nano --resume run train.epochs=5`.
-        args = build_parser(name).parse_intermixed_args(arguments[1:])
+        args = build_parser(name).parse_intermixed_args(arguments[len(name.split()) :])
         return int(args.run(args))
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
@@ -111,9 +117,11 @@ def build_parser(name: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _overview() -> str:
-    width = max(map(len, COMMANDS))
-    lines = (f"  {name:<{width}}  {command.help}" for name, command in COMMANDS.items())
+def _overview(only: str = "") -> str:
+    """The commands, or those whose first word is ``only``."""
+    commands = {name: command for name, command in COMMANDS.items() if not only or name.startswith(f"{only} ")}
+    width = max(map(len, commands))
+    lines = (f"  {name:<{width}}  {command.help}" for name, command in commands.items())
     return "\n".join(
         (
             "usage: fusedet COMMAND ...",

@@ -42,7 +42,9 @@ def check(line: str) -> None:
         InputError: a preset, a key or a value of a training is wrong.
         SystemExit: argparse refuses an argument.
     """
-    name, *arguments = shlex.split(line, comments=True)[1:]
+    words = shlex.split(line, comments=True)[1:]
+    length = 2 if " ".join(words[:2]) in COMMANDS else 1
+    name, arguments = " ".join(words[:length]), words[length:]
     if name.startswith("-"):
         assert name in ("--help", "--version"), line
         return

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 import numpy as np
+import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
 
@@ -15,6 +16,7 @@ from fusedet.deploy.detections import Detections
 from fusedet.deploy.detector import Detector
 from fusedet.deploy.postprocess import decode_outputs
 from fusedet.deploy.preprocess import letterbox, to_blob
+from fusedet.deploy.session import open_session
 from fusedet.model.checkpoint import load_detector
 from fusedet.model.detector import STRIDES, DetectorNet
 from fusedet.model.inference import InferenceGraph
@@ -22,8 +24,9 @@ from fusedet.train.coco import CocoDataset, Sample, load_coco
 from fusedet.train.config import EvalConfig
 from fusedet.train.dataset import iterate_images
 from fusedet.train.metrics import Metrics, grade
+from fusedet.train.teachers import open_foreign
 
-__all__ = ["Predictor", "TorchDetector", "evaluate", "evaluate_model"]
+__all__ = ["Predictor", "TorchDetector", "evaluate", "evaluate_model", "load_predictor"]
 
 _T = TypeVar("_T")
 
@@ -131,7 +134,8 @@ def evaluate_model(
     """Grades a checkpoint (``.pt``) or an exported file (``.onnx``) on COCO annotations.
 
     Args:
-        model: the file. An exported file decides itself whether NMS follows; ``config.nms`` chooses for a checkpoint.
+        model: the file, or one of another project (:mod:`fusedet.train.teachers`). An exported file decides itself
+            whether NMS follows; ``config.nms`` chooses for a checkpoint.
         annotations: COCO JSON.
         images: folder that its file names are relative to.
         config: thresholds and batch size.
@@ -146,16 +150,24 @@ def evaluate_model(
 
 
 def load_predictor(model: Path, config: EvalConfig) -> Predictor:
-    """A checkpoint or an exported file, ready to find objects.
+    """A checkpoint, an exported file, or an ONNX file of another project, ready to find objects.
 
     Raises:
         InputError: the file cannot be used.
     """
     if model.suffix == ".onnx":
         score, count = config.score_threshold, config.max_detections
+        session = open_session(model)
+        if not _is_exported(session):
+            return open_foreign(session, model, score_threshold=score, max_detections=count)
         return Detector(model, score_threshold=score, max_detections=count, one_label=False)
     net, meta = load_detector(model)
     return TorchDetector(net, meta["names"], config)
+
+
+def _is_exported(session: ort.InferenceSession) -> bool:
+    """Whether ``fusedet export`` wrote the file."""
+    return any(key.startswith("fusedet.") for key in session.get_modelmeta().custom_metadata_map)
 
 
 def _some(names: Sequence[str], count: int = 5) -> str:

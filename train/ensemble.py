@@ -1,0 +1,90 @@
+"""Several detectors as one, by weighted boxes fusion (Solovyev et al., 2021).
+
+Boxes of a class that overlap are one object: its box is their mean, weighted by their scores, and its score is the sum
+of their scores over the number of detectors, so that what only one of them sees counts less. Suppression would keep
+one of the boxes and throw away what the others know.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusedet.configs.errors import InputError
+from fusedet.deploy.detections import Detections
+from fusedet.train.evaluate import Predictor
+
+__all__ = ["Ensemble", "fuse"]
+
+#: Overlap above which a box joins an object.
+FUSION_IOU = 0.55
+
+
+class Ensemble:
+    """Several detectors of the same classes behind the interface of one.
+
+    Args:
+        members: at least one.
+
+    Raises:
+        InputError: their classes differ.
+    """
+
+    def __init__(self, members: Sequence[Predictor]) -> None:
+        self.members = tuple(members)
+        self.names = tuple(members[0].names)
+        for number, member in enumerate(members[1:], start=2):
+            if tuple(member.names) != self.names:
+                raise InputError(
+                    f"detectors that are used together must have the same classes: number 1 has {len(self.names)}, "
+                    f"first {self.names[0]!r}, but number {number} has {len(member.names)}, first {member.names[0]!r}"
+                )
+
+    def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+        """Detections in each picture, in its own pixels."""
+        found = [member.batch(images_bgr) for member in self.members]
+        return [fuse(of_one_picture) for of_one_picture in zip(*found, strict=True)]
+
+
+def fuse(found: Sequence[Detections]) -> Detections:
+    """What several detectors found in one picture, as one list, highest score first."""
+    boxes, scores, class_ids = (
+        np.concatenate([getattr(detections, name) for detections in found])
+        for name in ("boxes_xyxy", "scores", "class_ids")
+    )
+    fused: list[tuple[int, NDArray[np.float64], float]] = []
+    for class_id in np.unique(class_ids):
+        own = np.flatnonzero(class_ids == class_id)
+        own = own[np.argsort(-scores[own], kind="stable")]
+        for box, weight in _objects(boxes[own].astype(float), scores[own].astype(float)):
+            # More boxes than detectors, where one of them found an object twice, make it no surer.
+            fused.append((int(class_id), box, min(weight / len(found), 1.0)))
+    fused.sort(key=lambda item: -item[2])
+    return Detections(
+        np.array([box for _, box, _ in fused], np.float32).reshape(-1, 4),
+        np.array([score for _, _, score in fused], np.float32),
+        np.array([class_id for class_id, _, _ in fused], np.int64),
+        found[0].names,
+    )
+
+
+def _objects(boxes: NDArray[np.float64], scores: NDArray[np.float64]) -> list[tuple[NDArray[np.float64], float]]:
+    """Boxes ``[N, 4]`` of one class, best first -> the mean box and the sum of scores of each object."""
+    means, weights = np.zeros((0, 4)), np.zeros(0)
+    for box, score in zip(boxes, scores, strict=True):
+        overlaps = _iou(box, means)
+        if len(overlaps) and overlaps.max() > FUSION_IOU:
+            i = int(overlaps.argmax())
+            means[i] = (means[i] * weights[i] + box * score) / (weights[i] + score)
+            weights[i] += score
+        else:
+            means, weights = np.concatenate([means, box[None]]), np.append(weights, score)
+    return list(zip(means, weights.tolist(), strict=True))
+
+
+def _iou(box: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of one box ``[4]`` with each of ``[N, 4]``, none of them empty: ``[N]``."""
+    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
+    shared = sides.clip(0).prod(1)
+    areas = (others[:, 2:] - others[:, :2]).prod(1)
+    return np.asarray(shared / ((box[2:] - box[:2]).prod() + areas - shared), np.float64)
