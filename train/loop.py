@@ -187,6 +187,8 @@ class Trainer:
         if self.diagnostics is not None:
             self.diagnostics.forget_from(self.epoch + 1)
         progress.say(f"results in {self.run.path}")
+        if not self.run.last.exists():
+            self.save()  # from now on the run can be resumed, however it ends
         with _stop_flag() as stop, Logbook(self.run, self.fabric.is_global_zero) as logbook:
             while self.epoch < self.epochs and not stop and not self._out_of_patience():
                 row = self._train_epoch(progress, stop)
