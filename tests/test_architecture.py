@@ -138,7 +138,7 @@ HEAVY = {"torch", "onnx", "ultralytics", "pydantic", "yaml", "rich", "lightning_
         ("import fusedet.deploy", HEAVY),
         ("import fusedet.cli.detect, fusedet.cli.info, fusedet.deploy.sinks, fusedet.deploy.sources", HEAVY),
         ("import fusedet.cli.main", HEAVY | RUNTIME),
-        ("import fusedet.configs", HEAVY | RUNTIME),
+        ("import fusedet.configs.starter", HEAVY | RUNTIME),
         # A typo in a config is told before torch is imported, which takes seconds.
         ("import fusedet.train.config", HEAVY - {"pydantic", "yaml"} | RUNTIME),
     ],

@@ -234,8 +234,6 @@ def test_without_starter_weights_it_is_said(tiny: TrainConfig, starters: Path) -
     assert refused(tiny, init=Path("starter")).startswith(
         "train.init is starter, but no preset has starter weights yet"
     )
-    with pytest.raises(InputError, match=r"nano: this preset has no starter weights; those that have: none yet"):
-        starter.starter_model("nano")
 
 
 def test_the_starter_is_that_of_the_network(tiny: TrainConfig, taught: Teach, starters: Path) -> None:
@@ -253,16 +251,3 @@ def test_the_starter_is_that_of_the_network(tiny: TrainConfig, taught: Teach, st
     said = refused(changed(tiny, model={"negative_slope": 0.2}), init=Path("starter"))
     assert "none of those with starter weights: model.negative_slope is 0.2, but 0.1 in mine; " in said
     assert "in other" in said
-
-
-def test_starter_files(starters: Path) -> None:
-    starters.mkdir()
-    for name in ("pico.pt", "nano.pt", "nano.fused.onnx"):
-        (starters / name).touch()
-    assert starter.available() == ["nano", "pico"]
-    assert starter.starter_checkpoint("pico") == starters / "pico.pt"
-    assert starter.starter_model("nano") == starters / "nano.fused.onnx"
-    with pytest.raises(InputError, match=r"pico: .*those that have: nano$"):
-        starter.starter_model("pico")
-    with pytest.raises(InputError, match=r"small: .*those that have: nano, pico$"):
-        starter.starter_checkpoint("small")
