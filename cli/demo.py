@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", metavar="DIR", type=Path, default=Path("runs/demo"), help="a new folder; DIR-2 if it is there already"
     )
     parser.add_argument("--epochs", metavar="N", type=int, help="train for N epochs (default: as the preset demo says)")
-    parser.add_argument("--pictures", metavar="N", type=int, default=400, help="to train on (default: %(default)s)")
+    parser.add_argument("--pictures", metavar="N", type=int, default=600, help="to train on (default: %(default)s)")
 
 
 @dataclass(frozen=True)
