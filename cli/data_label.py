@@ -86,7 +86,8 @@ def run(args: argparse.Namespace) -> int:
         on_batch=_counter(len(pictures)),
     )
     print(f"{args.out}: {sum(summary.objects.values())} boxes in {summary.images} pictures")
-    ranking = sorted(summary.objects.items(), key=lambda item: -item[1])
+    found = ((name, count) for name, count in summary.objects.items() if count)
+    ranking = sorted(found, key=lambda item: -item[1])
     for name, count in ranking[:_MOST_CLASSES]:
         print(f"  {name}: {count}")
     if len(ranking) > _MOST_CLASSES:

@@ -3,6 +3,9 @@
 Boxes of a class that overlap are one object: its box is their mean, weighted by their scores, and its score is the sum
 of their scores over the number of detectors, so that what only one of them sees counts less. Suppression would keep
 one of the boxes and throw away what the others know.
+
+Other than there, an object takes at most one box of each detector: two boxes that one detector reports, and its own
+suppression has kept, are two objects. In a crowd people overlap.
 """
 
 from collections.abc import Sequence
@@ -52,13 +55,13 @@ def fuse(found: Sequence[Detections]) -> Detections:
         np.concatenate([getattr(detections, name) for detections in found])
         for name in ("boxes_xyxy", "scores", "class_ids")
     )
+    members = np.repeat(np.arange(len(found)), [len(detections) for detections in found])
     fused: list[tuple[int, NDArray[np.float64], float]] = []
     for class_id in np.unique(class_ids):
         own = np.flatnonzero(class_ids == class_id)
         own = own[np.argsort(-scores[own], kind="stable")]
-        for box, weight in _objects(boxes[own].astype(float), scores[own].astype(float)):
-            # More boxes than detectors, where one of them found an object twice, make it no surer.
-            fused.append((int(class_id), box, min(weight / len(found), 1.0)))
+        for box, weight in _objects(boxes[own].astype(float), scores[own].astype(float), members[own], len(found)):
+            fused.append((int(class_id), box, weight / len(found)))
     fused.sort(key=lambda item: -item[2])
     return Detections(
         np.array([box for _, box, _ in fused], np.float32).reshape(-1, 4),
@@ -68,17 +71,25 @@ def fuse(found: Sequence[Detections]) -> Detections:
     )
 
 
-def _objects(boxes: NDArray[np.float64], scores: NDArray[np.float64]) -> list[tuple[NDArray[np.float64], float]]:
-    """Boxes ``[N, 4]`` of one class, best first -> the mean box and the sum of scores of each object."""
-    means, weights = np.zeros((0, 4)), np.zeros(0)
-    for box, score in zip(boxes, scores, strict=True):
-        overlaps = _iou(box, means)
+def _objects(
+    boxes: NDArray[np.float64], scores: NDArray[np.float64], members: NDArray[np.intp], count: int
+) -> list[tuple[NDArray[np.float64], float]]:
+    """Boxes ``[N, 4]`` of one class, best first -> the mean box and the sum of scores of each object.
+
+    ``members`` ``[N]`` says which of ``count`` detectors a box is from.
+    """
+    means, weights, seen = np.zeros((0, 4)), np.zeros(0), np.zeros((0, count), bool)
+    for box, score, member in zip(boxes, scores, members, strict=True):
+        overlaps = np.where(seen[:, member], 0, _iou(box, means))
         if len(overlaps) and overlaps.max() > FUSION_IOU:
             i = int(overlaps.argmax())
             means[i] = (means[i] * weights[i] + box * score) / (weights[i] + score)
             weights[i] += score
         else:
+            i = len(means)
             means, weights = np.concatenate([means, box[None]]), np.append(weights, score)
+            seen = np.concatenate([seen, np.zeros((1, count), bool)])
+        seen[i, member] = True
     return list(zip(means, weights.tolist(), strict=True))
 
 

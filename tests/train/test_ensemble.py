@@ -34,11 +34,11 @@ def detections(*rows: Row) -> Detections:
             [(0, 0, 10, 10, 0.8, DOG), (20, 0, 30, 10, 0.6, CAT)],
             [(0, 0, 10, 10, 0.4, DOG), (20, 0, 30, 10, 0.3, CAT), (0, 0, 10, 10, 0.2, CAT)],
         ),
-        # One of them sees it twice: not surer than sure.
+        # Two boxes of one detector are two objects, however near: only one of them is what the other one sees.
         (
-            [(0, 0, 10, 10, 0.9, CAT), (0, 0, 10, 10, 0.8, CAT)],
-            [(0, 0, 10, 10, 0.9, CAT)],
-            [(0, 0, 10, 10, 1.0, CAT)],
+            [(0, 0, 10, 10, 0.9, CAT), (1, 0, 11, 10, 0.8, CAT)],
+            [(0, 0, 10, 10, 0.7, CAT)],
+            [(0, 0, 10, 10, 0.8, CAT), (1, 0, 11, 10, 0.4, CAT)],
         ),
     ],
 )
