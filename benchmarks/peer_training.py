@@ -5,11 +5,13 @@ Imported, Ultralytics changes settings of torch and OpenCV that the training of 
 
 import json
 import multiprocessing
+import os
 import signal
+import sys
 import time
 from pathlib import Path
 from statistics import harmonic_mean
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 
@@ -22,7 +24,7 @@ WORKERS = 2
 
 
 class PeerError(Exception):
-    """Ultralytics ended without a result; what it said stands above."""
+    """Ultralytics ended without a result."""
 
 
 def train_peer(job: Job) -> bool:
@@ -40,56 +42,84 @@ def train_peer(job: Job) -> bool:
         process.terminate()
         process.join()
     if process.exitcode:
-        raise PeerError(f"Ultralytics ended with exit code {process.exitcode}; what it left is in {job.folder}")
+        raise PeerError(f"Ultralytics ended with exit code {process.exitcode}; what it said is in {_said(job)}")
     return True
 
 
 def _train(job: Job, data: Path, threads: int) -> None:
+    """What runs in the other process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which ends this process
+    terminal = _redirect_output(_said(job))
     prepare_ultralytics(job.out / "ultralytics")
+    device = {"auto": None, "cuda": 0}.get(job.device, job.device)
+    settings: dict[str, Any] = {"data": str(data.resolve()), "imgsz": job.size, "device": device, "workers": WORKERS}
+    settings |= {"plots": False, "project": str(job.folder.resolve()), "exist_ok": True}
+    images = len(list((data.parent / "images" / "train").iterdir()))
+    log = job.folder / "epochs.jsonl"
+    _fit(job, settings, _Watch(log, terminal, threads, images))
+    _conclude(job, settings, summary(read_epochs(log)))
+
+
+def _fit(job: Job, settings: dict[str, Any], watch: "_Watch") -> None:
+    from ultralytics import YOLO
+
+    last = job.run / "weights" / "last.pt"
+    resumed = last.exists()
+    model = YOLO(last if resumed else f"{job.model}.yaml")
+    # A finished training's last.pt has lost its epoch, or says the last one when only the final grading is missing.
+    if resumed and model.ckpt["epoch"] in (-1, job.epochs - 1):
+        return
+    watch.attach(model, anew=not resumed)
+    # Everything else is Ultralytics' default. patience: no earlier end; nms: which branch chooses the best epoch.
+    model.train(
+        **settings,
+        name=job.run.name,
+        epochs=job.epochs,
+        seed=job.seed,
+        pretrained=False,
+        patience=job.epochs,
+        nms=nms_argument(heads(model)[0]),
+        resume=resumed,
+    )
+
+
+def _conclude(job: Job, settings: dict[str, Any], record: dict[str, Any]) -> None:
+    """Ultralytics' own grades, the exported files, and the record that says that all is there."""
     from ultralytics import YOLO, __version__
 
-    last, best = (job.run / "weights" / name for name in ("last.pt", "best.pt"))
-    log = job.folder / "epochs.jsonl"
-    device = {"auto": None, "cuda": 0}.get(job.device, job.device)
-    settings: dict[str, Any] = {"data": str(data), "imgsz": job.size, "device": device, "workers": WORKERS}
-    settings |= {"plots": False, "project": str(job.folder.resolve()), "exist_ok": True}
-
-    model = YOLO(last if last.exists() else f"{job.model}.yaml")
-    resumed = last.exists()
-    if not resumed:
-        log.unlink(missing_ok=True)
-    # A finished training's last.pt has lost its epoch, or says the last one when only the final grading is missing.
-    if not (resumed and model.ckpt["epoch"] in (-1, job.epochs - 1)):
-        _Watch(log, threads, images=len(list((data.parent / "images" / "train").iterdir()))).attach(model)
-        # Everything else is Ultralytics' default. patience: no earlier end; nms: which branch chooses the best epoch.
-        model.train(
-            **settings,
-            name=job.run.name,
-            epochs=job.epochs,
-            seed=job.seed,
-            pretrained=False,
-            patience=job.epochs,
-            nms=nms_argument(heads(model)[0]),
-            resume=resumed,
-        )
+    best = job.run / "weights" / "best.pt"
     own_val = {}
     for head in heads(YOLO(best)):
         box = YOLO(best).val(**settings, name=f"val-{head}", split="val", nms=nms_argument(head)).box
         own_val[head] = {"ap": float(box.map), "ap50": float(box.map50), "ap75": float(box.map75)}
         export_peer(YOLO(best), job.folder / f"{head}.onnx", job.size, head)
-    write_json(job.record, {**summary(read_epochs(log)), "own_val": own_val, "ultralytics": __version__})
+    write_json(job.record, {**record, "own_val": own_val, "ultralytics": __version__})
+
+
+def _said(job: Job) -> Path:
+    return job.folder / "ultralytics.log"
+
+
+def _redirect_output(log: Path) -> TextIO:
+    """Sends all that this process prints to ``log``; gives what leads to the terminal still."""
+    terminal = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    with log.open("a", encoding="utf-8") as file:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(file.fileno(), stream.fileno())
+    return terminal
 
 
 class _Watch:
     """Notes each epoch of an Ultralytics training: a JSON line an epoch, so that an interruption loses none."""
 
-    def __init__(self, log: Path, threads: int, images: int) -> None:
-        self._log, self._threads, self._images = log, threads, images
+    def __init__(self, log: Path, terminal: TextIO, threads: int, images: int) -> None:
+        self._log, self._terminal, self._threads, self._images = log, terminal, threads, images
         self._start = self._trained = 0.0
 
-    def attach(self, model: Any) -> None:
-        """Lets a ``YOLO`` object call this one."""
+    def attach(self, model: Any, anew: bool) -> None:
+        """Lets a ``YOLO`` object call this one; ``anew`` forgets an earlier training."""
+        if anew:
+            self._log.unlink(missing_ok=True)
         model.add_callback("on_train_start", self._use_threads)
         model.add_callback("on_train_epoch_start", self._begin)
         model.add_callback("on_train_epoch_end", self._pause)
@@ -117,6 +147,8 @@ class _Watch:
         }
         with self._log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
+        progress = f"epoch {row['epoch']}/{trainer.epochs}  AP {row['ap']:.3f}  AP50 {row['ap50']:.3f}"
+        print(f"{progress}  {row['images_per_second']:.1f} images/s", file=self._terminal, flush=True)
 
 
 def read_epochs(log: Path) -> list[dict[str, float]]:

@@ -9,10 +9,12 @@ can do without NMS that branch is exported, decoding included; the others' files
 
 import argparse
 import importlib.machinery
+import math
 import os
 import shutil
 import sys
 import types
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,10 @@ def prepare_ultralytics(folder: Path) -> None:
 
     places = {name: str(folder.resolve() / name) for name in ("datasets_dir", "runs_dir", "weights_dir")}
     settings.update({**places, **{name: False for name in _REPORTERS if name in settings}})
+    from ultralytics.utils import nms as their_nms
+
+    # After some seconds it would leave the rest of a batch without detections: a busy machine would lower their AP.
+    their_nms.non_max_suppression = partial(their_nms.non_max_suppression, max_time_img=math.inf)
 
 
 def stand_in_for_torchvision() -> None:

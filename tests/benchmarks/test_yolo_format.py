@@ -7,32 +7,33 @@ import yaml
 from PIL import Image
 
 from benchmarks.yolo_format import label_lines, write_yolo_format
-from fusedet.train.coco import Sample, load_coco
+from fusedet.train.coco import load_coco
 from tests.train.drawing import draw_set
 
 
-def sample(boxes: list[list[float]], labels: list[int], crowd: list[bool]) -> Sample:
-    return Sample(
-        image_id=3,
-        path=Path("3.png"),
-        width=200,
-        height=100,
-        boxes_xyxy=np.array(boxes, np.float32).reshape(-1, 4),
-        labels=np.array(labels, np.int64),
-        crowd=np.array(crowd, bool),
-        areas=np.ones(len(labels), np.float32),
-    )
+def lines(folder: Path, *objects: tuple[list[float], int, int]) -> str:
+    """Of a picture of 200 x 100 with objects of ``(x, y, width, height)``, category and ``iscrowd``."""
+    (folder / "3.png").touch()
+    content = {
+        "images": [{"id": 3, "file_name": "3.png", "width": 200, "height": 100}],
+        "categories": [{"id": 5, "name": "box"}, {"id": 9, "name": "disc"}],
+        "annotations": [
+            {"id": i, "image_id": 3, "bbox": box, "category_id": category, "iscrowd": crowd}
+            for i, (box, category, crowd) in enumerate(objects)
+        ],
+    }
+    (folder / "all.json").write_text(json.dumps(content))
+    return label_lines(load_coco(folder / "all.json", folder).samples[0])
 
 
-def test_lines_hold_class_centre_and_size_as_fractions() -> None:
-    objects = sample([[20, 10, 60, 50], [0, 0, 200, 100]], [1, 0], [False, False])
-    assert label_lines(objects) == (
+def test_lines_hold_class_centre_and_size_as_fractions(tmp_path: Path) -> None:
+    assert lines(tmp_path, ([20, 10, 40, 40], 9, 0), ([0, 0, 200, 100], 5, 0)) == (
         "1 0.20000000 0.30000000 0.20000000 0.40000000\n0 0.50000000 0.50000000 1.00000000 1.00000000\n"
     )
 
 
-def test_crowds_are_left_out() -> None:
-    assert label_lines(sample([[0, 0, 10, 10]], [0], [True])) == ""
+def test_crowds_are_left_out(tmp_path: Path) -> None:
+    assert lines(tmp_path, ([0, 0, 10, 10], 5, 1)) == ""
 
 
 def test_a_whole_set(tmp_path: Path) -> None:
@@ -52,9 +53,9 @@ def test_a_whole_set(tmp_path: Path) -> None:
     }
     pictures = {path.name: path.resolve() for path in (root / "images" / "train").iterdir()}
     assert pictures == {f"{i}.png": data / "images" / f"train-{i}.png" for i in (1, 2, 3)}
-    lines = (root / "labels" / "train" / "2.txt").read_text().splitlines()
+    objects = (root / "labels" / "train" / "2.txt").read_text().splitlines()
     dataset = load_coco(data / "annotations" / "train.json", data / "images")
-    assert len(lines) == len(dataset.samples[1].labels)
+    assert len(objects) == len(dataset.samples[1].labels)
     assert (root / "labels" / "val" / "2.txt").read_text() == "", "a picture without an object is one to learn from"
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["yolo"]
 
