@@ -71,7 +71,7 @@ class UltralyticsFile(ForeignDetector):
         zoom = min(height / size_hw[0], width / size_hw[1])
         rows, columns = Letterbox(zoom, 0, 0, size_hw[1], size_hw[0]).resized
         corner = np.array([(width - columns) // 2, (height - rows) // 2])
-        return ((boxes - np.tile(corner, 2)) / zoom).astype(np.float32)
+        return np.asarray((boxes - np.tile(corner, 2)) / zoom, np.float32)
 
     def _input(self) -> tuple[str, tuple[int, int]]:
         ((name, shape),) = inputs_of(self._session).items()
