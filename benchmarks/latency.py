@@ -71,7 +71,7 @@ def open_session(model: str | bytes, threads: int) -> ort.InferenceSession:
 def random_feed(session: ort.InferenceSession, size: int) -> dict[str, np.ndarray]:
     """Inputs of the right kind; an open dimension is 1 in front and ``size`` elsewhere."""
     rng = np.random.default_rng(0)
-    feed = {}
+    feed: dict[str, np.ndarray] = {}
     for tensor in session.get_inputs():
         shape = [side if isinstance(side, int) else (size if i else 1) for i, side in enumerate(tensor.shape)]
         if tensor.type == "tensor(uint8)":
