@@ -130,6 +130,9 @@ class _Watch:
         torch.set_num_threads(self._threads)
 
     def _begin(self, trainer: Any) -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None and not parent.is_alive():
+            sys.exit("the benchmark was killed: to go on would spoil the training that its next start resumes")
         self._start = time.perf_counter()
 
     def _pause(self, trainer: Any) -> None:
