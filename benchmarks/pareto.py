@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from benchmarks.accuracy_report import MEAN, Row
+from benchmarks.trainings import PEERS
 
 OURS, THEIRS = "#0b7a75", "#c8553d"
 NMS_FREE = "nms-free"
@@ -39,8 +40,9 @@ def draw_panel(axes: Axes, rows: Sequence[Row]) -> None:
     ours, theirs = [row for row in rows if not row.is_peer], [row for row in rows if row.is_peer]
     for row in rows:
         _draw_mark(axes, row)
-    line = sorted((row.ms_min, row.mean("ap")) for row in ours if row.head == NMS_FREE)
-    axes.plot([x for x, _ in line], [y for _, y in line], color=OURS, linewidth=1, alpha=0.6, zorder=1)
+    for model in {row.model for row in rows}:
+        _draw_line(axes, [row for row in rows if row.model == model], ":", THEIRS if model in PEERS else OURS)
+    _draw_line(axes, [row for row in ours if row.head == NMS_FREE], "-", OURS)
     axes.margins(y=0.12)
     axes.set_xlim(0, 1.32 * max(row.ms_min for row in rows))
     for name, row in _lowest(ours).items():
@@ -50,6 +52,12 @@ def draw_panel(axes: Axes, rows: Sequence[Row]) -> None:
     axes.set_xlabel("ms, one thread", fontsize=8)
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.25)
+
+
+def _draw_line(axes: Axes, rows: Sequence[Row], style: str, color: str) -> None:
+    """From mark to mark, the quickest first."""
+    points = sorted((row.ms_min, row.mean("ap")) for row in rows)
+    axes.plot([x for x, _ in points], [y for _, y in points], style, color=color, linewidth=1, alpha=0.6, zorder=1)
 
 
 def _lowest(rows: Sequence[Row]) -> dict[str, Row]:
