@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, TextIO
 
-from fusedet.cli.files import refuse_to_replace
+from fusedet.cli.files import model_file, refuse_to_replace
 from fusedet.configs.errors import InputError
 
 if TYPE_CHECKING:  # the runtime itself is imported when the command runs
@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # the runtime itself is imported when the command runs
 
 __all__ = ["add_arguments", "run"]
 
+#: What detects when no model is named: everyday objects, the 80 classes of COCO.
+_STARTER = Path("nano")
 _PROGRESS_EVERY_S = 0.5
 #: Times are summed up over the last so many pictures: a camera may run for weeks.
 _MOST_TIMINGS = 10_000
@@ -40,7 +42,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.epilog = _EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("model", metavar="MODEL", type=Path, help="ONNX file written by fusedet export")
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        type=Path,
+        nargs="?",
+        default=_STARTER,
+        help="ONNX file written by fusedet export, or a preset that has starter weights (default: %(default)s)",
+    )
     parser.add_argument("source", metavar="SOURCE", help="picture, folder, glob, video, camera number or /dev/videoN")
     parser.add_argument(
         "--score", type=float, default=0.25, help="lowest score that counts, 0..1 (default: %(default)s)"
@@ -72,6 +81,8 @@ def run(args: argparse.Namespace) -> int:
     from fusedet.deploy.sources import open_source
 
     _check_arguments(args)
+    if not args.model.exists():
+        args.model = model_file(args.model)  # perhaps a preset's name
     detector = Detector(
         args.model, score_threshold=args.score, max_detections=args.max_detections, threads=args.threads
     )

@@ -4,6 +4,7 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
+from fusedet.cli.files import checkpoint_file
 from fusedet.configs.errors import InputError
 
 __all__ = ["add_arguments", "run"]
@@ -11,7 +12,9 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("model", type=Path, metavar="MODEL", help="checkpoint, or run folder with best.pt in it")
+    parser.add_argument(
+        "model", type=Path, metavar="MODEL", help="checkpoint, run folder, or preset with starter weights"
+    )
     parser.add_argument("--out", type=Path, help="folder, or the .onnx file to write (default: beside the checkpoint)")
     parser.add_argument("--nms", action="store_true", help="export the branch whose boxes need suppression afterwards")
     parser.add_argument(
@@ -38,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from fusedet.export import export_onnx  # torch: not before the command is known to be this one
 
     result = export_onnx(
-        args.model,
+        checkpoint_file(args.model),
         args.out,
         nms=args.nms,
         input_format="float32_nchw_rgb" if args.float_input else "uint8_nhwc_bgr",

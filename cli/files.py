@@ -1,19 +1,32 @@
 """Files that commands read and write: none is replaced unasked, and none is left half written."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from fusedet.configs.errors import InputError
+from fusedet.configs.starter import available, starter_checkpoint, starter_model
 
-__all__ = ["model_file", "refuse_to_replace", "write_text"]
+__all__ = ["checkpoint_file", "model_file", "refuse_to_replace", "write_text"]
 
 
 def model_file(path: Path) -> Path:
-    """The file that ``path`` means: itself, or the best checkpoint of a run folder.
+    """The file that ``path`` means: itself, the best checkpoint of a run folder, or a preset's exported starter weights.
 
     Raises:
         InputError: there is none.
     """
+    return _found(path, starter_model)
+
+
+def checkpoint_file(path: Path) -> Path:
+    """As :func:`model_file`, but a preset's name means the checkpoint of its starter weights."""
+    return _found(path, starter_checkpoint)
+
+
+def _found(path: Path, starter: Callable[[str], Path]) -> Path:
+    if not path.exists() and str(path) in available():
+        return starter(str(path))
     file = path / "best.pt" if path.is_dir() else path
     if not file.is_file():
         raise InputError(f"{file}: no such model file")

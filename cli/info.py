@@ -18,7 +18,10 @@ MOST_NAMES = 10
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.add_argument(
-        "model", metavar="MODEL", type=Path, help="exported file, checkpoint, or run folder with best.pt in it"
+        "model",
+        metavar="MODEL",
+        type=Path,
+        help="exported file, checkpoint, run folder with best.pt in it, or preset with starter weights",
     )
 
 

@@ -97,6 +97,13 @@ class AugmentConfig(StrictModel):
     shear: float = Field(0.0, ge=0, le=45, description="largest shear in degrees")
     close_epochs: int = Field(10, ge=0, description="last epochs without mosaic and mixup")
     multi_scale: float = Field(0.0, ge=0, lt=1, description="input side is drawn from 1 - x to 1 + x of input_size")
+    grow_from: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="part of input_size that pictures have at first; they grow to all of it over three quarters of the "
+        "training, which saves time (EfficientNetV2: Tan and Le, 2021, section 4)",
+    )
 
 
 class LossConfig(StrictModel):

@@ -41,6 +41,9 @@ from fusedet.train.sets import count_objects, load_sets
 
 __all__ = ["TrainResult", "resume", "train"]
 
+#: Part of the training after which pictures that grow (``augment.grow_from``) have their full size.
+GROWN_AT = 0.75
+
 
 @dataclass(frozen=True)
 class TrainResult:
@@ -283,18 +286,24 @@ class Trainer:
                 self.diagnostics.add_step(float(norm), limit)
 
     def _rescale(self, images: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
-        """Multi-scale training: the batch at another size, the same one in a repeated run."""
-        spread = self.config.augment.multi_scale
-        if not spread:
-            return images, boxes
-        draw = random.Random(f"{self.config.train.seed} {self.epoch} {self.batches_done}")
-        factor = draw.uniform(1 - spread, 1 + spread)
+        """The batch at the size that this step trains at."""
+        factor = self._side_factor()
         height, width = images.shape[2:]
         deepest = max(STRIDES)
         size = [max(deepest, round(side * factor / deepest) * deepest) for side in (height, width)]
+        if size == [height, width]:
+            return images, boxes
         resized = functional.interpolate(images, size=size, mode="bilinear", align_corners=False)
         scale = boxes.new_tensor([size[1] / width, size[0] / height]).repeat(2)
         return resized, boxes * scale
+
+    def _side_factor(self) -> float:
+        """Input side over the config's: grows with the training, and multi-scale varies it, alike in a repeated run."""
+        config = self.config.augment
+        done = (self.epoch + self.batches_done / len(self.loader)) / self.epochs
+        grown = config.grow_from + (1 - config.grow_from) * min(done / GROWN_AT, 1.0)
+        draw = random.Random(f"{self.config.train.seed} {self.epoch} {self.batches_done}")
+        return grown * draw.uniform(1 - config.multi_scale, 1 + config.multi_scale)
 
     def _grade(self, progress: TrainingProgress) -> dict[str, float]:
         """Accuracy of the averaged weights, where this epoch is graded; keeps the best."""

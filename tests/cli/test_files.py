@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from fusedet.cli.files import model_file, refuse_to_replace, write_text
-from fusedet.configs import InputError
+from fusedet.cli.files import checkpoint_file, model_file, refuse_to_replace, write_text
+from fusedet.configs import InputError, starter
 
 
 def test_a_run_folder_means_its_best_checkpoint(tmp_path: Path) -> None:
@@ -36,3 +36,18 @@ def test_text_is_written_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> N
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
     with pytest.raises(InputError, match="cannot be written: No such file"):
         write_text(tmp_path / "missing" / "a.txt", "")
+
+
+def test_the_name_of_a_preset_means_its_starter_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    monkeypatch.setattr(starter, "_FOLDER", weights)
+    with pytest.raises(InputError, match=r"nano: no such model file"):
+        model_file(Path("nano"))
+    for name in ("nano.pt", "nano.fused.onnx"):
+        (weights / name).touch()
+    assert model_file(Path("nano")) == weights / "nano.fused.onnx"
+    assert checkpoint_file(Path("nano")) == weights / "nano.pt"
+    Path("nano").touch()  # the user's own file comes first
+    assert model_file(Path("nano")) == checkpoint_file(Path("nano")) == Path("nano")

@@ -13,6 +13,7 @@ import torch
 from fusedet.configs import InputError
 from fusedet.model import load_checkpoint, load_detector
 from fusedet.train import TrainConfig, evaluate_model, resume, train
+from fusedet.model.detector import DetectorNet
 from fusedet.train.dataset import Batch
 from fusedet.train.loop import Trainer
 from fusedet.train.run_folder import RunFolder
@@ -167,6 +168,7 @@ def test_training_starts_from_given_weights(tiny, tmp_path):
     [
         {"train": {"accumulate": 2}},
         {"augment": {"multi_scale": 0.5}},
+        {"augment": {"grow_from": 0.5}},
         {"optim": {"name": "sgd", "lr": 0.01}},
         {"eval": {"nms": True}},
         {"train": {"channels_last": False}},
@@ -177,6 +179,24 @@ def test_settings_train(tiny, section):
     result = train(changed(tiny, **{**section, **epochs}))
     losses = [row["loss"] for row in RunFolder(result.run_dir).read_metrics()]
     assert sum(losses[-3:]) / 3 < losses[0]
+
+
+def test_pictures_grow_to_their_full_size(tiny, monkeypatch):
+    sides = []
+    forward = DetectorNet.forward
+
+    def spy(net, images):
+        if net.training:
+            sides.append(tuple(images.shape[2:]))
+        return forward(net, images)
+
+    monkeypatch.setattr(DetectorNet, "forward", spy)
+    full = tiny.model.input_size
+    train(changed(tiny, augment={"grow_from": 0.5}, train={"epochs": 8}))
+    assert sides == sorted(sides)
+    assert sides[0] == tuple(side // 2 for side in full)
+    assert len(set(sides)) > 1
+    assert set(sides[-len(sides) // 4 :]) == {full}
 
 
 def test_patience_ends_a_training_that_no_longer_improves(tiny):
