@@ -27,8 +27,9 @@ examples:
   fusedet data label deimv2.onnx picodet.onnx new_pictures --out new.json --classes person,car=vehicle,truck=vehicle
 
 TEACHER is a checkpoint, a run folder, a preset with starter weights, a file of fusedet export, or an ONNX file of
-DEIMv2, PicoDet, YOLOX or one that Ultralytics exported. Several teachers of the same classes are fused to one. IMAGES is a folder, with the folders in it,
-or a COCO file whose pictures are meant. Each label says its score; a training on them may leave out doubtful ones:
+DEIMv2, PicoDet, YOLOX or one that Ultralytics exported. Several teachers of the same classes are fused to one. IMAGES
+is a folder, with the folders in it, or a COCO file whose pictures are meant. Each label says its score; a training on
+them may leave out doubtful ones:
 
   fusedet train nano data.root=my_data \\
     'data.extra_train=[{annotations: new.json, images: new_pictures}]' data.min_score=0.5

@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model",
         metavar="MODEL",
         type=Path,
-        help="checkpoint, run folder with best.pt in it, exported file, preset with starter weights, or an ONNX file of "
-        "DEIMv2, PicoDet, YOLOX or Ultralytics",
+        help="checkpoint, run folder with best.pt in it, exported file, preset with starter weights, or an ONNX file "
+        "of DEIMv2, PicoDet, YOLOX or Ultralytics",
     )
     parser.add_argument(
         "--data",

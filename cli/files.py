@@ -11,7 +11,7 @@ __all__ = ["checkpoint_file", "model_file", "refuse_to_replace", "write_text"]
 
 
 def model_file(path: Path) -> Path:
-    """The file that ``path`` means: itself, the best checkpoint of a run folder, or a preset's exported starter weights.
+    """The file that ``path`` means: itself, a run folder's best checkpoint, or a preset's exported starter weights.
 
     Raises:
         InputError: there is none.

@@ -12,8 +12,8 @@ import torch
 
 from fusedet.configs import InputError
 from fusedet.model import load_checkpoint, load_detector
-from fusedet.train import TrainConfig, evaluate_model, resume, train
 from fusedet.model.detector import DetectorNet
+from fusedet.train import TrainConfig, evaluate_model, resume, train
 from fusedet.train.dataset import Batch
 from fusedet.train.loop import Trainer
 from fusedet.train.run_folder import RunFolder
