@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, TextIO
 
-from fusedet.cli.files import model_file, refuse_to_replace
+from fusedet.cli.files import or_starter, refuse_to_replace
 from fusedet.configs.errors import InputError
 
 if TYPE_CHECKING:  # the runtime itself is imported when the command runs
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="?",
         default=_STARTER,
-        help="ONNX file written by fusedet export, or a preset that has starter weights (default: %(default)s)",
+        help=f"ONNX file written by fusedet export, or a preset that has starter weights (default: {_STARTER})",
     )
     parser.add_argument("source", metavar="SOURCE", help="picture, folder, glob, video, camera number or /dev/videoN")
     parser.add_argument(
@@ -81,8 +81,7 @@ def run(args: argparse.Namespace) -> int:
     from fusedet.deploy.sources import open_source
 
     _check_arguments(args)
-    if not args.model.exists():
-        args.model = model_file(args.model)  # perhaps a preset's name
+    args.model = or_starter(args.model)
     detector = Detector(
         args.model, score_threshold=args.score, max_detections=args.max_detections, threads=args.threads
     )

@@ -4,8 +4,9 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from fusedet.cli.files import checkpoint_file
+from fusedet.cli.files import or_starter
 from fusedet.configs.errors import InputError
+from fusedet.configs.starter import starter_checkpoint
 
 __all__ = ["add_arguments", "run"]
 
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from fusedet.export import export_onnx  # torch: not before the command is known to be this one
 
     result = export_onnx(
-        checkpoint_file(args.model),
+        or_starter(args.model, starter_checkpoint),
         args.out,
         nms=args.nms,
         input_format="float32_nchw_rgb" if args.float_input else "uint8_nhwc_bgr",

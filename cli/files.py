@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fusedet.configs.errors import InputError
-from fusedet.configs.starter import available, starter_checkpoint, starter_model
+from fusedet.configs.starter import available, starter_model
 
-__all__ = ["checkpoint_file", "model_file", "refuse_to_replace", "write_text"]
+__all__ = ["model_file", "or_starter", "refuse_to_replace", "write_text"]
 
 
 def model_file(path: Path) -> Path:
@@ -16,21 +16,16 @@ def model_file(path: Path) -> Path:
     Raises:
         InputError: there is none.
     """
-    return _found(path, starter_model)
-
-
-def checkpoint_file(path: Path) -> Path:
-    """As :func:`model_file`, but a preset's name means the checkpoint of its starter weights."""
-    return _found(path, starter_checkpoint)
-
-
-def _found(path: Path, starter: Callable[[str], Path]) -> Path:
-    if not path.exists() and str(path) in available():
-        return starter(str(path))
+    path = or_starter(path, starter_model)
     file = path / "best.pt" if path.is_dir() else path
     if not file.is_file():
         raise InputError(f"{file}: no such model file")
     return file
+
+
+def or_starter(path: Path, find: Callable[[str], Path] = starter_model) -> Path:
+    """``path``, or what ``find`` makes of it where it is no path but the name of a preset with starter weights."""
+    return find(str(path)) if not path.exists() and str(path) in available() else path
 
 
 def refuse_to_replace(option: str, path: Path | None, force: bool) -> None:

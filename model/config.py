@@ -78,7 +78,7 @@ class ModelConfig(StrictModel):
     stages: list[StageConfig] = Field(min_length=4, max_length=4, description="stages at strides 4, 8, 16 and 32")
     neck: NeckConfig = NeckConfig()
     head: HeadConfig = HeadConfig()
-    reparam: bool = Field(True, description="train parallel branches that fold into one convolution")
+    reparam: bool = Field(True, description="train a 1x1 kernel beside each larger one, which fold into one")
 
     @model_validator(mode="after")
     def _slope_belongs_to_leaky_relu(self) -> "ModelConfig":

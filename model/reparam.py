@@ -1,10 +1,8 @@
-"""Folding: training branches and BatchNorm become one convolution each."""
+"""Folding: what is summed in training, and BatchNorm, become one convolution each."""
 
 import copy
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from fusedet.model.blocks import ConvNormAct
 from fusedet.model.detector import DetectorNet
@@ -42,27 +40,11 @@ def scale_input(net: DetectorNet, factor: float, *, flip_channels: bool = False)
 
 
 def _fold_layer(layer: ConvNormAct) -> nn.Conv2d:
-    conv, norm = _parts(layer.conv)
-    side, stride = conv.kernel_size[0], conv.stride[0]
-    weight, bias = _fold_norm(conv.weight, norm)
-    if layer.pointwise is not None:
-        point, point_norm = _parts(layer.pointwise)
-        point_weight, point_bias = _fold_norm(point.weight, point_norm)
-        weight, bias = weight + _centre(point_weight, side), bias + point_bias
-    if layer.identity is not None:
-        same_weight, same_bias = _fold_norm(_identity_kernel(conv), layer.identity)
-        weight, bias = weight + _centre(same_weight, side), bias + same_bias
-    channels = conv.in_channels, conv.out_channels
-    folded = nn.Conv2d(*channels, side, stride, side // 2, groups=conv.groups, device=weight.device)
-    folded.weight.data, folded.bias.data = weight.float(), bias.float()  # type: ignore[union-attr]
+    conv = layer.conv
+    weight, bias = _fold_norm(layer.kernel(), layer.norm)
+    folded = copy.deepcopy(conv)
+    folded.weight, folded.bias = nn.Parameter(weight.float()), nn.Parameter(bias.float())
     return folded
-
-
-def _parts(branch: nn.Sequential) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
-    conv, norm = branch
-    assert isinstance(conv, nn.Conv2d)
-    assert isinstance(norm, nn.BatchNorm2d)
-    return conv, norm
 
 
 def _fold_norm(weight: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
@@ -72,17 +54,3 @@ def _fold_norm(weight: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
     bias = norm.bias.double() - norm.running_mean.double() * scale
     return weight.detach().double() * scale[:, None, None, None].detach(), bias.detach()
-
-
-def _centre(weight: Tensor, side: int) -> Tensor:
-    """A 1x1 kernel as the centre of a ``side`` x ``side`` one."""
-    return functional.pad(weight, [side // 2] * 4)
-
-
-def _identity_kernel(conv: nn.Conv2d) -> Tensor:
-    """The 1x1 kernel that copies its input, in the grouping of ``conv``."""
-    per_group = conv.in_channels // conv.groups
-    kernel = torch.zeros(conv.out_channels, per_group, 1, 1, device=conv.weight.device)
-    index = torch.arange(conv.out_channels)
-    kernel[index, index % per_group] = 1.0
-    return kernel

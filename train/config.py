@@ -141,7 +141,12 @@ class RunConfig(StrictModel):
     """How long to train, on what, and where the results go."""
 
     epochs: int = Field(100, ge=1)
-    batch: int = Field(8, ge=1, description="images in one forward pass, on each device")
+    batch: int | None = Field(
+        None,
+        ge=1,
+        description="images in one forward pass, on each device; left out, 4 for fewer than 1000 images to learn from, "
+        "which need the steps, and 16 from there on",
+    )
     accumulate: int = Field(1, ge=1, description="forward passes for each optimiser step")
     seed: int = Field(0, ge=0)
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"

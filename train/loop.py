@@ -43,6 +43,9 @@ __all__ = ["TrainResult", "resume", "train"]
 
 #: Part of the training after which pictures that grow (``augment.grow_from``) have their full size.
 GROWN_AT = 0.75
+#: Fewer training images than this take small batches: an epoch has too few steps otherwise.
+SMALL_SET = 1000
+SMALL_SET_BATCH, BATCH = 4, 16
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def train(config: TrainConfig, name: str = "run") -> TrainResult:
         InputError: the data or a setting cannot be used; nothing has been written then.
     """
     sets = load_sets(config.data)
-    config = _with_classes(config, sets[0])
+    config = _settled(config, sets[0])
     transfer = plan_transfer(config, sets[0].names)
     RunFolder.check_free(config.train.out)
     fabric = _build_fabric(config)
@@ -383,6 +386,7 @@ def _read_images(
         f"{len(train_set.samples)} images with {objects} objects to learn from, {len(val_set.samples)} to grade on, "
         f"{len(train_set.names)} classes" + (f"; {regions} regions to ignore" if regions else "")
     )
+    assert config.train.batch is not None
     loader = build_train_loader(
         train_set,
         config.model.input_size,
@@ -416,11 +420,14 @@ def _describe(dataset: CocoDataset) -> str:
     return f"{dataset.source} ({len(dataset.samples)} images)"
 
 
-def _with_classes(config: TrainConfig, dataset: CocoDataset) -> TrainConfig:
+def _settled(config: TrainConfig, dataset: CocoDataset) -> TrainConfig:
+    """With what the training set decides: the number of classes, and the batch where the config leaves it out."""
     wanted, there = config.model.classes, len(dataset.names)
     if wanted is not None and wanted != there:
         raise InputError(f"model.classes is {wanted}, but {dataset.source} has {there}: {', '.join(dataset.names)}")
-    return config.model_copy(update={"model": config.model.model_copy(update={"classes": there})})
+    batch = config.train.batch or (SMALL_SET_BATCH if len(dataset.samples) < SMALL_SET else BATCH)
+    model = config.model.model_copy(update={"classes": there})
+    return config.model_copy(update={"model": model, "train": config.train.model_copy(update={"batch": batch})})
 
 
 def _build_fabric(config: TrainConfig) -> Fabric:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fusedet.cli.files import checkpoint_file, model_file, refuse_to_replace, write_text
+from fusedet.cli.files import model_file, or_starter, refuse_to_replace, write_text
 from fusedet.configs import InputError, starter
 
 
@@ -48,6 +48,6 @@ def test_the_name_of_a_preset_means_its_starter_weights(tmp_path: Path, monkeypa
     for name in ("nano.pt", "nano.fused.onnx"):
         (weights / name).touch()
     assert model_file(Path("nano")) == weights / "nano.fused.onnx"
-    assert checkpoint_file(Path("nano")) == weights / "nano.pt"
+    assert or_starter(Path("nano"), starter.starter_checkpoint) == weights / "nano.pt"
     Path("nano").touch()  # the user's own file comes first
-    assert model_file(Path("nano")) == checkpoint_file(Path("nano")) == Path("nano")
+    assert model_file(Path("nano")) == or_starter(Path("nano")) == Path("nano")

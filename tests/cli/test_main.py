@@ -61,7 +61,7 @@ def test_help_of_each_command(command: str, capsys: pytest.CaptureFixture[str]) 
         ([], ["a command is missing", "train", "detect"]),
         (["trian"], ["'trian'", "did you mean 'train'?"]),
         (["--verbose"], ["'--verbose'", "the commands are"]),
-        (["detect"], ["required: MODEL, SOURCE", "fusedet detect --help"]),
+        (["detect"], ["required: SOURCE", "fusedet detect --help"]),
         (["train", "nano", "--resum", "x"], ["unrecognized arguments: --resum"]),
         (["info", "no/such.onnx"], ["no/such.onnx"]),
         (["info", "two\nlines.onnx"], ["two lines.onnx"]),

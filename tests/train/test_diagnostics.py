@@ -19,9 +19,8 @@ from tests.train.test_loop import assert_equal, changed, stop_at, weights
 def network(activation: str, biases: list[float]) -> nn.Sequential:
     """A ``first`` layer whose units are the picture plus a bias each, and a ``last`` convolution."""
     layer = ConvNormAct(1, len(biases), style=LayerStyle(activation, 0.1, reparam=False))
-    conv, norm = layer.conv
-    nn.init.ones_(conv.weight)
-    norm.bias.data = torch.tensor(biases)
+    nn.init.ones_(layer.conv.weight)
+    layer.norm.bias.data = torch.tensor(biases)
     return nn.Sequential(OrderedDict(first=layer, last=nn.Conv2d(len(biases), 2, 1))).eval()
 
 
@@ -86,7 +85,7 @@ def test_the_folded_graph_has_the_same_layers(nms: bool, tmp_path: Path) -> None
     diagnostics.finish_epoch(1)
     graded = {row.layer: row.units for row in read_diagnostics(tmp_path / "rows.csv") if row.units}
     activated = {
-        name: module.conv[0].out_channels
+        name: module.conv.out_channels
         for name, module in net.named_modules()
         if isinstance(module, ConvNormAct) and not isinstance(module.act, nn.Identity)
     }
