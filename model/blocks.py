@@ -104,7 +104,7 @@ class ConvNormAct(nn.Module):
             return
         nn.init.normal_(self.centre, 0.0, (2.0 / outputs) ** 0.5)
         if outputs == inputs and self.conv.stride[0] == 1:
-            self.centre += torch.eye(outputs)[..., None, None]
+            self.centre.add_(torch.eye(outputs)[..., None, None])
 
 
 class InvertedResidual(nn.Module):

@@ -1,0 +1,197 @@
+"""Trains the starter weights, exports and grades them, and writes their model card.
+
+    python -m benchmarks.starter nano pico --coco ../shared/data/coco80 --pool ../shared/data/pool \\
+        --peer ../shared/peers/picodet_s_320_coco.onnx
+
+The recipe is ``benchmarks/starter.yaml``. A round that is finished is not trained again, one that was interrupted goes
+on. With ``--publish`` the best weights so far of the presets are copied into the package, without anything that tells
+of the machine they come from; exported beside them; graded, and the other detectors too, on the validation images; and
+the card, ``configs/weights/README.md``, is written from what was measured.
+"""
+
+import argparse
+import json
+import math
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.study import facts, run_command, write_text
+from fusedet.configs import starter
+from fusedet.configs.errors import InputError
+from fusedet.configs.loader import preset_names
+from fusedet.export import export_onnx
+from fusedet.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from fusedet.train.config import EvalConfig, load_train_config
+from fusedet.train.evaluate import evaluate_model
+from fusedet.train.loop import resume, train
+from fusedet.train.metrics import Metrics
+from fusedet.train.run_folder import RunFolder
+
+__all__ = ["card", "main", "publish", "read_rounds", "strip", "train_rounds"]
+
+RECIPE = Path(__file__).with_name("starter.yaml")
+CARD_FRAME = Path(__file__).with_name("starter.md")
+WEIGHTS = Path(starter.__file__).with_name("weights")
+#: What the card says the networks learned from.
+DATA = "2,224 COCO photographs with their labels and 1,898 everyday photographs that detectors labelled"
+
+
+def read_rounds(path: Path = RECIPE) -> list[list[str]]:
+    """The settings of each round, as ``key=value``."""
+    rounds: list[list[str]] = yaml.safe_load(path.read_text(encoding="utf-8"))["rounds"]
+    return rounds
+
+
+def train_rounds(name: str, coco: Path, pool: Path | None, out: Path, rounds: list[list[str]]) -> bool:
+    """Trains what is missing of a preset's (or config file's) rounds. False when it was interrupted."""
+    before: Path | None = None
+    for number, settings in enumerate(rounds, start=1):
+        run = RunFolder(out / Path(name).stem / f"round-{number}")
+        if run.last.exists():
+            result = resume(run.path)
+        else:
+            print(f"{Path(name).stem}: round {number} of {len(rounds)}", flush=True)
+            shutil.rmtree(run.path, ignore_errors=True)  # of a training that was killed before its first step
+            places = [f"data.root={coco}", f"train.out={run.path}", *([f"train.init={before}"] if before else [])]
+            if pool is not None:
+                extra = f"{{annotations: {pool / 'annotations' / 'train.json'}, images: {pool / 'images'}}}"
+                places.append(f"data.extra_train=[{extra}]")
+            result = train(load_train_config(name, [*settings, *places]), name)
+        if not result.finished:
+            return False
+        before = run.best
+    return True
+
+
+def latest_best(name: str, out: Path) -> Path:
+    """The best weights of the last round that has any.
+
+    Raises:
+        InputError: none has.
+    """
+    found = sorted((out / name).glob("round-*/best.pt"), key=lambda path: int(path.parent.name.removeprefix("round-")))
+    if not found:
+        raise InputError(f"{out / name}: expected round-1/best.pt of a training, but there is none")
+    return found[-1]
+
+
+def strip(checkpoint: Checkpoint) -> Checkpoint:
+    """Without paths: averaged weights, and what is true of them anywhere."""
+    keep = ("names", "model", "epoch", "metrics", "fusedet_version", "torch_version")
+    meta = {key: checkpoint.meta[key] for key in keep}
+    return Checkpoint({**meta, "data": DATA}, {"ema": checkpoint.state["ema"]})
+
+
+def publish(name: str, checkpoint: Path, folder: Path = WEIGHTS) -> None:
+    """Copies the weights into the package and exports them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stripped = strip(load_checkpoint(checkpoint))
+    save_checkpoint(folder / f"{name}.pt", stripped.state, stripped.meta)
+    with tempfile.TemporaryDirectory() as work:
+        result = export_onnx(folder / f"{name}.pt", Path(work) / f"{name}.onnx")
+        shutil.copyfile(result.fused, folder / f"{name}.fused.onnx")
+
+
+def figures(metrics: Metrics) -> dict[str, Any]:
+    """As JSON has them: null where the data has no such object."""
+
+    def number(value: float) -> float | None:
+        return None if math.isnan(value) else round(value, 4)
+
+    summary = {key: number(value) for key, value in metrics.summary().items()}
+    return {**summary, "per_class": {key: number(ap) for key, (ap, _) in metrics.per_class.items()}}
+
+
+def grade(model: Path, coco: Path, *, nms: bool = False) -> dict[str, Any]:
+    """A file on the validation images."""
+    print(f"grading {model}{' with NMS' if nms else ''}", flush=True)
+    annotations = coco / "annotations" / "val.json"
+    return figures(evaluate_model(model, annotations, coco / "images", EvalConfig(nms=nms)))
+
+
+def measure(names: Sequence[str], peers: Sequence[Path], coco: Path) -> dict[str, Any]:
+    """Everything the card says: each preset's exported file, the branch with NMS, and other detectors."""
+    results: dict[str, Any] = {"date": date.today().isoformat(), "facts": facts(), "presets": {}, "peers": {}}
+    for name in names:
+        results["presets"][name] = {
+            "exported": grade(starter.starter_model(name), coco),
+            "nms": grade(starter.starter_checkpoint(name), coco, nms=True),
+        }
+    for peer in peers:
+        results["peers"][peer.stem] = grade(peer, coco)
+    return results
+
+
+def card(results: dict[str, Any], frame: str, rounds: list[list[str]]) -> str:
+    """The model card: ``frame`` with its ``{{...}}`` filled."""
+    presets, peers = results["presets"], results["peers"]
+    rows = [(name, both["exported"], both["nms"]["ap"]) for name, both in presets.items()]
+    rows += [(name, grades, None) for name, grades in peers.items()]
+    table = ["| | AP50-95 | AP50 | small | medium | large | person | AP with NMS |", "| --- " + "| ---: " * 7 + "|"]
+    for name, grades, nms in rows:
+        keys = ("ap", "ap50", "ap_small", "ap_medium", "ap_large")
+        numbers = [*(grades[key] for key in keys), grades["per_class"].get("person"), nms]
+        table.append(f"| {name} | " + " | ".join(map(_percent, numbers)) + " |")
+    names = list(presets)
+    classes = [f"| class | {' | '.join(names)} |", "| --- " + "| ---: " * len(names) + "|"]
+    first = presets[names[0]]["exported"]["per_class"]
+    for label in sorted(first, key=lambda label: -(first[label] or 0)):
+        cells = (_percent(presets[name]["exported"]["per_class"][label]) for name in names)
+        classes.append(f"| {label} | {' | '.join(cells)} |")
+    machine = ", ".join(f"{key} {value}" for key, value in results["facts"].items() if key != "commit")
+    filled = {
+        "data": DATA,
+        "machine": machine,
+        "date": results["date"],
+        "table": "\n".join(table),
+        "classes": "\n".join(classes),
+        "recipe": "\n".join(f"{i}. `{' '.join(settings)}`" for i, settings in enumerate(rounds, start=1)),
+    }
+    for key, text in filled.items():
+        frame = frame.replace("{{" + key + "}}", text)
+    return frame
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("presets", nargs="+", choices=preset_names(), metavar="PRESET", help=str(preset_names()))
+    parser.add_argument("--coco", type=Path, required=True, metavar="DIR", help="images/, annotations/: 80 classes")
+    parser.add_argument("--pool", type=Path, metavar="DIR", help="pictures that a detector labelled, likewise")
+    parser.add_argument("--peer", type=Path, action="append", default=[], help="another detector to grade; repeatable")
+    parser.add_argument("--out", type=Path, default=Path("runs/starter"))
+    parser.add_argument("--publish", action="store_true", help="train nothing; ship the best weights so far")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    args = parse_arguments(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    rounds = read_rounds()
+    if not args.publish:
+        for name in args.presets:
+            if not train_rounds(name, args.coco, args.pool, args.out, rounds):
+                raise KeyboardInterrupt
+        return 0
+    for name in args.presets:
+        publish(name, latest_best(name, args.out))
+    results = measure(args.presets, args.peer, args.coco)
+    write_text(args.out / "results.json", json.dumps(results, indent=1) + "\n")
+    write_text(WEIGHTS / "README.md", card(results, CARD_FRAME.read_text(encoding="utf-8"), rounds))
+    print(f"written: {WEIGHTS}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_command("starter", main))
