@@ -5,6 +5,7 @@ from typing import Generic, TypeVar
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 __all__ = ["ModelEma"]
 
@@ -33,8 +34,10 @@ class ModelEma(Generic[_Net]):
         self.steps += 1
         keep = min(self.decay, (1 + self.steps) / (10 + self.steps))
         current = net.state_dict()
-        for name, average in self.net.state_dict().items():
-            if average.dtype.is_floating_point:
-                average.lerp_(current[name].to(average.dtype), 1 - keep)
-            else:
-                average.copy_(current[name])
+        pairs = [(average, current[name].detach()) for name, average in self.net.state_dict().items()]
+        floats = [(average, now.to(average.dtype)) for average, now in pairs if average.dtype.is_floating_point]
+        move = get_ema_multi_avg_fn(keep)  # all tensors in one call
+        move([average for average, _ in floats], [now for _, now in floats], self.steps)
+        for average, now in pairs:
+            if not average.dtype.is_floating_point:
+                average.copy_(now)

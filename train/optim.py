@@ -23,8 +23,11 @@ def build_optimizer(net: nn.Module, config: OptimConfig) -> torch.optim.Optimize
         {"params": others, "weight_decay": 0.0},
     ]
     if config.name == "sgd":
-        return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.momentum > 0)
-    return torch.optim.AdamW(groups, lr=config.lr, betas=(config.momentum, 0.999))
+        return torch.optim.SGD(
+            groups, lr=config.lr, momentum=config.momentum, nesterov=config.momentum > 0, foreach=True
+        )
+    # Hundreds of small tensors: one call for all of them takes a fifth of the time of one call each.
+    return torch.optim.AdamW(groups, lr=config.lr, betas=(config.momentum, 0.999), foreach=True)
 
 
 def learning_rate_factor(epoch: float, epochs: int, config: OptimConfig) -> float:
