@@ -121,6 +121,7 @@ class LossConfig(StrictModel):
     one_to_one: float = Field(1.0, ge=0, description="weight of the one-to-one branch beside the one-to-many branch")
     detach_one_to_one: bool = Field(False, description="the one-to-one branch trains its selector only, no features")
     label_smoothing: float = Field(0.0, ge=0, lt=0.5)
+    guide: float = Field(1.0, ge=0, description="weight of what train.guide shows, beside the labels")
     soft_labels: bool = Field(False, description="a label's score, where it has one, lowers the quality to be learned")
 
 
@@ -163,6 +164,10 @@ class RunConfig(StrictModel):
         None,
         description="checkpoint to start from, or starter: the weights that ship for this preset; classes go by name, "
         "layers of another shape start anew",
+    )
+    guide: Path | None = Field(
+        None,
+        description="another detector that shows at every point what it sees: a checkpoint, or an ONNX file of PicoDet",
     )
     freeze: Annotated[
         list[FrozenPart], BeforeValidator(_as_list, json_schema_input_type=FrozenPart | list[FrozenPart])

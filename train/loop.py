@@ -31,6 +31,7 @@ from fusedet.train.diagnostics import Diagnostics
 from fusedet.train.ema import ModelEma
 from fusedet.train.evaluate import TorchDetector, evaluate
 from fusedet.train.finetune import Transfer, freeze, hold_frozen, plan_transfer
+from fusedet.train.guide import Guidance, Guide, guide_loss, open_guide
 from fusedet.train.logbook import Logbook
 from fusedet.train.losses import detection_loss
 from fusedet.train.metrics import SUMMARY_NAMES, Metrics
@@ -78,12 +79,13 @@ def train(config: TrainConfig, name: str = "run") -> TrainResult:
     sets = load_sets(config.data)
     config = _settled(config, sets[0])
     transfer = plan_transfer(config, sets[0].names)
+    guide = _open_guide(config, sets[0])
     RunFolder.check_free(config.train.out)
     fabric = _build_fabric(config)
     with TrainingProgress(config.train.epochs, fabric.is_global_zero) as progress:
         data = _read_images(config, *sets, fabric, progress)
         run = _new_run(config, name, fabric)  # what the user gave has passed: not before now is anything written
-        trainer = Trainer(config, fabric, run, data)
+        trainer = Trainer(config, fabric, run, data, guide)
         if transfer is not None:
             trainer.take_over(transfer)
             for line in transfer.report:
@@ -108,9 +110,10 @@ def resume(path: Path) -> TrainResult:
         raise InputError(f"{run.last}: cannot be resumed: it holds no config that this fusedet can use") from error
     sets = load_sets(config.data)
     _check_same_data(checkpoint, run, sets[0])
+    guide = _open_guide(config, sets[0])
     fabric = _build_fabric(config)
     with TrainingProgress(config.train.epochs, fabric.is_global_zero) as progress:
-        trainer = Trainer(config, fabric, run, _read_images(config, *sets, fabric, progress))
+        trainer = Trainer(config, fabric, run, _read_images(config, *sets, fabric, progress), guide)
         try:
             trainer.load(checkpoint)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -136,10 +139,13 @@ class Trainer:
         fabric: the devices to train on.
         run: where results go.
         data: to learn from and to grade on.
+        guide: what shows more than the labels do.
     """
 
-    def __init__(self, config: TrainConfig, fabric: Fabric, run: RunFolder, data: TrainingData) -> None:
-        self.config, self.fabric, self.run = config, fabric, run
+    def __init__(
+        self, config: TrainConfig, fabric: Fabric, run: RunFolder, data: TrainingData, guide: Guide | None = None
+    ) -> None:
+        self.config, self.fabric, self.run, self.guide = config, fabric, run, guide
         self.train_set, self.val_set = data.train_set, data.val_set
         self.loader, self.val_images = data.loader, data.val_images
         torch.manual_seed(config.train.seed)
@@ -268,7 +274,14 @@ class Trainer:
         due = (self.batches_done + 1) % config.train.accumulate == 0 or self.batches_done + 1 == len(self.loader)
         with self.fabric.no_backward_sync(self.net, enabled=not due):
             weights = batch.weights.to(self.fabric.device) if config.loss.soft_labels else None
-            total, parts = detection_loss(self.net(images), points, strides, boxes, labels, config.loss, weights)
+            predictions = self.net(images)
+            total, parts = detection_loss(predictions, points, strides, boxes, labels, config.loss, weights)
+            if self.guide is not None:
+                guidance = self.guide.look(batch.images, (images.shape[2], images.shape[3]))
+                guidance = Guidance(*(x.to(self.fabric.device) for x in guidance))
+                shown = guide_loss(predictions.one_to_many, guidance, points, strides, config.loss)
+                total = total + shown
+                parts |= {"loss": total.detach(), "guide": shown.detach()}
             self.fabric.backward(total / config.train.accumulate)
         if due:
             progress = self.epoch + self.batches_done / len(self.loader)
@@ -400,6 +413,10 @@ def _read_images(
     )
     val_images = ValidationImages(val_set, config.data, progress.counter("reading images to grade on"))
     return TrainingData(train_set, val_set, loader, val_images)
+
+
+def _open_guide(config: TrainConfig, train_set: CocoDataset) -> Guide | None:
+    return None if config.train.guide is None else open_guide(config.train.guide, train_set.names)
 
 
 def _check_same_data(checkpoint: Checkpoint, run: RunFolder, train_set: CocoDataset) -> None:

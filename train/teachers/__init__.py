@@ -12,12 +12,12 @@ import onnxruntime as ort
 
 from fusedet.configs.errors import InputError
 from fusedet.train.teachers.detr import Detr
-from fusedet.train.teachers.foreign import ForeignDetector, inputs_of, outputs_of
+from fusedet.train.teachers.foreign import DenseMap, ForeignDetector, inputs_of, outputs_of
 from fusedet.train.teachers.picodet import PicoDet
 from fusedet.train.teachers.ultralytics_file import UltralyticsFile
 from fusedet.train.teachers.yolox import Yolox
 
-__all__ = ["FORMATS", "ForeignDetector", "open_foreign"]
+__all__ = ["FORMATS", "DenseMap", "ForeignDetector", "PicoDet", "open_foreign"]
 
 #: What can be read beside our own files.
 FORMATS: tuple[type[ForeignDetector], ...] = (UltralyticsFile, Detr, PicoDet, Yolox)

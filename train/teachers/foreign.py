@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
+from torch import Tensor
 
 from fusedet.deploy.detections import Detections
 from fusedet.deploy.opencv import cv2
@@ -14,7 +15,7 @@ from fusedet.deploy.postprocess import nms
 from fusedet.deploy.preprocess import check_image
 from fusedet.train.teachers.coco_names import COCO_NAMES
 
-__all__ = ["Candidates", "ForeignDetector", "as_planes", "best_class", "inputs_of", "outputs_of", "stretch"]
+__all__ = ["Candidates", "DenseMap", "ForeignDetector", "as_planes", "best_class", "inputs_of", "outputs_of", "stretch"]
 
 #: Candidates that go into non-maximum suppression at most, the best.
 MOST_CANDIDATES = 1000
@@ -32,6 +33,18 @@ class Candidates(NamedTuple):
     boxes_xyxy: NDArray[np.float32]
     scores: NDArray[np.float32]
     class_ids: NDArray[np.int64]
+
+
+class DenseMap(NamedTuple):
+    """What a detector sees at each point of one of its maps.
+
+    Attributes:
+        scores: float32 ``[B, C, h, w]`` in 0..1.
+        boxes: float32 ``[B, 4, h, w]`` xyxy in parts of the picture's width and height.
+    """
+
+    scores: Tensor
+    boxes: Tensor
 
 
 class ForeignDetector(ABC):

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
+import torch
 from numpy.typing import NDArray
 
 from fusedet.deploy.opencv import cv2
 from fusedet.train.teachers.foreign import (
     Candidates,
+    DenseMap,
     ForeignDetector,
     as_planes,
     best_class,
@@ -54,16 +56,32 @@ class PicoDet(ForeignDetector):
 
     def read(self, outputs: Sequence[NDArray[Any]], size_hw: tuple[int, int]) -> Candidates:
         """Each point's best class, and the box that its four expected distances span."""
+        boxes = np.concatenate([corners for _, corners in self._maps(outputs)])
+        scores, class_ids = best_class(np.concatenate([scores for scores, _ in self._maps(outputs)]))
+        zoom = np.tile([size_hw[1], size_hw[0]], 2)
+        return Candidates((boxes * zoom).astype(np.float32), scores, class_ids)
+
+    def dense(self, images_bgr: NDArray[np.uint8]) -> list[DenseMap]:
+        """What it sees at each point of each map, the finest first, in pictures ``[B, H, W, 3]``."""
+        _, side = self._input()
+        found = [self._maps(self._session.run(None, self.feed(image))) for image in images_bgr]
+        maps = []
+        for stride, level in zip(_STRIDES, zip(*found, strict=True), strict=True):
+            grid = (_cells(side, stride),) * 2
+            scores, boxes = (torch.from_numpy(np.stack(arrays)) for arrays in zip(*level, strict=True))
+            maps.append(DenseMap(*(x.float().transpose(1, 2).unflatten(2, grid) for x in (scores, boxes))))
+        return maps
+
+    def _maps(self, outputs: Sequence[NDArray[Any]]) -> list[tuple[NDArray[np.float32], NDArray[np.float64]]]:
+        """For each stride: scores ``[points, 80]``, and boxes ``[points, 4]`` in parts of the picture."""
         _, side = self._input()
         boxes = []
         for stride, bins in zip(_STRIDES, outputs[len(_STRIDES) :], strict=True):
             distances = _expected(bins[0].reshape(-1, 4, _BINS)) * stride  # [points, 4]
             y, x = (np.indices((_cells(side, stride),) * 2).reshape(2, -1) + 0.5) * stride
             points = np.stack([x, y], 1)
-            boxes.append(np.concatenate([points - distances[:, :2], points + distances[:, 2:]], 1))
-        scores, class_ids = best_class(np.concatenate([scores[0] for scores in outputs[: len(_STRIDES)]]))
-        zoom = np.tile([size_hw[1] / side, size_hw[0] / side], 2)
-        return Candidates((np.concatenate(boxes) * zoom).astype(np.float32), scores, class_ids)
+            boxes.append(np.concatenate([points - distances[:, :2], points + distances[:, 2:]], 1) / side)
+        return list(zip((scores[0] for scores in outputs[: len(_STRIDES)]), boxes, strict=True))
 
     def _input(self) -> tuple[str, int]:
         ((name, shape),) = inputs_of(self._session).items()

@@ -1,0 +1,133 @@
+"""What a guide shows, and how far the network is from it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fusedet.configs import InputError
+from fusedet.model import ModelConfig, build_detector
+from fusedet.model.decode import anchor_points
+from fusedet.model.detector import STRIDES, DetectorNet
+from fusedet.train import TrainConfig, resume, train
+from fusedet.train.config import LossConfig
+from fusedet.train.guide import Guide, NetworkTeacher, guide_loss, open_guide
+from fusedet.train.run_folder import RunFolder
+from fusedet.train.teachers import DenseMap
+from tests.train.teachers.conftest import MakeFile
+from tests.train.teachers.test_formats import detr, picodet
+from tests.train.test_loop import assert_equal, changed, stop_at, weights
+
+NAMES = ["cat", "dog", "fox"]
+PICTURES = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), dtype=np.uint8))
+
+
+def network(seed: int) -> DetectorNet:
+    torch.manual_seed(seed)
+    net = build_detector(
+        ModelConfig.model_validate({"input_size": (64, 96), "classes": 3, "stages": [{"channels": 16}] * 4})
+    )
+    for predictor in net.head.class_predictors:
+        torch.nn.init.normal_(predictor.weight, 0, 1)
+        torch.nn.init.zeros_(predictor.bias)  # sure enough, here and there, that boxes count
+    for predictor in net.head.box_predictors:
+        torch.nn.init.zeros_(predictor.weight)
+        torch.nn.init.uniform_(predictor.bias, 1, 3)
+    return net.eval()
+
+
+def loss(net: DetectorNet, guide: Guide) -> float:
+    points, strides = anchor_points((64, 96), STRIDES)
+    with torch.no_grad():
+        output = net(PICTURES.permute(0, 3, 1, 2).float()).one_to_many
+    return float(guide_loss(output, guide.look(PICTURES, (64, 96)), points, strides, LossConfig()))
+
+
+def test_who_agrees_with_the_guide_has_nothing_to_learn() -> None:
+    net, guide = network(0), Guide(NetworkTeacher(network(0), NAMES), NAMES)
+    assert loss(net, guide) == pytest.approx(0, abs=1e-4)
+    assert loss(network(1), guide) > 1
+
+
+def test_classes_go_by_name() -> None:
+    net = network(0)
+    straight = Guide(NetworkTeacher(net, NAMES), NAMES).look(PICTURES, (64, 96))
+    other = Guide(NetworkTeacher(net, NAMES), ["fox", "owl", "cat"]).look(PICTURES, (64, 96))
+    assert other.known.tolist() == [True, False, True]
+    torch.testing.assert_close(other.scores[:, [2, 0]], straight.scores[:, [0, 2]])
+    assert not other.scores[:, 1].any()
+    with pytest.raises(InputError, match=r"train\.guide knows none of the classes owl; it knows cat, dog, fox"):
+        Guide(NetworkTeacher(net, NAMES), ["owl"])
+
+
+def test_an_unknown_class_is_left_to_the_labels() -> None:
+    net = network(1)
+    guide = Guide(NetworkTeacher(network(0), ["cat", "dog", "other"]), NAMES)
+    output = net(PICTURES.permute(0, 3, 1, 2).float()).one_to_many
+    output.logits.retain_grad()
+    points, strides = anchor_points((64, 96), STRIDES)
+    guide_loss(output, guide.look(PICTURES, (64, 96)), points, strides, LossConfig(cls=1)).backward()
+    assert output.logits.grad is not None
+    assert not output.logits.grad[:, 2].any()
+
+
+class Fixed:
+    """One object in the upper left quarter, seen at each cell there; the map's numbers say which map it is."""
+
+    names = ("cat",)
+
+    def dense(self, images_bgr: np.ndarray) -> list[DenseMap]:
+        maps = []
+        for side in (16, 8, 4):
+            scores = torch.zeros(len(images_bgr), 1, side, side)
+            scores[:, :, : side // 2, : side // 2] = side / 100
+            boxes = torch.tensor([0, 0, 0.5, 0.5]).reshape(1, 4, 1, 1).expand(len(images_bgr), 4, side, side)
+            maps.append(DenseMap(scores, boxes))
+        return maps
+
+
+@pytest.mark.parametrize(("side", "levels"), [(128, (16, 8, 4)), (64, (8, 4, 4)), (96, (16, 8, 4))])
+def test_each_map_takes_the_guides_map_of_the_nearest_size(side: int, levels: tuple[int, ...]) -> None:
+    guidance = Guide(Fixed(), ["cat"]).look(torch.zeros(1, 128, 128, 3, dtype=torch.uint8), (side, side))
+    points, strides = anchor_points((side, side), STRIDES)
+    for stride, level in zip(STRIDES, levels, strict=True):
+        # The corner cell is in the quarter, the opposite one is not, whatever the size of the map.
+        scores = guidance.scores[0, 0, strides == stride]
+        assert scores[0] == pytest.approx(level / 100)
+        assert scores[-1] == 0
+    assert guidance.boxes[0, 0].tolist() == [0, 0, side / 2, side / 2]
+    assert guidance.boxes.shape == (1, len(points), 4)
+
+
+def test_picodet_guides_and_labels_alike(make_file: MakeFile) -> None:
+    guide = open_guide(make_file(picodet(), 64), ["cat", "dog"])
+    guidance = guide.look(torch.zeros(1, 64, 64, 3, dtype=torch.uint8), (64, 64))
+    place = 64 + 2 * 4 + 1  # stride 16, cell (1, 2)
+    assert guidance.scores.nonzero().tolist() == [[0, 1, place]]
+    assert guidance.scores[0, 1, place] == pytest.approx(0.9)
+    assert guidance.boxes[0, place].tolist() == pytest.approx([8, 32, 40, 56], abs=1e-3)
+
+
+def test_a_file_that_cannot_guide_is_said(make_file: MakeFile, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="can label pictures, but not guide"):
+        open_guide(make_file(detr(), 64), ["dog"])
+    with pytest.raises(InputError, match=r"none\.onnx: no such model file"):
+        open_guide(tmp_path / "none.onnx", ["dog"])
+
+
+def test_a_guided_training_is_another_one_and_resumes(
+    tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = train(changed(tiny, train={"out": tmp_path / "teacher", "epochs": 2})).run_dir / "best.pt"
+    guided = changed(tiny, train={"guide": teacher, "out": tmp_path / "whole"})
+    whole = RunFolder(train(guided).run_dir)
+    assert all(row["guide"] > 0 for row in whole.read_metrics())
+    alone = RunFolder(train(changed(tiny, train={"out": tmp_path / "alone"})).run_dir)
+    same = (torch.equal(a, b) for a, b in zip(weights(whole.last).values(), weights(alone.last).values(), strict=True))
+    assert not all(same)
+    with monkeypatch.context() as patch:
+        stop_at(patch, 5)
+        assert not train(changed(guided, train={"out": tmp_path / "parts"})).finished
+    assert resume(tmp_path / "parts").finished
+    assert_equal(weights(tmp_path / "parts" / "last.pt"), weights(whole.last))
