@@ -26,12 +26,10 @@ from fusedet.deploy.session import open_session
 from fusedet.model.checkpoint import load_detector
 from fusedet.model.decode import anchor_points, decode_boxes
 from fusedet.model.detector import STRIDES, DetectorNet
-from fusedet.model.head import BranchOutput
 from fusedet.train.boxes import box_overlap
-from fusedet.train.config import LossConfig
 from fusedet.train.teachers import DenseMap, PicoDet, open_foreign
 
-__all__ = ["Guidance", "Guide", "guide_loss", "open_guide"]
+__all__ = ["Guidance", "Guide", "guided_box_loss", "open_guide", "with_guidance"]
 
 #: Boxes are learned where the guide is at least this sure that there is something.
 _SURE = 0.2
@@ -43,12 +41,10 @@ class Guidance(NamedTuple):
     Attributes:
         scores: ``[B, C, A]`` in 0..1 for the network's classes; 0 for those that the guide does not know.
         boxes: ``[B, A, 4]`` xyxy in pixels of the network's input.
-        known: bool ``[C]``: the guide knows the class.
     """
 
     scores: Tensor
     boxes: Tensor
-    known: Tensor
 
 
 class Dense(Protocol):
@@ -78,9 +74,10 @@ class Guide:
     def __init__(self, teacher: Dense, names: Sequence[str]) -> None:
         self._teacher = teacher
         theirs = {name: i for i, name in enumerate(teacher.names)}
-        self._known = torch.tensor([name in theirs for name in names])
-        self._theirs = torch.tensor([theirs.get(name, 0) for name in names])
-        if not self._known.any():
+        self._mine = [i for i, name in enumerate(names) if name in theirs]
+        self._theirs = [theirs[names[i]] for i in self._mine]
+        self._classes = len(names)
+        if not self._mine:
             raise InputError(
                 f"train.guide knows none of the classes {', '.join(names)}; it knows {', '.join(teacher.names)}"
             )
@@ -95,9 +92,11 @@ class Guide:
             nearest = min(maps, key=lambda one: abs(math.log(one.scores.shape[2] / grid[0])))
             scores.append(_resample(nearest.scores, grid).flatten(2))
             boxes.append(_resample(nearest.boxes, grid).flatten(2))
-        mine = torch.cat(scores, 2)[:, self._theirs] * self._known[:, None]
+        seen = torch.cat(scores, 2)[:, self._theirs]
+        mine = seen.new_zeros(len(seen), self._classes, seen.shape[2])
+        mine[:, self._mine] = seen
         corners = torch.cat(boxes, 2).transpose(1, 2)  # [B, A, 4] in 0..1
-        return Guidance(mine, corners * torch.tensor([size_hw[1], size_hw[0]]).repeat(2), self._known)
+        return Guidance(mine, corners * torch.tensor([size_hw[1], size_hw[0]]).repeat(2))
 
 
 def open_guide(path: Path, names: Sequence[str]) -> Guide:
@@ -152,31 +151,37 @@ class NetworkTeacher:
         return [DenseMap(scores.unflatten(2, grid), corners.unflatten(2, grid)) for scores, corners, grid in parts]
 
 
-def guide_loss(output: BranchOutput, guidance: Guidance, points: Tensor, strides: Tensor, config: LossConfig) -> Tensor:
-    """How far the one-to-many branch is from what the guide sees, weighted by ``config.guide``.
+def with_guidance(target: Tensor, guidance: Guidance, weight: float) -> tuple[Tensor, Tensor]:
+    """What labels and guide together want of the class scores: the higher of both.
 
-    Class scores are compared at every point, background too; boxes where the guide is sure, in proportion to its score.
+    Apart they would pull in two directions: for the labels only a few points see an object, for the guide its
+    neighbours do so too.
 
     Args:
-        output: of the branch.
+        target: ``[B, C, A]`` that the labels want.
         guidance: see :meth:`Guide.look`.
-        points: ``[A, 2]`` anchor points in pixels.
-        strides: ``[A]``.
-        config: weights of the losses, and the overlap.
+        weight: part of the guide's scores that counts.
+
+    Returns:
+        The target ``[B, C, A]``, and the sum of its best scores where there is something, to weigh the loss by.
     """
-    logits, distances = output.logits.float(), output.distances.float().transpose(1, 2)
+    both = torch.maximum(target, weight * guidance.scores)
+    best = both.amax(1)
+    return both, best[best > _SURE].sum().clamp(min=1)
+
+
+def guided_box_loss(predicted: Tensor, guidance: Guidance, overlap: str) -> Tensor:
+    """How far boxes are from those of the guide, where it is sure, weighted by its score; a mean in 0..2.
+
+    Args:
+        predicted: ``[B, A, 4]`` xyxy in pixels.
+        guidance: see :meth:`Guide.look`.
+        overlap: kind of overlap, as in :func:`fusedet.train.boxes.box_overlap`.
+    """
     sureness = guidance.scores.amax(1)  # [B, A]
-    weight_sum = sureness[sureness > _SURE].sum().clamp(min=1)
-    target = guidance.scores
-    # Less the target's own entropy: 0 where both agree.
-    excess = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    excess = excess - functional.binary_cross_entropy(target, target, reduction="none")
-    cls = (excess * guidance.known[:, None]).sum() / weight_sum
     sure = sureness > _SURE
-    predicted = decode_boxes(distances, points, strides)[sure]
-    overlap = box_overlap(predicted, guidance.boxes[sure], config.iou)
-    box = ((1 - overlap) * sureness[sure]).sum() / weight_sum
-    return config.guide * (config.cls * cls + config.box * box)
+    missing = 1 - box_overlap(predicted[sure], guidance.boxes[sure], overlap)
+    return (missing * sureness[sure]).sum() / sureness[sure].sum().clamp(min=1)
 
 
 def _resample(maps: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -31,7 +31,7 @@ from fusedet.train.diagnostics import Diagnostics
 from fusedet.train.ema import ModelEma
 from fusedet.train.evaluate import TorchDetector, evaluate
 from fusedet.train.finetune import Transfer, freeze, hold_frozen, plan_transfer
-from fusedet.train.guide import Guidance, Guide, guide_loss, open_guide
+from fusedet.train.guide import Guidance, Guide, open_guide
 from fusedet.train.logbook import Logbook
 from fusedet.train.losses import detection_loss
 from fusedet.train.metrics import SUMMARY_NAMES, Metrics
@@ -274,14 +274,8 @@ class Trainer:
         due = (self.batches_done + 1) % config.train.accumulate == 0 or self.batches_done + 1 == len(self.loader)
         with self.fabric.no_backward_sync(self.net, enabled=not due):
             weights = batch.weights.to(self.fabric.device) if config.loss.soft_labels else None
-            predictions = self.net(images)
-            total, parts = detection_loss(predictions, points, strides, boxes, labels, config.loss, weights)
-            if self.guide is not None:
-                guidance = self.guide.look(batch.images, (images.shape[2], images.shape[3]))
-                guidance = Guidance(*(x.to(self.fabric.device) for x in guidance))
-                shown = guide_loss(predictions.one_to_many, guidance, points, strides, config.loss)
-                total = total + shown
-                parts |= {"loss": total.detach(), "guide": shown.detach()}
+            targets = boxes, labels, config.loss, weights, self._guidance(batch, (images.shape[2], images.shape[3]))
+            total, parts = detection_loss(self.net(images), points, strides, *targets)
             self.fabric.backward(total / config.train.accumulate)
         if due:
             progress = self.epoch + self.batches_done / len(self.loader)
@@ -292,6 +286,12 @@ class Trainer:
             self.optimizer.zero_grad(set_to_none=True)
             self.ema.update(self._raw_net())
         return parts
+
+    def _guidance(self, batch: Batch, size_hw: tuple[int, int]) -> Guidance | None:
+        """What the guide sees in the pictures, for an input of ``size_hw``."""
+        if self.guide is None:
+            return None
+        return Guidance(*(x.to(self.fabric.device) for x in self.guide.look(batch.images, size_hw)))
 
     def _clip_gradients(self) -> None:
         """Where the config wants it; diagnostics take the norm down, without a limit if need be."""

@@ -12,6 +12,7 @@ from fusedet.model.head import BranchOutput
 from fusedet.train.assign import Assignment, Matching, assign
 from fusedet.train.boxes import box_overlap
 from fusedet.train.config import LossConfig
+from fusedet.train.guide import Guidance, guided_box_loss, with_guidance
 
 __all__ = ["BranchLoss", "branch_loss", "detection_loss"]
 
@@ -37,6 +38,7 @@ def detection_loss(
     labels: Tensor,
     config: LossConfig,
     weights: Tensor | None = None,
+    guidance: Guidance | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss of a batch, averaged over its objects.
 
@@ -49,13 +51,14 @@ def detection_loss(
         config: weights of the losses, and settings.
         weights: ``[B, M]`` in 0..1, of the objects: the quality that a point learns is lowered to this part of it, and
             so is the pull on its box. Left out, every object counts in full.
+        guidance: what a guide sees, for the one-to-many branch to learn as well.
 
     Returns:
         The scalar to minimise, and its parts by name, detached.
     """
     targets = (points, strides, boxes, labels, config)
     matching = Matching(config.topk, config.alpha, config.beta)
-    many = branch_loss(predictions.one_to_many, *targets, matching, weights)
+    many = branch_loss(predictions.one_to_many, *targets, matching, weights, guidance)
     # The branches share their boxes, which the one-to-many branch trains: the other one learns which of them to keep.
     # Its own score weighs more in the matching: of boxes that overlap equally well the one it prefers already wins,
     # or the choice would hang on noise, which cannot be learned.
@@ -75,6 +78,7 @@ def branch_loss(
     config: LossConfig,
     matching: Matching,
     weights: Tensor | None = None,
+    guidance: Guidance | None = None,
 ) -> BranchLoss:
     """The loss of one branch; shapes as in :func:`detection_loss`."""
     # Overlaps are differences of large numbers: half precision would lose them.
@@ -92,26 +96,36 @@ def branch_loss(
     if weights is not None:  # not in the sum above: unsure objects would make all else, background too, weigh more
         sureness = weights.gather(1, assignment.objects)  # [B, A]
         assignment = assignment._replace(quality=assignment.quality * sureness)
-    cls = config.cls * _class_loss(logits, labels, assignment, config.label_smoothing) / weight_sum
+    class_target, class_sum = _class_target(logits, labels, assignment, config.label_smoothing), weight_sum
+    guided_box = distances.new_zeros(())
+    if guidance is not None:
+        class_target, class_sum = with_guidance(class_target, guidance, config.guide)
+        guided_box = config.guide * config.box * guided_box_loss(predicted, guidance, config.iou)
+    cls = config.cls * _class_loss(logits, class_target, assignment.ignored) / class_sum
 
     positive, quality = assignment.positive, assignment.quality[assignment.positive]
     if not positive.any():
-        return BranchLoss(cls, distances.sum() * 0, distances.sum() * 0)
+        return BranchLoss(cls, guided_box + distances.sum() * 0, distances.sum() * 0)
     target = boxes.gather(1, assignment.objects[..., None].expand(-1, -1, 4))[positive]  # [P, 4]
     overlap = box_overlap(predicted[positive], target, config.iou)
     box = config.box * ((1 - overlap) * quality).sum() / weight_sum
     l1 = config.l1 * (_relative_l1(predicted[positive], target) * quality).sum() / weight_sum
-    return BranchLoss(cls, box, l1)
+    return BranchLoss(cls, box + guided_box, l1)
 
 
-def _class_loss(logits: Tensor, labels: Tensor, assignment: Assignment, smoothing: float) -> Tensor:
-    """Binary cross-entropy against the assignment's quality (TOOD, equation 6 without its focal weight), summed."""
+def _class_target(logits: Tensor, labels: Tensor, assignment: Assignment, smoothing: float) -> Tensor:
+    """The assignment's quality for the class of each point's object, ``[B, C, A]``."""
     classes = labels.clamp(min=0).gather(1, assignment.objects)  # [B, A]
-    target = torch.zeros_like(logits).scatter_(1, classes[:, None], assignment.quality[:, None])  # [B, C, A]
+    target = torch.zeros_like(logits).scatter_(1, classes[:, None], assignment.quality[:, None])
     if smoothing:
         target = target * (1 - smoothing) + smoothing / logits.shape[1] * assignment.positive[:, None]
+    return target
+
+
+def _class_loss(logits: Tensor, target: Tensor, ignored: Tensor) -> Tensor:
+    """Binary cross-entropy against the target (TOOD, equation 6 without its focal weight), summed."""
     loss = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    return (loss * ~assignment.ignored[:, None]).sum()
+    return (loss * ~ignored[:, None]).sum()
 
 
 def _relative_l1(predicted: Tensor, target: Tensor) -> Tensor:
