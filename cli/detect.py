@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from fusedet.cli.files import or_starter, refuse_to_replace
 from fusedet.configs.errors import InputError
+from fusedet.configs.starter import starter_model
 
 if TYPE_CHECKING:  # the runtime itself is imported when the command runs
     from fusedet.deploy.detections import Detections
@@ -23,7 +24,7 @@ if TYPE_CHECKING:  # the runtime itself is imported when the command runs
 __all__ = ["add_arguments", "run"]
 
 #: What detects when no model is named: everyday objects, the 80 classes of COCO.
-_STARTER = Path("nano")
+_STARTER = "nano"
 _PROGRESS_EVERY_S = 0.5
 #: Times are summed up over the last so many pictures: a camera may run for weeks.
 _MOST_TIMINGS = 10_000
@@ -47,7 +48,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         type=Path,
         nargs="?",
-        default=_STARTER,
         help=f"ONNX file written by fusedet export, or a preset that has starter weights (default: {_STARTER})",
     )
     parser.add_argument("source", metavar="SOURCE", help="picture, folder, glob, video, camera number or /dev/videoN")
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     from fusedet.deploy.sources import open_source
 
     _check_arguments(args)
-    args.model = or_starter(args.model)
+    args.model = starter_model(_STARTER) if args.model is None else or_starter(args.model)
     detector = Detector(
         args.model, score_threshold=args.score, max_detections=args.max_detections, threads=args.threads
     )

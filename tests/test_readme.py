@@ -112,7 +112,7 @@ fusedet neither here; but `make check`
         "fusedet train nano data.rot=x",
         "fusedet train my.yaml train.epochs=many",
         "fusedet export run --outt models",
-        "fusedet detect model.onnx",
+        "fusedet detect",
         "fusedet --verbose",
     ],
 )
