@@ -27,6 +27,7 @@ from onnx import TensorProto, helper
 from fusedet.configs.loader import load_config
 from fusedet.export import count_ops, export_onnx, optimize
 from fusedet.model import ModelConfig, build_detector, count_macs, count_parameters
+from fusedet.train.teachers.weights import without_weight_inputs
 
 PRESETS = ("pico", "nano", "small")
 
@@ -102,12 +103,7 @@ def preset_entry(name: str, folder: Path, size: int, classes: int, threads: int)
 
 def file_entry(path: Path, size: int, threads: int, name: str | None = None) -> Entry:
     """Any ONNX file with one image input, called ``name`` or as the file is."""
-    model = onnx.load(path)
-    # Weights that are listed as inputs cannot be folded: without this such a file would run slower than it has to.
-    weights = {tensor.name for tensor in model.graph.initializer}
-    inputs = [tensor for tensor in model.graph.input if tensor.name not in weights]
-    del model.graph.input[:]
-    model.graph.input.extend(inputs)
+    model = without_weight_inputs(onnx.load(path))  # or such a file would run slower than it has to
     with tempfile.TemporaryDirectory() as folder:
         cleaned = Path(folder) / path.name
         onnx.save(model, cleaned)

@@ -22,12 +22,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from fusedet.configs.errors import InputError
-from fusedet.deploy.session import open_session
 from fusedet.model.checkpoint import load_detector
 from fusedet.model.decode import anchor_points, decode_boxes
 from fusedet.model.detector import STRIDES, DetectorNet
 from fusedet.train.boxes import box_overlap
 from fusedet.train.teachers import DenseMap, PicoDet, open_foreign
+from fusedet.train.teachers.weights import open_folded
 
 __all__ = ["Guidance", "Guide", "guided_box_loss", "open_guide", "with_guidance"]
 
@@ -112,7 +112,7 @@ def open_guide(path: Path, names: Sequence[str]) -> Guide:
     if path.suffix != ".onnx":
         net, meta = load_detector(path)
         return Guide(NetworkTeacher(net, meta["names"]), names)
-    teacher = open_foreign(open_session(path, torch.get_num_threads()), path, score_threshold=0.0, max_detections=1)
+    teacher = open_foreign(open_folded(path, torch.get_num_threads()), path, score_threshold=0.0, max_detections=1)
     if not isinstance(teacher, PicoDet):
         raise InputError(
             f"train.guide: {path} is {teacher.format}, which can label pictures, but not guide a training: that takes "

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import TensorProto, helper, numpy_helper
 
 from fusedet.configs import InputError
 from fusedet.model import ModelConfig, build_detector
@@ -18,6 +20,7 @@ from fusedet.train.guide import Guidance, Guide, NetworkTeacher, guided_box_loss
 from fusedet.train.losses import detection_loss
 from fusedet.train.run_folder import RunFolder
 from fusedet.train.teachers import DenseMap
+from fusedet.train.teachers.weights import open_folded
 from tests.train.teachers.conftest import MakeFile
 from tests.train.teachers.test_formats import detr, picodet
 from tests.train.test_loop import assert_equal, changed, stop_at, weights
@@ -145,3 +148,14 @@ def test_a_guided_training_is_another_one_and_resumes(
         assert not train(changed(guided, train={"out": tmp_path / "parts"})).finished
     assert resume(tmp_path / "parts").finished
     assert_equal(weights(tmp_path / "parts" / "last.pt"), weights(whole.last))
+
+
+def test_weights_among_the_inputs_are_folded(tmp_path: Path) -> None:
+    weight = numpy_helper.from_array(np.full(2, 3, np.float32), "weight")
+    x, w, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in ("x", "weight", "y"))
+    graph = helper.make_graph([helper.make_node("Mul", ["x", "weight"], ["y"])], "old", [x, w], [y], [weight])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "old.onnx")
+    session = open_folded(tmp_path / "old.onnx", threads=1)
+    assert [tensor.name for tensor in session.get_inputs()] == ["x"]
+    assert session.run(None, {"x": np.ones(2, np.float32)})[0].tolist() == [3, 3]
