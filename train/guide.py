@@ -31,7 +31,7 @@ from fusedet.train.teachers.weights import open_folded
 
 __all__ = ["Guidance", "Guide", "guided_box_loss", "open_guide", "with_guidance"]
 
-#: Boxes are learned where the guide is at least this sure that there is something.
+#: Points at which a score is at least this high hold something: boxes are learned there, and losses weighed by them.
 _SURE = 0.2
 
 

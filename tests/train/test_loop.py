@@ -13,7 +13,7 @@ import torch
 from fusedet.configs import InputError
 from fusedet.model import load_checkpoint, load_detector
 from fusedet.model.detector import DetectorNet
-from fusedet.train import TrainConfig, evaluate_model, resume, train
+from fusedet.train import TrainConfig, evaluate_model, loop, resume, train
 from fusedet.train.dataset import Batch
 from fusedet.train.loop import Trainer
 from fusedet.train.run_folder import RunFolder
@@ -197,6 +197,13 @@ def test_pictures_grow_to_their_full_size(tiny, monkeypatch):
     assert sides[0] == tuple(side // 2 for side in full)
     assert len(set(sides)) > 1
     assert set(sides[-len(sides) // 4 :]) == {full}
+
+
+@pytest.mark.parametrize(("small_set", "batch"), [(13, 4), (12, 16)])
+def test_the_batch_goes_by_the_number_of_images(tiny, monkeypatch, small_set, batch):
+    monkeypatch.setattr(loop, "SMALL_SET", small_set)  # there are 12 images
+    run = train(changed(tiny, train={"epochs": 1, "batch": None})).run_dir
+    assert load_checkpoint(run / "last.pt").meta["config"]["train"]["batch"] == batch
 
 
 def test_patience_ends_a_training_that_no_longer_improves(tiny):
