@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusedet.cli.files import model_file, refuse_to_replace, write_text
+from fusedet.cli.files import coco_files, model_file, refuse_to_replace, write_text
 from fusedet.configs.errors import InputError
 
 if TYPE_CHECKING:  # training's packages are imported when the command runs
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         InputError: the model, the data or a setting cannot be used.
     """
     model = model_file(args.model)
-    annotations, images = _data(args)
+    annotations, images = coco_files(args.data, args.split, args.images)
     _check_arguments(args, model)
     from fusedet.train.config import EvalConfig
     from fusedet.train.evaluate import evaluate_model
@@ -76,20 +76,6 @@ def run(args: argparse.Namespace) -> int:
     if args.json is not None:
         write_text(args.json, _as_json(metrics))
     return 0
-
-
-def _data(args: argparse.Namespace) -> tuple[Path, Path]:
-    """Annotation file and image folder."""
-    if args.data.is_dir():
-        annotations, images = args.data / "annotations" / f"{args.split}.json", args.data / "images"
-    else:
-        annotations, images = args.data, args.data.parent.parent / "images"
-    images = args.images or images
-    if not annotations.is_file():
-        raise InputError(f"--data {args.data}: expected a COCO annotation file {annotations}, but there is none")
-    if not images.is_dir():
-        raise InputError(f"--images: expected a folder of images, but there is none at {images}")
-    return annotations, images
 
 
 def _check_arguments(args: argparse.Namespace, model: Path) -> None:

@@ -3,10 +3,14 @@
 import argparse
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from fusedet.cli.files import or_starter
+from fusedet.cli.files import coco_files, or_starter
 from fusedet.configs.errors import InputError
 from fusedet.configs.starter import starter_checkpoint
+
+if TYPE_CHECKING:  # torch: not before the command is known to be this one
+    from fusedet.export import ExportResult
 
 __all__ = ["add_arguments", "run"]
 
@@ -28,6 +32,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-detections", type=int, metavar="N", help="boxes for each picture (300; 1000 with --nms)")
     parser.add_argument("--images", type=Path, metavar="PATH", help="pictures to verify on (default: drawn ones)")
     parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DATA",
+        help="measure the files on pictures there, a folder with images/ and annotations/SPLIT.json, and write a "
+        "certificate beside them",
+    )
+    parser.add_argument("--split", default="val", help="which annotations of the folder DATA (default: %(default)s)")
+    parser.add_argument(
+        "--pictures", type=int, default=200, metavar="N", help="pictures to compare boxes on (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what the certificate asks, for example ap_difference=0.2; repeatable",
+    )
+    parser.add_argument(
         "--allow-unfused", action="store_true", help="write the files although activations stand outside convolutions"
     )
     parser.add_argument("--force", action="store_true", help="replace files that are already there")
@@ -39,20 +61,68 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         InputError: the checkpoint or an argument cannot be used, or the files failed their check.
     """
-    from fusedet.export import export_onnx  # torch: not before the command is known to be this one
+    _check_arguments(args)
+    model = or_starter(args.model, starter_checkpoint)
+    settings = {
+        "nms": args.nms,
+        "input_format": "float32_nchw_rgb" if args.float_input else "uint8_nhwc_bgr",
+        "input_size": _size(args.input_size),
+        "max_detections": args.max_detections,
+        "dynamic_batch": args.dynamic_batch,
+        "images": args.images,
+        "allow_unfused": args.allow_unfused,
+        "overwrite": args.force,
+    }
+    if args.data is None:
+        from fusedet.export import export_onnx  # torch: not before the command is known to be this one
 
-    result = export_onnx(
-        or_starter(args.model, starter_checkpoint),
+        _say_what_was_written(export_onnx(model, args.out, **settings))
+    else:
+        _export_certified(model, args, settings)
+    return 0
+
+
+def _check_arguments(args: argparse.Namespace) -> None:
+    if args.data is None and args.limit:
+        raise InputError("--limit is what a certificate asks: it needs --data")
+    if args.pictures < 1:
+        raise InputError(f"--pictures must be at least 1, but got {args.pictures}")
+
+
+def _export_certified(model: Path, args: argparse.Namespace, settings: dict[str, Any]) -> None:
+    annotations, images = coco_files(args.data, args.split)
+    wanted = dict(_pair(text) for text in args.limit)
+    from fusedet.export import Limits, certificate_paths, export_certified
+    from fusedet.train.cache import load_image
+    from fusedet.train.coco import load_coco
+    from fusedet.train.evaluate import evaluate
+
+    limits = Limits().changed(wanted)
+    dataset = load_coco(annotations, images)
+    samples = dataset.samples[:: max(1, len(dataset.samples) // args.pictures)][: args.pictures]
+    pictures = {sample.path.name: load_image(sample) for sample in samples}
+    result, certificate = export_certified(
+        model,
         args.out,
-        nms=args.nms,
-        input_format="float32_nchw_rgb" if args.float_input else "uint8_nhwc_bgr",
-        input_size=_size(args.input_size),
-        max_detections=args.max_detections,
-        dynamic_batch=args.dynamic_batch,
-        images=args.images,
-        allow_unfused=args.allow_unfused,
-        overwrite=args.force,
+        pictures=pictures,
+        grade=lambda predictor: evaluate(predictor, dataset).summary(),
+        limits=limits,
+        **settings,
     )
+    _say_what_was_written(result)
+    for check in certificate.checks:
+        print(f"{check.what}: {check.found} (wanted {check.wanted})")
+    print(f"certificate: {certificate_paths(result.plain)[1]}")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"--limit {text}: expected NAME=VALUE")
+    return name, value
+
+
+def _say_what_was_written(result: "ExportResult") -> None:
     for path, ops in ((result.plain, result.plain_ops), (result.fused, result.fused_ops)):
         print(f"{path}  {path.stat().st_size / 1e6:.2f} MB  {_summary(ops)}")
     print(f"fused: {result.fused_activations} activations, left outside convolutions: {len(result.declined)}")
@@ -62,7 +132,6 @@ def run(args: argparse.Namespace) -> int:
     print(f"ONNX Runtime runs here: {_summary(result.optimized_ops)}, {reorders} changes of layout")
     for agreement in result.agreement:
         print(agreement)
-    return 0
 
 
 def _size(numbers: list[int] | None) -> tuple[int, int] | None:

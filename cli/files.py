@@ -7,7 +7,7 @@ from pathlib import Path
 from fusedet.configs.errors import InputError
 from fusedet.configs.starter import available, starter_model
 
-__all__ = ["model_file", "or_starter", "refuse_to_replace", "write_text"]
+__all__ = ["coco_files", "model_file", "or_starter", "refuse_to_replace", "write_text"]
 
 
 def model_file(path: Path) -> Path:
@@ -26,6 +26,24 @@ def model_file(path: Path) -> Path:
 def or_starter(path: Path, find: Callable[[str], Path] = starter_model) -> Path:
     """``path``, or what ``find`` makes of it where it is no path but the name of a preset with starter weights."""
     return find(str(path)) if not path.exists() and str(path) in available() else path
+
+
+def coco_files(data: Path, split: str = "val", images: Path | None = None) -> tuple[Path, Path]:
+    """Annotation file and image folder that ``--data``, ``--split`` and ``--images`` mean.
+
+    Raises:
+        InputError: one is not there.
+    """
+    if data.is_dir():
+        annotations, beside = data / "annotations" / f"{split}.json", data / "images"
+    else:
+        annotations, beside = data, data.parent.parent / "images"
+    images = images or beside
+    if not annotations.is_file():
+        raise InputError(f"--data {data}: expected a COCO annotation file {annotations}, but there is none")
+    if not images.is_dir():
+        raise InputError(f"--images: expected a folder of images, but there is none at {images}")
+    return annotations, images
 
 
 def refuse_to_replace(option: str, path: Path | None, force: bool) -> None:

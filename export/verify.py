@@ -24,7 +24,7 @@ from fusedet.deploy.sources import open_source
 from fusedet.export.errors import ExportError
 from fusedet.model import InferenceGraph
 
-__all__ = ["Agreement", "Outputs", "Tolerance", "compare", "draw_pictures", "load_pictures", "verify"]
+__all__ = ["Agreement", "Missing", "Outputs", "Tolerance", "compare", "draw_pictures", "load_pictures", "verify"]
 
 #: Pictures by the name that an error message gives them: uint8 ``[H, W, 3]`` in BGR.
 Pictures = Mapping[str, NDArray[np.uint8]]
@@ -35,8 +35,10 @@ class Tolerance:
     """How far two runs of one network may differ: rounding, and no more.
 
     Attributes:
-        threshold: detections from this score on must have a counterpart. Where the best score of a picture is lower,
-            as in a network that has learned nothing, it is the median of the scores instead: the better half counts.
+        threshold: detections from this score on must have a counterpart.
+        adaptive: where the best score of a picture is lower than the threshold, as in a network that has learned
+            nothing, the median of the scores takes its place: the better half counts. Else such a picture counts for
+            nothing.
         score: largest difference of scores, as a fraction of the threshold.
         rounding: difference of scores that is allowed at any threshold: the median of a picture without objects is as
             good as zero, and a fraction of it less than float32 can tell apart.
@@ -44,15 +46,32 @@ class Tolerance:
         side: a box whose sides move less than this fraction of its largest coordinate is the same, whatever its IoU:
             boxes without area have none, and a network that has learned nothing gives such boxes.
         tie: scores this near, as a fraction of the threshold, to the lowest one kept may fall off the end of the list
-            in one run and not in the other.
+            in one run and not in the other; ``-math.inf`` where nothing falls off, as in lists cut by a score.
     """
 
     threshold: float = 0.1
+    adaptive: bool = True
     score: float = 0.01
     rounding: float = 1e-4
     iou: float = 0.99
     side: float = 1e-4
     tie: float = 1e-4
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A detection without counterpart.
+
+    Attributes:
+        picture: the picture's name.
+        what: who finds it, who does not, and what is nearest.
+    """
+
+    picture: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.picture}: {self.what}"
 
 
 @dataclass(frozen=True)
@@ -67,6 +86,8 @@ class Agreement:
         score: largest difference of scores in a pair.
         side_px: largest difference of a box side in a pair, in input pixels.
         iou: least IoU of a pair.
+        missing: detections without counterpart, of either run.
+        worst: the picture with most of these; where none has any, the one with the largest difference of scores.
     """
 
     between: tuple[str, str]
@@ -76,6 +97,14 @@ class Agreement:
     score: float
     side_px: float
     iou: float
+    missing: tuple[Missing, ...] = ()
+    worst: str = ""
+
+    @property
+    def matched_share(self) -> float:
+        """Part of both runs' detections that have a counterpart, 0..1; those at the end of a list do not count."""
+        paired = 2 * self.compared  # a pair is a detection of each run
+        return paired / (paired + len(self.missing)) if paired else 0.0
 
     def __str__(self) -> str:
         return (
@@ -135,6 +164,8 @@ def compare(
     second: Mapping[str, Outputs],
     contract: Contract,
     tolerance: Tolerance | None = None,
+    *,
+    strict: bool = True,
 ) -> Agreement:
     """Pairs the detections of two runs on the same pictures.
 
@@ -144,13 +175,16 @@ def compare(
         second: the other run's, of the same pictures.
         contract: of both.
         tolerance: left out, the defaults.
+        strict: raise at the first picture with a detection that has no counterpart; else they are all counted.
 
     Raises:
-        ExportError: see :func:`verify`.
+        ExportError: see :func:`verify`; not for detections without counterpart where ``strict`` is False.
     """
     comparison = _Comparison(between, contract, tolerance or Tolerance())
     for picture, outputs in first.items():
         comparison.add(picture, outputs, second[picture])
+        if strict and comparison.missing:
+            raise ExportError(str(comparison.missing[0]))
     return comparison.result()
 
 
@@ -165,6 +199,8 @@ class _Comparison:
         self.anchors = sum((height // stride) * (width // stride) for stride in contract.strides)
         self.pictures = self.conclusive = self.tied = 0
         self.gaps: list[tuple[float, float, float]] = []  # of each pair: score, box side, 1 - IoU
+        self.missing: list[Missing] = []
+        self.badness: dict[str, tuple[int, float]] = {}  # of each picture: detections missing, largest score gap
 
     def add(self, picture: str, one: Outputs, other: Outputs) -> None:
         """Finds the counterpart of every detection that counts, first of ``one`` in ``other``, then the other way."""
@@ -172,9 +208,9 @@ class _Comparison:
             if not (np.isfinite(outputs.boxes).all() and np.isfinite(outputs.scores).all()):
                 raise ExportError(f"{picture}: {name} gives boxes or scores that are not finite numbers")
         threshold = self.tolerance.threshold
-        if one.scores.max() < threshold:
+        if self.tolerance.adaptive and one.scores.max() < threshold:
             threshold = float(np.median(one.scores))
-        pairs_before, tied_before = len(self.gaps), self.tied
+        pairs_before, tied_before, missing_before = len(self.gaps), self.tied, len(self.missing)
         free = np.ones(len(one.scores), bool), np.ones(len(other.scores), bool)
         for index in map(int, np.flatnonzero(one.scores >= threshold)):
             self._pair(index, one, other, free, threshold, picture, self.between)
@@ -183,16 +219,20 @@ class _Comparison:
         self.pictures += 1
         # A pair stands for two detections, one in each list.
         self.conclusive += 2 * (len(self.gaps) - pairs_before) > self.tied - tied_before
+        gap = max((score for score, *_ in self.gaps[pairs_before:]), default=0.0)
+        self.badness[picture] = (len(self.missing) - missing_before, gap)
 
     def result(self) -> Agreement:
         """The figures of all pictures together."""
-        if not self.conclusive:
+        if not self.conclusive and not self.missing:
             raise ExportError(
                 f"{self.between[0]} and {self.between[1]} cannot be compared on {self.pictures} pictures: "
                 "their scores are too nearly equal; give pictures of what the network was trained on"
             )
-        score, side, iou = np.array(self.gaps).max(axis=0)
-        return Agreement(self.between, self.pictures, len(self.gaps), self.tied, score, side, 1 - iou)
+        score, side, iou = map(float, np.array(self.gaps).max(axis=0)) if self.gaps else (0.0, 0.0, 1.0)
+        worst = max(self.badness, key=lambda picture: self.badness[picture])
+        counts = (self.pictures, len(self.gaps), self.tied)
+        return Agreement(self.between, *counts, score, side, 1 - iou, tuple(self.missing), worst)
 
     def _pair(
         self,
@@ -217,15 +257,24 @@ class _Comparison:
             match = int(np.where(fits, moved, np.inf).argmin())
             free[0][index] = free[1][match] = False
             self.gaps.append((float(score_gaps[match]), float(moved[match]), float(1 - ious[match])))
-        elif len(opposite.scores) < self.anchors and score <= opposite.scores.min() + tolerance.tie * threshold:
-            self.tied += 1  # with all anchor points kept nothing can fall off the end of the list
+        elif self._may_have_fallen_off(float(score), opposite, threshold):
+            self.tied += 1
         else:
-            near = int(np.where(same_class, ious, -1).argmax())
-            nearest = f"score {opposite.scores[near]:.4f}, IoU {ious[near]:.3f}" if same_class.any() else "none"
-            raise ExportError(
-                f"{picture}: {between[0]} finds {self.names[class_id]} with score {score:.4f} at "
+            nearest = "none"
+            if same_class.any():
+                near = int(np.where(same_class, ious, -1).argmax())
+                nearest = f"score {opposite.scores[near]:.4f}, IoU {ious[near]:.3f}"
+            what = (
+                f"{between[0]} finds {self.names[class_id]} with score {score:.4f} at "
                 f"{[round(float(side), 1) for side in box]}, {between[1]} does not; nearest of that class: {nearest}"
             )
+            self.missing.append(Missing(picture, what))
+
+    def _may_have_fallen_off(self, score: float, opposite: Outputs, threshold: float) -> bool:
+        """Whether so low a score can be past the end of the other list; nothing can with all anchor points kept."""
+        if len(opposite.scores) in (0, self.anchors):
+            return False
+        return score <= float(opposite.scores.min()) + self.tolerance.tie * threshold
 
 
 def _iou(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -1,4 +1,5 @@
 import argparse
+import json
 
 import pytest
 
@@ -7,6 +8,7 @@ from fusedet.configs.errors import InputError
 from fusedet.deploy import Detector
 from tests.export.networks import small_config, trained_net
 from tests.export.test_pipeline import save
+from tests.train.drawing import CATEGORIES, draw_set
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +63,58 @@ def test_lists_what_stands_alone(tmp_path, capsys):
 def test_too_many_sides(checkpoint):
     with pytest.raises(InputError, match="--input-size takes a height and a width, or one side, but got 3 numbers"):
         command(checkpoint, "--input-size", 64, 64, 3)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """A data set, and a checkpoint of its classes."""
+    root = draw_set(tmp_path_factory.mktemp("drawn") / "set", val=4)
+    names = [category["name"] for category in CATEGORIES]
+    net = trained_net(small_config(classes=len(names)))
+    return root, save(net, root.parent / "best.pt", names=names)
+
+
+def test_data_makes_a_certificate(drawn, tmp_path, capsys):
+    data, model = drawn
+
+    assert command(model, "--data", data, "--out", tmp_path, "--pictures", 2, "--limit", "ap_difference=0.5") == 0
+
+    printed = capsys.readouterr().out
+    assert "detections that training and plain share, from score 0.1 on: 100.00 % of " in printed
+    assert "(wanted at most 0.5 points apart)" in printed
+    assert printed.splitlines()[-1] == f"certificate: {tmp_path / 'best.certificate.html'}"
+    facts = json.loads((tmp_path / "best.certificate.json").read_text())
+    assert [one["pictures"] for one in facts["agreement"]] == [2, 2]
+    assert facts["accuracy"]["training"].keys() >= {"ap", "ap50", "ap_small"}
+
+
+def test_a_certificate_that_does_not_hold_stops_the_export(drawn, tmp_path):
+    data, model = drawn
+
+    with pytest.raises(InputError, match=r"changes of layout: \d+, wanted at most 0; see .*best\.rejected\.html"):
+        command(model, "--data", data, "--out", tmp_path, "--limit", "reorders=0")
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.rejected.html", "best.rejected.json"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--limit", "iou=0.9"), "--limit is what a certificate asks: it needs --data"),
+        (("--data", "nowhere"), "--data nowhere: expected a COCO annotation file"),
+        (("--pictures", "0"), "--pictures must be at least 1, but got 0"),
+    ],
+)
+def test_what_a_certificate_cannot_be_made_from(words, message, checkpoint, tmp_path):
+    with pytest.raises(InputError, match=message):
+        command(checkpoint, "--out", tmp_path, *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("text", "message"), [("iou", "expected NAME=VALUE"), ("iuo=1", "no such limit")])
+def test_limits_that_cannot_be(text, message, drawn, tmp_path):
+    data, model = drawn
+
+    with pytest.raises(InputError, match=f"--limit {text.partition('=')[0]}: {message}"):
+        command(model, "--data", data, "--out", tmp_path, "--limit", text)
+    assert list(tmp_path.iterdir()) == []

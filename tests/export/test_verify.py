@@ -1,5 +1,7 @@
 """The comparison must pass what is the same and stop what is not, and can never pass on nothing."""
 
+import math
+
 import cv2
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from fusedet.export.verify import Outputs, Tolerance, compare, draw_pictures, lo
 
 CONTRACT = Contract(names=("cat", "dog"), input_size=(64, 64))  # 64 + 16 + 4 = 84 anchor points
 BETWEEN = ("torch", "plain")
+UNCUT = Tolerance(adaptive=False, tie=-math.inf)
 
 
 def outputs(*rows):
@@ -114,6 +117,48 @@ def test_the_last_of_the_list_may_differ_by_a_hair():
     assert agreement(outputs(CAT, DOG, ending), outputs(CAT, DOG, other)).tied == 2
     with pytest.raises(ExportError, match=r"torch finds cat with score 0.3010"):
         agreement(outputs(CAT, DOG, changed(ending, 4, 0.001)), outputs(CAT, DOG, other))
+
+
+def test_a_picture_without_anything_above_the_threshold_can_count_for_nothing():
+    strict = Tolerance(adaptive=False)
+    low = [(i, i, i + 9, i + 9, 0.05 - i / 1000, 0) for i in range(10)]
+    first = {"empty": outputs(*low), "street": outputs(CAT)}
+    second = {"empty": outputs(*low[:2], changed(low[2], 1, 1), *low[3:]), "street": outputs(CAT)}
+
+    assert compare(BETWEEN, first, second, CONTRACT, strict).compared == 1
+    with pytest.raises(ExportError, match="cannot be compared on 1 pictures"):
+        agreement(outputs(*low), outputs(*low), strict)
+
+
+def test_all_that_is_missing_can_be_counted():
+    first = {"street": outputs(CAT, DOG), "park": outputs(CAT), "yard": outputs(CAT, DOG)}
+    second = {"street": outputs(CAT), "park": outputs(changed(CAT, 4, 0.0005)), "yard": outputs(DOG)}
+
+    result = compare(BETWEEN, first, second, CONTRACT, UNCUT, strict=False)
+
+    assert (result.compared, [missing.picture for missing in result.missing]) == (3, ["street", "yard"])
+    assert result.matched_share == 6 / 8
+    assert str(result.missing[0]) == (
+        "street: torch finds dog with score 0.5000 at [12.0, 20.0, 50.0, 60.0], plain does not; "
+        "nearest of that class: none"
+    )
+    assert result.worst == "street"
+
+
+def test_the_worst_picture_is_that_of_the_largest_gap_where_nothing_is_missing():
+    first = {"street": outputs(CAT), "park": outputs(CAT)}
+    second = {"street": outputs(CAT), "park": outputs(changed(CAT, 4, 0.0005))}
+
+    result = compare(BETWEEN, first, second, CONTRACT, strict=False)
+
+    assert (result.worst, result.matched_share) == ("park", 1.0)
+
+
+def test_nothing_in_common_is_a_share_of_nothing():
+    for other in (outputs(DOG), outputs()):
+        result = compare(BETWEEN, {"street": outputs(CAT)}, {"street": other}, CONTRACT, UNCUT, strict=False)
+        assert (result.compared, result.matched_share) == (0, 0.0)
+        assert len(result.missing) == 1 + len(other.scores)
 
 
 def test_nothing_is_tied_when_all_anchor_points_are_kept():

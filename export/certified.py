@@ -1,0 +1,80 @@
+"""The export that has to prove itself: files, self-test and certificate, or the certificate of a failure alone."""
+
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fusedet.configs.errors import InputError
+from fusedet.export.certificate import Certificate, Grader, Limits, certify
+from fusedet.export.errors import ExportError
+from fusedet.export.page import certificate_page
+from fusedet.export.pipeline import ExportResult, export_onnx, find_checkpoint, output_paths
+from fusedet.export.self_test import choose_self_test, embed_self_test
+from fusedet.export.verify import Pictures
+from fusedet.model import load_detector
+
+__all__ = ["certificate_paths", "export_certified"]
+
+
+def certificate_paths(plain: Path, *, passed: bool = True) -> tuple[Path, Path]:
+    """Where the certificate of a plain file stands, as JSON and as a page.
+
+    That of files which were not kept has another name: beside it may stand older ones, which have their own.
+    """
+    kind = "certificate" if passed else "rejected"
+    return plain.with_suffix(f".{kind}.json"), plain.with_suffix(f".{kind}.html")
+
+
+def export_certified(
+    model: str | Path,
+    out: str | Path | None = None,
+    *,
+    pictures: Pictures,
+    grade: Grader | None = None,
+    limits: Limits | None = None,
+    overwrite: bool = False,
+    **settings: Any,
+) -> tuple[ExportResult, Certificate]:
+    """Exports a checkpoint, measures what was exported, and keeps it only if it holds what ``limits`` ask.
+
+    Beside the files stand ``NAME.certificate.json`` and ``NAME.certificate.html``. Where the files are not kept, what
+    was measured of them stands in ``NAME.rejected.json`` and ``NAME.rejected.html``.
+
+    Args:
+        model: a checkpoint, or a run folder with ``best.pt`` in it.
+        out: see :func:`fusedet.export.export_onnx`.
+        pictures: real ones, like those of the training.
+        grade: works out AP; left out, the certificate says nothing of it.
+        limits: what is asked; left out, the defaults.
+        overwrite: replace files that are there.
+        settings: further arguments of :func:`fusedet.export.export_onnx`.
+
+    Raises:
+        ExportError: the files do not hold what they should; none of them was kept.
+        InputError: an argument or the checkpoint cannot be used, or a file is already there.
+    """
+    checkpoint = find_checkpoint(Path(model))
+    places = output_paths(checkpoint, out)
+    for path in (*places, *certificate_paths(places[0])):
+        if path.exists() and not overwrite:
+            raise InputError(f"{path}: is already there; --force replaces it")
+    net, _ = load_detector(checkpoint)
+    places[0].parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=places[0].parent) as folder:
+        draft = export_onnx(checkpoint, Path(folder) / places[0].name, **settings)
+        test = choose_self_test(draft.fused, pictures)
+        if test is not None:
+            embed_self_test(test, (draft.plain, draft.fused))
+        certificate = certify(draft, net, pictures, grade=grade, limits=limits)
+        proof = certificate_paths(places[0], passed=certificate.passed)
+        for path, text in zip(proof, (certificate.to_json(), certificate_page(certificate)), strict=True):
+            part = Path(folder) / path.name
+            part.write_text(text, encoding="utf-8")
+            os.replace(part, path)
+        if not certificate.passed:
+            raise ExportError(f"{certificate.broken()}; see {proof[1]}")
+        os.replace(draft.plain, places[0])
+        os.replace(draft.fused, places[1])
+    return replace(draft, plain=places[0], fused=places[1]), certificate
