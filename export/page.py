@@ -29,7 +29,8 @@ p { margin: .3rem 0 } .quiet { color: #5a6675 }
 .scroll { overflow-x: auto }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid #dde3ea; vertical-align: top }
-td.number, th.number { text-align: right } td.bad { color: #b3261e; font-weight: 600 } td.good { color: #1a7f4b }
+td.number, th.number { text-align: right; white-space: nowrap }
+td.bad { color: #b3261e; font-weight: 600 } td.good { color: #1a7f4b }
 figure { margin: 0 } .pair { display: flex; flex-wrap: wrap; gap: 1rem } .pair figure { flex: 1 1 20rem }
 img { width: 100%; border-radius: .3rem } figcaption { color: #5a6675; font-size: .9rem }
 code { font-size: .85em; overflow-wrap: anywhere } summary { cursor: pointer }
@@ -87,6 +88,10 @@ def _checks(certificate: Certificate) -> str:
     return _table(("", "wanted", "found", ""), rows)
 
 
+#: What a check came to -> how it is coloured.
+_VERDICTS = {"holds": "good", "does not hold": "bad"}
+
+
 def _mark(passed: bool) -> str:
     return "holds" if passed else "does not hold"
 
@@ -104,11 +109,13 @@ def _agreement(agreements: Sequence[Mapping[str, Any]]) -> str:
         ]
         for one in agreements
     )
-    titles = ("", "pictures", "pairs", "share", "least IoU", "largest score difference", "largest side difference, px")
+    titles = ("", "pictures", "pairs", "share", "least IoU", "score apart by", "sides apart by, px")
     missing = [escape(text) for one in agreements for text in one["missing"]]
     listed = "".join(f"<li>{text}</li>" for text in missing[:20])
     more = f"<li>and {len(missing) - 20} more</li>" if len(missing) > 20 else ""
-    return _table(titles, rows) + (f"<p>Without counterpart:</p><ul>{listed}{more}</ul>" if missing else "")
+    return _table(titles, rows, range(1, 7)) + (
+        f"<p>Without counterpart:</p><ul>{listed}{more}</ul>" if missing else ""
+    )
 
 
 def _worst(worst: Worst | None) -> str:
@@ -137,7 +144,7 @@ def _accuracy(accuracy: Mapping[str, Mapping[str, float | None]]) -> str:
         [escape(name), *("-" if figures.get(key) is None else f"{100 * figures[key]:.2f}" for key in keys)]  # type: ignore[operator]
         for name, figures in accuracy.items()
     )
-    return _table(("", *(escape(key) for key in keys)), rows)
+    return _table(("", *(escape(key) for key in keys)), rows, range(1, len(keys) + 1))
 
 
 def _latency(latency: Mapping[str, Any]) -> str:
@@ -146,7 +153,7 @@ def _latency(latency: Mapping[str, Any]) -> str:
         for name, times in latency.items()
         if isinstance(times, Mapping)
     )
-    return _table(("ms", "quickest", "median"), rows)
+    return _table(("ms", "quickest", "median"), rows, (1, 2))
 
 
 def _time_note(latency: Mapping[str, Any]) -> str:
@@ -163,7 +170,7 @@ def _files(files: Mapping[str, Mapping[str, Any]]) -> str:
         [escape(kind), escape(one["name"]), f"{one['bytes']:,}", f"<code>{one['sha256']}</code>"]
         for kind, one in files.items()
     )
-    return _table(("", "file", "bytes", "SHA-256"), rows)
+    return _table(("", "file", "bytes", "SHA-256"), rows, (2,))
 
 
 def _operators(operators: Mapping[str, Mapping[str, int]]) -> str:
@@ -191,15 +198,16 @@ def _section(title: str, content: str, note: str = "") -> str:
     return f"<h2>{escape(title)}</h2>" + (f'<p class="quiet">{note}</p>' if note else "") + content
 
 
-def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Cells are HTML already; those that are numbers stand to the right."""
-    head = "".join(f"<th>{title}</th>" for title in titles) if any(titles) else ""
-    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+def _table(titles: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = ()) -> str:
+    """Cells are HTML already; those of the columns ``numbers`` stand to the right."""
 
+    def cells(texts: Sequence[str], tag: str) -> str:
+        kinds = ("number" if column in numbers else _VERDICTS.get(text) for column, text in enumerate(texts))
+        return "".join(
+            f'<{tag} class="{kind}">{text}</{tag}>' if kind else f"<{tag}>{text}</{tag}>"
+            for kind, text in zip(kinds, texts, strict=True)
+        )
 
-def _cell(text: str) -> str:
-    kind = {"holds": "good", "does not hold": "bad"}.get(text)
-    number = text[:1].isdigit() and text.replace(" %", "").replace(",", "").replace(".", "").replace("e-", "").isdigit()
-    kind = kind or ("number" if number else None)
-    return f'<td class="{kind}">{text}</td>' if kind else f"<td>{text}</td>"
+    head = f"<thead><tr>{cells(titles, 'th')}</tr></thead>" if any(titles) else ""
+    body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
+    return f'<div class="scroll"><table>{head}<tbody>{body}</tbody></table></div>'
