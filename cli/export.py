@@ -26,6 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--float-input", action="store_true", help="take RGB planes in 0..1 instead of a camera's BGR bytes"
     )
     parser.add_argument(
+        "--layout",
+        choices=("fusedet", "ultralytics"),
+        default="fusedet",
+        help="ultralytics: for what reads Ultralytics' files, [1, 300, 6], or [1, 4 + classes, points] with --nms "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
         "--input-size", type=int, nargs="+", metavar="N", help="height and width, or one side of a square, in pixels"
     )
     parser.add_argument("--dynamic-batch", action="store_true", help="leave the number of pictures in a batch open")
@@ -69,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
         "input_size": _size(args.input_size),
         "max_detections": args.max_detections,
         "dynamic_batch": args.dynamic_batch,
+        "layout": args.layout,
         "images": args.images,
         "allow_unfused": args.allow_unfused,
         "overwrite": args.force,
@@ -85,6 +93,8 @@ def run(args: argparse.Namespace) -> int:
 def _check_arguments(args: argparse.Namespace) -> None:
     if args.data is None and args.limit:
         raise InputError("--limit is what a certificate asks: it needs --data")
+    if args.data is not None and args.layout != "fusedet":
+        raise InputError(f"--data asks for a certificate, which files of --layout {args.layout} cannot carry")
     if args.pictures < 1:
         raise InputError(f"--pictures must be at least 1, but got {args.pictures}")
 

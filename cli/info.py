@@ -21,7 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model",
         metavar="MODEL",
         type=Path,
-        help="exported file, checkpoint, run folder with best.pt in it, or preset with starter weights",
+        help="exported file, also of Ultralytics and others, checkpoint, run folder with best.pt in it, or preset "
+        "with starter weights",
     )
 
 
@@ -29,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     """Prints one line for each thing that is known of the file.
 
     Raises:
-        InputError: there is no such file, or it is not fusedet's.
+        InputError: there is no such file, or it is none that fusedet knows.
     """
     path = model_file(args.model)
     rows = _checkpoint(path) if path.suffix in (".pt", ".pth") else _exported(path)
@@ -43,18 +44,24 @@ def run(args: argparse.Namespace) -> int:
 
 def _exported(path: Path) -> list[tuple[str, str]]:
     """What an ONNX file says of itself; needs no more than the runtime."""
-    from fusedet.deploy.session import open_session, read_contract
+    from fusedet.deploy.formats import FusedetFile, find_format
+    from fusedet.deploy.session import open_session
 
     session = open_session(path, threads=1)
-    contract = read_contract(session, str(path))
-    slope = f", slope {contract.negative_slope}" if contract.activation == "leaky_relu" else ""
-    return [
-        ("kind", "exported file"),
+    kind = find_format(session, str(path))
+    contract = kind.contract
+    rows = [
+        ("kind", "exported file" if isinstance(kind, FusedetFile) else f"file of {kind}"),
         ("classes", _names(contract.names)),
         ("input size", _size(contract.input_size)),
-        ("input format", contract.input_format),
+        ("input format", kind.takes),
         ("NMS", f"after the network, at IoU {contract.nms_iou}" if contract.nms else "not needed"),
-        ("activation", contract.activation + slope),
+    ]
+    if isinstance(kind, FusedetFile):
+        slope = f", slope {contract.negative_slope}" if contract.activation == "leaky_relu" else ""
+        rows.append(("activation", contract.activation + slope))
+    return [
+        *rows,
         *(("input", _tensor(tensor)) for tensor in session.get_inputs()),
         *(("output", _tensor(tensor)) for tensor in session.get_outputs()),
         *contract.extra.items(),

@@ -74,6 +74,12 @@ class Contract:
         return {_PREFIX + key: json.dumps(value) for key, value in values.items()}
 
     @classmethod
+    def stands_in(cls, metadata: Mapping[str, str]) -> bool:
+        """Whether an ONNX file's metadata hold a contract, be it damaged: other keys of fusedet's are none."""
+        keys = {"format_version", *(f.name for f in fields(cls))}
+        return any(_PREFIX + key in metadata for key in keys)
+
+    @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], source: str) -> "Contract":
         """Reads the contract out of an ONNX file's metadata.
 

@@ -7,14 +7,15 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 from numpy.typing import NDArray
 
 from fusedet.configs.errors import InputError
-from fusedet.deploy.contract import OUTPUT_NAMES
+from fusedet.deploy.contract import Contract
 from fusedet.deploy.detections import Detections
-from fusedet.deploy.postprocess import decode_outputs
-from fusedet.deploy.preprocess import Letterbox, letterbox, to_blob
-from fusedet.deploy.session import open_session, read_contract
+from fusedet.deploy.formats import find_format
+from fusedet.deploy.postprocess import Place, decode_outputs
+from fusedet.deploy.session import open_session
 
 __all__ = ["Detector", "Timings"]
 
@@ -49,7 +50,7 @@ class Detector:
     ended last. Each call makes its own arrays, so results are never written over.
 
     Attributes:
-        contract: what the file says of itself.
+        format: how the file is fed and read.
         score_threshold: lowest score that counts, 0..1.
         max_detections: at most so many for each picture, the best.
         one_label: a box keeps its best class only.
@@ -65,16 +66,19 @@ class Detector:
         one_label: bool = True,
         threads: int | None = None,
         allow_spinning: bool = False,
+        session: ort.InferenceSession | None = None,
     ) -> None:
         """Opens ``path``.
 
         Args:
-            path: an ONNX file written by ``fusedet export``.
+            path: an ONNX file written by ``fusedet export``, or by another project that
+                :mod:`fusedet.deploy.formats` knows, such as Ultralytics.
             score_threshold: lowest score that counts, 0..1.
             max_detections: at most so many for each picture, the best.
             one_label: a box that the network reports with several classes keeps the best one only.
             threads: for the network; left out, the physical cores, at most 4.
             allow_spinning: see :func:`fusedet.deploy.session.open_session`.
+            session: the file, where it is open already; ``threads`` and ``allow_spinning`` are its own then.
 
         Raises:
             InputError: the file or a setting cannot be used.
@@ -83,15 +87,18 @@ class Detector:
             raise InputError(f"score_threshold must be in 0..1, but got {score_threshold}")
         if max_detections < 1:
             raise InputError(f"max_detections must be at least 1, but got {max_detections}")
-        self._session = open_session(path, threads, allow_spinning=allow_spinning)
-        self.contract = read_contract(self._session, str(path))
+        self._session = session or open_session(path, threads, allow_spinning=allow_spinning)
+        self.format = find_format(self._session, str(path))
         self.score_threshold = score_threshold
         self.max_detections = max_detections
         self.one_label = one_label
         self.timings = Timings(0.0, 0.0, 0.0)
-        network_input = self._session.get_inputs()[0]
-        self._input_name = network_input.name
-        self._one_at_a_time = network_input.shape[0] == 1
+        self._one_at_a_time = self._session.get_inputs()[0].shape[0] == 1
+
+    @property
+    def contract(self) -> Contract:
+        """What the file says of itself."""
+        return self.format.contract
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -125,24 +132,24 @@ class Detector:
         if not len(images_bgr):
             return []
         start = perf_counter()
-        boxed = [letterbox(image, self.input_size, self.contract.pad_value) for image in images_bgr]
+        boxed = [self.format.prepare(image) for image in images_bgr]
         canvases = [canvas for canvas, _ in boxed]
         groups = [[canvas] for canvas in canvases] if self._one_at_a_time else [canvases]
-        blobs = [to_blob(group, self.contract.input_format) for group in groups]
+        feeds = [self.format.feed(group) for group in groups]
         ready = perf_counter()
-        outputs = [self._session.run(OUTPUT_NAMES, {self._input_name: blob}) for blob in blobs]
+        outputs = [self._session.run(self.format.output_names, feed) for feed in feeds]
         done = perf_counter()
         found = [self._decode(arrays, place) for arrays, (_, place) in zip(_by_image(outputs), boxed, strict=True)]
         end = perf_counter()
         self.timings = Timings((ready - start) * 1e3, (done - ready) * 1e3, (end - done) * 1e3)
         return found
 
-    def _decode(self, arrays: tuple[NDArray[Any], ...], place: Letterbox) -> Detections:
-        boxes, scores, class_ids = arrays
+    def _decode(self, arrays: tuple[NDArray[Any], ...], place: Place) -> Detections:
+        boxes, scores, class_ids = self.format.read(arrays)
         settings = (self.contract, self.score_threshold, self.max_detections, self.one_label)
         return decode_outputs(boxes, scores, class_ids, place, *settings)
 
 
 def _by_image(outputs: Sequence[Sequence[NDArray[Any]]]) -> list[tuple[NDArray[Any], ...]]:
-    """Runs of ``(boxes [B, K, 4], scores [B, K], class_ids [B, K])`` -> one ``(boxes, scores, class_ids)`` an image."""
+    """Runs of ``(first [B, ...], second [B, ...], ...)`` -> one ``(first, second, ...)`` an image."""
     return [arrays for run in outputs for arrays in zip(*run, strict=True)]

@@ -1,16 +1,25 @@
 """From the network's outputs to the detections in one picture."""
 
+from typing import Protocol
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fusedet.deploy.contract import Contract
 from fusedet.deploy.detections import Detections
-from fusedet.deploy.preprocess import Letterbox
 
-__all__ = ["decode_outputs", "nms"]
+__all__ = ["Place", "decode_outputs", "nms"]
 
 #: Boxes that NMS settles at once.
 _ROUND = 64
+
+
+class Place(Protocol):
+    """Where a picture lies in the network's input, for example a :class:`fusedet.deploy.preprocess.Letterbox`."""
+
+    def to_image(self, boxes_xyxy: ArrayLike) -> NDArray[np.float32]:
+        """Boxes ``[N, 4]`` from input pixels to picture pixels, clipped to the picture."""
+        ...
 
 
 def nms(
@@ -79,7 +88,7 @@ def decode_outputs(
     boxes: NDArray[np.float32],
     scores: NDArray[np.float32],
     class_ids: NDArray[np.int64],
-    letterbox: Letterbox,
+    letterbox: Place,
     contract: Contract,
     score_threshold: float,
     max_detections: int,

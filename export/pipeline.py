@@ -20,10 +20,15 @@ from fusedet.export.errors import ExportError
 from fusedet.export.fuse import Declined, fuse, standing_activations
 from fusedet.export.ops import count_ops, optimize
 from fusedet.export.to_onnx import to_onnx
+from fusedet.export.ultralytics_layout import UltralyticsGraph
 from fusedet.export.verify import Agreement, load_pictures, verify
 from fusedet.model import STRIDES, DetectorNet, InferenceGraph, count_macs, count_parameters, load_detector
 
-__all__ = ["ExportResult", "export_onnx", "find_checkpoint", "output_paths"]
+__all__ = ["LAYOUTS", "ExportResult", "export_onnx", "find_checkpoint", "output_paths"]
+
+#: ``fusedet``: the three outputs of :mod:`fusedet.deploy.contract`. ``ultralytics``: the one output of
+#: :mod:`fusedet.export.ultralytics_layout`.
+LAYOUTS = ("fusedet", "ultralytics")
 
 _MOST_NAMED = 5
 
@@ -37,7 +42,7 @@ class ExportResult:
     Attributes:
         plain: the plain ONNX file.
         fused: the file in which activations live in their convolutions.
-        contract: what both files say of themselves.
+        contract: what both files say of themselves, those of another layout in its own words.
         fused_activations: how many activations moved into a convolution.
         declined: activations that could not, each with the reason; empty unless ``allow_unfused`` was given.
         plain_ops: operators in the plain file.
@@ -71,6 +76,7 @@ def export_onnx(
     input_size: tuple[int, int] | None = None,
     max_detections: int | None = None,
     dynamic_batch: bool = False,
+    layout: str = "fusedet",
     images: str | Path | None = None,
     allow_unfused: bool = False,
     overwrite: bool = False,
@@ -87,10 +93,12 @@ def export_onnx(
         extra: free text for the metadata, added to what is known: training data, metrics, versions, licence, size.
         nms: export the one-to-many branch, whose boxes need non-maximum suppression; else the one-to-one branch.
         nms_iou: IoU above which that suppression drops a box.
-        input_format: one of :data:`fusedet.deploy.contract.INPUT_FORMATS`.
+        input_format: one of :data:`fusedet.deploy.contract.INPUT_FORMATS`; the layout ``ultralytics`` always takes
+            ``float32_nchw_rgb``.
         input_size: ``(height, width)`` in pixels, multiples of 32; left out, that of the training.
         max_detections: boxes for each picture; left out, 300, or 1000 with ``nms``.
         dynamic_batch: leave the number of pictures in a batch open. A fixed 1 is a few percent faster.
+        layout: one of :data:`LAYOUTS`; ``ultralytics`` adds its name to that of a file that ``out`` does not name.
         images: folder, picture or video to verify on; left out, drawn pictures.
         allow_unfused: write the files although activations stand outside convolutions.
         overwrite: replace files that are there.
@@ -99,8 +107,10 @@ def export_onnx(
         ExportError: an activation cannot be fused, or the files do not do what the network does.
         InputError: an argument or the checkpoint cannot be used, or a file is already there.
     """
+    if layout not in LAYOUTS:
+        raise InputError(f"layout must be one of {', '.join(LAYOUTS)}, but got {layout!r}")
     checkpoint = None if isinstance(model, DetectorNet) else find_checkpoint(Path(model))
-    plain_path, fused_path = output_paths(checkpoint, out)
+    plain_path, fused_path = output_paths(checkpoint, out, layout)
     _refuse_to_overwrite((plain_path, fused_path), overwrite)
     net, meta = (model, {}) if isinstance(model, DetectorNet) else load_detector(find_checkpoint(Path(model)))
     pictures = None if images is None else load_pictures(Path(images))
@@ -108,10 +118,16 @@ def export_onnx(
     size = _checked_size(input_size or net.config.input_size)
     if max_detections is not None and max_detections < 1:
         raise InputError(f"max_detections must be at least 1, but got {max_detections}")
+    as_ultralytics = layout == "ultralytics"
+    if as_ultralytics and nms and max_detections is not None:
+        raise InputError(
+            f"max_detections must be left out with nms in the layout ultralytics, which gives all points, but got "
+            f"{max_detections}"
+        )
     contract = Contract(
         names=_checked_names(names or meta.get("names"), net),
         input_size=size,
-        input_format=input_format,
+        input_format="float32_nchw_rgb" if as_ultralytics else input_format,
         nms=nms,
         nms_iou=nms_iou,
         strides=STRIDES,
@@ -119,10 +135,12 @@ def export_onnx(
         negative_slope=net.config.negative_slope if net.config.activation == "leaky_relu" else 0.0,
         extra={**_known_facts(net, meta, size), **(extra or {})},
     )
-    graph = InferenceGraph(
-        net, nms=nms, input_format=input_format, max_detections=max_detections, input_size=size
-    ).eval()
-    plain = to_onnx(graph, contract, dynamic_batch=dynamic_batch)
+    graph: InferenceGraph | UltralyticsGraph
+    if as_ultralytics:
+        graph = UltralyticsGraph(net, nms=nms, max_detections=max_detections, input_size=size)
+    else:
+        graph = InferenceGraph(net, nms=nms, input_format=input_format, max_detections=max_detections, input_size=size)
+    plain = to_onnx(graph.eval(), contract, dynamic_batch=dynamic_batch)
     fusion = fuse(plain)
     onnx.checker.check_model(fusion.model, full_check=True)  # FusedConv is unknown to it; everything around is checked
     if fusion.declined and not allow_unfused:
@@ -168,21 +186,21 @@ def find_checkpoint(path: Path) -> Path:
     return path
 
 
-def output_paths(checkpoint: Path | None, out: str | Path | None) -> tuple[Path, Path]:
-    """Where the plain and the fused file go.
+def output_paths(checkpoint: Path | None, out: str | Path | None, layout: str = "fusedet") -> tuple[Path, Path]:
+    """Where the plain and the fused file go: what ``out`` does not name is called after the checkpoint and the layout.
 
     Raises:
         InputError: ``out`` is neither a folder nor an ``.onnx`` file, or missing where no checkpoint gives a place.
     """
-    name = checkpoint.stem if checkpoint else "model"
+    name = (checkpoint.stem if checkpoint else "model") + ("" if layout == "fusedet" else f".{layout}") + ".onnx"
     if out is None:
         if checkpoint is None:
             raise InputError("out must name a file or a folder when a network is exported, but it is None")
-        plain = checkpoint.with_suffix(".onnx")
+        plain = checkpoint.with_name(name)
     elif Path(out).suffix == ".onnx":
         plain = Path(out)
     elif Path(out).is_dir() or not Path(out).suffix:
-        plain = Path(out) / f"{name}.onnx"
+        plain = Path(out) / name
     else:
         raise InputError(f"{out}: expected a folder or a file that ends in .onnx")
     return plain, plain.with_suffix(".fused.onnx")

@@ -7,9 +7,16 @@ from pathlib import Path
 import onnx
 import torch
 from onnx import helper
+from torch import nn
 
 from fusedet.deploy.contract import OUTPUT_NAMES, Contract
 from fusedet.export.constants import fold_constants
+from fusedet.export.ultralytics_layout import (
+    OUTPUT_NAME,
+    UltralyticsGraph,
+    ultralytics_description,
+    ultralytics_metadata,
+)
 from fusedet.model import InferenceGraph
 
 __all__ = ["INPUT_NAME", "OPSET", "to_onnx"]
@@ -21,25 +28,34 @@ OPSET = 17
 _BATCH = "batch"
 
 
-def to_onnx(graph: InferenceGraph, contract: Contract, *, dynamic_batch: bool = False) -> onnx.ModelProto:
+def to_onnx(
+    graph: InferenceGraph | UltralyticsGraph, contract: Contract, *, dynamic_batch: bool = False
+) -> onnx.ModelProto:
     """Traces ``graph`` into a checked ONNX model with the contract in its metadata.
 
     The same weights and the same versions of the tools give the same bytes.
 
     Args:
         graph: the folded network with its decoding.
-        contract: what the file will say of itself; ``input_size`` and ``input_format`` are those of ``graph``.
+        contract: what the file will say of itself, in the form that belongs to ``graph``; ``input_size`` and
+            ``input_format`` are those of ``graph``.
         dynamic_batch: leave the number of pictures open; else it is 1.
 
     Returns:
         A model whose input is :data:`INPUT_NAME` and whose outputs are
-        :data:`fusedet.deploy.contract.OUTPUT_NAMES`. Shapes are inferred, constants folded.
+        :data:`fusedet.deploy.contract.OUTPUT_NAMES`, or that of an :class:`UltralyticsGraph`. Shapes are inferred,
+        constants folded.
     """
+    if isinstance(graph, UltralyticsGraph):
+        names: tuple[str, ...] = (OUTPUT_NAME,)
+        description, metadata = ultralytics_description(contract), ultralytics_metadata(contract)
+    else:
+        names, description, metadata = OUTPUT_NAMES, _describe(contract), contract.to_metadata()
     graph = graph.eval()
     example = _example_input(contract).to(graph.points.device)
     with torch.no_grad():
         outputs = graph(example)
-    model = fold_constants(_trace(graph, example, dynamic_batch))
+    model = fold_constants(_trace(graph, example, names, dynamic_batch))
     batch = _BATCH if dynamic_batch else 1
     for value, output in zip(model.graph.output, outputs, strict=True):
         # The tracer gives up on some of the sizes when the batch is open.
@@ -47,15 +63,17 @@ def to_onnx(graph: InferenceGraph, contract: Contract, *, dynamic_batch: bool = 
         value.CopyFrom(helper.make_tensor_value_info(value.name, element, (batch, *output.shape[1:])))
     model.producer_name, model.producer_version = "fusedet", ""
     model.graph.name = "fusedet"
-    model.doc_string = _describe(contract)
-    helper.set_model_props(model, contract.to_metadata())
+    model.doc_string = description
+    helper.set_model_props(model, metadata)
     onnx.checker.check_model(model, full_check=True)
     return model
 
 
-def _trace(graph: InferenceGraph, example: torch.Tensor, dynamic_batch: bool) -> onnx.ModelProto:
+def _trace(
+    graph: nn.Module, example: torch.Tensor, output_names: tuple[str, ...], dynamic_batch: bool
+) -> onnx.ModelProto:
     """The graph as torch's tracer gives it."""
-    names = (INPUT_NAME, *OUTPUT_NAMES)
+    names = (INPUT_NAME, *output_names)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # The tracing exporter is deprecated in favour of one that needs the package onnxscript, takes seven times as
         # long, and gains nothing for a graph of convolutions.
@@ -69,7 +87,7 @@ def _trace(graph: InferenceGraph, example: torch.Tensor, dynamic_batch: bool) ->
             dynamo=False,
             opset_version=OPSET,
             input_names=[INPUT_NAME],
-            output_names=list(OUTPUT_NAMES),
+            output_names=list(output_names),
             dynamic_axes={name: {0: _BATCH} for name in names} if dynamic_batch else None,
         )
         return onnx.load(path)

@@ -16,12 +16,14 @@ import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
 
-from fusedet.deploy.contract import OUTPUT_NAMES, Contract
+from fusedet.deploy.contract import Contract
+from fusedet.deploy.formats import ModelFormat, find_format
 from fusedet.deploy.opencv import cv2
 from fusedet.deploy.preprocess import letterbox, to_blob
-from fusedet.deploy.session import open_session, read_contract
+from fusedet.deploy.session import open_session
 from fusedet.deploy.sources import open_source
 from fusedet.export.errors import ExportError
+from fusedet.export.ultralytics_layout import UltralyticsGraph
 from fusedet.model import InferenceGraph
 
 __all__ = ["Agreement", "Missing", "Outputs", "Tolerance", "compare", "draw_pictures", "load_pictures", "verify"]
@@ -123,7 +125,7 @@ class Outputs:
 
 
 def verify(
-    graph: InferenceGraph,
+    graph: InferenceGraph | UltralyticsGraph,
     plain: Path,
     fused: Path,
     pictures: Pictures | None = None,
@@ -144,14 +146,15 @@ def verify(
     """
     pictures = pictures or draw_pictures()
     session = open_session(plain)
-    contract = read_contract(session, str(plain))
+    kind = find_format(session, str(plain))
+    contract = kind.contract
     blobs = {
         name: to_blob([letterbox(image, contract.input_size, contract.pad_value)[0]], contract.input_format)
         for name, image in pictures.items()
     }
-    expected = _run_torch(graph, blobs)
-    from_plain = _run_onnx(session, blobs)
-    from_fused = _run_onnx(open_session(fused), blobs)
+    expected = _run_torch(graph, blobs, kind)
+    from_plain = _run_onnx(session, blobs, kind)
+    from_fused = _run_onnx(open_session(fused), blobs, kind)
     return (
         compare(("torch", "plain"), expected, from_plain, contract, tolerance),
         compare(("plain", "fused"), from_plain, from_fused, contract, tolerance),
@@ -286,15 +289,19 @@ def _iou(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.flo
 
 
 @torch.inference_mode()
-def _run_torch(graph: InferenceGraph, blobs: Mapping[str, NDArray[Any]]) -> dict[str, Outputs]:
+def _run_torch(
+    graph: InferenceGraph | UltralyticsGraph, blobs: Mapping[str, NDArray[Any]], kind: ModelFormat
+) -> dict[str, Outputs]:
     results = {}
     for name, blob in blobs.items():
-        boxes, scores, class_ids = graph(torch.from_numpy(blob).to(graph.points.device))
-        results[name] = Outputs(boxes[0].cpu().numpy(), scores[0].cpu().numpy(), class_ids[0].cpu().numpy())
+        outputs = graph(torch.from_numpy(blob).to(graph.points.device))
+        results[name] = Outputs(*kind.read([output[0].cpu().numpy() for output in outputs]))
     return results
 
 
-def _run_onnx(session: ort.InferenceSession, blobs: Mapping[str, NDArray[Any]]) -> dict[str, Outputs]:
+def _run_onnx(
+    session: ort.InferenceSession, blobs: Mapping[str, NDArray[Any]], kind: ModelFormat
+) -> dict[str, Outputs]:
     """One picture at a time, or three where the batch is open, so that pictures which leak into each other show."""
     network_input = session.get_inputs()[0]
     size = 1 if network_input.shape[0] == 1 else 3
@@ -302,8 +309,8 @@ def _run_onnx(session: ort.InferenceSession, blobs: Mapping[str, NDArray[Any]]) 
     results = {}
     for start in range(0, len(names), size):
         group = names[start : start + size]
-        arrays = session.run(OUTPUT_NAMES, {network_input.name: np.concatenate([blobs[name] for name in group])})
-        results.update({name: Outputs(*outputs) for name, *outputs in zip(group, *arrays, strict=True)})
+        arrays = session.run(kind.output_names, {network_input.name: np.concatenate([blobs[name] for name in group])})
+        results.update({name: Outputs(*kind.read(outputs)) for name, *outputs in zip(group, *arrays, strict=True)})
     return results
 
 

@@ -20,6 +20,8 @@ MAY_IMPORT = {
 }
 NEVER = {"torchvision", "pytorch_lightning", "torchmetrics", "ultralytics"}
 RUNTIME = {"numpy", "onnxruntime", "cv2"}
+#: What a function of the runtime may import when it is called, and say so where it is missing.
+OPTIONAL = {"supervision"}
 FILES = sorted(path for package in MAY_IMPORT for path in (ROOT / package).rglob("*.py"))
 
 
@@ -94,7 +96,8 @@ def test_only_public_names_are_imported(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.is_relative_to(ROOT / "deploy")], ids=name_of)
 def test_the_runtime_needs_three_packages(path: Path) -> None:
-    assert third_party(module for module, _, _ in imports(parse(path))) <= RUNTIME
+    assert third_party(module for module, _, _ in imports(parse(path))) <= RUNTIME | OPTIONAL
+    assert third_party(imported_at_once(parse(path))) <= RUNTIME
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.is_relative_to(ROOT / "cli")], ids=name_of)
@@ -135,7 +138,7 @@ HEAVY = {"torch", "onnx", "ultralytics", "pydantic", "yaml", "rich", "lightning_
 @pytest.mark.parametrize(
     ("code", "blocked"),
     [
-        ("import fusedet.deploy", HEAVY),
+        ("import fusedet.deploy, fusedet.deploy.supervision", HEAVY | OPTIONAL),
         ("import fusedet.cli.detect, fusedet.cli.info, fusedet.deploy.sinks, fusedet.deploy.sources", HEAVY),
         ("import fusedet.cli.main", HEAVY | RUNTIME),
         ("import fusedet.configs.starter", HEAVY | RUNTIME),

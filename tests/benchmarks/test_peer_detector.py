@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks import peer_detector
-from benchmarks.peer_detector import PeerDetector, candidates, is_nms_free
+from benchmarks.peer_detector import PeerDetector
 from fusedet.deploy import letterbox
 
 NAMES = {0: "cat", 1: "dog's"}
@@ -32,37 +32,13 @@ def write_network(path: Path, output: NDArray[np.float32], side: int = 32) -> Pa
     weights = [numpy_helper.from_array(value, name) for name, value in constants.items()]
     graph = helper.make_graph(nodes, "peer", [images], [said], weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    helper.set_model_props(model, {"names": str(NAMES)})
+    helper.set_model_props(model, {"names": str(NAMES), "task": "detect"})
     onnx.save(model, path)
     return path
 
 
 def blue(height: int, width: int) -> NDArray[np.uint8]:
     return np.full((height, width, 3), (255, 0, 0), np.uint8)
-
-
-@pytest.mark.parametrize(
-    ("shape", "expected"),
-    [((1, 300, 6), True), ((1, 84, 2100), False), ((1, 6, 2100), False)],
-)
-def test_what_the_shape_says(shape: tuple[int, ...], expected: bool) -> None:
-    assert is_nms_free(shape) is expected
-
-
-def test_a_list_of_detections() -> None:
-    boxes, scores, class_ids = candidates(np.array([[1, 2, 3, 4, 0.5, 1], [5, 6, 7, 8, 0.25, 0]], np.float32))
-    assert boxes.tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
-    assert scores.tolist() == [0.5, 0.25]
-    assert class_ids.tolist() == [1, 0]
-
-
-def test_every_class_of_a_point_counts() -> None:
-    # Points in columns: centre x, centre y, width, height, cat, dog.
-    said = np.array([[10, 20], [11, 21], [4, 8], [6, 2], [0.5, 0.001], [0.25, 0.0]], np.float32)
-    boxes, scores, class_ids = candidates(said)
-    assert boxes.tolist() == [[8, 8, 12, 14], [8, 8, 12, 14]]
-    assert scores.tolist() == [0.5, 0.25]
-    assert class_ids.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 50), (17, 32), (31, 32), (32, 32), (33, 32), (64, 48), (480, 641)])

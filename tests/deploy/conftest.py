@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from fusedet.deploy import Contract
+from tests.deploy.foreign_files import make_file
+
+__all__ = ["COLORS_BGR", "NAMES", "Image", "build_model", "draw_picture", "make_file", "write_video"]
 
 Image = NDArray[np.uint8]
 NAMES = ("red", "green", "blue")

@@ -21,8 +21,7 @@ from fusedet.train.losses import detection_loss
 from fusedet.train.run_folder import RunFolder
 from fusedet.train.teachers import DenseMap
 from fusedet.train.teachers.weights import open_folded
-from tests.train.teachers.conftest import MakeFile
-from tests.train.teachers.test_formats import detr, picodet
+from tests.deploy.foreign_files import MakeFile, detr, picodet
 from tests.train.test_loop import assert_equal, changed, stop_at, weights
 
 NAMES = ["cat", "dog", "fox"]

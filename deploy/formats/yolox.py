@@ -6,34 +6,46 @@ the size, both in strides, then the objectness and the classes, sigmoid applied;
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from fusedet.deploy.opencv import cv2
-from fusedet.train.teachers.foreign import (
+from fusedet.deploy.formats.base import (
     Candidates,
-    ForeignDetector,
+    ModelFormat,
     as_planes,
     best_class,
+    foreign_contract,
     inputs_of,
     outputs_of,
+    strongest,
 )
+from fusedet.deploy.formats.coco_names import COCO_NAMES
+from fusedet.deploy.preprocess import Letterbox, letterbox
 
 __all__ = ["Yolox"]
 
 _STRIDES = (8, 16, 32)
 _COLUMNS = 5 + 80
-_GREY = 114
+_NMS_IOU = 0.65
 
 
-class Yolox(ForeignDetector):
+class Yolox(ModelFormat):
     """See the head of this file."""
 
-    format = "YOLOX"
-    nms_iou = 0.65
+    title = "YOLOX"
+    marks = f"[1, 3, H, W] -> [1, points of strides 8, 16, 32, {_COLUMNS}]"
+    takes = "float32 BGR in 0..255, in proportion, in the upper left corner"
+
+    def __init__(self, session: ort.InferenceSession, source: str) -> None:
+        super().__init__(session, source)
+        (shape,) = inputs_of(session).values()
+        size = (shape[2], shape[3])
+        self.contract = foreign_contract(COCO_NAMES, size, _NMS_IOU)
+        self._corners, self._strides = _cells(size)
 
     @staticmethod
     def recognises(session: ort.InferenceSession) -> bool:
@@ -43,33 +55,24 @@ class Yolox(ForeignDetector):
             return False
         return outputs == [[1, len(_cells(inputs[0][2:])[0]), _COLUMNS]]
 
-    def feed(self, image_bgr: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+    def prepare(self, image_bgr: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Letterbox]:
         """The picture in its corner."""
-        name, size = self._input()
-        zoom = _zoom(image_bgr.shape[:2], size)
-        height, width = (int(side * zoom) for side in image_bgr.shape[:2])
-        canvas = np.full((*size, 3), _GREY, np.uint8)
-        canvas[:height, :width] = cv2.resize(image_bgr, (width, height), interpolation=cv2.INTER_LINEAR)
-        return {name: as_planes(canvas)}
+        canvas, place = letterbox(image_bgr, self.contract.input_size, self.contract.pad_value)
+        return np.roll(canvas, (-place.top, -place.left), (0, 1)), replace(place, left=0, top=0)
 
-    def read(self, outputs: Sequence[NDArray[Any]], size_hw: tuple[int, int]) -> Candidates:
-        """Each point's box and its best class."""
-        _, size = self._input()
-        rows = outputs[0][0]  # [points, 85]
-        corners, strides = _cells(size)
-        centres = (rows[:, :2] + corners) * strides[:, None]
-        halves = np.exp(rows[:, 2:4]) * strides[:, None] / 2
+    def feed(self, canvases: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[Any]]:
+        """Bytes as they are."""
+        return {self._input: as_planes(canvases)}
+
+    def read(self, outputs: Sequence[NDArray[Any]]) -> Candidates:
+        """The best points' boxes and their best classes."""
+        (rows,) = outputs  # [points, 85]
         scores, class_ids = best_class(rows[:, 4:5] * rows[:, 5:])
-        boxes = np.concatenate([centres - halves, centres + halves], 1) / _zoom(size_hw, size)
-        return Candidates(boxes.astype(np.float32), scores, class_ids)
-
-    def _input(self) -> tuple[str, tuple[int, int]]:
-        ((name, shape),) = inputs_of(self._session).items()
-        return name, (shape[2], shape[3])
-
-
-def _zoom(size_hw: Sequence[int], input_hw: Sequence[int]) -> float:
-    return min(input_hw[0] / size_hw[0], input_hw[1] / size_hw[1])
+        best = strongest(scores)
+        strides = self._strides[best, None]
+        centres, halves = (rows[best, :2] + self._corners[best]) * strides, np.exp(rows[best, 2:4]) * strides / 2
+        boxes = np.concatenate([centres - halves, centres + halves], axis=1)
+        return Candidates(boxes.astype(np.float32), scores[best], class_ids[best])
 
 
 def _cells(input_hw: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
