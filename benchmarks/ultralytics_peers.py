@@ -2,6 +2,7 @@
 
     pip install '.[ultralytics]'
     python -m benchmarks.ultralytics_peers --out peers yolo26n yolo11n
+    python -m benchmarks.ultralytics_peers --out peers yolo11n --activation 'torch.nn.LeakyReLU(0.1)'
 
 The networks are built from their architecture files with fresh weights: they take as long as trained ones. Of one that
 can do without NMS that branch is exported, decoding included; the others' files leave NMS to whoever runs them.
@@ -91,6 +92,18 @@ def export_peer(model: Any, out: Path, size: int, head: str) -> None:
     shutil.move(model.export(format="onnx", nms=nms_argument(head), **settings), out)
 
 
+def with_activation(name: str, activation: str, folder: Path) -> Path:
+    """Writes the architecture file ``name`` with another activation, in the words of Ultralytics' own key for it."""
+    import yaml
+    from ultralytics.nn.tasks import yaml_model_load
+
+    architecture = {key: value for key, value in yaml_model_load(f"{name}.yaml").items() if key != "yaml_file"}
+    short = activation.partition("(")[0].rpartition(".")[2].lower()
+    changed = folder / f"{name}-{short}.yaml"
+    changed.write_text(yaml.safe_dump({**architecture, "activation": activation}))
+    return changed
+
+
 def _provide_fonts(folder: Path) -> None:
     """Ultralytics would fetch the fonts that it labels pictures with, even where it draws none."""
     from matplotlib import get_data_path
@@ -106,14 +119,16 @@ def main() -> None:
     parser.add_argument("names", nargs="+", help="for example yolo26n, yolo11n, yolov8n")
     parser.add_argument("--out", type=Path, default=Path("peers"))
     parser.add_argument("--size", type=int, default=320)
+    parser.add_argument("--activation", help="other than the architecture's, for example torch.nn.LeakyReLU(0.1)")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     prepare_ultralytics(args.out / "settings")
     from ultralytics import YOLO
 
     for name in args.names:
-        model = YOLO(f"{name}.yaml")
-        export_peer(model, args.out / f"{name}.onnx", args.size, heads(model)[0])
+        file = with_activation(name, args.activation, args.out) if args.activation else Path(f"{name}.yaml")
+        model = YOLO(str(file))
+        export_peer(model, args.out / f"{file.stem}.onnx", args.size, heads(model)[0])
 
 
 if __name__ == "__main__":

@@ -26,7 +26,18 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-__all__ = ["FUSABLE", "FUSED_KEY", "NONLINEARITIES", "Declined", "FusionResult", "fuse", "standing_activations"]
+__all__ = [
+    "CONVOLUTIONS",
+    "FUSABLE",
+    "FUSED_KEY",
+    "NONLINEARITIES",
+    "Declined",
+    "FusionResult",
+    "count_uses",
+    "feeding_convolutions",
+    "fuse",
+    "standing_activations",
+]
 
 #: Metadata key of a rewritten file: ``true`` when no activation stands outside a convolution, else ``false``.
 FUSED_KEY = "fusedet.fused"
@@ -55,7 +66,8 @@ NONLINEARITIES = FUSABLE | frozenset(
     }
 )
 
-_CONVOLUTIONS = frozenset({"Conv", "FusedConv", "ConvTranspose"})
+#: Operators that an activation may be followed by further down to count as part of the network.
+CONVOLUTIONS = frozenset({"Conv", "FusedConv", "ConvTranspose"})
 _DOMAIN = "com.microsoft"
 _FLOAT_MAX = float(np.finfo(np.float32).max)
 
@@ -106,9 +118,9 @@ def fuse(model: onnx.ModelProto) -> FusionResult:
     fused_model.CopyFrom(model)
     graph = fused_model.graph
     producers = {name: node for node in graph.node for name in node.output}
-    uses = _count_uses(graph)
+    uses = count_uses(graph)
     constants = _constants(graph)
-    hidden = _feeding_convolutions(graph)
+    hidden = feeding_convolutions(graph)
 
     fused: list[str] = []
     declined: list[Declined] = []
@@ -140,7 +152,7 @@ def fuse(model: onnx.ModelProto) -> FusionResult:
 
 def standing_activations(model: onnx.ModelProto) -> tuple[str, ...]:
     """Names of the activations outside convolutions, ``nchwc`` ones of ONNX Runtime's own making included."""
-    hidden = _feeding_convolutions(model.graph)
+    hidden = feeding_convolutions(model.graph)
     return tuple(_name(n) for n in model.graph.node if n.op_type in NONLINEARITIES and n.output[0] in hidden)
 
 
@@ -200,18 +212,18 @@ def _parameters(activation: onnx.NodeProto, constants: Mapping[str, NDArray[np.g
         return [attributes.get("alpha", 0.2), attributes.get("beta", 0.5)]
     if activation.op_type == "Clip":
         limits = [*activation.input[1:], "", ""][:2]
-        defaults = (-_FLOAT_MAX, _FLOAT_MAX)
+        defaults = (attributes.get("min", -_FLOAT_MAX), attributes.get("max", _FLOAT_MAX))  # attributes before opset 11
         return [
             float(constants[name].item()) if name else default for name, default in zip(limits, defaults, strict=True)
         ]
     return []
 
 
-def _feeding_convolutions(graph: onnx.GraphProto) -> set[str]:
+def feeding_convolutions(graph: onnx.GraphProto) -> set[str]:
     """Names of the values that some convolution depends on. The graph's nodes stand in topological order."""
     names: set[str] = set()
     for node in reversed(graph.node):
-        if node.op_type in _CONVOLUTIONS or not names.isdisjoint(node.output):
+        if node.op_type in CONVOLUTIONS or not names.isdisjoint(node.output):
             names.update(_inputs(node))
     return names
 
@@ -225,7 +237,7 @@ def _inputs(node: onnx.NodeProto) -> Iterator[str]:
                 yield from _inputs(inner)
 
 
-def _count_uses(graph: onnx.GraphProto) -> Counter[str]:
+def count_uses(graph: onnx.GraphProto) -> Counter[str]:
     """How many times each value is read by a node."""
     return Counter(name for node in graph.node for name in _inputs(node))
 
@@ -249,7 +261,7 @@ def _replace_nodes(graph: onnx.GraphProto, replaced: Mapping[str, onnx.NodeProto
 
 def _drop_unused(graph: onnx.GraphProto) -> None:
     """Removes what the rewrite left over: the limits of clips and the shapes of values that are gone."""
-    used = set(_count_uses(graph)) | {output.name for output in graph.output}
+    used = set(count_uses(graph)) | {output.name for output in graph.output}
     nodes = [node for node in graph.node if node.op_type != "Constant" or node.output[0] in used]
     tensors = [tensor for tensor in graph.initializer if tensor.name in used]
     shapes = [value for value in graph.value_info if value.name in used]

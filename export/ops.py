@@ -7,7 +7,9 @@ from pathlib import Path
 import onnx
 import onnxruntime as ort
 
-__all__ = ["count_ops", "optimize"]
+from fusedet.configs.errors import InputError
+
+__all__ = ["count_ops", "optimize", "optimize_model", "short_name"]
 
 _SHORT_DOMAINS = {"": "", "ai.onnx": "", "com.microsoft": "", "com.microsoft.nchwc": "nchwc."}
 
@@ -30,6 +32,27 @@ def optimize(path: Path) -> onnx.ModelProto:
         return onnx.load(saved)
 
 
+def optimize_model(model: onnx.ModelProto) -> onnx.ModelProto:
+    """:func:`optimize` of a model in memory.
+
+    Raises:
+        InputError: this ONNX Runtime cannot run it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        onnx.save(model, path)
+        try:
+            return optimize(path)
+        except Exception as error:  # ONNX Runtime's errors share no base class
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(f"ONNX Runtime {ort.__version__} cannot run it: {reason}") from error
+
+
 def count_ops(model: onnx.ModelProto) -> Counter[str]:
     """How often each operator occurs; those of the blocked layout are called ``nchwc.Conv`` and the like."""
-    return Counter(_SHORT_DOMAINS.get(node.domain, node.domain + ".") + node.op_type for node in model.graph.node)
+    return Counter(short_name(node) for node in model.graph.node)
+
+
+def short_name(node: onnx.NodeProto) -> str:
+    """An operator as :func:`count_ops` calls it."""
+    return _SHORT_DOMAINS.get(node.domain, node.domain + ".") + node.op_type
