@@ -4,10 +4,27 @@ from fusedet.export import export_onnx
 
 result = export_onnx("runs/nano-1", "models")
 print(result.fused, *result.agreement, sep="\\n")
+
+And from a file that somebody else exported: ``fuse_file`` fuses it, ``lint`` says what stands in the way.
 """
 
+from fusedet.export.batchnorm import fold_batchnorms
+from fusedet.export.certificate import Certificate, Check, Limits
+from fusedet.export.certified import certificate_paths, export_certified
 from fusedet.export.errors import ExportError
+from fusedet.export.foreign import (
+    Comparison,
+    ForeignResult,
+    Prepared,
+    fuse_file,
+    input_shapes,
+    prepare,
+    random_inputs,
+    read_foreign,
+)
 from fusedet.export.fuse import Declined, FusionResult, fuse, standing_activations
+from fusedet.export.lint import Finding, Lint, LintReport, lint
+from fusedet.export.measure import Latency, TimeShares, compare_latency, time_shares
 from fusedet.export.ops import count_ops, optimize
 from fusedet.export.pipeline import ExportResult, export_onnx
 from fusedet.export.to_onnx import to_onnx
@@ -15,16 +32,38 @@ from fusedet.export.verify import Agreement, Tolerance, verify
 
 __all__ = [
     "Agreement",
+    "Certificate",
+    "Check",
+    "Comparison",
     "Declined",
     "ExportError",
     "ExportResult",
+    "Finding",
+    "ForeignResult",
     "FusionResult",
+    "Latency",
+    "Limits",
+    "Lint",
+    "LintReport",
+    "Prepared",
+    "TimeShares",
     "Tolerance",
+    "certificate_paths",
+    "compare_latency",
     "count_ops",
+    "export_certified",
     "export_onnx",
+    "fold_batchnorms",
     "fuse",
+    "fuse_file",
+    "input_shapes",
+    "lint",
     "optimize",
+    "prepare",
+    "random_inputs",
+    "read_foreign",
     "standing_activations",
+    "time_shares",
     "to_onnx",
     "verify",
 ]
