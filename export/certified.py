@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from fusedet.configs.errors import InputError
-from fusedet.export.certificate import Certificate, Grader, Limits, certify
+from fusedet.deploy.detector import Detector
+from fusedet.export.certificate import Certificate, Limits
+from fusedet.export.certify import GRADED, Grader, certify
 from fusedet.export.errors import ExportError
 from fusedet.export.page import certificate_page
 from fusedet.export.pipeline import ExportResult, export_onnx, find_checkpoint, output_paths
+from fusedet.export.quantize import Accuracy, Int8Settings, quantize
 from fusedet.export.self_test import choose_self_test, embed_self_test
 from fusedet.export.verify import Pictures
 from fusedet.model import load_detector
@@ -34,6 +37,8 @@ def export_certified(
     pictures: Pictures,
     grade: Grader | None = None,
     limits: Limits | None = None,
+    int8: Int8Settings | None = None,
+    calibration: Pictures | None = None,
     overwrite: bool = False,
     **settings: Any,
 ) -> tuple[ExportResult, Certificate]:
@@ -48,6 +53,8 @@ def export_certified(
         pictures: real ones, like those of the training.
         grade: works out AP; left out, the certificate says nothing of it.
         limits: what is asked; left out, the defaults.
+        int8: also write ``NAME.int8.onnx``, as these settings say.
+        calibration: pictures of the training, on which INT8's ranges are measured; left out, ``pictures``.
         overwrite: replace files that are there.
         settings: further arguments of :func:`fusedet.export.export_onnx`.
 
@@ -56,7 +63,9 @@ def export_certified(
         InputError: an argument or the checkpoint cannot be used, or a file is already there.
     """
     checkpoint = find_checkpoint(Path(model))
-    places = output_paths(checkpoint, out)
+    places = [*output_paths(checkpoint, out)]
+    if int8 is not None:
+        places.append(places[0].with_suffix(".int8.onnx"))
     for path in (*places, *certificate_paths(places[0])):
         if path.exists() and not overwrite:
             raise InputError(f"{path}: is already there; --force replaces it")
@@ -64,10 +73,15 @@ def export_certified(
     places[0].parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=places[0].parent) as folder:
         draft = export_onnx(checkpoint, Path(folder) / places[0].name, **settings)
-        test = choose_self_test(draft.fused, pictures)
-        if test is not None:
-            embed_self_test(test, (draft.plain, draft.fused))
-        certificate = certify(draft, net, pictures, grade=grade, limits=limits)
+        drafts = [Path(folder) / place.name for place in places]
+        quantized = None
+        if int8 is not None:
+            quantized = quantize(draft.plain, drafts[2], calibration or pictures, int8, _accuracy(grade))
+        for models in ((draft.plain, draft.fused), drafts[2:]):  # INT8 finds other boxes: it has its own test
+            test = choose_self_test(models[-1], pictures) if models else None
+            if test is not None:
+                embed_self_test(test, models)
+        certificate = certify(draft, net, pictures, quantized=quantized, grade=grade, limits=limits)
         proof = certificate_paths(places[0], passed=certificate.passed)
         for path, text in zip(proof, (certificate.to_json(), certificate_page(certificate)), strict=True):
             part = Path(folder) / path.name
@@ -75,6 +89,10 @@ def export_certified(
             os.replace(part, path)
         if not certificate.passed:
             raise ExportError(f"{certificate.broken()}; see {proof[1]}")
-        os.replace(draft.plain, places[0])
-        os.replace(draft.fused, places[1])
+        for draft_path, place in zip(drafts, places, strict=True):
+            os.replace(draft_path, place)
     return replace(draft, plain=places[0], fused=places[1]), certificate
+
+
+def _accuracy(grade: Grader | None) -> Accuracy | None:
+    return None if grade is None else lambda path: grade(Detector(path, one_label=False, **GRADED))["ap"]

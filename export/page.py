@@ -58,6 +58,7 @@ def certificate_page(certificate: Certificate) -> str:
         _worst(certificate.worst),
         _section("Accuracy", _accuracy(facts["accuracy"])) if facts["accuracy"] else "",
         _section("Time for one picture", _latency(facts["latency_ms"]), _time_note(facts["latency_ms"])),
+        _int8(facts.get("int8")),
         _section("Files", _files(facts["files"])),
         _section("Operators", _operators(facts["operators"])),
         _activations(facts["activations"]),
@@ -162,6 +163,27 @@ def _time_note(latency: Mapping[str, Any]) -> str:
         f"Network and decoding, {threads}, {latency['rounds']} rounds in which every file ran once. ONNX Runtime fuses "
         "the plain file too, when it is opened at its highest level; the fused file is fused at every level and on "
         "every processor."
+    )
+
+
+def _int8(facts: Mapping[str, Any] | None) -> str:
+    if facts is None:
+        return ""
+    settings = ", ".join(f"{key} {value}" for key, value in facts["settings"].items())
+    attempts = "".join(
+        f"<li>{one['in_float']} of the sensitive layers in float: AP50-95 {100 * one['ap']:.2f}</li>"
+        for one in facts["attempts"]
+    )
+    before = "" if facts["ap_before"] is None else f"<p>AP50-95 in float: {100 * facts['ap_before']:.2f}</p>"
+    rows = (
+        [escape(one["layer"]), f"{one['error']:.5f}", "in float" if one["layer"] in facts["in_float"] else ""]
+        for one in facts["sensitivities"]
+    )
+    table = _table(("convolution", "change of the predictions when it alone is quantised", ""), rows, (1,))
+    return _section(
+        "INT8",
+        f"{before}<ul>{attempts}</ul><details><summary>How sensitive each layer is</summary>{table}</details>",
+        f"{facts['quantised']} convolutions on bytes, {len(facts['in_float'])} in float; {escape(settings)}",
     )
 
 

@@ -11,7 +11,7 @@ from onnx import helper, numpy_helper
 from fusedet.configs.errors import InputError
 from fusedet.deploy import Detections, Detector, letterbox
 from fusedet.export import ExportError, Limits, certificate_paths, export_certified, export_onnx
-from fusedet.export.certificate import certify, sha256
+from fusedet.export.certify import certify, sha256
 from fusedet.export.page import certificate_page
 from fusedet.export.verify import draw_pictures
 from fusedet.model import load_detector

@@ -1,0 +1,310 @@
+"""Measures an exported file: the same boxes as the network, AP, latency, operators, activations, checksums."""
+
+import hashlib
+import math
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime, timezone
+from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from fusedet.deploy.detections import Detections
+from fusedet.deploy.detector import Detector
+from fusedet.deploy.session import default_threads
+from fusedet.export.carriers import activation_carriers
+from fusedet.export.certificate import Certificate, Check, Limits, Worst
+from fusedet.export.ops import optimize
+from fusedet.export.pipeline import ExportResult
+from fusedet.export.quantize import Quantized
+from fusedet.export.race import Race, race
+from fusedet.export.reference import Reference
+from fusedet.export.verify import Agreement, Outputs, Pictures, Tolerance, compare
+from fusedet.model import DetectorNet
+
+__all__ = ["GRADED", "Grader", "Predictor", "certify", "sha256"]
+
+#: When a detection of an INT8 file counts as that of the float file: near enough to be taken for it.
+_INT8 = Tolerance(adaptive=False, score=1.0, rounding=0.1, iou=0.8, side=0.0, tie=-math.inf)
+#: Boxes of a picture that count for AP, and the lowest score of one, as COCO's measure is commonly taken.
+GRADED: dict[str, Any] = {"score_threshold": 0.001, "max_detections": 300}
+
+
+class Predictor(Protocol):
+    """Anything that finds objects in pictures."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Class names; a class id is an index into them."""
+        ...
+
+    def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+        """Detections in each picture, in its own pixels."""
+        ...
+
+
+#: Works out ``ap``, and whatever else it knows, all in 0..1.
+Grader = Callable[[Predictor], Mapping[str, float]]
+
+
+def certify(
+    result: ExportResult,
+    net: DetectorNet,
+    pictures: Pictures,
+    *,
+    quantized: Quantized | None = None,
+    grade: Grader | None = None,
+    limits: Limits | None = None,
+    rounds: int = 50,
+) -> Certificate:
+    """Measures what was exported.
+
+    Args:
+        result: of :func:`fusedet.export.export_onnx`.
+        net: what was exported, as its checkpoint gives it.
+        pictures: real ones, like those of the training.
+        quantized: its INT8 form, where there is one.
+        grade: works out AP; left out, the certificate says nothing of it.
+        limits: left out, the defaults.
+        rounds: of the latency measurement.
+
+    Raises:
+        ExportError: nothing in the pictures can be compared.
+        InputError: a file cannot be run.
+    """
+    limits = limits or Limits()
+    agreements, worst = _agree(result, net, pictures, limits)
+    files = {"plain": result.plain, "fused": result.fused}
+    accuracy = _grade(result, net, grade) if grade else {}
+    exact = dict(accuracy)
+    if quantized is not None:
+        files["int8"] = quantized.path
+        agreements.append(_agree_int8(result, quantized, pictures, limits))
+        if grade:
+            accuracy["int8"] = grade(Detector(quantized.path, one_label=False, **GRADED))
+    reorders = sum(count for op, count in result.optimized_ops.items() if op.startswith("nchwc.Reorder"))
+    checks = (
+        *(_agreement_check(agreement, limits) for agreement in agreements if "int8" not in agreement.between),
+        *_accuracy_checks(exact, limits),
+        *(_int8_checks(quantized, accuracy) if quantized is not None else ()),
+        Check(
+            "activations outside convolutions",
+            f"at most {limits.standing}",
+            _count(result.standing),
+            len(result.standing) <= limits.standing,
+        ),
+        Check("changes of layout", f"at most {limits.reorders}", str(reorders), reorders <= limits.reorders),
+    )
+    facts: dict[str, Any] = {
+        "model": {
+            "input_size": list(result.contract.input_size),
+            "input_format": result.contract.input_format,
+            "nms": result.contract.nms,
+            "classes": list(result.contract.names),
+            **result.contract.extra,
+        },
+        "limits": asdict(limits),
+        "files": {name: _file(path) for name, path in files.items()},
+        "agreement": [_agreement_facts(agreement) for agreement in agreements],
+        "accuracy": {name: _finite(figures) for name, figures in accuracy.items()},
+        "latency_ms": _latency(race(files, rounds=rounds, threads=1)),
+        "operators": {
+            "plain": dict(result.plain_ops.most_common()),
+            "fused": dict(result.fused_ops.most_common()),
+            "as ONNX Runtime runs the fused file here": dict(result.optimized_ops.most_common()),
+        },
+        "activations": [asdict(carrier) for carrier in activation_carriers(optimize(result.fused))],
+        **({"int8": _int8_facts(quantized)} if quantized is not None else {}),
+        "made": _made(),
+    }
+    return Certificate(checks, facts, worst)
+
+
+def sha256(path: Path) -> str:
+    """A file's checksum, as ``sha256sum`` prints it."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _agree(
+    result: ExportResult, net: DetectorNet, pictures: Pictures, limits: Limits
+) -> tuple[list[Agreement], Worst | None]:
+    """Training's own network with the plain file, and the plain with the fused one, each as a user gets them."""
+    contract = result.contract
+    # A little lower than what counts: the counterpart of a score just above may lie just below.
+    floor = max(0.0, limits.threshold - 2 * limits.score_difference)
+    found = {
+        name: {picture: predictor.batch([image])[0] for picture, image in pictures.items()}
+        for name, predictor in _predictors(result, net, score_threshold=floor, max_detections=1000)
+    }
+    tolerance = Tolerance(
+        threshold=limits.threshold,
+        adaptive=False,
+        score=limits.score_difference / limits.threshold if limits.threshold else 0.0,
+        rounding=limits.score_difference,
+        iou=limits.iou,
+        side=0.0,
+        tie=-math.inf,
+    )
+    agreements, worst = [], None
+    for between in (("training", "plain"), ("plain", "fused")):
+        first, second = found[between[0]], found[between[1]]
+        agreement = compare(between, _outputs(first), _outputs(second), contract, tolerance, strict=False)
+        agreements.append(agreement)
+        if worst is None or agreement.missing:
+            name = agreement.worst
+            worst = Worst(name, pictures[name], between, first[name], second[name])
+        if agreement.missing:
+            break  # what follows would only repeat it
+    return agreements, worst
+
+
+def _outputs(run: Mapping[str, Detections]) -> dict[str, Outputs]:
+    return {picture: Outputs(one.boxes_xyxy, one.scores, one.class_ids) for picture, one in run.items()}
+
+
+def _predictors(result: ExportResult, net: DetectorNet, **settings: Any) -> Iterator[tuple[str, Predictor]]:
+    """Training's own network, the plain file and the fused file, with the same thresholds."""
+    contract = result.contract
+    yield (
+        "training",
+        Reference(
+            net,
+            contract.names,
+            input_size=contract.input_size,
+            nms=contract.nms,
+            nms_iou=contract.nms_iou,
+            points=_boxes_given(result.plain),
+            **settings,
+        ),
+    )
+    for name, path in (("plain", result.plain), ("fused", result.fused)):
+        yield name, Detector(path, one_label=False, **settings)
+
+
+def _boxes_given(path: Path) -> int:
+    """K: how many boxes a file gives for each picture."""
+    shapes = {output.name: output.type.tensor_type.shape.dim for output in onnx.load(path).graph.output}
+    return int(shapes["boxes"][1].dim_value)
+
+
+def _grade(result: ExportResult, net: DetectorNet, grade: Grader) -> dict[str, Mapping[str, float]]:
+    return {name: grade(predictor) for name, predictor in _predictors(result, net, **GRADED)}
+
+
+def _agree_int8(result: ExportResult, quantized: Quantized, pictures: Pictures, limits: Limits) -> Agreement:
+    """The fused file with its INT8 form: not equal, but how far from it."""
+    settings: dict[str, Any] = {"score_threshold": limits.threshold / 2, "max_detections": 1000, "one_label": False}
+    fused, int8 = (Detector(path, **settings) for path in (result.fused, quantized.path))
+    first, second = ({name: one(image) for name, image in pictures.items()} for one in (fused, int8))
+    between, runs = ("fused", "int8"), (_outputs(first), _outputs(second))
+    return compare(between, *runs, result.contract, replace(_INT8, threshold=limits.threshold), strict=False)
+
+
+def _agreement_check(agreement: Agreement, limits: Limits) -> Check:
+    share = agreement.matched_share
+    detail = f" (first: {agreement.missing[0]})" if agreement.missing else ""
+    return Check(
+        f"detections that {' and '.join(agreement.between)} share, from score {limits.threshold} on",
+        f"at least {100 * limits.matched_share:g} %",
+        f"{100 * share:.2f} % of {2 * agreement.compared + len(agreement.missing)}{detail}",
+        share >= limits.matched_share,
+    )
+
+
+def _int8_checks(quantized: Quantized, accuracy: Mapping[str, Mapping[str, float]]) -> Iterator[Check]:
+    if accuracy:
+        one, other = 100 * accuracy["fused"]["ap"], 100 * accuracy["int8"]["ap"]
+        budget = quantized.settings.budget
+        wanted = f"int8 at most {budget:g} points lower"
+        yield Check("AP50-95 of fused and int8", wanted, f"{one:.2f} and {other:.2f}", other >= one - budget)
+
+
+def _int8_facts(quantized: Quantized) -> dict[str, Any]:
+    return {
+        "settings": asdict(quantized.settings),
+        "quantised": len(quantized.layers),
+        "in_float": list(quantized.in_float),
+        "ap_before": quantized.ap_before,
+        "attempts": [asdict(step) for step in quantized.steps],
+        "sensitivities": [asdict(one) for one in quantized.sensitivities],
+    }
+
+
+def _accuracy_checks(accuracy: Mapping[str, Mapping[str, float]], limits: Limits) -> list[Check]:
+    checks = []
+    for first, second in pairwise(accuracy):
+        one, other = 100 * accuracy[first]["ap"], 100 * accuracy[second]["ap"]
+        checks.append(
+            Check(
+                f"AP50-95 of {first} and {second}",
+                f"at most {limits.ap_difference:g} points apart",
+                f"{one:.2f} and {other:.2f}",
+                abs(one - other) <= limits.ap_difference,  # NaN, of data without objects, fails
+            )
+        )
+    return checks
+
+
+def _agreement_facts(agreement: Agreement) -> dict[str, Any]:
+    return {
+        "between": list(agreement.between),
+        "pictures": agreement.pictures,
+        "pairs": agreement.compared,
+        "matched_share": agreement.matched_share,
+        "least_iou": agreement.iou,
+        "largest_score_difference": agreement.score,
+        "largest_side_difference_px": agreement.side_px,
+        "worst_picture": agreement.worst,
+        "missing": [str(missing) for missing in agreement.missing],
+    }
+
+
+def _file(path: Path) -> dict[str, Any]:
+    return {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
+
+
+def _latency(times: Race) -> dict[str, Any]:
+    return {
+        "threads": times.threads,
+        "rounds": times.rounds,
+        **{
+            name: {"min": round(min(ms), 3), "median": round(float(np.median(ms)), 3)}
+            for name, ms in times.milliseconds.items()
+        },
+    }
+
+
+def _finite(figures: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: None if math.isnan(value) else round(float(value), 5) for name, value in figures.items()}
+
+
+def _count(names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return f"{len(names)} ({shown})" if names else "0"
+
+
+def _made() -> dict[str, str]:
+    """When, where and with what."""
+    return {
+        "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "physical_cores_used": str(default_threads()),
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("fusedet", "torch", "onnx", "onnxruntime", "numpy")},
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        return platform.processor()
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "Model")))
+    return next(named, platform.processor())
