@@ -48,7 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         type=Path,
         nargs="?",
-        help=f"ONNX file written by fusedet export, or a preset that has starter weights (default: {_STARTER})",
+        help="ONNX file of fusedet export, of Ultralytics or of another project that fusedet knows, or a preset "
+        f"that has starter weights (default: {_STARTER})",
     )
     parser.add_argument("source", metavar="SOURCE", help="picture, folder, glob, video, camera number or /dev/videoN")
     parser.add_argument(
