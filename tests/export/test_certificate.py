@@ -122,7 +122,7 @@ def test_a_letterbox_that_is_not_that_of_the_training_is_found(net, result, monk
         moved[:rows, :columns] = canvas[place.top : place.top + rows, place.left : place.left + columns]
         return moved, place
 
-    monkeypatch.setattr("fusedet.deploy.detector.letterbox", in_the_corner)
+    monkeypatch.setattr("fusedet.deploy.formats.base.letterbox", in_the_corner)
 
     certificate = certify(result, net, PICTURES, rounds=1)
 
