@@ -1,22 +1,30 @@
 """``fusedet export``: a checkpoint becomes two verified ONNX files."""
 
 import argparse
+import math
+import statistics
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fusedet.cli.files import coco_files, or_starter
+from fusedet.cli.certificate import (
+    add_certificate_arguments,
+    check_certificate_arguments,
+    export_certified_by,
+    say_what_was_certified,
+)
+from fusedet.cli.files import or_starter
 from fusedet.configs.errors import InputError
 from fusedet.configs.starter import starter_checkpoint
 
 if TYPE_CHECKING:  # torch: not before the command is known to be this one
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from fusedet.export import ExportResult
-    from fusedet.train.coco import CocoDataset
+    from fusedet.export import Certificate, ExportResult
 
 __all__ = ["add_arguments", "run"]
+
+#: An input's sides are multiples of it.
+_STRIDE = 32
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,63 +45,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: %(default)s)",
     )
     parser.add_argument(
-        "--input-size", type=int, nargs="+", metavar="N", help="height and width, or one side of a square, in pixels"
+        "--input-size",
+        nargs="+",
+        metavar="SIZE",
+        help="side of a square in pixels, or WIDTHxHEIGHT; of several, each becomes a file (default: as trained)",
+    )
+    parser.add_argument(
+        "--aspect", metavar="W:H", help="of the camera's picture, as in 16:9: SIZE is the longer side (320: 320x192)"
     )
     parser.add_argument("--dynamic-batch", action="store_true", help="leave the number of pictures in a batch open")
     parser.add_argument("--max-detections", type=int, metavar="N", help="boxes for each picture (300; 1000 with --nms)")
     parser.add_argument("--images", type=Path, metavar="PATH", help="pictures to verify on (default: drawn ones)")
-    parser.add_argument(
-        "--data",
-        type=Path,
-        metavar="DATA",
-        help="measure the files on pictures there, a folder with images/ and annotations/SPLIT.json, and write a "
-        "certificate beside them",
-    )
-    parser.add_argument("--split", default="val", help="which annotations of the folder DATA (default: %(default)s)")
-    parser.add_argument(
-        "--pictures", type=int, default=200, metavar="N", help="pictures to compare boxes on (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--limit",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="what the certificate asks, for example ap_difference=0.2; repeatable",
-    )
-    parser.add_argument(
-        "--int8", action="store_true", help="also write NAME.int8.onnx, a third of the size; needs --data"
-    )
-    parser.add_argument(
-        "--int8-budget",
-        type=float,
-        default=1.0,
-        metavar="POINTS",
-        help="AP50-95 it may lose (default: %(default)s of 100)",
-    )
-    parser.add_argument(
-        "--int8-pictures",
-        type=int,
-        default=100,
-        metavar="N",
-        help="pictures to measure ranges on (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--int8-method",
-        default="minmax",
-        choices=("minmax", "entropy", "percentile"),
-        help="what becomes of rare values: minmax keeps them all (default: %(default)s)",
-    )
-    parser.add_argument("--int8-seed", type=int, default=0, metavar="N", help="of the choice of these pictures")
-    parser.add_argument("--int8-per-tensor", action="store_true", help="one scale a layer, not one an output channel")
-    parser.add_argument(
-        "--int8-7-bits", action="store_true", help="weights of 7 bits, for x86 processors without VNNI (before 2019)"
-    )
-    parser.add_argument(
-        "--calibration",
-        type=Path,
-        metavar="DIR",
-        help="pictures to measure ranges on (default: those of annotations/train.json in DATA)",
-    )
+    add_certificate_arguments(parser)
     parser.add_argument(
         "--allow-unfused", action="store_true", help="write the files although activations stand outside convolutions"
     )
@@ -106,12 +69,12 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         InputError: the checkpoint or an argument cannot be used, or the files failed their check.
     """
-    _check_arguments(args)
+    check_certificate_arguments(args)
+    sizes = _sizes(args)
     model = or_starter(args.model, starter_checkpoint)
     settings = {
         "nms": args.nms,
         "input_format": "float32_nchw_rgb" if args.float_input else "uint8_nhwc_bgr",
-        "input_size": _size(args.input_size),
         "max_detections": args.max_detections,
         "dynamic_batch": args.dynamic_batch,
         "layout": args.layout,
@@ -119,89 +82,91 @@ def run(args: argparse.Namespace) -> int:
         "allow_unfused": args.allow_unfused,
         "overwrite": args.force,
     }
-    if args.data is None:
-        from fusedet.export import export_onnx  # torch: not before the command is known to be this one
-
-        _say_what_was_written(export_onnx(model, args.out, **settings))
-    else:
-        _export_certified(model, args, settings)
+    done = [
+        _export(args, model, _place(args.out, model, size, len(sizes)), {**settings, "input_size": size})
+        for size in sizes
+    ]
+    if len(done) > 1:
+        _compare(done)
     return 0
 
 
-def _check_arguments(args: argparse.Namespace) -> None:
-    if args.data is None and args.limit:
-        raise InputError("--limit is what a certificate asks: it needs --data")
-    if args.data is None and args.int8:
-        raise InputError("--int8 is measured on pictures: it needs --data")
-    if args.data is not None and args.layout != "fusedet":
-        raise InputError(f"--data asks for a certificate, which files of --layout {args.layout} cannot carry")
-    if args.pictures < 1:
-        raise InputError(f"--pictures must be at least 1, but got {args.pictures}")
+def _export(
+    args: argparse.Namespace, model: Path, out: Path | None, settings: dict[str, Any]
+) -> "tuple[ExportResult, Certificate | None]":
+    """One file, of one size."""
+    if args.data is not None:
+        result, certificate = export_certified_by(args, model, out, settings)
+        _say_what_was_written(result)
+        say_what_was_certified(result, certificate)
+        return result, certificate
+    from fusedet.export import export_onnx  # torch: not before the command is known to be this one
 
-
-def _export_certified(model: Path, args: argparse.Namespace, settings: dict[str, Any]) -> None:
-    annotations, images = coco_files(args.data, args.split)
-    wanted = dict(_pair(text) for text in args.limit)
-    from fusedet.export import Int8Settings, Limits, certificate_paths, export_certified
-    from fusedet.train.coco import load_coco
-    from fusedet.train.evaluate import evaluate
-
-    limits = Limits().changed(wanted)
-    int8 = None
-    if args.int8:
-        int8 = Int8Settings(
-            pictures=args.int8_pictures,
-            method=args.int8_method,
-            per_channel=not args.int8_per_tensor,
-            reduce_range=args.int8_7_bits,
-            seed=args.int8_seed,
-            budget=args.int8_budget,
-        )
-    dataset = load_coco(annotations, images)
-    result, certificate = export_certified(
-        model,
-        args.out,
-        pictures=_some_pictures(dataset, args.pictures),
-        grade=lambda predictor: evaluate(predictor, dataset).summary(),
-        limits=limits,
-        int8=int8,
-        calibration=_calibration(args) if int8 is not None else None,
-        **settings,
-    )
+    result = export_onnx(model, out, **settings)
     _say_what_was_written(result)
-    for check in certificate.checks:
-        print(f"{check.what}: {check.found} (wanted {check.wanted})")
-    if int8 is not None:
-        _say_what_became_of_int8(certificate.facts)
-    print(f"certificate: {certificate_paths(result.plain)[1]}")
+    return result, None
 
 
-def _calibration(args: argparse.Namespace) -> "dict[str, NDArray[np.uint8]]":
-    """Pictures of the training: those that grade a file must not have shaped it."""
-    from fusedet.export.verify import load_pictures
-    from fusedet.train.coco import load_coco
+def _sizes(args: argparse.Namespace) -> list[tuple[int, int] | None]:
+    """``(height, width)`` of every file to write; None is the size of the training.
 
-    if args.calibration is not None:
-        return load_pictures(args.calibration, args.int8_pictures)
-    if not args.data.is_dir() or args.split == "train":
-        raise InputError("--int8 needs pictures that are not graded: --calibration DIR")
-    annotations, images = coco_files(args.data, "train")
-    return _some_pictures(load_coco(annotations, images), args.int8_pictures)
-
-
-def _some_pictures(dataset: "CocoDataset", count: int) -> "dict[str, NDArray[np.uint8]]":
-    """``count`` of the set's pictures, from all over it."""
-    from fusedet.train.cache import load_image
-
-    samples = dataset.samples[:: max(1, len(dataset.samples) // count)][:count]
-    return {sample.path.name: load_image(sample) for sample in samples}
+    Raises:
+        InputError: a size or the aspect cannot be understood.
+    """
+    aspect = None if args.aspect is None else _aspect(args.aspect)
+    if args.input_size is None:
+        if aspect is None:
+            return [None]
+        raise InputError("--aspect needs --input-size N, the longer side in pixels")
+    return [_size(word, aspect) for word in args.input_size]
 
 
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise InputError(f"--limit {text}: expected NAME=VALUE")
-    return name, value
+def _size(word: str, aspect: tuple[float, float] | None) -> tuple[int, int]:
+    """``320`` is a square, or has the aspect that was given; ``320x192`` is as wide and high as it says."""
+    sides = word.lower().split("x")
+    if len(sides) > 2 or not all(side.isascii() and side.isdigit() and int(side) for side in sides):
+        raise InputError(f"--input-size {word}: expected a side in pixels, as in 320, or WIDTHxHEIGHT, as in 320x192")
+    if len(sides) == 2 or aspect is None:
+        height, width = int(sides[-1]), int(sides[0])
+        if height % _STRIDE or width % _STRIDE:
+            raise InputError(f"--input-size {word}: sides must be multiples of {_STRIDE} pixels")
+        return height, width
+    longer = int(sides[0])
+    width, height = (math.ceil(longer * part / max(aspect) / _STRIDE) * _STRIDE for part in aspect)
+    return height, width
+
+
+def _aspect(text: str) -> tuple[float, float]:
+    """``16:9`` -> 16, 9."""
+    try:
+        width, height = map(float, text.split(":"))
+    except ValueError:
+        width = height = 0.0
+    if not (0 < width < math.inf and 0 < height < math.inf):
+        raise InputError(f"--aspect {text}: expected WIDTH:HEIGHT, as in 16:9")
+    return width, height
+
+
+def _place(out: Path | None, model: Path, size: tuple[int, int] | None, count: int) -> Path | None:
+    """Where a file goes; of several each is named after its size."""
+    if count == 1 or size is None:
+        return out
+    from fusedet.export.pipeline import find_checkpoint, output_paths
+
+    plain = output_paths(find_checkpoint(model), out)[0]
+    return plain.with_name(f"{plain.stem}-{size[1]}x{size[0]}.onnx")
+
+
+def _compare(done: "Sequence[tuple[ExportResult, Certificate | None]]") -> None:
+    """Time, and AP where it was measured, of files of several sizes; every one runs once a round."""
+    from fusedet.export.race import race
+
+    times = race({str(result.fused): result.fused for result, _ in done}).milliseconds
+    print(f"{'input':>9}  {'ms':>6}  {'median':>6}  {'AP50-95':>7}  file")
+    for (result, certificate), ms in zip(done, times.values(), strict=True):
+        height, width = result.contract.input_size
+        ap = "-" if certificate is None else f"{100 * certificate.facts['accuracy']['fused']['ap']:.2f}"
+        print(f"{f'{width}x{height}':>9}  {min(ms):6.2f}  {statistics.median(ms):6.2f}  {ap:>7}  {result.fused}")
 
 
 def _say_what_was_written(result: "ExportResult") -> None:
@@ -214,24 +179,6 @@ def _say_what_was_written(result: "ExportResult") -> None:
     print(f"ONNX Runtime runs here: {_summary(result.optimized_ops)}, {reorders} changes of layout")
     for agreement in result.agreement:
         print(agreement)
-
-
-def _size(numbers: list[int] | None) -> tuple[int, int] | None:
-    """``N`` is a square, ``H W`` a rectangle."""
-    if numbers is None:
-        return None
-    if len(numbers) > 2:
-        raise InputError(f"--input-size takes a height and a width, or one side, but got {len(numbers)} numbers")
-    return numbers[0], numbers[-1]
-
-
-def _say_what_became_of_int8(facts: dict[str, Any]) -> None:
-    files, int8, times = facts["files"], facts["int8"], facts["latency_ms"]
-    ratio = times["int8"]["min"] / times["fused"]["min"]
-    print(
-        f"{files['int8']['name']}  {files['int8']['bytes'] / 1e6:.2f} MB  {int8['quantised']} convolutions on bytes, "
-        f"{len(int8['in_float'])} in float; {ratio:.2f} of the fused file's time here"
-    )
 
 
 def _summary(ops: Counter[str], most: int = 4) -> str:

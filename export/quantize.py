@@ -27,7 +27,7 @@ from fusedet.deploy.session import open_session, read_contract
 from fusedet.export.errors import ExportError
 from fusedet.export.verify import Pictures
 
-__all__ = ["Int8Settings", "Quantized", "Sensitivity", "Step", "predicting_convolutions", "quantize"]
+__all__ = ["Accuracy", "Int8Settings", "Quantized", "Sensitivity", "Step", "predicting_convolutions", "quantize"]
 
 Method = Literal["minmax", "entropy", "percentile"]
 #: AP50-95 of an ONNX file, 0..1.

@@ -26,7 +26,17 @@ from fusedet.export.errors import ExportError
 from fusedet.export.ultralytics_layout import UltralyticsGraph
 from fusedet.model import InferenceGraph
 
-__all__ = ["Agreement", "Missing", "Outputs", "Tolerance", "compare", "draw_pictures", "load_pictures", "verify"]
+__all__ = [
+    "Agreement",
+    "Missing",
+    "Outputs",
+    "Pictures",
+    "Tolerance",
+    "compare",
+    "draw_pictures",
+    "load_pictures",
+    "verify",
+]
 
 #: Pictures by the name that an error message gives them: uint8 ``[H, W, 3]`` in BGR.
 Pictures = Mapping[str, NDArray[np.uint8]]

@@ -267,7 +267,7 @@ def test_models(command: list[str], model: str, part: str, files: Path, capsys: 
         (["export", "best.pt", "--out", "tiny.yaml"], ["tiny.yaml: expected a folder or a file that ends in .onnx"]),
         (["export", "best.pt", "--out", "tiny.yaml/x"], ["tiny.yaml"]),
         (["export", "best.pt", "--out", "/proc/x"], ["/proc/x"]),
-        (["export", "best.pt", "--input-size", "100"], ["multiples of 32, but got (100, 100)"]),
+        (["export", "best.pt", "--input-size", "100"], ["--input-size 100", "multiples of 32"]),
         (["export", "best.pt", "--max-detections", "0"], ["max_detections must be at least 1, but got 0"]),
         (["export", "best.pt", "--images", "empty"], ["empty: no picture in this folder"]),
         (["detect", "best.pt", "drawn/images"], ["best.pt: not an ONNX file", "fusedet export"]),

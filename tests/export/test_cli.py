@@ -23,7 +23,7 @@ def command(*words):
 
 
 def test_says_what_was_written(checkpoint, tmp_path, capsys):
-    assert command(checkpoint.parent, "--out", tmp_path, "--input-size", 64, 96) == 0
+    assert command(checkpoint.parent, "--out", tmp_path, "--input-size", "96x64") == 0
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"{tmp_path / 'best.onnx'}  0.")
@@ -60,9 +60,58 @@ def test_lists_what_stands_alone(tmp_path, capsys):
     assert "Elu is not an activation FusedConv knows" in capsys.readouterr().out
 
 
-def test_too_many_sides(checkpoint):
-    with pytest.raises(InputError, match="--input-size takes a height and a width, or one side, but got 3 numbers"):
-        command(checkpoint, "--input-size", 64, 64, 3)
+@pytest.mark.parametrize(
+    ("words", "sizes"),
+    [
+        (("--input-size", "96"), {"best.fused.onnx": (96, 96)}),
+        (("--input-size", "96X64"), {"best.fused.onnx": (64, 96)}),
+        (("--input-size", "320", "--aspect", "16:9"), {"best.fused.onnx": (192, 320)}),
+        (("--input-size", "128", "--aspect", "3:4"), {"best.fused.onnx": (128, 96)}),
+        (
+            ("--input-size", "64", "96x64"),
+            {"best-64x64.fused.onnx": (64, 64), "best-96x64.fused.onnx": (64, 96)},
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_sizes(words, sizes, checkpoint, tmp_path, capsys):
+    assert command(checkpoint, "--out", tmp_path, *words) == 0
+
+    assert {path.name: Detector(path).input_size for path in tmp_path.glob("*.fused.onnx")} == sizes
+    table = capsys.readouterr().out.splitlines()[-3:]
+    if len(sizes) > 1:
+        assert table[0].split() == ["input", "ms", "median", "AP50-95", "file"]
+        assert [line.split()[0] for line in table[1:]] == ["64x64", "96x64"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--input-size", "64", "100"), "--input-size 100: sides must be multiples of 32 pixels"),
+        (("--input-size", "64x64x3"), "--input-size 64x64x3: expected a side in pixels, as in 320, or WIDTHxHEIGHT"),
+        (("--input-size", "-64"), "--input-size -64: expected a side"),
+        (("--input-size", "0"), "--input-size 0: expected a side"),
+        (("--aspect", "16:9"), "--aspect needs --input-size"),
+        (("--input-size", "64", "--aspect", "wide"), "--aspect wide: expected WIDTH:HEIGHT, as in 16:9"),
+        (("--input-size", "64", "--aspect", "16:0"), "--aspect 16:0: expected"),
+    ],
+)
+def test_sizes_that_cannot_be(words, message, checkpoint, tmp_path):
+    with pytest.raises((InputError, SystemExit), match=message if words[1] != "-64" else "2"):
+        command(checkpoint, "--out", tmp_path, *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_several_sizes_are_certified_and_compared(drawn, tmp_path, capsys):
+    data, model = drawn
+
+    assert command(model, "--data", data, "--out", tmp_path, "--input-size", "64", "96x64") == 0
+
+    assert sorted(path.name for path in tmp_path.glob("*.certificate.json")) == [
+        "best-64x64.certificate.json",
+        "best-96x64.certificate.json",
+    ]
+    assert all("-" not in line.split()[3] for line in capsys.readouterr().out.splitlines()[-2:])
 
 
 @pytest.fixture(scope="module")
