@@ -98,14 +98,9 @@ def _cost(finding: "Finding", blocked: bool) -> str:
     if finding.share is not None:
         parts.append(f"{finding.share:.1%} of the time here")
     if finding.cost is not None:
-        blocks, none = (_parts(part) for part in (finding.cost.blocked, finding.cost.plain))
-        parts.append(f"rule of thumb: each one adds {blocks} on x86, {none} without blocks")
+        blocks, none = (f"{part:.0%}" for part in (finding.cost.blocked, finding.cost.plain))
+        parts.append(f"rule of thumb: each one takes {blocks} of a 3x3 convolution in blocks, {none} without blocks")
     return "; ".join(parts) or "not measured"
-
-
-def _parts(cost: float) -> str:
-    """A cost in words; below its last digit it is nothing."""
-    return f"{cost:.0%} of a 3x3 convolution" if cost else "nothing measurable"
 
 
 def share_line(shares: "TimeShares") -> str:

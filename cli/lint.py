@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _summary(source: str, report: "LintReport") -> list[str]:
     inside = "" if report.reorders is None else f"{report.reorders - report.reorders_at_outputs} inside the network"
-    runs = f"{report.machine}: {report.problem}"
+    runs = f"reorders and times are not known: {report.problem}"
     if report.problem is None:
         runs = f"{report.machine}: {report.reorders} reorders, {inside}, {report.reorders_at_outputs} at the outputs"
     lines = [

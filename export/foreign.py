@@ -6,7 +6,7 @@ What a foreign file finds on a picture is not known here: there is no contract. 
 value, on random inputs of the declared shapes.
 """
 
-import ast
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -438,9 +438,9 @@ def _sides(model: onnx.ModelProto) -> tuple[int, int]:
     for entry in model.metadata_props:
         if entry.key == "imgsz":  # as Ultralytics writes it: "[320, 320]"
             try:
-                height, width = ast.literal_eval(entry.value)
+                height, width = json.loads(entry.value)
                 return int(height), int(width)
-            except (ValueError, SyntaxError, TypeError):
+            except (ValueError, TypeError):
                 break
     return SIDE, SIDE
 

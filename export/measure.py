@@ -91,7 +91,7 @@ def time_shares(lint: Lint, inputs: Inputs, *, rounds: int = 30, threads: int = 
 
 
 def compare_latency(
-    models: Mapping[str, onnx.ModelProto], inputs: Inputs, *, rounds: int = 30, loads: int = 3, threads: int = 1
+    models: Mapping[str, onnx.ModelProto], inputs: Inputs, *, rounds: int = 30, loads: int = 10, threads: int = 1
 ) -> tuple[Latency, ...]:
     """How long models take to load and to run, at each optimisation level.
 

@@ -44,7 +44,7 @@ def optimize_model(model: onnx.ModelProto) -> onnx.ModelProto:
         try:
             return optimize(path)
         except Exception as error:  # ONNX Runtime's errors share no base class
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            reason = str(error).splitlines()[0].replace(str(path), "the model") if str(error) else type(error).__name__
             raise InputError(f"ONNX Runtime {ort.__version__} cannot run it: {reason}") from error
 
 
