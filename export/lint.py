@@ -118,18 +118,20 @@ class Lint:
         return replace(self.report, findings=findings)
 
 
-def lint(model: onnx.ModelProto) -> Lint:
+def lint(model: onnx.ModelProto, *, block: int | None = None) -> Lint:
     """Applies all rules to ``model``, which is left as it is.
 
     Reorders are counted as they are once the weights are off the list of inputs, or there would be none to count.
 
     Args:
         model: a valid model without local functions, as :func:`fusedet.export.read_foreign` gives it.
+        block: channels of a block, by which rules judge channel counts: 16 with AVX-512, 8 with AVX2; left out, that of
+            this machine. Reorders are counted on this machine in any case.
     """
     machine = this_machine()
     prepared = prepare(model)
     plain = without_weight_inputs(model)
-    network = Network(plain, machine.block, prepared.weight_inputs)
+    network = Network(plain, block or machine.block, prepared.weight_inputs)
     matches = _claim(network)
     made, beside = _blame_values(matches, network)
     try:
