@@ -3,10 +3,11 @@
     python -m benchmarks.starter nano pico --coco ../shared/data/coco80 --pool ../shared/data/pool \\
         --guide ../shared/peers/picodet_s_320_coco.onnx --peer ../shared/peers/picodet_s_320_coco.onnx
 
-The recipe is ``benchmarks/starter.yaml``; where a round says ``{guide}``, the detector that ``--guide`` names is meant. A round that is finished is not trained again, one that was interrupted goes
-on. With ``--publish`` the best weights so far of the presets are copied into the package, without anything that tells
-of the machine they come from; exported beside them; graded, and the other detectors too, on the validation images; and
-the card, ``configs/weights/README.md``, is written from what was measured.
+The recipe is ``benchmarks/starter.yaml``; where a round says ``{guide}``, the detector that ``--guide`` names is meant.
+A round that is finished is not trained again, one that was interrupted goes on. With ``--publish`` the best weights so
+far of the presets are copied into the package, without anything that tells of the machine they come from; exported
+beside them; graded, and the other detectors too, on the validation images; and the card, ``configs/weights/README.md``,
+is written from what was measured.
 """
 
 import argparse

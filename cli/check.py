@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusedet.cli.files import model_file
+from fusedet.cli.files import CHECKPOINTS, model_file
 from fusedet.configs.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ FAILED = 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="exported file, or a preset with starter weights")
+    parser.add_argument(
+        "model", metavar="MODEL", type=Path, help="exported file, bundle, or a preset with starter weights"
+    )
     parser.add_argument("--threads", type=int, metavar="N", help="for the network (default: the cores, at most 4)")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
@@ -30,8 +32,8 @@ def run(args: argparse.Namespace) -> int:
         InputError: the file cannot be used, or holds no self-test.
     """
     path = model_file(args.model)
-    if path.suffix != ".onnx":
-        raise InputError(f"{path}: expected an exported file, which ends in .onnx")
+    if path.suffix in CHECKPOINTS:
+        raise InputError(f"{path}: expected an exported file or a bundle, not a checkpoint")
     from fusedet.deploy.self_test import run_self_test
 
     result = run_self_test(path, args.threads)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusedet.cli.files import coco_files, model_file, refuse_to_replace, write_text
+from fusedet.cli.files import CHECKPOINTS, coco_files, model_file, refuse_to_replace, write_text
 from fusedet.configs.errors import InputError
 
 if TYPE_CHECKING:  # training's packages are imported when the command runs
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
 def _check_arguments(args: argparse.Namespace, model: Path) -> None:
     if args.batch < 1:
         raise InputError(f"--batch must be at least 1, but got {args.batch}")
-    if args.nms and model.suffix == ".onnx":
+    if args.nms and model.suffix not in CHECKPOINTS:
         raise InputError(f"--nms chooses a branch of a checkpoint, but {model} was exported with one of them")
     refuse_to_replace("--json", args.json, args.force)
 

@@ -7,16 +7,22 @@ from pathlib import Path
 from fusedet.configs.errors import InputError
 from fusedet.configs.starter import available, starter_model
 
-__all__ = ["coco_files", "model_file", "or_starter", "refuse_to_replace", "write_text"]
+__all__ = ["CHECKPOINTS", "coco_files", "model_file", "or_starter", "refuse_to_replace", "write_text"]
+
+
+#: What a checkpoint's name ends in.
+CHECKPOINTS = (".pt", ".pth")
 
 
 def model_file(path: Path) -> Path:
-    """The file that ``path`` means: itself, a run folder's best checkpoint, or a preset's exported starter weights.
+    """What ``path`` means: itself, a bundle too, a run folder's best checkpoint, or a preset's starter weights.
 
     Raises:
         InputError: there is none.
     """
     path = or_starter(path, starter_model)
+    if path.is_dir() and (path / "manifest.json").is_file():
+        return path
     file = path / "best.pt" if path.is_dir() else path
     if not file.is_file():
         raise InputError(f"{file}: no such model file")

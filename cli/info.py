@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from fusedet.cli.files import model_file
+from fusedet.cli.files import CHECKPOINTS, model_file
 
 __all__ = ["add_arguments", "run"]
 
@@ -33,8 +33,10 @@ def run(args: argparse.Namespace) -> int:
         InputError: there is no such file, or it is none that fusedet knows.
     """
     path = model_file(args.model)
-    rows = _checkpoint(path) if path.suffix in (".pt", ".pth") else _exported(path)
-    rows += [("size", f"{path.stat().st_size:,} bytes"), ("sha256", hashlib.sha256(path.read_bytes()).hexdigest())]
+    rows = _checkpoint(path) if path.suffix in CHECKPOINTS else _exported(path)
+    if path.is_file():  # not a bundle's folder
+        size, checksum = path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest()
+        rows += [("size", f"{size:,} bytes"), ("sha256", checksum)]
     print(path)
     width = max(len(name) for name, _ in rows)
     for name, text in rows:

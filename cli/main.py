@@ -41,6 +41,7 @@ COMMANDS = {
     "fuse": Command("move the activations of any ONNX file into its convolutions, and prove it", "export,desktop"),
     "lint": Command("name what in an ONNX file breaks fusion or the fast layout, and its cost", "export,desktop"),
     "data label": Command("let a detector label pictures for a training", "train,desktop"),
+    "bundle": Command("put an exported model and what belongs to it into one zip for the board", "export,desktop"),
     "check": Command("let an exported file prove on this machine that it still finds its boxes", "desktop"),
     "detect": Command("run an exported file on pictures, a video or a camera", "desktop"),
     "info": Command("say what a checkpoint or an exported file is", "export"),

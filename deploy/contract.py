@@ -15,13 +15,16 @@ from typing import Any
 
 from fusedet.configs.errors import InputError
 
-__all__ = ["FORMAT_VERSION", "INPUT_FORMATS", "OUTPUT_NAMES", "Contract"]
+__all__ = ["FORMAT_VERSION", "FUSED_KEY", "INPUT_FORMATS", "OUTPUT_NAMES", "Contract"]
 
 #: Raised by one when a reader of the older form would misread the newer one.
 FORMAT_VERSION = 1
 OUTPUT_NAMES = ("boxes", "scores", "class_ids")
 #: ``uint8_nhwc_bgr``: the camera's picture, letterboxed, as it is. ``float32_nchw_rgb``: RGB planes in 0..1.
 INPUT_FORMATS = ("uint8_nhwc_bgr", "float32_nchw_rgb")
+
+#: Metadata of a file with FusedConv nodes: ``true`` when no activation stands outside them, else ``false``.
+FUSED_KEY = "fusedet.fused"
 
 _PREFIX = "fusedet."
 

@@ -6,10 +6,12 @@ from pathlib import Path
 import onnxruntime as ort
 
 from fusedet.configs.errors import InputError
-from fusedet.deploy.contract import OUTPUT_NAMES, Contract
+from fusedet.deploy.bundle import MANIFEST, is_bundle, open_bundle
+from fusedet.deploy.contract import FUSED_KEY, OUTPUT_NAMES, Contract
 
-__all__ = ["default_threads", "open_session", "read_contract"]
+__all__ = ["CPU", "default_threads", "open_session", "read_contract"]
 
+CPU = "CPUExecutionProvider"
 #: More threads than this gain little on networks of this size.
 MOST_THREADS = 4
 
@@ -30,37 +32,72 @@ def default_threads() -> int:
     return max(1, min(len(cores), MOST_THREADS))
 
 
-def open_session(path: str | Path, threads: int | None = None, *, allow_spinning: bool = False) -> ort.InferenceSession:
-    """Opens an ONNX file on the CPU.
+def open_session(
+    path: str | Path,
+    threads: int | None = None,
+    *,
+    allow_spinning: bool = False,
+    provider: str = CPU,
+) -> ort.InferenceSession:
+    """Opens an ONNX file, or a bundle.
 
     Args:
-        path: the ONNX file.
+        path: the file, or the bundle's folder or zip: of it the fused model runs on a CPU, the plain one elsewhere.
         threads: threads that share the work of one convolution; left out, :func:`default_threads`.
         allow_spinning: ONNX Runtime's threads burn their cores while they wait for work. It saves some
             microseconds a picture, and costs a board's idle time, heat and battery.
+        provider: who computes, one of ONNX Runtime's execution providers; what it cannot do the CPU does.
 
     Raises:
-        InputError: no such file, not an ONNX file, a damaged one, or one that this ONNX Runtime cannot run.
+        InputError: no such file, not an ONNX file, a damaged one, one that this ONNX Runtime cannot run, no such
+            provider, or a fused file for another provider than the CPU.
     """
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: no such model file")
-    if not path.is_file():
-        raise InputError(f"{path}: expected an ONNX file, but this is a folder")
     if threads is not None and threads < 1:
         raise InputError(f"threads must be at least 1, but got {threads}")
+    if provider not in ort.get_available_providers():
+        raise InputError(f"provider {provider}: this ONNX Runtime has {', '.join(ort.get_available_providers())} only")
+    name, model = _model(path, provider)
+    if provider != CPU:
+        _refuse_fused(name, _start(name, model, threads, allow_spinning, CPU))
+    return _start(name, model, threads, allow_spinning, provider)
+
+
+def _model(path: Path, provider: str) -> tuple[str, str | bytes]:
+    """What to call the model, and what ONNX Runtime is to open: a path, or a bundle's model."""
+    if is_bundle(path):
+        return open_bundle(path).model("fused" if provider == CPU else "plain")
+    if not path.is_file():
+        raise InputError(f"{path}: expected an ONNX file or a bundle, but this is a folder without {MANIFEST}")
+    return str(path), str(path)
+
+
+def _refuse_fused(name: str, session: ort.InferenceSession) -> None:
+    """Only the CPU computes LeakyReLU inside a FusedConv; CUDA's kernel fails on it (onnxruntime#22947)."""
+    if FUSED_KEY in session.get_modelmeta().custom_metadata_map:
+        plain = name.replace(".fused.onnx", ".onnx")
+        other = f"take {plain}" if plain != name else "take the plain file of the same export"
+        raise InputError(f"{name}: a fused file runs on the CPU only: {other}")
+
+
+def _start(
+    name: str, model: str | bytes, threads: int | None, allow_spinning: bool, provider: str
+) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or default_threads()
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # fatal only: what goes wrong is raised, and said once
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(allow_spinning)))
+    providers = [provider] if provider == CPU else [provider, CPU]
     try:
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(model, options, providers=providers)
     except Exception as error:  # ONNX Runtime's errors share no base class
-        hint = " (a checkpoint becomes one by `fusedet export`)" if path.suffix in (".pt", ".pth", ".ckpt") else ""
+        hint = " (a checkpoint becomes one by `fusedet export`)" if name.endswith((".pt", ".pth", ".ckpt")) else ""
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"{path}: not an ONNX file that ONNX Runtime {ort.__version__} can run{hint}: {reason}"
+            f"{name}: not an ONNX file that ONNX Runtime {ort.__version__} can run{hint}: {reason}"
         ) from error
 
 

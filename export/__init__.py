@@ -27,6 +27,7 @@ from fusedet.export.lint import Finding, Lint, LintReport, lint
 from fusedet.export.measure import Latency, TimeShares, compare_latency, time_shares
 from fusedet.export.ops import count_ops, optimize
 from fusedet.export.pipeline import ExportResult, export_onnx
+from fusedet.export.quantize import Int8Settings, Quantized, quantize
 from fusedet.export.to_onnx import to_onnx
 from fusedet.export.verify import Agreement, Tolerance, verify
 
@@ -41,11 +42,13 @@ __all__ = [
     "Finding",
     "ForeignResult",
     "FusionResult",
+    "Int8Settings",
     "Latency",
     "Limits",
     "Lint",
     "LintReport",
     "Prepared",
+    "Quantized",
     "TimeShares",
     "Tolerance",
     "certificate_paths",
@@ -60,6 +63,7 @@ __all__ = [
     "lint",
     "optimize",
     "prepare",
+    "quantize",
     "random_inputs",
     "read_foreign",
     "standing_activations",

@@ -26,10 +26,11 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from fusedet.deploy.contract import FUSED_KEY
+
 __all__ = [
     "CONVOLUTIONS",
     "FUSABLE",
-    "FUSED_KEY",
     "NONLINEARITIES",
     "Declined",
     "FusionResult",
@@ -38,9 +39,6 @@ __all__ = [
     "fuse",
     "standing_activations",
 ]
-
-#: Metadata key of a rewritten file: ``true`` when no activation stands outside a convolution, else ``false``.
-FUSED_KEY = "fusedet.fused"
 
 #: What the CPU kernel of FusedConv accepts in ONNX Runtime 1.17 as well as in 1.31. HardSwish is not among them: 1.31
 #: takes it, 1.17 refuses to load the file.

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from fusedet.configs.errors import InputError
+from fusedet.deploy.bundle import is_bundle
 from fusedet.deploy.contract import Contract
 from fusedet.deploy.detections import Detections
 from fusedet.deploy.detector import Detector
@@ -155,7 +156,7 @@ def load_predictor(model: Path, config: EvalConfig) -> Predictor:
     Raises:
         InputError: the file cannot be used.
     """
-    if model.suffix == ".onnx":
+    if model.suffix == ".onnx" or is_bundle(model):
         score, count = config.score_threshold, config.max_detections
         session = open_session(model)
         if not _is_exported(session):

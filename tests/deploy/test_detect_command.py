@@ -127,7 +127,7 @@ def test_force_replaces_results(model: Path) -> None:
     ("arguments", "message"),
     [
         (["none.onnx", "photos"], "none.onnx: no such model file"),
-        (["photos", "photos"], "photos: expected an ONNX file, but this is a folder"),
+        (["photos", "photos"], "photos: expected an ONNX file or a bundle, but this is a folder"),
         (["photos/a.png", "photos"], "photos/a.png: not an ONNX file"),
         (["MODEL", "none"], "none: no such file or folder"),
         (["MODEL", "*.gif"], "*.gif: no picture matches"),

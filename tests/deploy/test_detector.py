@@ -168,7 +168,7 @@ def test_what_is_no_onnx_file_is_named(tmp_path: Path, name: str, data: bytes | 
 
 
 def test_a_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected an ONNX file, but this is a folder"):
+    with pytest.raises(InputError, match="expected an ONNX file or a bundle, but this is a folder"):
         Detector(tmp_path)
 
 

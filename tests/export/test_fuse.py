@@ -6,7 +6,8 @@ import onnxruntime as ort
 import pytest
 from onnx import helper
 
-from fusedet.export.fuse import FUSABLE, FUSED_KEY, NONLINEARITIES, fuse, standing_activations
+from fusedet.deploy.contract import FUSED_KEY
+from fusedet.export.fuse import FUSABLE, NONLINEARITIES, fuse, standing_activations
 from tests.export.networks import conv, graph_of, node
 
 FLOAT_MAX = float(np.finfo(np.float32).max)

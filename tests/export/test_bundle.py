@@ -1,0 +1,227 @@
+"""A bundle holds what a board needs, runs like a file, and is refused when anything in it changed."""
+
+import json
+import shutil
+import zipfile
+
+import numpy as np
+import pytest
+
+from fusedet.cli.main import main
+from fusedet.configs.errors import InputError
+from fusedet.deploy import Detector
+from fusedet.deploy.bundle import MANIFEST, is_bundle, open_bundle
+from fusedet.deploy.session import open_session
+from fusedet.export import Int8Settings, export_certified, export_onnx
+from fusedet.export.bundle import write_bundle
+from fusedet.export.verify import draw_pictures
+from tests.export.networks import NAMES, small_config, trained_net
+from tests.export.test_pipeline import save
+
+PICTURES = draw_pictures(4)
+PICTURE = PICTURES["drawn picture 1"]
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """An export with everything: fused, INT8, certificate, self-test."""
+    folder = tmp_path_factory.mktemp("models")
+    checkpoint = save(trained_net(small_config()), folder / "bird.pt")
+    result, _ = export_certified(checkpoint, folder, pictures=PICTURES, int8=Int8Settings(pictures=2))
+    return result.plain
+
+
+@pytest.fixture(params=["folder", "zip"])
+def bundle(request, plain, tmp_path):
+    return write_bundle(plain, tmp_path / ("bird.zip" if request.param == "zip" else "bird"), ort_format=True)
+
+
+def test_everything_is_in_it(bundle, plain):
+    opened = open_bundle(bundle)
+
+    assert is_bundle(bundle)
+    assert set(opened.files) == {
+        "README.md",
+        "bird.certificate.html",
+        "bird.certificate.json",
+        "bird.fused.onnx",
+        "bird.int8.onnx",
+        "bird.onnx",
+        "bird.ort",
+        "bird.required_operators.config",
+        "classes.txt",
+    }
+    assert opened.files["bird.onnx"] == plain.read_bytes()
+    assert opened.files["classes.txt"].decode().split() == list(NAMES)
+    assert b"com.microsoft;1;FusedConv" in opened.files["bird.required_operators.config"]
+    for word in ("fusedet check bird", "bird.int8.onnx", "3 classes", "64 x 64"):
+        assert word in opened.files["README.md"].decode()
+
+
+def test_it_runs_like_the_file(bundle, plain, capsys):
+    expected = Detector(plain.with_suffix(".fused.onnx"))(PICTURE)
+
+    found = Detector(bundle)(PICTURE)
+
+    np.testing.assert_array_equal(found.boxes_xyxy, expected.boxes_xyxy)
+    assert main(["check", str(bundle)]) == 0
+    assert main(["info", str(bundle)]) == 0
+    assert "cat, dog, owl" in capsys.readouterr().out
+
+
+def test_the_form_of_onnx_runtime_finds_the_same(plain, tmp_path):
+    folder = write_bundle(plain, tmp_path / "bird", ort_format=True)
+
+    found, expected = Detector(folder / "bird.ort")(PICTURE), Detector(plain)(PICTURE)
+
+    assert len(found) == len(expected) > 0
+    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
+
+
+def test_the_same_models_make_the_same_bytes(plain, tmp_path):
+    first, second = (write_bundle(plain, tmp_path / name / "bird.zip") for name in ("a", "b"))
+
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_file_that_changed_is_refused(plain, tmp_path):
+    folder = write_bundle(plain, tmp_path / "bird")
+    content = bytearray((folder / "bird.fused.onnx").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "bird.fused.onnx").write_bytes(content)
+
+    with pytest.raises(InputError, match=r"bird: bird\.fused\.onnx is damaged: its SHA-256 is .*copy the bundle again"):
+        Detector(folder)
+
+
+def test_a_file_that_is_missing_is_named(plain, tmp_path):
+    folder = write_bundle(plain, tmp_path / "bird")
+    (folder / "classes.txt").unlink()
+
+    with pytest.raises(InputError, match=r"bird: classes\.txt is missing in the bundle"):
+        open_bundle(folder)
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.99])
+def test_a_zip_that_was_cut_off_is_refused(part, plain, tmp_path):
+    path = write_bundle(plain, tmp_path / "bird.zip")
+    content = path.read_bytes()
+    path.write_bytes(content[: int(part * len(content))])
+
+    with pytest.raises(InputError, match=r"bird\.zip: a damaged zip file: .*copy the bundle again"):
+        Detector(path)
+
+
+def test_a_zip_with_a_changed_byte_is_refused(plain, tmp_path):
+    path = write_bundle(plain, tmp_path / "bird.zip")
+    content = bytearray(path.read_bytes())
+    content[content.index(b"backbone.stem.0.weight") + 200] ^= 1
+    path.write_bytes(content)
+
+    with pytest.raises(InputError, match=r"bird\.zip: a damaged zip file: Bad CRC"):
+        Detector(path)
+
+
+def test_a_zip_without_manifest_is_no_bundle(tmp_path):
+    path = tmp_path / "holiday.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("beach.jpg", b"")
+
+    with pytest.raises(InputError, match=r"holiday\.zip: There is no item named 'manifest\.json'"):
+        Detector(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format_version": 2}, "a bundle of form 2, this fusedet reads form 1"),
+        ({"files": {"../../etc/passwd": {"sha256": "0"}}}, "damaged manifest.json: a file has no plain name"),
+        ({"models": {"fused": "other.onnx"}}, "damaged manifest.json: a model is not among the files"),
+        ({"files": ["bird.onnx"]}, "damaged manifest.json: "),
+        ({"models": {}}, "the bundle has no fused model; it has "),
+    ],
+)
+def test_a_manifest_that_cannot_be_trusted(change, message, plain, tmp_path):
+    folder = write_bundle(plain, tmp_path / "bird")
+    manifest = {**json.loads((folder / MANIFEST).read_text()), **change}
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+    with pytest.raises(InputError, match=message):
+        Detector(folder)
+
+
+#: Computes nothing by itself in the builds that have it: enough to see what is opened for a provider beside the CPU.
+OTHER = "AzureExecutionProvider"
+
+
+def test_a_fused_file_runs_on_the_cpu_only(plain, tmp_path):
+    fused = plain.with_suffix(".fused.onnx")
+
+    with pytest.raises(InputError, match=r"bird\.fused\.onnx: a fused file runs on the CPU only: take .*bird\.onnx"):
+        open_session(fused, provider=OTHER)
+    assert OTHER in open_session(plain, provider=OTHER).get_providers()
+    assert OTHER in open_session(write_bundle(plain, tmp_path / "bird.zip"), provider=OTHER).get_providers()
+
+
+def test_a_provider_that_is_not_there(plain):
+    with pytest.raises(
+        InputError, match=r"provider TpuExecutionProvider: this .*CPUExecutionProvider"
+    ):
+        open_session(plain, provider="TpuExecutionProvider")
+
+
+def test_nothing_is_replaced_unasked(plain, tmp_path):
+    folder, path = write_bundle(plain, tmp_path / "bird"), write_bundle(plain, tmp_path / "bird.zip")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "beach.jpg").touch()
+    (tmp_path / "notes").touch()
+
+    for out, message in (
+        (folder, "bird: this folder is already there; --force replaces it"),
+        (path, r"bird\.zip: this file is already there; --force replaces it"),
+        (tmp_path / "photos", "photos: this folder is already there; it is no bundle, and is left as it is"),
+        (tmp_path / "notes", r"notes: this file is already there; choose a folder, or a name that ends in \.zip"),
+    ):
+        with pytest.raises(InputError, match=message):
+            write_bundle(plain, out)
+    for out in (tmp_path / "photos", tmp_path / "notes"):
+        with pytest.raises(InputError):
+            write_bundle(plain, out, overwrite=True)
+    for out in (folder, path):
+        write_bundle(plain, out, overwrite=True)
+    assert (tmp_path / "photos" / "beach.jpg").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("bird.fused.onnx", r"bird\.fused\.onnx: expected the plain file of an export, NAME\.onnx"),
+        ("nowhere.onnx", r"nowhere\.onnx: no such file"),
+        ("alone.onnx", r"alone\.fused\.onnx: no such file; a bundle holds the plain and the fused file"),
+    ],
+)
+def test_what_cannot_be_bundled(name, message, plain, tmp_path):
+    shutil.copyfile(plain, plain.with_name("alone.onnx"))
+
+    with pytest.raises(InputError, match=message):
+        write_bundle(plain.with_name(name), tmp_path / "out.zip")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_of_two_exports_make_no_bundle(plain, tmp_path):
+    export_onnx(trained_net(small_config()), tmp_path / "model.onnx", names=("a", "b", "c"))
+    shutil.copyfile(plain.with_suffix(".fused.onnx"), tmp_path / "model.fused.onnx")
+
+    with pytest.raises(InputError, match=r"model\.fused\.onnx: is not of the same export as .*model\.onnx"):
+        write_bundle(tmp_path / "model.onnx", tmp_path / "out.zip")
+
+
+def test_the_command(plain, tmp_path, capsys):
+    out = tmp_path / "bird.zip"
+
+    assert main(["bundle", str(plain), "--out", str(out)]) == 0
+
+    assert capsys.readouterr().out.splitlines()[1].startswith("  README.md  ")
+    assert main(["bundle", str(plain), "--out", str(out)]) == 2
+    assert main(["bundle", str(plain), "--out", str(out), "--force", "--ort"]) == 0
+    assert "bird.ort" in open_bundle(out).files
