@@ -164,9 +164,7 @@ def test_a_fused_file_runs_on_the_cpu_only(plain, tmp_path):
 
 
 def test_a_provider_that_is_not_there(plain):
-    with pytest.raises(
-        InputError, match=r"provider TpuExecutionProvider: this .*CPUExecutionProvider"
-    ):
+    with pytest.raises(InputError, match=r"provider TpuExecutionProvider: this .*CPUExecutionProvider"):
         open_session(plain, provider="TpuExecutionProvider")
 
 
