@@ -38,6 +38,9 @@ def add_certificate_arguments(parser: argparse.ArgumentParser) -> None:
         help="what the certificate asks, for example ap_difference=0.2; repeatable",
     )
     parser.add_argument(
+        "--half", action="store_true", help="also write NAME.half.onnx, weights of 16 bits, half the size; needs --data"
+    )
+    parser.add_argument(
         "--int8", action="store_true", help="also write NAME.int8.onnx, a third of the size; needs --data"
     )
     parser.add_argument(
@@ -81,8 +84,9 @@ def check_certificate_arguments(args: argparse.Namespace) -> None:
     """
     if args.data is None and args.limit:
         raise InputError("--limit is what a certificate asks: it needs --data")
-    if args.data is None and args.int8:
-        raise InputError("--int8 is measured on pictures: it needs --data")
+    for option in ("half", "int8"):
+        if args.data is None and getattr(args, option):
+            raise InputError(f"--{option} is measured on pictures: it needs --data")
     if args.data is not None and args.layout != "fusedet":
         raise InputError(f"--data asks for a certificate, which files of --layout {args.layout} cannot carry")
     if args.pictures < 1:
@@ -117,6 +121,7 @@ def export_certified_by(
         pictures=_some_pictures(dataset, args.pictures),
         grade=lambda predictor: evaluate(predictor, dataset).summary(),
         limits=limits,
+        half=args.half,
         int8=int8,
         calibration=_calibration(args) if int8 is not None else None,
         **settings,

@@ -27,8 +27,8 @@ def write_bundle(plain: Path, out: Path, *, ort_format: bool = False, overwrite:
     """Bundles an export: the plain file and what stands beside it under the same name.
 
     Args:
-        plain: ``NAME.onnx`` of ``fusedet export``; ``NAME.fused.onnx`` must be there, ``NAME.int8.onnx`` and
-            ``NAME.certificate.json`` and ``.html`` may be.
+        plain: ``NAME.onnx`` of ``fusedet export``; ``NAME.fused.onnx`` must be there, ``NAME.half.onnx``,
+            ``NAME.int8.onnx``, ``NAME.certificate.json`` and ``.html`` may be.
         out: the folder to make, or a file that ends in ``.zip``.
         ort_format: also put in ``NAME.ort`` and the list of operators that a reduced build of ONNX Runtime needs.
         overwrite: replace what is there; a folder only where it is a bundle.
@@ -37,15 +37,16 @@ def write_bundle(plain: Path, out: Path, *, ort_format: bool = False, overwrite:
         InputError: a file is missing or is not what ``fusedet export`` writes, or ``out`` is there.
     """
     name = plain.name.removesuffix(".onnx")
-    if plain.suffix != ".onnx" or name.endswith((".fused", ".int8")):
+    if plain.suffix != ".onnx" or name.endswith((".fused", ".half", ".int8")):
         raise InputError(f"{plain}: expected the plain file of an export, NAME.onnx")
     models = {"plain": plain, "fused": plain.with_name(f"{name}.fused.onnx")}
     for path in models.values():
         if not path.is_file():
             raise InputError(f"{path}: no such file; a bundle holds the plain and the fused file of one export")
     contract = _same_contract(models)
-    if (plain.with_name(f"{name}.int8.onnx")).is_file():
-        models["int8"] = plain.with_name(f"{name}.int8.onnx")
+    for kind in ("half", "int8"):
+        if (plain.with_name(f"{name}.{kind}.onnx")).is_file():
+            models[kind] = plain.with_name(f"{name}.{kind}.onnx")
     _refuse_to_replace(out, overwrite)
 
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -153,6 +154,8 @@ def _readme(name: str, contract: Contract, out: Path, roles: dict[str, str]) -> 
         f"| `{roles['fused']}` | CPUs, x86 and ARM: every activation lives in its convolution |",
         f"| `{roles['plain']}` | everything else: GPUs, other runtimes, converters |",
     ]
+    if "half" in roles:
+        lines.append(f"| `{roles['half']}` | the fused file with weights of 16 bits: half the size, the same speed |")
     if "int8" in roles:
         lines.append(f"| `{roles['int8']}` | where memory counts more than a little accuracy |")
     if "ort" in roles:

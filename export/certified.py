@@ -6,11 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import onnx
+
 from fusedet.configs.errors import InputError
 from fusedet.deploy.detector import Detector
 from fusedet.export.certificate import Certificate, Limits
 from fusedet.export.certify import GRADED, Grader, certify
 from fusedet.export.errors import ExportError
+from fusedet.export.half import halve_weights
 from fusedet.export.page import certificate_page
 from fusedet.export.pipeline import ExportResult, export_onnx, find_checkpoint, output_paths
 from fusedet.export.quantize import Accuracy, Int8Settings, quantize
@@ -37,6 +40,7 @@ def export_certified(
     pictures: Pictures,
     grade: Grader | None = None,
     limits: Limits | None = None,
+    half: bool = False,
     int8: Int8Settings | None = None,
     calibration: Pictures | None = None,
     overwrite: bool = False,
@@ -53,6 +57,7 @@ def export_certified(
         pictures: real ones, like those of the training.
         grade: works out AP; left out, the certificate says nothing of it.
         limits: what is asked; left out, the defaults.
+        half: also write ``NAME.half.onnx``, the fused file with weights of 16 bits.
         int8: also write ``NAME.int8.onnx``, as these settings say.
         calibration: pictures of the training, on which INT8's ranges are measured; left out, ``pictures``.
         overwrite: replace files that are there.
@@ -63,35 +68,40 @@ def export_certified(
         InputError: an argument or the checkpoint cannot be used, or a file is already there.
     """
     checkpoint = find_checkpoint(Path(model))
-    places = [*output_paths(checkpoint, out)]
-    if int8 is not None:
-        places.append(places[0].with_suffix(".int8.onnx"))
-    for path in (*places, *certificate_paths(places[0])):
+    plain, fused = output_paths(checkpoint, out)
+    wanted = {"plain": True, "fused": True, "half": half, "int8": int8 is not None}
+    places = {"plain": plain, "fused": fused, **{kind: plain.with_suffix(f".{kind}.onnx") for kind in ("half", "int8")}}
+    places = {kind: path for kind, path in places.items() if wanted[kind]}
+    for path in (*places.values(), *certificate_paths(plain)):
         if path.exists() and not overwrite:
             raise InputError(f"{path}: is already there; --force replaces it")
     net, _ = load_detector(checkpoint)
-    places[0].parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=places[0].parent) as folder:
-        draft = export_onnx(checkpoint, Path(folder) / places[0].name, **settings)
-        drafts = [Path(folder) / place.name for place in places]
+    plain.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=plain.parent) as folder:
+        drafts = {kind: Path(folder) / place.name for kind, place in places.items()}
+        draft = export_onnx(checkpoint, drafts["plain"], **settings)
         quantized = None
         if int8 is not None:
-            quantized = quantize(draft.plain, drafts[2], calibration or pictures, int8, _accuracy(grade))
-        for models in ((draft.plain, draft.fused), drafts[2:]):  # INT8 finds other boxes: it has its own test
-            test = choose_self_test(models[-1], pictures) if models else None
+            quantized = quantize(draft.plain, drafts["int8"], calibration or pictures, int8, _accuracy(grade))
+        if half:
+            drafts["half"].write_bytes(halve_weights(onnx.load(draft.fused)).SerializeToString(deterministic=True))
+        for model in drafts.values():  # each with the boxes that it finds itself: INT8 finds others
+            test = choose_self_test(model, pictures)
             if test is not None:
-                embed_self_test(test, models)
-        certificate = certify(draft, net, pictures, quantized=quantized, grade=grade, limits=limits)
-        proof = certificate_paths(places[0], passed=certificate.passed)
+                embed_self_test(test, [model])
+        certificate = certify(
+            draft, net, pictures, half=drafts.get("half"), quantized=quantized, grade=grade, limits=limits
+        )
+        proof = certificate_paths(plain, passed=certificate.passed)
         for path, text in zip(proof, (certificate.to_json(), certificate_page(certificate)), strict=True):
             part = Path(folder) / path.name
             part.write_text(text, encoding="utf-8")
             os.replace(part, path)
         if not certificate.passed:
             raise ExportError(f"{certificate.broken()}; see {proof[1]}")
-        for draft_path, place in zip(drafts, places, strict=True):
-            os.replace(draft_path, place)
-    return replace(draft, plain=places[0], fused=places[1]), certificate
+        for kind, place in places.items():
+            os.replace(drafts[kind], place)
+    return replace(draft, plain=plain, fused=fused), certificate
 
 
 def _accuracy(grade: Grader | None) -> Accuracy | None:

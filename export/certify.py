@@ -30,8 +30,10 @@ from fusedet.model import DetectorNet
 
 __all__ = ["GRADED", "Grader", "Predictor", "certify", "sha256"]
 
-#: When a detection of an INT8 file counts as that of the float file: near enough to be taken for it.
-_INT8 = Tolerance(adaptive=False, score=1.0, rounding=0.1, iou=0.8, side=0.0, tie=-math.inf)
+#: Runs that must be the same.
+_EXACT = ("training", "plain", "fused")
+#: When a detection of a smaller file counts as that of the fused one: near enough to be taken for it.
+_NEARLY = Tolerance(adaptive=False, score=1.0, rounding=0.1, iou=0.8, side=0.0, tie=-math.inf)
 #: Boxes of a picture that count for AP, and the lowest score of one, as COCO's measure is commonly taken.
 GRADED: dict[str, Any] = {"score_threshold": 0.001, "max_detections": 300}
 
@@ -58,6 +60,7 @@ def certify(
     net: DetectorNet,
     pictures: Pictures,
     *,
+    half: Path | None = None,
     quantized: Quantized | None = None,
     grade: Grader | None = None,
     limits: Limits | None = None,
@@ -69,7 +72,8 @@ def certify(
         result: of :func:`fusedet.export.export_onnx`.
         net: what was exported, as its checkpoint gives it.
         pictures: real ones, like those of the training.
-        quantized: its INT8 form, where there is one.
+        half: the fused file with weights of 16 bits, where there is one.
+        quantized: the INT8 form, where there is one.
         grade: works out AP; left out, the certificate says nothing of it.
         limits: left out, the defaults.
         rounds: of the latency measurement.
@@ -82,17 +86,17 @@ def certify(
     agreements, worst = _agree(result, net, pictures, limits)
     files = {"plain": result.plain, "fused": result.fused}
     accuracy = _grade(result, net, grade) if grade else {}
-    exact = dict(accuracy)
-    if quantized is not None:
-        files["int8"] = quantized.path
-        agreements.append(_agree_int8(result, quantized, pictures, limits))
+    exact, smaller = list(agreements), _smaller(half, quantized, limits)
+    for name, (path, _) in smaller.items():
+        files[name] = path
+        agreements.append(_agree_nearly(result, name, path, pictures, limits))
         if grade:
-            accuracy["int8"] = grade(Detector(quantized.path, one_label=False, **GRADED))
+            accuracy[name] = grade(Detector(path, one_label=False, **GRADED))
     reorders = sum(count for op, count in result.optimized_ops.items() if op.startswith("nchwc.Reorder"))
     checks = (
-        *(_agreement_check(agreement, limits) for agreement in agreements if "int8" not in agreement.between),
-        *_accuracy_checks(exact, limits),
-        *(_int8_checks(quantized, accuracy) if quantized is not None else ()),
+        *(_agreement_check(agreement, limits) for agreement in exact),
+        *_accuracy_checks(accuracy, limits),
+        *(_budget_check(name, budget, accuracy) for name, (_, budget) in smaller.items() if accuracy),
         Check(
             "activations outside convolutions",
             f"at most {limits.standing}",
@@ -197,13 +201,23 @@ def _grade(result: ExportResult, net: DetectorNet, grade: Grader) -> dict[str, M
     return {name: grade(predictor) for name, predictor in _predictors(result, net, **GRADED)}
 
 
-def _agree_int8(result: ExportResult, quantized: Quantized, pictures: Pictures, limits: Limits) -> Agreement:
-    """The fused file with its INT8 form: not equal, but how far from it."""
+def _smaller(half: Path | None, quantized: Quantized | None, limits: Limits) -> dict[str, tuple[Path, float]]:
+    """Files that are not exactly the network any more, and how many points of AP each may lose."""
+    files = {}
+    if half is not None:
+        files["half"] = (half, limits.ap_difference)
+    if quantized is not None:
+        files["int8"] = (quantized.path, quantized.settings.budget)
+    return files
+
+
+def _agree_nearly(result: ExportResult, name: str, path: Path, pictures: Pictures, limits: Limits) -> Agreement:
+    """The fused file with a smaller one: not equal, but how far from it."""
     settings: dict[str, Any] = {"score_threshold": limits.threshold / 2, "max_detections": 1000, "one_label": False}
-    fused, int8 = (Detector(path, **settings) for path in (result.fused, quantized.path))
-    first, second = ({name: one(image) for name, image in pictures.items()} for one in (fused, int8))
-    between, runs = ("fused", "int8"), (_outputs(first), _outputs(second))
-    return compare(between, *runs, result.contract, replace(_INT8, threshold=limits.threshold), strict=False)
+    detectors = [Detector(model, **settings) for model in (result.fused, path)]
+    first, second = ({picture: one(image) for picture, image in pictures.items()} for one in detectors)
+    between, runs = ("fused", name), (_outputs(first), _outputs(second))
+    return compare(between, *runs, result.contract, replace(_NEARLY, threshold=limits.threshold), strict=False)
 
 
 def _agreement_check(agreement: Agreement, limits: Limits) -> Check:
@@ -217,12 +231,10 @@ def _agreement_check(agreement: Agreement, limits: Limits) -> Check:
     )
 
 
-def _int8_checks(quantized: Quantized, accuracy: Mapping[str, Mapping[str, float]]) -> Iterator[Check]:
-    if accuracy:
-        one, other = 100 * accuracy["fused"]["ap"], 100 * accuracy["int8"]["ap"]
-        budget = quantized.settings.budget
-        wanted = f"int8 at most {budget:g} points lower"
-        yield Check("AP50-95 of fused and int8", wanted, f"{one:.2f} and {other:.2f}", other >= one - budget)
+def _budget_check(name: str, budget: float, accuracy: Mapping[str, Mapping[str, float]]) -> Check:
+    one, other = 100 * accuracy["fused"]["ap"], 100 * accuracy[name]["ap"]
+    wanted = f"{name} at most {budget:g} points lower"
+    return Check(f"AP50-95 of fused and {name}", wanted, f"{one:.2f} and {other:.2f}", other >= one - budget)
 
 
 def _int8_facts(quantized: Quantized) -> dict[str, Any]:
@@ -238,7 +250,7 @@ def _int8_facts(quantized: Quantized) -> dict[str, Any]:
 
 def _accuracy_checks(accuracy: Mapping[str, Mapping[str, float]], limits: Limits) -> list[Check]:
     checks = []
-    for first, second in pairwise(accuracy):
+    for first, second in pairwise(name for name in _EXACT if name in accuracy):
         one, other = 100 * accuracy[first]["ap"], 100 * accuracy[second]["ap"]
         checks.append(
             Check(

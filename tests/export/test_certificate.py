@@ -10,7 +10,8 @@ from onnx import helper, numpy_helper
 
 from fusedet.configs.errors import InputError
 from fusedet.deploy import Detections, Detector, letterbox
-from fusedet.export import ExportError, Limits, certificate_paths, export_certified, export_onnx
+from fusedet.deploy.self_test import run_self_test
+from fusedet.export import ExportError, Int8Settings, Limits, certificate_paths, export_certified, export_onnx
 from fusedet.export.certify import certify, sha256
 from fusedet.export.page import certificate_page
 from fusedet.export.verify import draw_pictures
@@ -208,6 +209,24 @@ def test_an_export_leaves_files_certificate_and_self_test(checkpoint, tmp_path):
     with pytest.raises(InputError, match=r"best\.onnx: is already there; --force replaces it"):
         export_certified(checkpoint, tmp_path, pictures=PICTURES)
     export_certified(checkpoint, tmp_path, pictures=PICTURES, overwrite=True)
+
+
+def test_smaller_files_have_their_own_budget_and_self_test(checkpoint, tmp_path):
+    settings = {"pictures": PICTURES, "grade": grade, "half": True, "int8": Int8Settings(pictures=3, budget=50.0)}
+    _, certificate = export_certified(checkpoint, tmp_path, **settings, limits=Limits(ap_difference=1.0))
+
+    facts = json.loads(certificate.to_json())
+    assert facts["files"].keys() == facts["accuracy"].keys() - {"training"} == {"plain", "fused", "half", "int8"}
+    assert [one["between"][1] for one in facts["agreement"]] == ["plain", "fused", "half", "int8"]
+    asked = {check.what: check.wanted for check in certificate.checks}
+    assert asked["AP50-95 of fused and half"] == "half at most 1 points lower"
+    assert asked["AP50-95 of fused and int8"] == "int8 at most 50 points lower"
+    assert facts["int8"]["quantised"] + len(facts["int8"]["in_float"]) == facts["operators"]["plain"]["Conv"]
+    page = (tmp_path / "best.certificate.html").read_text()
+    assert "How sensitive each layer is" in page
+    for name in ("best.onnx", "best.fused.onnx", "best.half.onnx", "best.int8.onnx"):
+        assert run_self_test(tmp_path / name).passed
+        assert facts["latency_ms"][{"best.onnx": "plain"}.get(name, name.split(".")[1])]["min"] > 0
 
 
 def test_what_does_not_hold_is_not_kept(checkpoint, tmp_path):
