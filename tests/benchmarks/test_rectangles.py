@@ -38,6 +38,7 @@ def test_boxes_move_with_their_picture_and_are_cut() -> None:
         labels=np.array([0, 1, 0, 0]),
         crowd=np.zeros(4, bool),
         areas=np.ones(4, np.float32),
+        scores=np.ones(4, np.float32),
     )
 
     found = cut_annotations(sample, 0, 60, 640, 360)
