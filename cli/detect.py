@@ -59,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-detections", type=int, default=300, metavar="N", help="at most so many a picture (default: %(default)s)"
     )
     parser.add_argument("--threads", type=int, metavar="N", help="threads of the network (default: cores, at most 4)")
+    parser.add_argument("--self-test", action="store_true", help="first find the boxes of the file's own picture")
     parser.add_argument("--limit", type=int, metavar="N", help="stop after N pictures or frames")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder for annotated pictures or video (default: detections/NAME, new)"
@@ -79,13 +80,13 @@ def run(args: argparse.Namespace) -> int:
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     from fusedet.deploy.detector import Detector
+    from fusedet.deploy.self_test import open_tested
     from fusedet.deploy.sources import open_source
 
     _check_arguments(args)
     args.model = starter_model(_STARTER) if args.model is None else or_starter(args.model)
-    detector = Detector(
-        args.model, score_threshold=args.score, max_detections=args.max_detections, threads=args.threads
-    )
+    start = open_tested if args.self_test else Detector
+    detector = start(args.model, score_threshold=args.score, max_detections=args.max_detections, threads=args.threads)
     tally = _Tally()
     with _os_errors_in_one_line(), closing(open_source(args.source)) as source, ExitStack() as stack:
         _keep_inputs_safe(args, source)

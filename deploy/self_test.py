@@ -11,17 +11,20 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 from numpy.typing import NDArray
 
 from fusedet.configs.errors import InputError
 from fusedet.deploy.detections import Detections
 from fusedet.deploy.detector import Detector
+from fusedet.deploy.formats import find_format
 from fusedet.deploy.opencv import cv2
 from fusedet.deploy.session import open_session
 
-__all__ = ["SELF_TEST_KEY", "SelfTest", "SelfTestResult", "read_self_test", "run_self_test"]
+__all__ = ["SELF_TEST_KEY", "SelfTest", "SelfTestResult", "open_tested", "read_self_test", "run_self_test"]
 
 SELF_TEST_KEY = "fusedet.self_test"
 
@@ -99,33 +102,60 @@ class SelfTestResult:
         return not self.faults
 
 
-def read_self_test(path: str | Path) -> SelfTest | None:
+def read_self_test(path: str | Path, session: ort.InferenceSession | None = None) -> SelfTest | None:
     """The self-test in an exported file; None where it holds none.
+
+    Args:
+        path: of the file.
+        session: the file, where it is open already.
 
     Raises:
         InputError: the file cannot be used.
     """
-    metadata = open_session(path, threads=1).get_modelmeta().custom_metadata_map
-    return SelfTest.from_metadata(metadata, Detector(path, threads=1).names, str(path))
+    session = session or open_session(path, threads=1)
+    names = find_format(session, str(path)).contract.names
+    return SelfTest.from_metadata(session.get_modelmeta().custom_metadata_map, names, str(path))
 
 
-def run_self_test(path: str | Path, threads: int | None = None) -> SelfTestResult:
+def run_self_test(
+    path: str | Path, threads: int | None = None, session: ort.InferenceSession | None = None
+) -> SelfTestResult:
     """Lets an exported file find the boxes of its own picture.
 
     Args:
         path: of the file.
         threads: see :class:`fusedet.deploy.Detector`.
+        session: the file, where it is open already; ``threads`` is its own then.
 
     Raises:
         InputError: the file cannot be used, or holds no self-test.
     """
-    test = read_self_test(path)
+    session = session or open_session(path, threads)
+    test = read_self_test(path, session)
     if test is None:
         raise InputError(f"{path}: holds no self-test; an export with --data puts one in")
-    detector = Detector(path, score_threshold=max(0.0, test.threshold - _MOST_SCORE), threads=threads)
+    detector = Detector(path, score_threshold=max(0.0, test.threshold - _MOST_SCORE), session=session)
     detector(test.picture)  # ONNX Runtime's first run is slower
     found = detector(test.picture)
     return compare_with_expected(test, found, detector.timings.total)
+
+
+def open_tested(path: str | Path, *, threads: int | None = None, **settings: Any) -> Detector:
+    """A detector that has just passed its self-test: for a program that starts by itself on a board.
+
+    Args:
+        path: of the file or bundle.
+        threads: see :class:`fusedet.deploy.Detector`.
+        settings: further arguments of it.
+
+    Raises:
+        InputError: the file cannot be used, holds no self-test, or does not find what it should.
+    """
+    session = open_session(path, threads)
+    result = run_self_test(path, session=session)
+    if not result.passed:
+        raise InputError(f"{path}: failed its self-test: {'; '.join(result.faults)}")
+    return Detector(path, session=session, **settings)
 
 
 def compare_with_expected(test: SelfTest, found: Detections, milliseconds: float) -> SelfTestResult:

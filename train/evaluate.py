@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 import numpy as np
-import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
 
@@ -17,7 +16,6 @@ from fusedet.deploy.detections import Detections
 from fusedet.deploy.detector import Detector
 from fusedet.deploy.postprocess import decode_outputs
 from fusedet.deploy.preprocess import letterbox, to_blob
-from fusedet.deploy.session import open_session
 from fusedet.model.checkpoint import load_detector
 from fusedet.model.detector import STRIDES, DetectorNet
 from fusedet.model.inference import InferenceGraph
@@ -25,7 +23,6 @@ from fusedet.train.coco import CocoDataset, Sample, load_coco
 from fusedet.train.config import EvalConfig
 from fusedet.train.dataset import iterate_images
 from fusedet.train.metrics import Metrics, grade
-from fusedet.train.teachers import open_foreign
 
 __all__ = ["Predictor", "TorchDetector", "evaluate", "evaluate_model", "load_predictor"]
 
@@ -158,17 +155,9 @@ def load_predictor(model: Path, config: EvalConfig) -> Predictor:
     """
     if model.suffix == ".onnx" or is_bundle(model):
         score, count = config.score_threshold, config.max_detections
-        session = open_session(model)
-        if not _is_exported(session):
-            return open_foreign(session, model, score_threshold=score, max_detections=count)
         return Detector(model, score_threshold=score, max_detections=count, one_label=False)
     net, meta = load_detector(model)
     return TorchDetector(net, meta["names"], config)
-
-
-def _is_exported(session: ort.InferenceSession) -> bool:
-    """Whether ``fusedet export`` wrote the file."""
-    return any(key.startswith("fusedet.") for key in session.get_modelmeta().custom_metadata_map)
 
 
 def _some(names: Sequence[str], count: int = 5) -> str:

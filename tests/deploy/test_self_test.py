@@ -2,13 +2,22 @@
 
 import json
 
+import cv2
 import numpy as np
 import onnx
 import pytest
 
+from fusedet.cli.main import main
 from fusedet.configs.errors import InputError
 from fusedet.deploy import Contract, Detections, Detector
-from fusedet.deploy.self_test import SELF_TEST_KEY, SelfTest, compare_with_expected, read_self_test, run_self_test
+from fusedet.deploy.self_test import (
+    SELF_TEST_KEY,
+    SelfTest,
+    compare_with_expected,
+    open_tested,
+    read_self_test,
+    run_self_test,
+)
 from tests.deploy.conftest import COLORS_BGR, NAMES, build_model
 
 PICTURE = np.zeros((48, 64, 3), np.uint8)
@@ -143,3 +152,22 @@ def test_a_self_test_that_is_no_json_is_said(model):
 
     with pytest.raises(InputError, match=r"model\.onnx: damaged"):
         run_self_test(model)
+
+
+def test_a_detector_can_be_tested_before_it_starts(model):
+    assert open_tested(model, threads=1, score_threshold=0.5)(PICTURE).labels == ["green"]
+
+    put(model, SelfTest(PICTURE, boxes((0, 0, 10, 10, 0.9, 0)), 0.25).to_metadata())
+    with pytest.raises(InputError, match=r"model\.onnx: failed its self-test: did not find red .*; found green "):
+        open_tested(model)
+
+
+def test_the_command_tests_before_it_detects(model, tmp_path, capsys):
+    picture = tmp_path / "picture.png"
+    cv2.imwrite(str(picture), PICTURE)
+    command = ["detect", str(model), str(picture), "--self-test", "--no-images"]
+
+    assert main(command) == 0
+    put(model, SelfTest(PICTURE, boxes(), 0.25).to_metadata())
+    assert main(command) == 2
+    assert "failed its self-test: found green" in capsys.readouterr().err
