@@ -51,6 +51,15 @@ def test_the_higher_of_labels_and_guide_is_learned() -> None:
     assert target.tolist() == [[pytest.approx([0.5, 0.05, 0.9])]]
 
 
+def test_a_guides_lowest_scores_count_for_nothing() -> None:
+    guidance = Guidance(torch.tensor([[[0.04, 0.05, 0.3]]]), torch.zeros(1, 3, 4))
+
+    target, total = with_guidance(torch.zeros(1, 1, 3), guidance, 1.0)
+
+    assert target.tolist() == [[[0.0, pytest.approx(0.05), pytest.approx(0.3)]]]
+    assert total == 1.0, "the sum, 0.3, but at least 1"
+
+
 def test_boxes_count_by_the_guides_score_where_it_is_sure() -> None:
     boxes = torch.tensor([[[0.0, 0, 10, 10], [0, 0, 10, 10], [0, 0, 10, 10]]])
     guidance = Guidance(torch.tensor([[[0.6, 0.3, 0.1]]]), boxes)
