@@ -39,11 +39,14 @@ def results(tmp_path: Path) -> Results:
     return Results(preset="pico", input_size=(96, 96), epochs=3, machine={"cpu": "a slow one"}, variants=variants)
 
 
-@pytest.mark.parametrize("name", read_plan(PLAN).variants)
-def test_each_variant_of_the_plan_changes_the_preset(name: str) -> None:
-    plan = read_plan(PLAN)
+PLANS = [PLAN, PLAN.with_name("finetuning.yaml")]
+
+
+@pytest.mark.parametrize(("path", "name"), [(path, name) for path in PLANS for name in read_plan(path).variants])
+def test_each_variant_of_a_plan_changes_the_preset(path: Path, name: str) -> None:
+    plan = read_plan(path)
     config, base = load_train_config(plan.preset, plan.variants[name]), load_train_config(plan.preset)
-    if name == "baseline":
+    if name == next(iter(plan.variants)):
         assert config == base
         return
     for override in plan.variants[name]:
