@@ -54,7 +54,7 @@ def test_each_variant_of_a_plan_changes_the_preset(path: Path, name: str) -> Non
         try:
             assert load_train_config(plan.preset, others) != config, f"{override} changes nothing"
         except InputError as error:  # some need another one, as train.freeze needs train.init
-            assert "train.freeze" in str(error)
+            assert "it needs" in str(error)
 
 
 def test_the_baseline_is_always_among_the_chosen() -> None:
