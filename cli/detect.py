@@ -20,12 +20,15 @@ if TYPE_CHECKING:  # the runtime itself is imported when the command runs
     from fusedet.deploy.detector import Detector, Timings
     from fusedet.deploy.sinks import Sink
     from fusedet.deploy.sources import Frame, Source
+    from fusedet.deploy.track import Tracker
 
 __all__ = ["add_arguments", "run"]
 
 #: What detects when no model is named: everyday objects, the 80 classes of COCO.
 _STARTER = "nano"
 _PROGRESS_EVERY_S = 0.5
+#: With tracks, detections from this score on are looked at.
+_TRACKED_SCORE = 0.1
 #: Times are summed up over the last so many pictures: a camera may run for weeks.
 _MOST_TIMINGS = 10_000
 
@@ -59,6 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-detections", type=int, default=300, metavar="N", help="at most so many a picture (default: %(default)s)"
     )
     parser.add_argument("--threads", type=int, metavar="N", help="threads of the network (default: cores, at most 4)")
+    parser.add_argument(
+        "--track", action="store_true", help="number the objects of a video or camera, each with one number throughout"
+    )
     parser.add_argument("--self-test", action="store_true", help="first find the boxes of the file's own picture")
     parser.add_argument("--limit", type=int, metavar="N", help="stop after N pictures or frames")
     parser.add_argument(
@@ -86,14 +92,17 @@ def run(args: argparse.Namespace) -> int:
     _check_arguments(args)
     args.model = starter_model(_STARTER) if args.model is None else or_starter(args.model)
     start = open_tested if args.self_test else Detector
-    detector = start(args.model, score_threshold=args.score, max_detections=args.max_detections, threads=args.threads)
+    detector = start(
+        args.model, score_threshold=_lowest_score(args), max_detections=args.max_detections, threads=args.threads
+    )
     tally = _Tally()
     with _os_errors_in_one_line(), closing(open_source(args.source)) as source, ExitStack() as stack:
         _keep_inputs_safe(args, source)
         sinks, places = _open_sinks(args, source, stack)
         if source.fps is not None:
             print(f"{args.source}: Ctrl-C stops, and keeps what was written", file=sys.stderr)
-        stopped = _detect(detector, islice(source, args.limit), sinks, tally)
+        tracker = _open_tracker(args, source)
+        stopped = _detect(detector, islice(source, args.limit), sinks, tally, tracker, args.score)
     summary = sys.stderr if args.json == "-" else sys.stdout
     tally.print(summary, "frame" if source.fps is not None else "picture", source.unreadable)
     for place in places:
@@ -169,10 +178,34 @@ def _open_json(path: Path, force: bool) -> TextIO:
     return path.open("w" if force else "x", encoding="ascii")
 
 
-def _detect(detector: "Detector", frames: "Iterator[Frame]", sinks: "Sequence[Sink]", tally: "_Tally") -> bool:
+def _open_tracker(args: argparse.Namespace, source: "Source") -> "Tracker | None":
+    if not args.track:
+        return None
+    if source.fps is None:
+        raise InputError(f"--track follows objects through a video or camera, but {args.source} is pictures")
+    from fusedet.deploy.track import Tracker, TrackerSettings
+
+    settings = TrackerSettings(begin_score=args.score, high_score=args.score, low_score=_lowest_score(args))
+    return Tracker(settings, source.fps)
+
+
+def _lowest_score(args: argparse.Namespace) -> float:
+    """A track may go on with scores that are too low to be told by themselves."""
+    return min(_TRACKED_SCORE, args.score) if args.track else args.score
+
+
+def _detect(
+    detector: "Detector",
+    frames: "Iterator[Frame]",
+    sinks: "Sequence[Sink]",
+    tally: "_Tally",
+    tracker: "Tracker | None" = None,
+    score: float = 0.0,
+) -> bool:
     """Feeds every frame to the detector and the result to the sinks; True when Ctrl-C ended it."""
     import numpy as np
 
+    from fusedet.deploy.detections import NO_TRACK
     from fusedet.deploy.sinks import WindowClosed
 
     detector(np.zeros((*detector.input_size, 3), np.uint8))  # the first run takes longer: it lays out the memory
@@ -180,6 +213,9 @@ def _detect(detector: "Detector", frames: "Iterator[Frame]", sinks: "Sequence[Si
     try:
         for frame in frames:
             detections = detector(frame.image)
+            if tracker is not None:
+                detections = tracker.update(detections, frame.time_s)
+                detections = detections[(detections.track_ids != NO_TRACK) | (detections.scores >= score)]
             for sink in sinks:
                 sink.write(frame, detections)
             tally.add(detections, detector.timings)

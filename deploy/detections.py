@@ -5,7 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Detections"]
+__all__ = ["NO_TRACK", "Detections"]
+
+#: In the place of a track's number: seen once only, or with too low a score to begin a track.
+NO_TRACK = -1
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,8 @@ class Detections:
         scores: float32 ``[N]`` in (0, 1).
         class_ids: int64 ``[N]``: index into ``names``.
         names: the class names of the detector, not one a box.
+        track_ids: int64 ``[N]``: the number of the track that a box belongs to, :data:`NO_TRACK` where it belongs to
+            none; None where nothing was tracked.
 
     Raises:
         ValueError: an array has another shape than stated here, or a class id has no name.
@@ -26,6 +31,7 @@ class Detections:
     scores: NDArray[np.float32]
     class_ids: NDArray[np.int64]
     names: tuple[str, ...]
+    track_ids: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         if self.boxes_xyxy.ndim != 2 or self.boxes_xyxy.shape[1] != 4:
@@ -36,6 +42,8 @@ class Detections:
                 f"{count} boxes need scores and class_ids of shape ({count},), "
                 f"but got {self.scores.shape} and {self.class_ids.shape}"
             )
+        if self.track_ids is not None and self.track_ids.shape != (count,):
+            raise ValueError(f"{count} boxes need track_ids of shape ({count},), but got {self.track_ids.shape}")
         if count and not 0 <= int(self.class_ids.min()) <= int(self.class_ids.max()) < len(self.names):
             raise ValueError(f"class_ids must be in 0..{len(self.names) - 1}, but got {np.unique(self.class_ids)}")
 
@@ -44,7 +52,8 @@ class Detections:
 
     def __getitem__(self, index: "slice | NDArray[np.bool_] | NDArray[np.intp]") -> "Detections":
         """The detections at ``index``: a slice, a boolean mask or positions."""
-        return Detections(self.boxes_xyxy[index], self.scores[index], self.class_ids[index], self.names)
+        track_ids = None if self.track_ids is None else self.track_ids[index]
+        return Detections(self.boxes_xyxy[index], self.scores[index], self.class_ids[index], self.names, track_ids)
 
     @property
     def labels(self) -> list[str]:

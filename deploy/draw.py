@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fusedet.deploy.detections import Detections
+from fusedet.deploy.detections import NO_TRACK, Detections
 from fusedet.deploy.opencv import cv2
 
 __all__ = ["class_color", "draw_detections"]
@@ -26,7 +26,7 @@ def class_color(class_id: int) -> tuple[int, int, int]:
 
 
 def draw_detections(image_bgr: NDArray[np.uint8], detections: Detections) -> NDArray[np.uint8]:
-    """A copy of the picture with boxes, class names and scores.
+    """A copy of the picture with boxes, class names, scores, and the numbers of tracks.
 
     Args:
         image_bgr: uint8 ``[H, W, 3]``; left as it is.
@@ -41,6 +41,9 @@ def draw_detections(image_bgr: NDArray[np.uint8], detections: Detections) -> NDA
     colors = [class_color(int(class_id)) for class_id in detections.class_ids]
     corners = np.rint(detections.boxes_xyxy).astype(int).tolist()
     texts = [f"{label} {score:.2f}" for label, score in zip(detections.labels, detections.scores, strict=True)]
+    if detections.track_ids is not None:
+        numbered = zip(texts, detections.track_ids, strict=True)
+        texts = [text if number == NO_TRACK else f"#{number} {text}" for text, number in numbered]
     pen = _Pen.for_thickness(thickness)
     plates: list[tuple[int, int, int, int]] = []
     for text, box in zip(texts, corners, strict=True):  # the best first: they get the best places

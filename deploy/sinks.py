@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusedet.configs.errors import InputError
-from fusedet.deploy.detections import Detections
+from fusedet.deploy.detections import NO_TRACK, Detections
 from fusedet.deploy.draw import draw_detections
 from fusedet.deploy.opencv import cv2
 from fusedet.deploy.sources import Frame
@@ -59,7 +59,8 @@ def to_record(frame: Frame, detections: Detections) -> dict[str, Any]:
     """What was found in a frame, as plain values for JSON.
 
     Keys: ``source``, ``frame`` (its index), ``time_s`` (null for a picture), ``width``, ``height`` and ``detections``:
-    a list of ``box_xyxy`` (pixels of the picture), ``score``, ``class_id`` and ``name``, highest score first.
+    a list of ``box_xyxy`` (pixels of the picture), ``score``, ``class_id`` and ``name``, highest score first. Where
+    tracks are kept each also has its ``track``, null where it belongs to none.
     """
     height, width = frame.image.shape[:2]
     found = zip(
@@ -76,10 +77,22 @@ def to_record(frame: Frame, detections: Detections) -> dict[str, Any]:
         "width": width,
         "height": height,
         "detections": [
-            {"box_xyxy": [round(side, 2) for side in box], "score": round(score, 4), "class_id": class_id, "name": name}
-            for box, score, class_id, name in found
+            {
+                "box_xyxy": [round(side, 2) for side in box],
+                "score": round(score, 4),
+                "class_id": class_id,
+                "name": name,
+                **track,
+            }
+            for (box, score, class_id, name), track in zip(found, _tracks(detections), strict=True)
         ],
     }
+
+
+def _tracks(detections: Detections) -> list[dict[str, int | None]]:
+    if detections.track_ids is None:
+        return [{}] * len(detections)
+    return [{"track": None if number == NO_TRACK else number} for number in detections.track_ids.tolist()]
 
 
 class JsonLines:

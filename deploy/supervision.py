@@ -38,12 +38,13 @@ def to_supervision(detections: Detections) -> "supervision.Detections":
         xyxy=detections.boxes_xyxy.copy(),
         confidence=detections.scores.copy(),
         class_id=detections.class_ids.copy(),
+        tracker_id=None if detections.track_ids is None else detections.track_ids.copy(),
         data={"class_name": np.array(detections.labels, dtype=str)},
     )
 
 
 def from_supervision(found: "supervision.Detections", names: Sequence[str]) -> Detections:
-    """Detections of ``supervision`` as ours, highest score first; masks, tracks and further data stay behind.
+    """Detections of ``supervision`` as ours, highest score first; masks and further data stay behind.
 
     Args:
         found: with scores and class ids.
@@ -61,4 +62,5 @@ def from_supervision(found: "supervision.Detections", names: Sequence[str]) -> D
         np.asarray(found.confidence, np.float32)[order],
         np.asarray(found.class_id, np.int64)[order],
         tuple(names),
+        None if found.tracker_id is None else np.asarray(found.tracker_id, np.int64)[order],
     )

@@ -51,10 +51,9 @@ def test_each_variant_of_a_plan_changes_the_preset(path: Path, name: str) -> Non
         return
     for override in plan.variants[name]:
         others = [other for other in plan.variants[name] if other != override]
-        try:
-            assert load_train_config(plan.preset, others) != config, f"{override} changes nothing"
-        except InputError as error:  # some need another one, as train.freeze needs train.init
-            assert "it needs" in str(error)
+        if override.startswith("train.init="):
+            others = [other for other in others if not other.startswith("train.freeze=")]  # needs train.init
+        assert load_train_config(plan.preset, others) != config, f"{override} changes nothing"
 
 
 def test_the_baseline_is_always_among_the_chosen() -> None:

@@ -81,6 +81,24 @@ def test_a_damaged_picture_is_left_out_and_told(model: Path, capsys: pytest.Capt
     assert not Path("detections").exists()
 
 
+def test_tracks_in_a_video(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_video(Path("street.mp4"), frames=6, fps=10)
+
+    assert main(["detect", str(model), "street.mp4", "--out", "result", "--json", "found.jsonl", "--track"]) == 0
+
+    found = [json.loads(line)["detections"] for line in Path("found.jsonl").read_text().splitlines()]
+    assert [[one["track"] for one in frame] for frame in found] == [[1]] * 6
+    assert main(["detect", str(model), "street.mp4", "--json", "plain.jsonl", "--no-images"]) == 0
+    assert "track" not in Path("plain.jsonl").read_text()
+
+
+def test_pictures_have_no_tracks(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cv2.imwrite("a.png", draw_picture((8, 8, 40, 40)))
+
+    assert main(["detect", str(model), "a.png", "--track"]) == 2
+    assert "--track follows objects through a video or camera, but a.png is pictures" in capsys.readouterr().err
+
+
 def test_a_video(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lefts = write_video(Path("street.mp4"), frames=6, fps=10)
     assert main(["detect", str(model), "street.mp4", "--out", "result", "--json", "result/found.jsonl"]) == 0
