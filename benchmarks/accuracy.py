@@ -10,9 +10,10 @@ validation images at their full size, those of Ultralytics with Ultralytics' let
 branch that needs no NMS are graded by both branches, and that one chooses their best epoch. All files are timed in
 turn, in one run, on one thread, without NMS where they need it.
 
-Ultralytics' own ``val`` grades its networks as well. Its formula gives the same detections a little less: on blood
-cells, a yolo26n had 0.283 and 0.310 (without and with NMS) by COCO's AP and 0.272 and 0.295 by its own, and COCO's AP
-of the detections that ``val`` saved was 0.283 and 0.310.
+Ultralytics' own ``val`` grades its networks as well. It gives the same detections a little less, because it compares
+boxes before it clips them to the picture (``benchmarks/interop.py``): on blood cells, a yolo26n had 0.283 and 0.310
+(without and with NMS) by COCO's AP and 0.272 and 0.295 by its own, and COCO's AP of the detections that ``val`` saved
+was 0.283 and 0.310.
 
 Each training lies in a folder of its own under ``--out``. One that is finished is not done again, one that was
 interrupted goes on: the same command once more, with other models or seeds if you like, does what is missing.
