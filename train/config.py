@@ -115,8 +115,12 @@ class LossConfig(StrictModel):
     iou: Literal["iou", "giou", "diou", "ciou"] = "ciou"
     alpha: float = Field(0.5, ge=0, description="power of the class score in the alignment")
     beta: float = Field(6.0, ge=0, description="power of the IoU in the alignment")
-    one_to_one_alpha: float = Field(1.0, ge=0, description="the same in the one-to-one branch")
-    one_to_one_beta: float = Field(0.5, ge=0, description="the same in the one-to-one branch")
+    one_to_one_alpha: float | None = Field(
+        None, ge=0, description="the same in the one-to-one branch; left out, 1 from scratch and alpha with train.init"
+    )
+    one_to_one_beta: float | None = Field(
+        None, ge=0, description="the same in the one-to-one branch; left out, 0.5 from scratch and beta with train.init"
+    )
     topk: int = Field(10, ge=1, description="anchor points for each object in the one-to-many branch")
     one_to_one: float = Field(1.0, ge=0, description="weight of the one-to-one branch beside the one-to-many branch")
     detach_one_to_one: bool = Field(False, description="the one-to-one branch trains its selector only, no features")

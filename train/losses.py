@@ -14,7 +14,7 @@ from fusedet.train.boxes import box_overlap
 from fusedet.train.config import LossConfig
 from fusedet.train.guide import Guidance, guided_box_loss, with_guidance
 
-__all__ = ["BranchLoss", "branch_loss", "detection_loss"]
+__all__ = ["BranchLoss", "branch_loss", "detection_loss", "one_to_one_matching"]
 
 
 class BranchLoss(NamedTuple):
@@ -60,13 +60,21 @@ def detection_loss(
     matching = Matching(config.topk, config.alpha, config.beta)
     many = branch_loss(predictions.one_to_many, *targets, matching, weights, guidance)
     # The branches share their boxes, which the one-to-many branch trains: the other one learns which of them to keep.
-    # Its own score weighs more in the matching: of boxes that overlap equally well the one it prefers already wins,
-    # or the choice would hang on noise, which cannot be learned.
-    single = Matching(1, config.one_to_one_alpha, config.one_to_one_beta)
+    single = one_to_one_matching(config)
     one = config.one_to_one * branch_loss(predictions.one_to_one, *targets, single, weights).cls
     total = many.total + one
     parts = {"loss": total, "cls": many.cls, "box": many.box, "l1": many.l1, "one_to_one": one}
     return total, {name: value.detach() for name, value in parts.items()}
+
+
+def one_to_one_matching(config: LossConfig) -> Matching:
+    """How the one-to-one branch finds the point of an object, where the config leaves it open: from scratch.
+
+    Its own score weighs more than in the other branch: of boxes that overlap equally well the one that it prefers
+    already wins, or the choice would hang on noise, which cannot be learned.
+    """
+    alpha, beta = config.one_to_one_alpha, config.one_to_one_beta
+    return Matching(1, 1.0 if alpha is None else alpha, 0.5 if beta is None else beta)
 
 
 def branch_loss(
