@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from fusedet.deploy import Detections
+from fusedet.deploy.detections import NO_TRACK
 from fusedet.deploy.supervision import from_supervision, to_supervision
 
 NAMES = ("cat", "dog", "owl")
@@ -48,6 +50,15 @@ def test_nothing_there_and_back() -> None:
     assert len(supervision.Detections.merge([there, to_supervision(FOUND)])) == 2
 
 
+def test_tracks_there_and_back() -> None:
+    pytest.importorskip("supervision")
+    there = to_supervision(replace(FOUND, track_ids=np.array([7, NO_TRACK])))
+    assert there.tracker_id.tolist() == [7, -1]
+    assert from_supervision(there, NAMES).track_ids.tolist() == [7, NO_TRACK]
+    assert to_supervision(FOUND).tracker_id is None
+    assert from_supervision(to_supervision(FOUND), NAMES).track_ids is None
+
+
 def test_it_draws() -> None:
     supervision = pytest.importorskip("supervision")
     picture = np.zeros((64, 64, 3), np.uint8)
@@ -62,6 +73,7 @@ def like_theirs(**changes: object) -> SimpleNamespace:
         "xyxy": np.array([[0, 0, 1, 1], [0, 0, 2, 2]]),
         "confidence": np.array([0.2, 0.7]),
         "class_id": np.array([0, 1]),
+        "tracker_id": None,
     }
     return SimpleNamespace(**{**parts, **changes})
 
@@ -70,6 +82,8 @@ def test_the_highest_score_comes_first() -> None:
     found = from_supervision(like_theirs(), ["cat", "dog"])
     assert found.labels == ["dog", "cat"]
     assert found.boxes_xyxy.tolist() == [[0, 0, 2, 2], [0, 0, 1, 1]]
+    tracked = from_supervision(like_theirs(tracker_id=np.array([4, 9])), ["cat", "dog"])
+    assert tracked.track_ids.tolist() == [9, 4]
     assert (found.boxes_xyxy.dtype, found.scores.dtype, found.class_ids.dtype) == (np.float32, np.float32, np.int64)
 
 
