@@ -29,6 +29,7 @@ from typing import Any
 
 from fusedet.configs.errors import InputError
 from fusedet.configs.validate import dump_config
+from fusedet.export.machine import processor_name
 from fusedet.train.config import DataConfig, TrainConfig, load_train_config
 from fusedet.train.run_folder import RunFolder
 
@@ -306,10 +307,7 @@ def facts() -> dict[str, str]:
         "cores": str(os.cpu_count()),
         "python": platform.python_version(),
     }
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    found["cpu"] = names[0] if names else platform.processor()
+    found["cpu"] = processor_name()
     for package in ("fusedet", "torch", "onnxruntime"):
         try:
             found[package] = version(package)

@@ -7,6 +7,7 @@ elsewhere. A file that was cut off or changed on its way is refused before it ru
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,5 +103,5 @@ def _read_zip(path: Path, names: list[str]) -> dict[str, bytes]:
             return {name: archive.read(name) for name in names}
     except KeyError as error:
         raise InputError(f"{path}: {error.args[0]}") from error
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:  # RuntimeError: it is encrypted
         raise InputError(f"{path}: a damaged zip file: {error}; copy the bundle again") from error

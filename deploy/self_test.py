@@ -18,6 +18,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from fusedet.configs.errors import InputError
+from fusedet.deploy.boxes import box_iou
 from fusedet.deploy.detections import Detections
 from fusedet.deploy.detector import Detector
 from fusedet.deploy.formats import find_format
@@ -171,7 +172,7 @@ def compare_with_expected(test: SelfTest, found: Detections, milliseconds: float
     for i, (box, score, class_id) in enumerate(
         zip(test.expected.boxes_xyxy, test.expected.scores, test.expected.class_ids, strict=True)
     ):
-        ious, differences = _ious(box, found.boxes_xyxy), np.abs(found.scores - score)
+        ious, differences = box_iou(box, found.boxes_xyxy)[0], np.abs(found.scores - score)
         fits = free & (found.class_ids == class_id) & (ious >= _LEAST_IOU) & (differences <= _MOST_SCORE)
         if fits.any():
             match = int(np.where(fits, ious, -1).argmax())
@@ -198,12 +199,3 @@ def _decode(text: str) -> NDArray[np.uint8]:
     if picture is None:
         raise ValueError("the picture cannot be decoded")
     return np.asarray(picture, np.uint8)
-
-
-def _ious(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """IoU ``[N]`` of one xyxy box with ``[N, 4]``."""
-    sides = (np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])).clip(0)
-    shared = sides[:, 0] * sides[:, 1]
-    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    union = (box[2] - box[0]) * (box[3] - box[1]) + areas - shared
-    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0), np.float32)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fusedet.configs.errors import InputError
 from fusedet.deploy.assignment import assign_least_cost
+from fusedet.deploy.boxes import box_iou
 from fusedet.deploy.detections import NO_TRACK, Detections
 from fusedet.deploy.motion import Motion
 
@@ -161,7 +162,7 @@ class Tracker:
         if not tracks or not candidates:
             return tracks, candidates
         boxes = np.stack([track.motion.box for track in tracks])
-        likeness = _iou(boxes, detections.boxes_xyxy[candidates].astype(np.float64))
+        likeness = box_iou(boxes, detections.boxes_xyxy[candidates])
         if weigh:
             likeness = likeness * detections.scores[candidates]
         cost = 1 - likeness
@@ -205,13 +206,3 @@ class Tracker:
 
 def _between(scores: NDArray[np.float32], low: float, high: float) -> NDArray[np.bool_]:
     return (scores >= low) & (scores < high)
-
-
-def _iou(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    """IoU ``[N, M]`` of xyxy boxes ``[N, 4]`` and ``[M, 4]``; 0 where neither has an area."""
-    corner = np.maximum(first[:, None, :2], second[None, :, :2])
-    sides = (np.minimum(first[:, None, 2:], second[None, :, 2:]) - corner).clip(0)
-    shared = sides.prod(2)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).clip(0).prod(1) for boxes in (first, second)]
-    union = areas[0][:, None] + areas[1] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)

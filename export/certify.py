@@ -20,6 +20,7 @@ from fusedet.deploy.detector import Detector
 from fusedet.deploy.session import default_threads
 from fusedet.export.carriers import activation_carriers
 from fusedet.export.certificate import Certificate, Check, Limits, Worst
+from fusedet.export.machine import processor_name
 from fusedet.export.ops import optimize
 from fusedet.export.pipeline import ExportResult
 from fusedet.export.quantize import Quantized
@@ -306,17 +307,8 @@ def _made() -> dict[str, str]:
     return {
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "machine": platform.machine(),
-        "processor": _processor(),
+        "processor": processor_name(),
         "physical_cores_used": str(default_threads()),
         "python": platform.python_version(),
         **{name: version(name) for name in ("fusedet", "torch", "onnx", "onnxruntime", "numpy")},
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:  # not Linux
-        return platform.processor()
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "Model")))
-    return next(named, platform.processor())

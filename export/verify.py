@@ -16,6 +16,7 @@ import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
 
+from fusedet.deploy.boxes import box_iou
 from fusedet.deploy.contract import Contract
 from fusedet.deploy.formats import ModelFormat, find_format
 from fusedet.deploy.opencv import cv2
@@ -261,7 +262,7 @@ class _Comparison:
         tolerance = self.tolerance
         box, score, class_id = own.boxes[index], own.scores[index], own.class_ids[index]
         moved = np.abs(opposite.boxes - box).max(axis=1)
-        ious = _iou(box, opposite.boxes)
+        ious = box_iou(box, opposite.boxes)[0]
         score_gaps = np.abs(opposite.scores - score)
         same_class = opposite.class_ids == class_id
         same_box = (ious >= tolerance.iou) | (moved <= tolerance.side * max(1.0, float(np.abs(box).max())))
@@ -288,14 +289,6 @@ class _Comparison:
         if len(opposite.scores) in (0, self.anchors):
             return False
         return score <= float(opposite.scores.min()) + self.tolerance.tie * threshold
-
-
-def _iou(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.float64]:
-    """IoU ``[N]`` of one xyxy box ``[4]`` with ``[N, 4]``; 0 where neither has an area."""
-    a, b = box.astype(np.float64), boxes.astype(np.float64)
-    shared = (np.minimum(a[2:], b[:, 2:]) - np.maximum(a[:2], b[:, :2])).clip(0).prod(axis=1)
-    union = (a[2:] - a[:2]).clip(0).prod() + (b[:, 2:] - b[:, :2]).clip(0).prod(axis=1) - shared
-    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))
 
 
 @torch.inference_mode()

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusedet.configs.errors import InputError
+from fusedet.deploy.boxes import box_iou
 from fusedet.deploy.detections import Detections
 from fusedet.train.evaluate import Predictor
 
@@ -80,7 +81,7 @@ def _objects(
     """
     means, weights, seen = np.zeros((0, 4)), np.zeros(0), np.zeros((0, count), bool)
     for box, score, member in zip(boxes, scores, members, strict=True):
-        overlaps = np.where(seen[:, member], 0, _iou(box, means))
+        overlaps = np.where(seen[:, member], 0, box_iou(box, means)[0])
         if len(overlaps) and overlaps.max() > FUSION_IOU:
             i = int(overlaps.argmax())
             means[i] = (means[i] * weights[i] + box * score) / (weights[i] + score)
@@ -91,11 +92,3 @@ def _objects(
             seen = np.concatenate([seen, np.zeros((1, count), bool)])
         seen[i, member] = True
     return list(zip(means, weights.tolist(), strict=True))
-
-
-def _iou(box: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of one box ``[4]`` with each of ``[N, 4]``, none of them empty: ``[N]``."""
-    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
-    shared = sides.clip(0).prod(1)
-    areas = (others[:, 2:] - others[:, :2]).prod(1)
-    return np.asarray(shared / ((box[2:] - box[:2]).prod() + areas - shared), np.float64)

@@ -122,6 +122,20 @@ def test_a_zip_with_a_changed_byte_is_refused(plain, tmp_path):
         Detector(path)
 
 
+def test_an_encrypted_zip_is_refused(plain, tmp_path):
+    path = write_bundle(plain, tmp_path / "bird.zip")
+    content = bytearray(path.read_bytes())
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # the bit that says so, in every entry
+        place = content.find(signature)
+        while place >= 0:
+            content[place + flags] |= 1
+            place = content.find(signature, place + 4)
+    path.write_bytes(content)
+
+    with pytest.raises(InputError, match=r"bird\.zip: a damaged zip file: .*encrypted"):
+        Detector(path)
+
+
 def test_a_zip_without_manifest_is_no_bundle(tmp_path):
     path = tmp_path / "holiday.zip"
     with zipfile.ZipFile(path, "w") as archive:

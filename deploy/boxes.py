@@ -1,0 +1,16 @@
+"""How much boxes overlap, in numpy."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["box_iou"]
+
+
+def box_iou(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
+    """IoU ``[N, M]`` in 0..1 of xyxy boxes ``[N, 4]`` and ``[M, 4]``; 0 where neither has an area."""
+    a, b = (np.asarray(boxes, np.float64).reshape(-1, 4) for boxes in (first, second))
+    corner = np.maximum(a[:, None, :2], b[None, :, :2])
+    shared = (np.minimum(a[:, None, 2:], b[None, :, 2:]) - corner).clip(0).prod(axis=2)
+    areas = [(boxes[:, 2:] - boxes[:, :2]).clip(0).prod(axis=1) for boxes in (a, b)]
+    union = areas[0][:, None] + areas[1] - shared
+    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))
