@@ -224,6 +224,8 @@ def test_smaller_files_have_their_own_budget_and_self_test(checkpoint, tmp_path)
     assert facts["int8"]["quantised"] + len(facts["int8"]["in_float"]) == facts["operators"]["plain"]["Conv"]
     page = (tmp_path / "best.certificate.html").read_text()
     assert "How sensitive each layer is" in page
+    faults = sum(len(one["missing"]) for one in facts["agreement"])
+    assert (f"<summary>{faults} without counterpart</summary>" in page) is (faults > 0)
     for name in ("best.onnx", "best.fused.onnx", "best.half.onnx", "best.int8.onnx"):
         assert run_self_test(tmp_path / name).passed
         assert facts["latency_ms"][{"best.onnx": "plain"}.get(name, name.split(".")[1])]["min"] > 0
