@@ -77,8 +77,8 @@ def certificate_page(certificate: Certificate) -> str:
 _SAME = (
     "“Training” is the network as it was trained, in torch, nothing folded, with a letterbox and a decoding of its "
     "own; “plain” and “fused” are the exported files as the runtime runs them. Two detections are a pair when their "
-    "class is the same and box and score differ by less than the limits; those of smaller files, “half” and “int8”, when "
-    "their IoU is at least 0.8 and their scores at most 0.1 apart, which is told and not asked."
+    "class is the same and box and score differ by less than the limits; those of smaller files, “half” and “int8”, "
+    "when their IoU is at least 0.8 and their scores at most 0.1 apart, which is told and not asked."
 )
 
 
