@@ -132,7 +132,7 @@ class LossConfig(StrictModel):
 class OptimConfig(StrictModel):
     """Optimiser and its schedule."""
 
-    name: Literal["sgd", "adamw"] = "adamw"
+    name: Literal["sgd", "adamw", "muon"] = "adamw"
     lr: float = Field(0.004, gt=0, description="peak learning rate")
     final_lr: float = Field(0.02, gt=0, le=1, description="last learning rate over the peak")
     momentum: float = Field(0.9, ge=0, lt=1, description="SGD's momentum, AdamW's beta1")

@@ -6,13 +6,15 @@ import torch
 from torch import nn
 
 from fusedet.train.config import OptimConfig
+from fusedet.train.muon import Muon
 
 __all__ = ["build_optimizer", "learning_rate_factor", "set_learning_rate"]
 
 
 def build_optimizer(net: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
-    """SGD or AdamW in which only kernels decay: BatchNorm's scales and all biases are left alone.
+    """SGD, AdamW or Muon, in which only kernels decay: BatchNorm's scales and all biases are left alone.
 
+    Muon takes the kernels that mix channels, except those of the layers that predict, and leaves the others to AdamW.
     Frozen parameters, which ask for no gradient, are left out.
     """
     trained = [p for p in net.parameters() if p.requires_grad]
@@ -22,6 +24,12 @@ def build_optimizer(net: nn.Module, config: OptimConfig) -> torch.optim.Optimize
         {"params": kernels, "weight_decay": config.weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
+    if config.name == "muon":
+        predicting = {id(module.weight) for module in net.modules() if getattr(module, "bias", None) is not None}
+        mixing = [p for p in kernels if p.shape[1] > 1 and id(p) not in predicting]
+        groups[0]["params"] = [p for p in kernels if p.shape[1] == 1 or id(p) in predicting]
+        groups.append({"params": mixing, "weight_decay": config.weight_decay, "orthogonal": True})
+        return Muon(groups, lr=config.lr, betas=(config.momentum, 0.999))
     if config.name == "sgd":
         return torch.optim.SGD(
             groups, lr=config.lr, momentum=config.momentum, nesterov=config.momentum > 0, foreach=True
