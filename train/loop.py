@@ -46,7 +46,7 @@ __all__ = ["TrainResult", "resume", "train"]
 GROWN_AT = 0.75
 #: Fewer training images than this take small batches: an epoch has too few steps otherwise.
 SMALL_SET = 1000
-SMALL_SET_BATCH, BATCH = 4, 16
+SMALL_SET_BATCH, BATCH = 8, 16
 
 
 @dataclass(frozen=True)

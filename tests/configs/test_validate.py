@@ -165,7 +165,7 @@ def test_input_size_is_one_side_or_two(value: str, size: tuple[int, int]) -> Non
         ("model.input_size=[320]", "command line: model.input_size.1: required, but missing"),
         ("model.stages.0.channels=20", "command line: model.stages.0.channels: must be a multiple of 16, but got 20"),
         ("train.epoch=3", "command line: train.epoch: unknown key, did you mean 'epochs'?"),
-        ("optim.name=adam", "command line: optim.name: must be 'sgd' or 'adamw', but got 'adam'"),
+        ("optim.name=adam", "command line: optim.name: must be 'muon', 'adamw' or 'sgd', but got 'adam'"),
     ],
 )
 def test_training_settings(override: str, expected: str) -> None:

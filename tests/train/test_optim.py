@@ -27,7 +27,7 @@ def test_a_short_training_warms_up_for_half_of_it_at_most():
     assert learning_rate_factor(1.0, 2, OptimConfig(warmup_epochs=5)) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.parametrize("name", ["muon", "adamw", "sgd"])
 def test_only_kernels_decay(name):
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
     optimizer = build_optimizer(net, OptimConfig(name=name, weight_decay=0.1))
@@ -35,3 +35,18 @@ def test_only_kernels_decay(name):
     assert decay == {id(net[0].weight): 0.1, id(net[0].bias): 0, id(net[1].weight): 0, id(net[1].bias): 0}
     set_learning_rate(optimizer, 0.5)
     assert {group["lr"] for group in optimizer.param_groups} == {0.5}
+
+
+@pytest.mark.parametrize(
+    ("given", "lr", "weight_decay"),
+    [
+        ({}, 0.02, 0.2),
+        ({"name": "muon"}, 0.02, 0.2),
+        ({"name": "adamw"}, 0.004, 0.05),
+        ({"name": "sgd"}, 0.01, 0.0005),
+        ({"name": "sgd", "lr": 0.1, "weight_decay": 0}, 0.1, 0),
+    ],
+)
+def test_each_optimiser_has_its_own_defaults(given, lr, weight_decay):
+    config = OptimConfig(**given)
+    assert (config.lr, config.weight_decay) == (lr, weight_decay)
