@@ -54,6 +54,7 @@ def assign(
     boxes: Tensor,
     labels: Tensor,
     matching: Matching,
+    among: Assignment | None = None,
 ) -> Assignment:
     """Gives each object the ``matching.topk`` anchor points inside it that predict it best.
 
@@ -67,6 +68,7 @@ def assign(
         boxes: ``[B, M, 4]`` xyxy in pixels.
         labels: ``[B, M]`` class indices; negative ones are padding or crowd regions.
         matching: how many points an object gets, and what counts in choosing them.
+        among: an object's points are chosen among those that it has there, where it has any.
     """
     is_object = labels >= 0
     ignored = (_inside(points, boxes) & (labels == CROWD)[..., None]).any(1)
@@ -74,6 +76,10 @@ def assign(
         nothing = torch.zeros_like(ignored)
         return Assignment(nothing, nothing.long(), nothing.to(predicted.dtype), ignored)
     candidates = _inside(points, _grow(boxes)) & is_object[..., None]  # [B, M, A]
+    if among is not None:
+        theirs = torch.arange(labels.shape[1], device=labels.device)[:, None] == among.objects[:, None]
+        theirs &= among.positive[:, None]  # [B, M, A]
+        candidates &= theirs | ~theirs.any(2, keepdim=True)
     iou = pairwise_iou(boxes, predicted) * candidates  # [B, M, A]
     own_class = labels.clamp(min=0)[..., None].expand(-1, -1, logits.shape[2])
     score = logits.gather(1, own_class).sigmoid()  # [B, M, A]

@@ -121,11 +121,12 @@ class LossConfig(StrictModel):
     iou: Literal["iou", "giou", "diou", "ciou"] = "ciou"
     alpha: float = Field(0.5, ge=0, description="power of the class score in the alignment")
     beta: float = Field(6.0, ge=0, description="power of the IoU in the alignment")
-    one_to_one_alpha: float | None = Field(
-        None, ge=0, description="the same in the one-to-one branch; left out, 1 from scratch and alpha with train.init"
-    )
-    one_to_one_beta: float | None = Field(
-        None, ge=0, description="the same in the one-to-one branch; left out, 0.5 from scratch and beta with train.init"
+    one_to_one_alpha: float = Field(1.0, ge=0, description="power of the score in the one-to-one branch's alignment")
+    one_to_one_beta: float = Field(
+        0.5,
+        ge=0,
+        description="power of the IoU in the one-to-one branch's alignment: low, for of boxes that overlap about "
+        "equally well the one that it prefers already should win, or the choice would hang on noise",
     )
     topk: int = Field(10, ge=1, description="anchor points for each object in the one-to-many branch")
     one_to_one: float = Field(1.0, ge=0, description="weight of the one-to-one branch beside the one-to-many branch")

@@ -25,7 +25,7 @@ from fusedet.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoin
 from fusedet.model.decode import anchor_points
 from fusedet.model.detector import STRIDES, DetectorNet, build_detector
 from fusedet.train.coco import CocoDataset
-from fusedet.train.config import LossConfig, TrainConfig
+from fusedet.train.config import TrainConfig
 from fusedet.train.dataset import Batch, TrainLoader, ValidationImages, build_train_loader
 from fusedet.train.diagnostics import Diagnostics
 from fusedet.train.ema import ModelEma
@@ -438,27 +438,14 @@ def _describe(dataset: CocoDataset) -> str:
 
 
 def _settled(config: TrainConfig, dataset: CocoDataset) -> TrainConfig:
-    """With what the data and ``train.init`` decide where the config leaves it out: classes, batch, matching."""
+    """With what the data decide where the config leaves it out: classes and batch."""
     wanted, there = config.model.classes, len(dataset.names)
     if wanted is not None and wanted != there:
         raise InputError(f"model.classes is {wanted}, but {dataset.source} has {there}: {', '.join(dataset.names)}")
     batch = config.train.batch or (SMALL_SET_BATCH if len(dataset.samples) < SMALL_SET else BATCH)
     model = config.model.model_copy(update={"classes": there})
     train = config.train.model_copy(update={"batch": batch})
-    return config.model_copy(update={"model": model, "train": train, "loss": _settled_loss(config)})
-
-
-def _settled_loss(config: TrainConfig) -> LossConfig:
-    """From learned weights the one-to-one branch is matched as the other one is.
-
-    A selector that has learned to prefer a point would otherwise keep it, however badly its box fits the new objects.
-    """
-    loss = config.loss
-    if config.train.init is None:
-        return loss
-    alpha = loss.alpha if loss.one_to_one_alpha is None else loss.one_to_one_alpha
-    beta = loss.beta if loss.one_to_one_beta is None else loss.one_to_one_beta
-    return loss.model_copy(update={"one_to_one_alpha": alpha, "one_to_one_beta": beta})
+    return config.model_copy(update={"model": model, "train": train})
 
 
 def _build_fabric(config: TrainConfig) -> Fabric:

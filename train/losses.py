@@ -14,15 +14,16 @@ from fusedet.train.boxes import box_overlap
 from fusedet.train.config import LossConfig
 from fusedet.train.guide import Guidance, guided_box_loss, with_guidance
 
-__all__ = ["BranchLoss", "branch_loss", "detection_loss", "one_to_one_matching"]
+__all__ = ["BranchLoss", "branch_loss", "detection_loss"]
 
 
 class BranchLoss(NamedTuple):
-    """Losses of one branch, weighted; each a scalar."""
+    """Losses of one branch, weighted; each a scalar. And the points that learned objects."""
 
     cls: Tensor
     box: Tensor
     l1: Tensor
+    assignment: Assignment
 
     @property
     def total(self) -> Tensor:
@@ -60,21 +61,12 @@ def detection_loss(
     matching = Matching(config.topk, config.alpha, config.beta)
     many = branch_loss(predictions.one_to_many, *targets, matching, weights, guidance)
     # The branches share their boxes, which the one-to-many branch trains: the other one learns which of them to keep.
-    single = one_to_one_matching(config)
-    one = config.one_to_one * branch_loss(predictions.one_to_one, *targets, single, weights).cls
+    # It keeps one of those that do learn the object: another one would never become better.
+    single = Matching(1, config.one_to_one_alpha, config.one_to_one_beta)
+    one = config.one_to_one * branch_loss(predictions.one_to_one, *targets, single, weights, among=many.assignment).cls
     total = many.total + one
     parts = {"loss": total, "cls": many.cls, "box": many.box, "l1": many.l1, "one_to_one": one}
     return total, {name: value.detach() for name, value in parts.items()}
-
-
-def one_to_one_matching(config: LossConfig) -> Matching:
-    """How the one-to-one branch finds the point of an object, where the config leaves it open: from scratch.
-
-    Its own score weighs more than in the other branch: of boxes that overlap equally well the one that it prefers
-    already wins, or the choice would hang on noise, which cannot be learned.
-    """
-    alpha, beta = config.one_to_one_alpha, config.one_to_one_beta
-    return Matching(1, 1.0 if alpha is None else alpha, 0.5 if beta is None else beta)
 
 
 def branch_loss(
@@ -87,8 +79,9 @@ def branch_loss(
     matching: Matching,
     weights: Tensor | None = None,
     guidance: Guidance | None = None,
+    among: Assignment | None = None,
 ) -> BranchLoss:
-    """The loss of one branch; shapes as in :func:`detection_loss`."""
+    """The loss of one branch; shapes as in :func:`detection_loss`, ``among`` as in :func:`assign`."""
     # Overlaps are differences of large numbers: half precision would lose them.
     logits, distances = output.logits.float(), output.distances.float().transpose(1, 2)  # [B, A, 4]
     predicted = decode_boxes(distances, points, strides)
@@ -99,8 +92,10 @@ def branch_loss(
         boxes,
         labels,
         matching,
+        among,
     )
     weight_sum = assignment.quality.sum().clamp(min=1)
+    learned = assignment
     if weights is not None:  # not in the sum above: unsure objects would make all else, background too, weigh more
         sureness = weights.gather(1, assignment.objects)  # [B, A]
         assignment = assignment._replace(quality=assignment.quality * sureness)
@@ -113,12 +108,12 @@ def branch_loss(
 
     positive, quality = assignment.positive, assignment.quality[assignment.positive]
     if not positive.any():
-        return BranchLoss(cls, guided_box + distances.sum() * 0, distances.sum() * 0)
+        return BranchLoss(cls, guided_box + distances.sum() * 0, distances.sum() * 0, learned)
     target = boxes.gather(1, assignment.objects[..., None].expand(-1, -1, 4))[positive]  # [P, 4]
     overlap = box_overlap(predicted[positive], target, config.iou)
     box = config.box * ((1 - overlap) * quality).sum() / weight_sum
     l1 = config.l1 * (_relative_l1(predicted[positive], target) * quality).sum() / weight_sum
-    return BranchLoss(cls, box + guided_box, l1)
+    return BranchLoss(cls, box + guided_box, l1, learned)
 
 
 def _class_target(logits: Tensor, labels: Tensor, assignment: Assignment, smoothing: float) -> Tensor:

@@ -85,6 +85,30 @@ def test_pictures_of_a_batch_do_not_touch_each_other():
     assert result.positive.sum(1).tolist() == [4, 0]
 
 
+def test_the_one_that_stays_is_one_of_those_that_learn_the_object():
+    boxes, labels = torch.tensor([[[0.0, 0, 30, 30]]]), torch.tensor([[0]])
+    predicted = torch.cat((POINTS - 8, POINTS + 8), -1)[None]
+    logits = torch.full((1, 3, len(POINTS)), -4.0)
+    many = assign(logits, predicted, POINTS, boxes, labels, Matching(4, ALPHA, BETA))
+    inside = ((POINTS > 0) & (POINTS < 30)).all(1)
+    outsider = int((inside & ~many.positive[0]).nonzero()[0])
+    logits[0, 0, outsider] = 8.0  # sure of itself, with a box that nobody trains
+    alone = assign(logits, predicted, POINTS, boxes, labels, Matching(1, 1.0, 0.0))
+    assert alone.positive[0].nonzero().tolist() == [[outsider]]
+    one = assign(logits, predicted, POINTS, boxes, labels, Matching(1, 1.0, 0.0), among=many)
+    assert one.positive.sum() == 1
+    assert not (one.positive & ~many.positive).any()
+
+
+def test_an_object_that_lost_all_its_points_still_finds_one():
+    boxes, labels = torch.tensor([[[0.0, 0, 30, 30]]]), torch.tensor([[0]])
+    predicted = torch.cat((POINTS - 8, POINTS + 8), -1)[None]
+    logits = torch.zeros(1, 3, len(POINTS))
+    nothing = assign(logits, predicted, POINTS, boxes, torch.tensor([[PADDING]]), Matching(4, ALPHA, BETA))
+    one = assign(logits, predicted, POINTS, boxes, labels, Matching(1, 1.0, 0.5), among=nothing)
+    assert one.positive.sum() == 1
+
+
 def reference(logits, predicted, boxes, labels, topk):
     """The same assignment written from the paper with loops, in numpy, for one picture."""
     points = POINTS.numpy()

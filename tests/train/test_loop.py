@@ -14,10 +14,8 @@ from fusedet.configs import InputError
 from fusedet.model import load_checkpoint, load_detector
 from fusedet.model.detector import DetectorNet
 from fusedet.train import TrainConfig, evaluate_model, loop, resume, train
-from fusedet.train.config import LossConfig
 from fusedet.train.dataset import Batch
 from fusedet.train.loop import Trainer
-from fusedet.train.losses import one_to_one_matching
 from fusedet.train.run_folder import RunFolder
 
 #: Trains from the config file and with the arguments given, in a process of its own that can be killed.
@@ -206,18 +204,6 @@ def test_the_batch_goes_by_the_number_of_images(tiny, monkeypatch, small_set, ba
     monkeypatch.setattr(loop, "SMALL_SET", small_set)  # there are 12 images
     run = train(changed(tiny, train={"epochs": 1, "batch": None})).run_dir
     assert load_checkpoint(run / "last.pt").meta["config"]["train"]["batch"] == batch
-
-
-def test_the_matching_of_one_to_one_goes_by_where_the_weights_come_from(tiny, tmp_path):
-    def matching(name, loss=None, **settings):
-        config = changed(tiny, train={"epochs": 1, "out": tmp_path / name, **settings}, loss=loss or {})
-        saved = load_checkpoint(train(config).run_dir / "last.pt").meta["config"]["loss"]
-        return one_to_one_matching(LossConfig.model_validate(saved))
-
-    assert matching("scratch") == (1, 1.0, 0.5)
-    init = tmp_path / "scratch" / "best.pt"
-    assert matching("tuned", init=init) == (1, 0.5, 6.0)
-    assert matching("own", {"alpha": 0.7, "one_to_one_beta": 2.0}, init=init) == (1, 0.7, 2.0)
 
 
 def test_patience_ends_a_training_that_no_longer_improves(tiny):

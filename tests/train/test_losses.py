@@ -120,7 +120,7 @@ def test_an_unsure_label_asks_for_a_lower_score_and_pulls_less():
     object_ = ([[8, 8, 24, 24]], [0])
     sure, half = (loss(*shifted_box(), *object_, weights=[weight]) for weight in (1.0, 0.5))
     plain = loss(*shifted_box(), *object_)
-    assert [value(part) for part in sure] == [value(part) for part in plain]
+    assert [value(part) for part in sure[:3]] == [value(part) for part in plain[:3]]
     assert value(half.box) == pytest.approx(value(sure.box) / 2, rel=1e-5)
     assert value(half.l1) == pytest.approx(value(sure.l1) / 2, rel=1e-5)
     iou = 12 * 16 / (2 * 256 - 12 * 16)
