@@ -26,12 +26,6 @@ __all__ = [
 
 #: ``train.init`` that means the starter weights of the config's own preset.
 STARTER = Path("starter")
-#: Peak learning rate and weight decay of each optimiser, where the config says none.
-OPTIMISER_DEFAULTS = {
-    "muon": {"lr": 0.02, "weight_decay": 0.2},
-    "adamw": {"lr": 0.004, "weight_decay": 0.05},
-    "sgd": {"lr": 0.01, "weight_decay": 0.0005},
-}
 #: Parts of the network that a training can leave as they are.
 FrozenPart = Literal["backbone", "neck"]
 
@@ -140,26 +134,22 @@ class OptimConfig(StrictModel):
     """Optimiser and its schedule."""
 
     name: Literal["muon", "adamw", "sgd"] = "muon"
-    lr: float = Field(
-        0.02, gt=0, description="peak learning rate; left out, 0.02 for muon, 0.004 for adamw, 0.01 for sgd"
+    lr: float | None = Field(
+        None,
+        gt=0,
+        description="peak learning rate; left out, 0.02 for muon, 0.004 for adamw, 0.01 for sgd, "
+        "and a tenth of that with train.init",
     )
     final_lr: float = Field(0.02, gt=0, le=1, description="last learning rate over the peak")
     momentum: float = Field(
         0.9, ge=0, lt=1, description="SGD's momentum; AdamW's beta1, also for what Muon leaves to it"
     )
-    weight_decay: float = Field(
-        0.2, ge=0, description="times the learning rate; left out, 0.2 for muon, 0.05 for adamw, 0.0005 for sgd"
+    weight_decay: float | None = Field(
+        None, ge=0, description="times the learning rate; left out, 0.2 for muon, 0.05 for adamw, 0.0005 for sgd"
     )
     warmup_epochs: float = Field(3.0, ge=0)
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     clip_norm: float = Field(10.0, ge=0, description="gradients are scaled to this norm at most; 0: not clipped")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _defaults_of_the_optimiser(cls, given: object) -> object:
-        if isinstance(given, dict) and isinstance(given.get("name"), str):
-            return OPTIMISER_DEFAULTS.get(given["name"], {}) | given
-        return given
 
 
 class RunConfig(StrictModel):

@@ -35,7 +35,7 @@ from fusedet.train.guide import Guidance, Guide, open_guide
 from fusedet.train.logbook import Logbook
 from fusedet.train.losses import detection_loss
 from fusedet.train.metrics import SUMMARY_NAMES, Metrics
-from fusedet.train.optim import build_optimizer, learning_rate_factor, set_learning_rate
+from fusedet.train.optim import build_optimizer, learning_rate_factor, set_learning_rate, settled_optim
 from fusedet.train.progress import TrainingProgress
 from fusedet.train.run_folder import RunFolder
 from fusedet.train.sets import count_objects, load_sets
@@ -279,6 +279,7 @@ class Trainer:
             self.fabric.backward(total / config.train.accumulate)
         if due:
             progress = self.epoch + self.batches_done / len(self.loader)
+            assert config.optim.lr is not None  # it is settled
             factor = learning_rate_factor(progress, self.epochs, config.optim)
             set_learning_rate(self.optimizer, config.optim.lr * factor)
             self._clip_gradients()
@@ -438,14 +439,15 @@ def _describe(dataset: CocoDataset) -> str:
 
 
 def _settled(config: TrainConfig, dataset: CocoDataset) -> TrainConfig:
-    """With what the data decide where the config leaves it out: classes and batch."""
+    """With what the data and ``train.init`` decide where the config leaves it out: classes, batch, learning rate."""
     wanted, there = config.model.classes, len(dataset.names)
     if wanted is not None and wanted != there:
         raise InputError(f"model.classes is {wanted}, but {dataset.source} has {there}: {', '.join(dataset.names)}")
     batch = config.train.batch or (SMALL_SET_BATCH if len(dataset.samples) < SMALL_SET else BATCH)
     model = config.model.model_copy(update={"classes": there})
     train = config.train.model_copy(update={"batch": batch})
-    return config.model_copy(update={"model": model, "train": train})
+    optim = settled_optim(config.optim, fine_tuning=config.train.init is not None)
+    return config.model_copy(update={"model": model, "train": train, "optim": optim})
 
 
 def _build_fabric(config: TrainConfig) -> Fabric:

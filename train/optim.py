@@ -8,7 +8,27 @@ from torch import nn
 from fusedet.train.config import OptimConfig
 from fusedet.train.muon import Muon
 
-__all__ = ["build_optimizer", "learning_rate_factor", "set_learning_rate"]
+__all__ = ["build_optimizer", "learning_rate_factor", "set_learning_rate", "settled_optim"]
+
+#: Peak learning rate and weight decay of each optimiser.
+_DEFAULTS = {"muon": (0.02, 0.2), "adamw": (0.004, 0.05), "sgd": (0.01, 0.0005)}
+#: What was learned before is to be kept: part of the learning rate with which a training from scratch begins.
+_FINE_TUNING = 0.1
+
+
+def settled_optim(config: OptimConfig, fine_tuning: bool = False) -> OptimConfig:
+    """With the optimiser's own learning rate and weight decay where the config leaves them out.
+
+    Args:
+        config: as the user wrote it.
+        fine_tuning: the training starts from weights that know something, and takes smaller steps.
+    """
+    lr, weight_decay = _DEFAULTS[config.name]
+    found = {
+        "lr": lr * (_FINE_TUNING if fine_tuning else 1) if config.lr is None else config.lr,
+        "weight_decay": weight_decay if config.weight_decay is None else config.weight_decay,
+    }
+    return config.model_copy(update=found)
 
 
 def build_optimizer(net: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
@@ -16,7 +36,13 @@ def build_optimizer(net: nn.Module, config: OptimConfig) -> torch.optim.Optimize
 
     Muon takes the kernels that mix channels, except those of the layers that predict, and leaves the others to AdamW.
     Frozen parameters, which ask for no gradient, are left out.
+
+    Args:
+        net: to train.
+        config: of :func:`settled_optim`.
     """
+    assert config.lr is not None
+    assert config.weight_decay is not None
     trained = [p for p in net.parameters() if p.requires_grad]
     kernels = [p for p in trained if p.ndim > 1]
     others = [p for p in trained if p.ndim <= 1]

@@ -14,7 +14,7 @@ from fusedet.model.config import ModelConfig
 from fusedet.train import TrainConfig, resume, train
 from fusedet.train.config import RunConfig, load_train_config
 from fusedet.train.finetune import CLASS_LAYERS, freeze, hold_frozen, plan_transfer
-from fusedet.train.optim import build_optimizer
+from fusedet.train.optim import build_optimizer, settled_optim
 from tests.train.test_loop import assert_equal, changed, stop_at, weights
 
 #: Of the set ``rectangles``.
@@ -175,7 +175,7 @@ def test_frozen_parts_are_not_the_optimisers(tiny: TrainConfig) -> None:
     hold_frozen(net, ["backbone"])
     assert not any(module.training for module in net.backbone.modules())
     assert all(module.training for module in net.neck.modules() if isinstance(module, nn.BatchNorm2d))
-    held = {id(p) for group in build_optimizer(net, tiny.optim).param_groups for p in group["params"]}
+    held = {id(p) for group in build_optimizer(net, settled_optim(tiny.optim)).param_groups for p in group["params"]}
     assert held == {id(p) for part in (net.neck, net.head) for p in part.parameters()}
 
 

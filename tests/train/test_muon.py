@@ -83,7 +83,7 @@ def test_it_takes_the_kernels_that_mix_channels_only() -> None:
         nn.Conv2d(16, 8, 1, bias=False),
         nn.Conv2d(8, 3, 1),
     )
-    optimizer = build_optimizer(net, OptimConfig(name="muon"))
+    optimizer = build_optimizer(net, OptimConfig(name="muon", lr=0.02, weight_decay=0.2))
     orthogonal = [p for group in optimizer.param_groups if group["orthogonal"] for p in group["params"]]
     assert [tuple(p.shape) for p in orthogonal] == [(16, 3, 3, 3), (8, 16, 1, 1)]
     assert sum(len(group["params"]) for group in optimizer.param_groups) == len(list(net.parameters()))
