@@ -199,7 +199,7 @@ def test_pictures_grow_to_their_full_size(tiny, monkeypatch):
     assert set(sides[-len(sides) // 4 :]) == {full}
 
 
-@pytest.mark.parametrize(("small_set", "batch"), [(13, 4), (12, 16)])
+@pytest.mark.parametrize(("small_set", "batch"), [(13, 8), (12, 16)])
 def test_the_batch_goes_by_the_number_of_images(tiny, monkeypatch, small_set, batch):
     monkeypatch.setattr(loop, "SMALL_SET", small_set)  # there are 12 images
     run = train(changed(tiny, train={"epochs": 1, "batch": None})).run_dir
