@@ -35,8 +35,8 @@ from benchmarks.study import (
 )
 from fusedet.configs.errors import InputError
 from fusedet.configs.loader import load_config, nearest
+from fusedet.configs.strict import StrictModel
 from fusedet.configs.validate import validate
-from fusedet.model.config import StrictModel
 
 __all__ = ["Plan", "Results", "Run", "VariantResult", "draw", "main", "read_plan", "table"]
 

@@ -34,7 +34,8 @@ from benchmarks.study import (
     write_text,
 )
 from fusedet.configs.errors import InputError
-from fusedet.model.config import ActivationName, StrictModel
+from fusedet.configs.strict import StrictModel
+from fusedet.model.config import ActivationName
 from fusedet.train.diagnostics import read_diagnostics
 
 __all__ = ["ActivationResult", "Results", "Run", "collect", "fill_page", "main", "parse_activation", "tables"]

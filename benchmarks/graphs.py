@@ -12,8 +12,8 @@ from onnx import helper
 
 from benchmarks.latency import Entry, measure, open_session, random_feed
 from benchmarks.study import Outcome, facts, write_text
+from fusedet.configs.strict import StrictModel
 from fusedet.export import ExportResult, export_onnx
-from fusedet.model.config import StrictModel
 
 __all__ = ["Graph", "Latency", "export_best", "fingerprint", "race", "read_race"]
 

@@ -9,8 +9,9 @@ import logging
 import math
 import os
 import re
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -44,6 +45,8 @@ class Frame:
         name: a relative path that no other picture of the source has; a stream's frames share theirs.
         index: its place in the source, from 0; pictures that cannot be read have a place as well.
         time_s: seconds since the start of a video or a camera, None for a picture.
+        captured_s: ``time.monotonic()`` when the picture was there.
+        taken_at: seconds since 1970 (UTC) at that time.
     """
 
     image: NDArray[np.uint8]
@@ -51,6 +54,8 @@ class Frame:
     name: str
     index: int
     time_s: float | None
+    captured_s: float = field(default_factory=time.monotonic)
+    taken_at: float = field(default_factory=time.time)
 
 
 class Source(Protocol):

@@ -2,9 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-__all__ = ["CHANNEL_BLOCK", "ActivationName", "HeadConfig", "ModelConfig", "NeckConfig", "StageConfig", "StrictModel"]
+from fusedet.configs.strict import StrictModel
+
+__all__ = ["CHANNEL_BLOCK", "ActivationName", "HeadConfig", "ModelConfig", "NeckConfig", "StageConfig"]
 
 ActivationName = Literal["leaky_relu", "relu", "prelu", "silu", "hardswish", "elu"]
 
@@ -15,12 +17,6 @@ CHANNEL_BLOCK = 16
 
 Channels = Annotated[int, Field(ge=CHANNEL_BLOCK, multiple_of=CHANNEL_BLOCK)]
 OddKernel = Literal[3, 5, 7]
-
-
-class StrictModel(BaseModel):
-    """A config section in which an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", validate_default=True)
 
 
 def _square(value: object) -> object:

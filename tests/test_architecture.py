@@ -21,7 +21,7 @@ MAY_IMPORT = {
 NEVER = {"torchvision", "pytorch_lightning", "torchmetrics", "ultralytics"}
 RUNTIME = {"numpy", "onnxruntime", "cv2"}
 #: What a function of the runtime may import when it is called, and say so where it is missing.
-OPTIONAL = {"supervision"}
+OPTIONAL = {"aiohttp", "paho", "picamera2", "supervision"}
 FILES = sorted(path for package in MAY_IMPORT for path in (ROOT / package).rglob("*.py"))
 
 

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from fusedet.configs.loader import load_config
+from fusedet.configs.strict import StrictModel
 from fusedet.configs.validate import validate
-from fusedet.model.config import ModelConfig, StrictModel
+from fusedet.model.config import ModelConfig
 
 __all__ = [
     "STARTER",

@@ -1,0 +1,235 @@
+"""Everything ``fusedet run`` is told: cameras, what to look for, and where results go.
+
+    model: models/best.zip
+    cameras:
+      door:
+        source: rtsp://camera.local/stream
+        zones:
+          - {name: step, points: [[0.1, 0.5], [0.9, 0.5], [0.9, 1.0], [0.1, 1.0]], classes: [person], dwell_s: 10}
+    outputs:
+      events: {path: events.jsonl}
+
+Points are fractions of the picture's width and height, so that they fit any resolution. ``${NAME}`` in an address, a
+password or a token is replaced with the environment variable ``NAME``, so that the file can be shown to others.
+"""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from fusedet.configs import preset_names
+from fusedet.configs.errors import InputError
+from fusedet.configs.loader import load_config
+from fusedet.configs.strict import StrictModel
+from fusedet.configs.validate import validate
+
+__all__ = [
+    "CameraConfig",
+    "CameraSection",
+    "JsonLinesSection",
+    "LineSection",
+    "MqttSection",
+    "OutputsSection",
+    "PicturesSection",
+    "ServeSection",
+    "TrackSection",
+    "VideoSection",
+    "WebhookSection",
+    "ZoneSection",
+    "expand",
+    "load_camera_config",
+]
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Point = tuple[Fraction, Fraction]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Seconds = Annotated[float, Field(gt=0, le=86400)]
+
+
+class ZoneSection(StrictModel):
+    """A part of the picture that objects enter, leave, or stay in."""
+
+    name: Name
+    points: list[Point] = Field(min_length=3, max_length=64, description="corners, as fractions of width and height")
+    classes: list[str] | None = Field(None, description="only these; left out, all")
+    dwell_s: Seconds | None = Field(None, description="tell of an object that stays for longer")
+
+
+class LineSection(StrictModel):
+    """A line that objects cross: "in" is from its left to its right, seen from the start to the end."""
+
+    name: Name
+    start: Point
+    end: Point
+    classes: list[str] | None = Field(None, description="only these; left out, all")
+
+    @model_validator(mode="after")
+    def _has_length(self) -> "LineSection":
+        if self.start == self.end:
+            raise ValueError("start and end of a line must differ")
+        return self
+
+
+class CameraSection(StrictModel):
+    """One camera, or what stands in for one."""
+
+    source: str = Field(
+        min_length=1,
+        description="camera number, /dev/videoN, csi or csi:N, rtsp:// or http:// address, video file, folder",
+    )
+    width: int | None = Field(None, ge=16, le=16384, description="asked of the camera")
+    height: int | None = Field(None, ge=16, le=16384, description="asked of the camera")
+    fps: float | None = Field(None, gt=0, le=1000, description="asked of the camera")
+    fourcc: Annotated[str, Field(pattern=r"^[A-Za-z0-9 ]{4}$")] | None = Field(
+        None, description="pixel format asked of a USB camera; MJPG lets most give more frames"
+    )
+    transport: Literal["tcp", "udp"] = Field("tcp", description="of RTSP")
+    timeout_s: Seconds = Field(5.0, description="an address that is silent for longer is opened anew")
+    frozen_s: Seconds | None = Field(10.0, description="a camera that gives one and the same picture for longer, too")
+    pace: bool = Field(True, description="a video file is played at its own speed, and late frames are dropped")
+    loop: bool = Field(False, description="a video file begins again when it ends")
+    zones: list[ZoneSection] = Field(default_factory=list)
+    lines: list[LineSection] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "CameraSection":
+        names = [place.name for place in (*self.zones, *self.lines)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"zones and lines must have names of their own, but {', '.join(twice)} stands twice")
+        return self
+
+
+class TrackSection(StrictModel):
+    """How objects keep their numbers; see ``fusedet.deploy.track.TrackerSettings``."""
+
+    match_iou: Fraction = 0.2
+    lost_s: float = Field(1.0, ge=0, le=3600, description="a track that is not seen for longer ends")
+    by_class: bool = True
+
+
+class JsonLinesSection(StrictModel):
+    """A file of JSON lines that is set aside when it is large, as ``NAME.1``, ``NAME.2`` and so on."""
+
+    path: Path
+    max_mb: float = Field(50.0, gt=0, description="a larger file is set aside")
+    keep: int = Field(5, ge=0, le=1000, description="files that are kept beside the one that is written")
+
+
+class VideoSection(StrictModel):
+    """Videos of what was seen, with boxes; a new one begins when the time is up."""
+
+    folder: Path
+    minutes: float = Field(10.0, gt=0, le=1440, description="length of one file")
+    keep: int = Field(144, ge=1, description="the oldest beyond so many are removed")
+
+
+class PicturesSection(StrictModel):
+    """A picture of each event."""
+
+    folder: Path
+    keep: int = Field(1000, ge=1, description="the oldest beyond so many are removed")
+
+
+class MqttSection(StrictModel):
+    """Events, counts and state for an MQTT broker."""
+
+    host: str = Field(min_length=1)
+    port: int = Field(1883, ge=1, le=65535)
+    username: str | None = None
+    password: str | None = None
+    tls: bool = False
+    topic: Annotated[str, Field(pattern=r"^[^#+\s]+$")] = Field("fusedet", description="what all topics begin with")
+    discovery: str | None = Field("homeassistant", description="prefix of Home Assistant's discovery; null: none")
+    queue: Path = Field(Path("mqtt-queue"), description="folder that holds events until the broker has them")
+    queue_events: int = Field(100_000, ge=1, description="the oldest beyond so many are given up, and counted")
+
+
+class WebhookSection(StrictModel):
+    """Events as JSON by HTTP POST."""
+
+    url: Annotated[str, Field(pattern=r"^(https?://|\$\{)")]
+    headers: dict[str, str] = Field(default_factory=dict)
+    timeout_s: Seconds = 10.0
+    queue: Path = Field(Path("webhook-queue"), description="folder that holds events until they were taken")
+    queue_events: int = Field(100_000, ge=1, description="the oldest beyond so many are given up, and counted")
+
+
+class OutputsSection(StrictModel):
+    """Where results go."""
+
+    detections: JsonLinesSection | None = Field(None, description="a line for every frame")
+    events: JsonLinesSection | None = Field(None, description="a line for every event")
+    video: VideoSection | None = None
+    pictures: PicturesSection | None = None
+    mqtt: MqttSection | None = None
+    webhook: WebhookSection | None = None
+    window: bool = Field(False, description="show the cameras on the screen")
+
+
+class ServeSection(StrictModel):
+    """The web page, ``/metrics`` and ``/healthz``."""
+
+    host: str = Field("127.0.0.1", description="0.0.0.0 for all of the network, which needs a token")
+    port: int = Field(8000, ge=0, le=65535, description="0 takes a free one")
+    token: str | None = Field(None, min_length=8, description="whoever opens the page must know it")
+
+    @model_validator(mode="after")
+    def _others_need_the_token(self) -> "ServeSection":
+        if self.host not in ("127.0.0.1", "::1", "localhost") and not self.token:
+            raise ValueError(f"serve.host {self.host} lets others in, so serve.token is required")
+        return self
+
+
+class CameraConfig(StrictModel):
+    """A whole file for ``fusedet run``."""
+
+    model: Path = Field(description="exported file, bundle, or a preset with starter weights")
+    cameras: dict[Name, CameraSection] = Field(min_length=1, max_length=64)
+    score: float = Field(0.25, gt=0, lt=1, description="lowest score that counts")
+    classes: list[str] | None = Field(None, description="only these are told; left out, all")
+    threads: int | None = Field(None, ge=1, le=64, description="of the network; left out, what autotune found")
+    spinning: bool | None = Field(None, description="ONNX Runtime waits actively; left out, what autotune found")
+    track: TrackSection | None = Field(default_factory=TrackSection, description="null: objects get no numbers")
+    outputs: OutputsSection = Field(default_factory=OutputsSection)
+    serve: ServeSection | None = None
+    watchdog_s: Seconds = Field(30.0, description="a part that does nothing for longer is started anew")
+
+    @model_validator(mode="after")
+    def _places_need_tracks(self) -> "CameraConfig":
+        for name, camera in self.cameras.items():
+            if self.track is None and (camera.zones or camera.lines):
+                raise ValueError(f"cameras.{name} has zones or lines, which need tracks, but track is null")
+        return self
+
+
+def load_camera_config(path: str | Path, overrides: Sequence[str] = ()) -> CameraConfig:
+    """Reads and checks the YAML of ``fusedet run``.
+
+    Raises:
+        InputError: it cannot be read, or something in it is not allowed.
+    """
+    if str(path) in preset_names() and not Path(path).is_file():
+        raise InputError(f"{path}: expected a YAML file with cameras, but this is the preset of a network")
+    return validate(load_config(path, overrides), CameraConfig)
+
+
+def expand(text: str, where: str) -> str:
+    """``text`` with each ``${NAME}`` replaced by that environment variable.
+
+    Raises:
+        InputError: there is no such variable; ``where`` names the key.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in os.environ:
+            raise InputError(f"{where}: ${{{match[1]}}} stands for an environment variable, but there is none")
+        return os.environ[match[1]]
+
+    return _VARIABLE.sub(value, text)

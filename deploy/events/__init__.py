@@ -1,0 +1,1 @@
+"""Zones and lines in the picture, and what objects do there."""

@@ -1,0 +1,36 @@
+"""What the pipeline made of one frame."""
+
+from dataclasses import dataclass
+
+from fusedet.deploy.detections import Detections
+from fusedet.deploy.detector import Timings
+from fusedet.deploy.events.event import Event
+from fusedet.deploy.sources import Frame
+
+__all__ = ["Result"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One frame, what was found in it, and what that means.
+
+    Attributes:
+        camera: the camera's name; of ``fusedet detect``, the source's.
+        frame: the picture, its number and its time of capture.
+        detections: with the numbers of tracks where they are kept.
+        events: what happened in the camera's zones and at its lines.
+        timings: of the detector, in milliseconds.
+        done_s: ``time.monotonic()`` when this result was ready.
+    """
+
+    camera: str
+    frame: Frame
+    detections: Detections
+    events: tuple[Event, ...]
+    timings: Timings
+    done_s: float
+
+    @property
+    def age_s(self) -> float:
+        """Seconds from the capture of the frame to this result."""
+        return self.done_s - self.frame.captured_s
