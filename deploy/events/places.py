@@ -67,10 +67,20 @@ class Line:
 
 @dataclass(frozen=True)
 class Places:
-    """All zones and lines of a camera."""
+    """All zones and lines of a camera.
+
+    Raises:
+        InputError: a name stands twice.
+    """
 
     zones: tuple[Zone, ...] = ()
     lines: tuple[Line, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [place.name for place in (*self.zones, *self.lines)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise InputError(f"zones and lines must have names of their own, but {', '.join(twice)} stands twice")
 
 
 def _check_points(what: str, points: tuple[Point, ...]) -> None:
