@@ -99,7 +99,7 @@ class CameraSection(StrictModel):
 
     @model_validator(mode="after")
     def _names_differ(self) -> "CameraSection":
-        names = [place.name for place in (*self.zones, *self.lines)]
+        names = [*(zone.name for zone in self.zones), *(line.name for line in self.lines)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"zones and lines must have names of their own, but {', '.join(twice)} stands twice")

@@ -77,7 +77,7 @@ class Places:
     lines: tuple[Line, ...] = ()
 
     def __post_init__(self) -> None:
-        names = [place.name for place in (*self.zones, *self.lines)]
+        names = [*(zone.name for zone in self.zones), *(line.name for line in self.lines)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise InputError(f"zones and lines must have names of their own, but {', '.join(twice)} stands twice")

@@ -105,8 +105,8 @@ class Rules:
     def set_places(self, places: Places) -> None:
         """Replaces zones and lines. One that is equal to one before keeps its counts, and the objects in it."""
         with self._lock:
-            before = {*self._places.zones, *self._places.lines}
-            kept = {place.name for place in (*places.zones, *places.lines) if place in before}
+            kept = {zone.name for zone in places.zones if zone in self._places.zones}
+            kept |= {line.name for line in places.lines if line in self._places.lines}
             self._places, self._size = places, None
             self._begin_counts(kept)
             for known in self._objects.values():
@@ -155,7 +155,7 @@ class Rules:
             return (*events, *self._end_the_gone(frame))
 
     def _begin_counts(self, kept: set[str]) -> None:
-        kinds = {zone.name: ("enter", "leave", "dwell") for zone in self._places.zones}
+        kinds: dict[str, tuple[str, ...]] = {zone.name: ("enter", "leave", "dwell") for zone in self._places.zones}
         kinds |= {line.name: ("in", "out") for line in self._places.lines}
         before = self._counts
         self._counts = {

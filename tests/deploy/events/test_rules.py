@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -286,7 +287,7 @@ def test_in_less_out_is_the_change_of_side(start: int, walk: list[Point | None],
     told = Scene(Line("line", (0.0, 0.5), (1.0, 0.5))).walk([(500, start), *walk, (500, end)])
 
     assert told.count("cross in") - told.count("cross out") == (end > 500) - (start > 500)
-    assert all(first != second for first, second in zip(told, told[1:], strict=False))
+    assert all(first != second for first, second in pairwise(told))
 
 
 @settings(max_examples=100, deadline=None)
