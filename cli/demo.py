@@ -121,6 +121,7 @@ def _say(step: int, what: str) -> None:
 
 
 def _annotate_video(detector: "Detector", video: Path) -> _Speed:
+    from fusedet.deploy.runtime.result import Result
     from fusedet.deploy.sinks import AnnotatedVideo
     from fusedet.deploy.sources import open_source
 
@@ -129,15 +130,17 @@ def _annotate_video(detector: "Detector", video: Path) -> _Speed:
     network_ms, total_ms, frames = 0.0, 0.0, 0
     for frame in source:
         detections = detector(frame.image)
-        network_ms, total_ms = network_ms + detector.timings.inference, total_ms + detector.timings.total
+        result = Result.of_frame(frame, detections, detector.timings)
+        network_ms, total_ms = network_ms + result.timings.inference, total_ms + result.timings.total
         frames += 1
-        sink.write(frame, detections)
+        sink.write(result)
     sink.close()
     source.close()
     return _Speed(frames * 1000 / total_ms, network_ms / frames)
 
 
 def _annotate_pictures(detector: "Detector", data: Path, folder: Path) -> None:
+    from fusedet.deploy.runtime.result import Result
     from fusedet.deploy.sinks import AnnotatedPictures
     from fusedet.deploy.sources import open_source
     from fusedet.train.coco import load_coco
@@ -147,7 +150,8 @@ def _annotate_pictures(detector: "Detector", data: Path, folder: Path) -> None:
     for sample in load_coco(data / "annotations" / "val.json", data / "images").samples[:_PICTURES]:
         source = open_source(str(sample.path))
         for frame in source:
-            sink.write(frame, detector(frame.image))
+            detections = detector(frame.image)
+            sink.write(Result.of_frame(frame, detections, detector.timings))
         source.close()
     sink.close()
 

@@ -206,6 +206,7 @@ def _detect(
     import numpy as np
 
     from fusedet.deploy.detections import NO_TRACK
+    from fusedet.deploy.runtime.result import Result
     from fusedet.deploy.sinks import WindowClosed
 
     detector(np.zeros((*detector.input_size, 3), np.uint8))  # the first run takes longer: it lays out the memory
@@ -216,9 +217,10 @@ def _detect(
             if tracker is not None:
                 detections = tracker.update(detections, frame.time_s)
                 detections = detections[(detections.track_ids != NO_TRACK) | (detections.scores >= score)]
+            result = Result.of_frame(frame, detections, detector.timings)
             for sink in sinks:
-                sink.write(frame, detections)
-            tally.add(detections, detector.timings)
+                sink.write(result)
+            tally.add(detections, result.timings)
     except KeyboardInterrupt:
         return True
     except BrokenPipeError:  # whoever read the JSON lines has had enough; nothing more may go there, not even at exit

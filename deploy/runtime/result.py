@@ -1,5 +1,6 @@
 """What the pipeline made of one frame."""
 
+import time
 from dataclasses import dataclass
 
 from fusedet.deploy.detections import Detections
@@ -29,6 +30,11 @@ class Result:
     events: tuple[Event, ...]
     timings: Timings
     done_s: float
+
+    @classmethod
+    def of_frame(cls, frame: Frame, detections: Detections, timings: Timings) -> "Result":
+        """A result without camera and events, ready now."""
+        return cls(frame.source, frame, detections, (), timings, time.monotonic())
 
     @property
     def age_s(self) -> float:

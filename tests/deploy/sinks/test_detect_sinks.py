@@ -3,26 +3,21 @@ import json
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
 
 from fusedet.configs import InputError
-from fusedet.deploy import Detections
-from fusedet.deploy.sinks import AnnotatedPictures, AnnotatedVideo, JsonLines, Window, new_folder
-from fusedet.deploy.sources import Frame, read_image
-
-from .conftest import draw_picture
-
-FOUND = Detections(
-    np.array([[1.234567, 2, 30.5, 40]], np.float32), np.array([0.87654], np.float32), np.array([1]), ("cat", "Löwe")
+from fusedet.deploy.sinks import (
+    AnnotatedPictures,
+    AnnotatedVideo,
+    JsonLines,
+    Window,
+    new_folder,
+    to_camera_record,
+    to_record,
 )
-NOTHING = Detections.empty(("cat", "Löwe"))
+from fusedet.deploy.sources import read_image
 
-
-def frame(
-    name: str = "a.png", index: int = 0, time_s: float | None = None, size_hw: tuple[int, int] = (96, 128)
-) -> Frame:
-    return Frame(draw_picture((16, 32, 80, 64), size_hw=size_hw), f"/photos/{name}", name, index, time_s)
+from .results import FOUND, NOTHING, make_event, make_frame, make_result
 
 
 def read_video(path: Path) -> tuple[int, float]:
@@ -36,8 +31,8 @@ def read_video(path: Path) -> tuple[int, float]:
 def test_json_lines_say_everything() -> None:
     stream = io.StringIO()
     sink = JsonLines(stream)
-    sink.write(frame("ü.png"), FOUND)
-    sink.write(frame("v.mp4", 7, 0.70001), NOTHING)
+    sink.write(make_result(make_frame("ü.png"), FOUND))
+    sink.write(make_result(make_frame("v.mp4", 7, 0.70001), NOTHING))
     sink.close()
     first, second = (json.loads(line) for line in stream.getvalue().splitlines())
     assert first == {
@@ -52,22 +47,36 @@ def test_json_lines_say_everything() -> None:
     assert stream.getvalue().isascii()
 
 
+def test_a_cameras_record_says_when_and_what_happened() -> None:
+    event = make_event()
+    result = make_result(events=(event,))
+
+    assert to_camera_record(result) == {
+        "camera": "door",
+        "taken_at": 1763806830.25,
+        "age_ms": 50.0,
+        **to_record(result),
+        "events": [event.to_record()],
+    }
+    assert "events" not in to_record(result)
+
+
 def test_pictures_keep_folder_and_suffix(tmp_path: Path) -> None:
     sink = AnnotatedPictures(tmp_path)
     for name in ("a.png", "a.jpg", "x/a.png", "y/猫.png", "scan.tif", "scan.tif.jpg", "A.JPG"):
-        sink.write(frame(name), FOUND)
+        sink.write(make_result(make_frame(name), FOUND))
     sink.close()
     written = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*"))
     assert written == ["A.JPG", "_scan.tif.jpg", "a.jpg", "a.png", "scan.tif.jpg", "x/a.png", "y/猫.png"]
     for name in written:
         assert read_image(tmp_path / name).shape == (96, 128, 3)
-    assert (read_image(tmp_path / "a.png") != frame().image).any()
+    assert (read_image(tmp_path / "a.png") != make_frame().image).any()
 
 
 def test_a_video_has_every_frame(tmp_path: Path) -> None:
     sink = AnnotatedVideo(tmp_path / "ü.mp4", 29.97)
     for index in range(9):
-        sink.write(frame("v.mp4", index, index / 29.97), FOUND)
+        sink.write(make_result(make_frame("v.mp4", index, index / 29.97), FOUND))
     assert not (tmp_path / "ü.mp4").exists()
     sink.close()
     assert read_video(tmp_path / "ü.mp4") == (9, pytest.approx(29.97))
@@ -77,7 +86,7 @@ def test_a_video_has_every_frame(tmp_path: Path) -> None:
 def test_a_slow_cameras_video_plays_at_true_speed(tmp_path: Path) -> None:
     sink = AnnotatedVideo(tmp_path / "v.mp4", 10)
     for index, time_s in enumerate((0.0, 0.04, 0.31, 0.52, 1.0)):
-        sink.write(frame("camera-0", index, time_s), NOTHING)
+        sink.write(make_result(make_frame("camera-0", index, time_s), NOTHING))
     sink.close()
     assert read_video(tmp_path / "v.mp4")[0] == 11  # 0.0 to 1.0 s
 
@@ -85,15 +94,15 @@ def test_a_slow_cameras_video_plays_at_true_speed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("fps", [240.123, 1000.0, 0.5, 23.976023976])
 def test_odd_rates_are_written(tmp_path: Path, fps: float) -> None:
     sink = AnnotatedVideo(tmp_path / "v.mp4", fps)
-    sink.write(frame("v.mp4", 0, 0.0), NOTHING)
+    sink.write(make_result(make_frame("v.mp4", 0, 0.0), NOTHING))
     sink.close()
     assert read_video(tmp_path / "v.mp4") == (1, pytest.approx(fps, rel=1e-3))
 
 
 def test_a_stream_that_changes_its_size_stays_whole(tmp_path: Path) -> None:
     sink = AnnotatedVideo(tmp_path / "v.mp4", 10)
-    sink.write(frame("v.mp4", 0, 0.0), NOTHING)
-    sink.write(frame("v.mp4", 1, 0.1, size_hw=(80, 80)), NOTHING)
+    sink.write(make_result(make_frame("v.mp4", 0, 0.0), NOTHING))
+    sink.write(make_result(make_frame("v.mp4", 1, 0.1, size_hw=(80, 80)), NOTHING))
     sink.close()
     assert read_video(tmp_path / "v.mp4")[0] == 2
 
@@ -106,7 +115,7 @@ def test_no_frame_no_video(tmp_path: Path) -> None:
 def test_a_place_where_no_video_can_be_is_named(tmp_path: Path) -> None:
     sink = AnnotatedVideo(tmp_path / "none" / "v.mp4", 10)
     with pytest.raises(InputError, match=r"none/v\.mp4: this OpenCV .* cannot write an MP4 video there"):
-        sink.write(frame("v.mp4", 0, 0.0), NOTHING)
+        sink.write(make_result(make_frame("v.mp4", 0, 0.0), NOTHING))
     sink.close()
 
 
