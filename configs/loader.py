@@ -17,7 +17,7 @@ import yaml
 from fusedet.configs import preset_names, preset_path
 from fusedet.configs.errors import InputError
 
-__all__ = ["BASE_KEY", "ConfigTree", "KeyPath", "dump_yaml", "load_config", "nearest"]
+__all__ = ["BASE_KEY", "ConfigTree", "KeyPath", "dump_yaml", "load_config", "nearest", "override"]
 
 #: Keys and list positions that lead to a value, from the root: ``("model", "stages", 0, "depth")``.
 KeyPath = tuple[str | int, ...]
@@ -87,9 +87,17 @@ def load_config(source: str | Path, overrides: Sequence[str] = ()) -> ConfigTree
     Raises:
         InputError: a file cannot be read, is not YAML, has a key twice, or an override is malformed.
     """
-    tree = _read_with_bases(source, asked_by="", trail=())
-    for override in overrides:
-        tree = _apply(tree, override)
+    return override(_read_with_bases(source, asked_by="", trail=()), overrides)
+
+
+def override(tree: ConfigTree, overrides: Iterable[str]) -> ConfigTree:
+    """The config with each ``key.sub=value`` set.
+
+    Raises:
+        InputError: one is malformed.
+    """
+    for text in overrides:
+        tree = _apply(tree, text)
     return tree
 
 

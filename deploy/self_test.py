@@ -141,21 +141,31 @@ def run_self_test(
     return compare_with_expected(test, found, detector.timings.total)
 
 
-def open_tested(path: str | Path, *, threads: int | None = None, **settings: Any) -> Detector:
+def open_tested(
+    path: str | Path,
+    *,
+    threads: int | None = None,
+    allow_spinning: bool = False,
+    required: bool = True,
+    **settings: Any,
+) -> Detector:
     """A detector that has just passed its self-test: for a program that starts by itself on a board.
 
     Args:
         path: of the file or bundle.
         threads: see :class:`fusedet.deploy.Detector`.
-        settings: further arguments of it.
+        allow_spinning: likewise.
+        required: False lets a file without a self-test pass.
+        settings: further arguments of the detector.
 
     Raises:
         InputError: the file cannot be used, holds no self-test, or does not find what it should.
     """
-    session = open_session(path, threads)
-    result = run_self_test(path, session=session)
-    if not result.passed:
-        raise InputError(f"{path}: failed its self-test: {'; '.join(result.faults)}")
+    session = open_session(path, threads, allow_spinning=allow_spinning)
+    if required or read_self_test(path, session) is not None:
+        result = run_self_test(path, session=session)
+        if not result.passed:
+            raise InputError(f"{path}: failed its self-test: {'; '.join(result.faults)}")
     return Detector(path, session=session, **settings)
 
 
