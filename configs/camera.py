@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from fusedet.configs import preset_names
 from fusedet.configs.errors import InputError
@@ -46,6 +46,12 @@ __all__ = [
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
+
+def _as_text(value: object) -> object:
+    """A camera's number may be written without quotes."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Point = tuple[Fraction, Fraction]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -62,7 +68,7 @@ class ZoneSection(StrictModel):
 
 
 class LineSection(StrictModel):
-    """A line that objects cross: "in" is from its left to its right, seen from the start to the end."""
+    """A line that objects cross: ``in`` is to the right of who walks from its start to its end."""
 
     name: Name
     start: Point
@@ -79,7 +85,7 @@ class LineSection(StrictModel):
 class CameraSection(StrictModel):
     """One camera, or what stands in for one."""
 
-    source: str = Field(
+    source: Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int)] = Field(
         min_length=1,
         description="camera number, /dev/videoN, csi or csi:N, rtsp:// or http:// address, video file, folder",
     )

@@ -43,8 +43,10 @@ def _changed(text: str, path: list[str], value: Any, source: str) -> str:
             return _inserted(text, node, rest, value, source)
         rest.pop(0)
         in_flow, (key, node) = bool(node.flow_style), found[0]
+        if node.start_mark.index < key.end_mark.index:  # an alias: others would change with it
+            raise InputError(f"{source}: {'.'.join(path)} cannot be written: an alias (*name) stands there")
     if rest and not _is_null(node):
-        raise InputError(f"{source}: {'.'.join(path)} cannot be written: what holds it is no section")
+        raise InputError(f"{source}: {'.'.join(path)} cannot be written: what should hold it is no section")
     return _replaced(text, key, node, rest, value, in_flow)
 
 

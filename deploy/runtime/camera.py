@@ -52,7 +52,9 @@ class Camera:
         """
         self.name = settings.name
         self.statistics = CameraStatistics()
-        self.rules = Rules(settings.name, settings.places)
+        lost_s = 0.0 if settings.tracker is None else settings.tracker.lost_s
+        # Longer than a track may be lost, or an object that is found again would enter again.
+        self.rules = Rules(settings.name, settings.places, grace_s=max(2.0, 1.5 * lost_s))
         self.places = settings.places
         self.latest: Result | None = None
         self._inbox = inbox

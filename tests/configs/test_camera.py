@@ -1,0 +1,88 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from fusedet.configs.camera import expand, load_camera_config
+from fusedet.configs.errors import InputError
+
+LEAST = "model: m.onnx\ncameras:\n  door:\n    source: '0'\n"
+
+
+def load(tmp_path: Path, text: str, *overrides: str):  # type: ignore[no-untyped-def]
+    path = tmp_path / "camera.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load_camera_config(path, overrides)
+
+
+def test_a_model_and_a_camera_are_all_that_is_needed(tmp_path: Path) -> None:
+    config = load(tmp_path, LEAST)
+    assert config.cameras["door"].source == "0"
+    assert config.score == 0.25
+    assert config.serve is None
+    assert config.outputs.events is None
+
+
+def test_a_camera_may_be_a_number(tmp_path: Path) -> None:
+    assert load(tmp_path, LEAST.replace("'0'", "0")).cameras["door"].source == "0"
+
+
+def test_the_command_line_comes_last(tmp_path: Path) -> None:
+    config = load(tmp_path, LEAST, "score=0.5", "cameras.door.source=video.mp4", "outputs.events={path: e.jsonl}")
+    assert config.score == 0.5
+    assert config.cameras["door"].source == "video.mp4"
+    assert config.outputs.events is not None
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("scoer: 0.3\n", "camera.yaml:5: scoer: unknown key, did you mean 'score'?"),
+        ("score: 2\n", "camera.yaml:5: score: must be less than 1, but got 2"),
+        ("    width: 3\n", "camera.yaml:5: cameras.door.width: must be greater than or equal to 16, but got 3"),
+        ("    fourcc: MJPEG\n", "camera.yaml:5: cameras.door.fourcc: "),
+        ("    zones: [{name: a, points: [[0, 0], [1, 1]]}]\n", "cameras.door.zones.0.points: "),
+        ("    zones: [{name: a, points: [[0, 0], [2, 1], [1, 1]]}]\n", "cameras.door.zones.0.points.1.0: "),
+        ("    zones: [{name: a b, points: [[0, 0], [0, 1], [1, 1]]}]\n", "cameras.door.zones.0.name: "),
+        ("    lines: [{name: a, start: [0, 0], end: [0, 0]}]\n", "start and end of a line must differ"),
+        (
+            "    zones: [{name: a, points: [[0, 0], [0, 1], [1, 1]]}]\n"
+            "    lines: [{name: a, start: [0, 0], end: [1, 1]}]\n",
+            "zones and lines must have names of their own, but a stands twice",
+        ),
+        (
+            "    lines: [{name: a, start: [0, 0], end: [1, 1]}]\ntrack: null\n",
+            "cameras.door has zones or lines, which need tracks, but track is null",
+        ),
+        ("serve: {host: 0.0.0.0}\n", "serve.host 0.0.0.0 lets others in, so serve.token is required"),
+        ("serve: {token: short}\n", "serve.token: "),
+        ("outputs: {mqtt: {host: h, topic: a/#}}\n", "outputs.mqtt.topic: "),
+        ("outputs: {webhook: {url: 'file:///etc/passwd'}}\n", "outputs.webhook.url: "),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, more: str, message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        load(tmp_path, LEAST + more)
+
+
+@pytest.mark.parametrize(
+    "text", ["model: m.onnx\n", "model: m.onnx\ncameras: {}\n", "model: m.onnx\ncameras: {a/b: {}}\n"]
+)
+def test_there_is_at_least_one_camera(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError, match=r"camera\.yaml.*cameras"):
+        load(tmp_path, text)
+
+
+def test_a_preset_is_no_camera_file() -> None:
+    with pytest.raises(
+        InputError, match="nano: expected a YAML file with cameras, but this is the preset of a network"
+    ):
+        load_camera_config("nano")
+
+
+def test_secrets_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOOR_PASSWORD", "s3cret")
+    assert expand("rtsp://me:${DOOR_PASSWORD}@host/1", "cameras.door.source") == "rtsp://me:s3cret@host/1"
+    assert expand("$HOME ${} $$", "x") == "$HOME ${} $$"
+    with pytest.raises(InputError, match=r"^cameras\.door\.source: \$\{NOT_THERE\} stands for an environment variable"):
+        expand("rtsp://${NOT_THERE}", "cameras.door.source")
