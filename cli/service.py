@@ -56,8 +56,10 @@ NoNewPrivileges=yes
 CapabilityBoundingSet=
 ProtectSystem=strict
 ProtectHome=read-only
+# These folders must be there when it starts.
 ReadWritePaths={writes}
 PrivateTmp=yes
+UMask=0027
 ProtectKernelTunables=yes
 ProtectKernelModules=yes
 ProtectKernelLogs=yes
