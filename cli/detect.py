@@ -34,11 +34,11 @@ _MOST_TIMINGS = 10_000
 
 _EPILOG = """\
 SOURCE is a picture, a folder (its own pictures; 'folder/**/*.jpg' also reaches the folders in it), a quoted glob, a
-video file, or a camera: its number, such as 0, or /dev/video0. Ctrl-C stops a video or a camera; what was written until
-then is kept and whole.
+video file, or a camera: its number, such as 0, /dev/video0, csi for the one of a Raspberry Pi, or an rtsp:// or http://
+address. Ctrl-C stops a video or a camera; what was written until then is kept and whole.
 
-exit codes: 0 done; 1 done, but pictures that could not be read were left out; 2 bad input; 130 stopped by Ctrl-C before
-the end (a camera has no end: 0).
+exit codes: 0 done; 1 done, but pictures that could not be read were left out, or the camera gave no more; 2 bad input;
+130 stopped by Ctrl-C before the end (a camera has no end: 0).
 """
 
 
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ONNX file of fusedet export, of Ultralytics or of another project that fusedet knows, or a preset "
         f"that has starter weights (default: {_STARTER})",
     )
-    parser.add_argument("source", metavar="SOURCE", help="picture, folder, glob, video, camera number or /dev/videoN")
+    parser.add_argument("source", metavar="SOURCE", help="picture, folder, glob, video, camera or address")
     parser.add_argument(
         "--score", type=float, default=0.25, help="lowest score that counts, 0..1 (default: %(default)s)"
     )
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     from fusedet.deploy.detector import Detector
     from fusedet.deploy.self_test import open_tested
-    from fusedet.deploy.sources import open_source
+    from fusedet.deploy.sources import hide_secrets, open_source
 
     _check_arguments(args)
     args.model = starter_model(_STARTER) if args.model is None else or_starter(args.model)
@@ -100,16 +100,19 @@ def run(args: argparse.Namespace) -> int:
         _keep_inputs_safe(args, source)
         sinks, places = _open_sinks(args, source, stack)
         if source.fps is not None:
-            print(f"{args.source}: Ctrl-C stops, and keeps what was written", file=sys.stderr)
+            print(f"{hide_secrets(args.source)}: Ctrl-C stops, and keeps what was written", file=sys.stderr)
         tracker = _open_tracker(args, source)
         stopped = _detect(detector, islice(source, args.limit), sinks, tally, tracker, args.score)
+        failure = source.health.error if source.live else None
     summary = sys.stderr if args.json == "-" else sys.stdout
     tally.print(summary, "frame" if source.fps is not None else "picture", source.unreadable)
     for place in places:
         print(f"written: {place}", file=summary)
-    if stopped and not source.live:
-        return 130
-    return 1 if source.unreadable else 0
+    if stopped:
+        return 0 if source.live else 130
+    if failure is not None:
+        print(f"fusedet: error: {hide_secrets(args.source)}: {failure}", file=sys.stderr)
+    return 1 if source.unreadable or failure else 0
 
 
 def _check_arguments(args: argparse.Namespace) -> None:
@@ -155,7 +158,7 @@ def _open_sinks(args: argparse.Namespace, source: "Source", stack: ExitStack) ->
     sinks: list[Sink] = []
     places = []
     if args.show:
-        sinks.append(Window(f"fusedet: {args.source}"))
+        sinks.append(Window(f"fusedet: {source.label}"))
     if args.json == "-":
         sinks.append(JsonLines(sys.stdout))
     elif args.json is not None:

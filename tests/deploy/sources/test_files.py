@@ -10,8 +10,7 @@ import pytest
 
 from fusedet.configs import InputError
 from fusedet.deploy.sources import Frame, open_source, read_image
-
-from .conftest import Image, draw_picture, write_video
+from tests.deploy.conftest import Image, draw_picture, write_video
 
 
 def write_picture(path: Path, picture: Image | None = None) -> Path:

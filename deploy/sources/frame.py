@@ -1,0 +1,88 @@
+"""What a source gives, and what it tells about itself."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Frame", "Source", "SourceHealth"]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a source.
+
+    Attributes:
+        image: uint8 ``[H, W, 3]`` in BGR.
+        source: the file, camera or address it is from, without user names, passwords and tokens.
+        name: a relative path that no other picture of the source has; a stream's frames share theirs.
+        index: its place in the source, from 0; pictures that cannot be read and frames that nobody took in time have
+            a place as well. It goes on over reconnections and repetitions.
+        time_s: seconds since the start of a video or a camera, None for a picture.
+        captured_s: ``time.monotonic()`` when the picture was there.
+        taken_at: seconds since 1970 (UTC) at that time.
+    """
+
+    image: NDArray[np.uint8]
+    source: str
+    name: str
+    index: int
+    time_s: float | None
+    captured_s: float = field(default_factory=time.monotonic)
+    taken_at: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True)
+class SourceHealth:
+    """How a source is.
+
+    Attributes:
+        connected: pictures come; always so for files.
+        reconnects: how often a camera or an address was opened anew and gave pictures again.
+        error: why no pictures come, in a few words; None while they do.
+    """
+
+    connected: bool = True
+    reconnects: int = 0
+    error: str | None = None
+
+
+class Source(Protocol):
+    """Gives frames until it ends.
+
+    Attributes:
+        label: a short name, fit for a folder.
+        fps: frames in a second of a stream, None for pictures.
+        live: True for a camera or an address, which has no end of its own.
+        drops: True where time does not wait for whoever takes the frames: a camera, an address, or a file that is
+            played at its own speed. Old frames are worth nothing then, and whoever is late should leave them out.
+        files: what is read, so that nobody writes there; empty for a camera and an address.
+        unreadable: pictures left out so far because they could not be read.
+    """
+
+    label: str
+    fps: float | None
+    live: bool
+    drops: bool
+    files: tuple[Path, ...]
+    unreadable: int
+
+    @property
+    def health(self) -> SourceHealth:
+        """How it is now; may be asked from any thread, also after the end."""
+        ...
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The frames, once."""
+        ...
+
+    def close(self) -> None:
+        """Gives the file or the camera back, and ends an iteration that goes on in another thread.
+
+        May be called from any thread, more than once.
+        """
+        ...

@@ -1,0 +1,34 @@
+"""How a source is to be read."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["SourceSettings"]
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """Wishes for cameras, limits for addresses, and how files are played. Each kind of source takes what is its own.
+
+    Attributes:
+        width: pixels, asked of a camera; it gives what it can. None leaves it to the camera, here and below.
+        height: likewise.
+        fps: frames in a second, likewise.
+        fourcc: four letters, the pixel format asked of a USB camera; ``MJPG`` lets most give more frames.
+        transport: of RTSP.
+        timeout_s: a camera or an address that is silent for so long counts as lost.
+        frozen_s: a camera or an address that gives exactly one and the same picture for so long is opened anew; None
+            never.
+        pace: a video file is played at its own speed; otherwise it is read as fast as frames are taken.
+        loop: a video file begins again when it ends.
+    """
+
+    width: int | None = None
+    height: int | None = None
+    fps: float | None = None
+    fourcc: str | None = None
+    transport: Literal["tcp", "udp"] = "tcp"
+    timeout_s: float = 5.0
+    frozen_s: float | None = None
+    pace: bool = False
+    loop: bool = False
