@@ -1,20 +1,21 @@
 """Draws detections into a picture, legible on any background and at any size."""
 
 import colorsys
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fusedet.deploy.detections import NO_TRACK, Detections
+from fusedet.deploy.events.event import Event
 from fusedet.deploy.opencv import cv2
+from fusedet.deploy.pen import Pen, stroke_width
 
-__all__ = ["class_color", "draw_detections"]
+__all__ = ["class_color", "draw_detections", "draw_event"]
 
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
 #: Turning the hue by the golden ratio keeps any number of first classes far apart.
 _GOLDEN = 0.618034
-_BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
+#: Number of the colour of an event's box.
+_EVENT_COLORS = {"enter": 2, "leave": 1, "dwell": 3, "cross": 0}
 
 
 def class_color(class_id: int) -> tuple[int, int, int]:
@@ -37,14 +38,14 @@ def draw_detections(image_bgr: NDArray[np.uint8], detections: Detections) -> NDA
     """
     canvas = image_bgr.copy()
     height, width = canvas.shape[:2]
-    thickness = max(1, round(0.0035 * (height + width) / 2))
+    thickness = stroke_width(width, height)
     colors = [class_color(int(class_id)) for class_id in detections.class_ids]
     corners = np.rint(detections.boxes_xyxy).astype(int).tolist()
     texts = [f"{label} {score:.2f}" for label, score in zip(detections.labels, detections.scores, strict=True)]
     if detections.track_ids is not None:
         numbered = zip(texts, detections.track_ids, strict=True)
         texts = [text if number == NO_TRACK else f"#{number} {text}" for text, number in numbered]
-    pen = _Pen.for_thickness(thickness)
+    pen = Pen.for_thickness(thickness)
     plates: list[tuple[int, int, int, int]] = []
     for text, box in zip(texts, corners, strict=True):  # the best first: they get the best places
         plates.append(_place(box, *pen.plate_size(text), canvas.shape[:2], plates))
@@ -59,35 +60,29 @@ def draw_detections(image_bgr: NDArray[np.uint8], detections: Detections) -> NDA
     return canvas
 
 
-@dataclass(frozen=True)
-class _Pen:
-    """Size of the letters, width of their strokes, and the free margin around them in pixels."""
+def draw_event(image_bgr: NDArray[np.uint8], event: Event) -> NDArray[np.uint8]:
+    """A copy of the picture with the box of the object that did it, and what it did.
 
-    size: float
-    stroke: int
-    margin: int
+    Args:
+        image_bgr: uint8 ``[H, W, 3]``; left as it is.
+        event: its box in pixels of this picture.
 
-    @classmethod
-    def for_thickness(cls, thickness: int) -> "_Pen":
-        stroke = max(1, thickness // 2)
-        return cls(max(0.4, 0.25 * thickness + 0.15), stroke, stroke + 2)
-
-    def plate_size(self, text: str) -> tuple[int, int]:
-        """``(width, height)`` of the plate under ``text``."""
-        (width, height), baseline = cv2.getTextSize(text, _FONT, self.size, self.stroke)
-        return width + 2 * self.margin, height + baseline + self.margin
-
-    def write(
-        self, canvas: NDArray[np.uint8], text: str, plate: tuple[int, int, int, int], color: tuple[int, int, int]
-    ) -> None:
-        """Fills ``plate`` with ``color`` and writes ``text`` on it, black or white, whichever is legible."""
-        left, top, right, bottom = plate
-        cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), color, cv2.FILLED)
-        blue, green, red = color
-        ink = _BLACK if 0.114 * blue + 0.587 * green + 0.299 * red > 130 else _WHITE  # luma of ITU-R BT.601
-        (_, text_height), _ = cv2.getTextSize(text, _FONT, self.size, self.stroke)
-        foot = (left + self.margin, top + self.margin + text_height)
-        cv2.putText(canvas, text, foot, _FONT, self.size, ink, self.stroke, cv2.LINE_AA)
+    Returns:
+        uint8 ``[H, W, 3]``.
+    """
+    canvas = image_bgr.copy()
+    height, width = canvas.shape[:2]
+    thickness = stroke_width(width, height)
+    pen = Pen.for_thickness(thickness)
+    color = class_color(_EVENT_COLORS[event.kind])
+    box = np.rint(event.box_xyxy).astype(int).tolist()
+    did = f"{event.kind} {event.direction}" if event.direction else event.kind
+    stayed = "" if event.inside_s is None else f" after {event.inside_s:.1f} s"
+    text = f"#{event.track} {event.label}: {did} {event.place}{stayed}"
+    far = (max(box[0], min(box[2], width) - 1), max(box[1], min(box[3], height) - 1))
+    cv2.rectangle(canvas, (box[0], box[1]), far, color, thickness, cv2.LINE_AA)
+    pen.write(canvas, text, _place(box, *pen.plate_size(text), canvas.shape[:2], []), color)
+    return canvas
 
 
 def _place(
