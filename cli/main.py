@@ -44,6 +44,7 @@ COMMANDS = {
     "bundle": Command("put an exported model and what belongs to it into one zip for the board", "export,desktop"),
     "check": Command("let an exported file prove on this machine that it still finds its boxes", "desktop"),
     "detect": Command("run an exported file on pictures, a video or a camera", "desktop"),
+    "bench": Command("measure on this machine what an exported file costs, and tune its threads", "desktop"),
     "info": Command("say what a checkpoint or an exported file is", "export"),
     "schema": Command("write the JSON schema with which an editor checks configs", "train"),
 }
