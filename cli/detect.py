@@ -61,7 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-detections", type=int, default=300, metavar="N", help="at most so many a picture (default: %(default)s)"
     )
-    parser.add_argument("--threads", type=int, metavar="N", help="threads of the network (default: cores, at most 4)")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="threads of the network (default: as bench --tune found, else the cores, at most 4)",
+    )
     parser.add_argument(
         "--track", action="store_true", help="number the objects of a video or camera, each with one number throughout"
     )
@@ -85,15 +90,18 @@ def run(args: argparse.Namespace) -> int:
     # OpenCV and FFmpeg tell standard error at length what is said in one line here. They read this when they load.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    from fusedet.deploy.bench.tuned import read_tuned
     from fusedet.deploy.detector import Detector
     from fusedet.deploy.self_test import open_tested
     from fusedet.deploy.sources import hide_secrets, open_source
 
     _check_arguments(args)
     args.model = starter_model(_STARTER) if args.model is None else or_starter(args.model)
+    tuned = read_tuned(args.model) if args.threads is None else None
+    threads = args.threads if tuned is None else tuned.threads
     start = open_tested if args.self_test else Detector
     detector = start(
-        args.model, score_threshold=_lowest_score(args), max_detections=args.max_detections, threads=args.threads
+        args.model, score_threshold=_lowest_score(args), max_detections=args.max_detections, threads=threads
     )
     tally = _Tally()
     with _os_errors_in_one_line(), closing(open_source(args.source)) as source, ExitStack() as stack:

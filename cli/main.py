@@ -44,6 +44,7 @@ COMMANDS = {
     "bundle": Command("put an exported model and what belongs to it into one zip for the board", "export,desktop"),
     "check": Command("let an exported file prove on this machine that it still finds its boxes", "desktop"),
     "detect": Command("run an exported file on pictures, a video or a camera", "desktop"),
+    "bench": Command("measure on this machine what an exported file costs, and tune its threads", "desktop"),
     "run": Command("watch cameras for as long as it is let: events, outputs, a web page", "headless,run,web,mqtt"),
     "service": Command("print the systemd unit that runs a config at every start of the board", "headless,run"),
     "info": Command("say what a checkpoint or an exported file is", "export"),

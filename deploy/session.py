@@ -1,6 +1,7 @@
 """Opens an exported file in ONNX Runtime, and says in one line what is wrong with a file that cannot be used."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import onnxruntime as ort
@@ -9,7 +10,7 @@ from fusedet.configs.errors import InputError
 from fusedet.deploy.bundle import MANIFEST, is_bundle, open_bundle
 from fusedet.deploy.contract import FUSED_KEY, OUTPUT_NAMES, Contract
 
-__all__ = ["CPU", "default_threads", "open_session", "read_contract"]
+__all__ = ["CPU", "MOST_THREADS", "default_threads", "open_session", "physical_cores", "read_contract"]
 
 CPU = "CPUExecutionProvider"
 #: More threads than this gain little on networks of this size.
@@ -21,6 +22,11 @@ _OUTPUT_TYPES = {"boxes": "tensor(float)", "scores": "tensor(float)", "class_ids
 
 def default_threads() -> int:
     """Physical cores that this process may use, at most 4: hyper-threads do not help convolutions."""
+    return min(physical_cores(), MOST_THREADS)
+
+
+def physical_cores() -> int:
+    """Physical cores that this process may use, at least 1."""
     allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
     cores = set()
     for cpu in allowed:
@@ -29,7 +35,7 @@ def default_threads() -> int:
             cores.add(siblings.read_text().strip())
         except OSError:  # not Linux, or a container that hides it: each logical CPU counts as a core
             cores.add(str(cpu))
-    return max(1, min(len(cores), MOST_THREADS))
+    return max(1, len(cores))
 
 
 def open_session(
@@ -38,6 +44,7 @@ def open_session(
     *,
     allow_spinning: bool = False,
     provider: str = CPU,
+    adjust: Callable[[ort.SessionOptions], None] | None = None,
 ) -> ort.InferenceSession:
     """Opens an ONNX file, or a bundle.
 
@@ -47,6 +54,7 @@ def open_session(
         allow_spinning: ONNX Runtime's threads burn their cores while they wait for work. It saves some
             microseconds a picture, and costs a board's idle time, heat and battery.
         provider: who computes, one of ONNX Runtime's execution providers; what it cannot do the CPU does.
+        adjust: changes ONNX Runtime's options just before it opens the file.
 
     Raises:
         InputError: no such file, not an ONNX file, a damaged one, one that this ONNX Runtime cannot run, no such
@@ -62,7 +70,7 @@ def open_session(
     name, model = _model(path, provider)
     if provider != CPU:
         _refuse_fused(name, _start(name, model, threads, allow_spinning, CPU))
-    return _start(name, model, threads, allow_spinning, provider)
+    return _start(name, model, threads, allow_spinning, provider, adjust)
 
 
 def _model(path: Path, provider: str) -> tuple[str, str | bytes]:
@@ -83,13 +91,20 @@ def _refuse_fused(name: str, session: ort.InferenceSession) -> None:
 
 
 def _start(
-    name: str, model: str | bytes, threads: int | None, allow_spinning: bool, provider: str
+    name: str,
+    model: str | bytes,
+    threads: int | None,
+    allow_spinning: bool,
+    provider: str,
+    adjust: Callable[[ort.SessionOptions], None] | None = None,
 ) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or default_threads()
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # fatal only: what goes wrong is raised, and said once
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(allow_spinning)))
+    if adjust is not None:
+        adjust(options)
     providers = [provider] if provider == CPU else [provider, CPU]
     try:
         return ort.InferenceSession(model, options, providers=providers)

@@ -1,0 +1,269 @@
+"""``fusedet bench``: what a model costs on this machine, and with which threads it runs best."""
+
+import argparse
+import itertools
+import json
+import math
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from fusedet.cli.bench_report import as_json, indented, machine_lines, model_lines, operator_lines, tuning_lines
+from fusedet.cli.files import CHECKPOINTS, model_file, refuse_to_replace, write_text
+from fusedet.configs.errors import InputError
+
+if TYPE_CHECKING:
+    from fusedet.deploy.bench.contest import Entrant, Samples
+    from fusedet.deploy.bench.figures import Figures
+    from fusedet.deploy.bench.tuned import Tuned
+
+__all__ = ["add_arguments", "run"]
+
+#: What is measured when no model is named.
+_STARTER = Path("nano")
+_INTERRUPTED = 130
+_PROFILED_RUNS = 20
+_PROGRESS_EVERY_S = 0.3
+
+_EPILOG = """\
+Without --fps pictures follow each other at once, which measures the most that the machine can do. With it they arrive
+as from a camera and the process sleeps in between, which measures what a camera will see. docs/bench.md says what each
+line means.
+
+exit codes: 0 done; 2 bad input; 130 stopped by Ctrl-C, after what was measured until then was printed.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the command's arguments."""
+    parser.epilog = _EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "models",
+        metavar="MODEL",
+        type=Path,
+        nargs="*",
+        default=[_STARTER],
+        help="exported file, bundle, or a preset with starter weights; several are timed in turn (default: nano)",
+    )
+    parser.add_argument(
+        "--images", metavar="SOURCE", help="picture, folder, glob or video (default: the file's own picture, or noise)"
+    )
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--rounds", type=int, default=200, metavar="N", help="timed runs (default: %(default)s)")
+    length.add_argument("--seconds", type=float, metavar="S", help="time for so long instead")
+    parser.add_argument("--threads", type=int, metavar="N", help="of the network (default: as tuned, else the cores)")
+    parser.add_argument(
+        "--spinning", action="store_true", help="the network's threads wait actively (default: as tuned)"
+    )
+    parser.add_argument("--fps", type=float, metavar="N", help="pictures arrive at this rate, as from a camera")
+    parser.add_argument("--profile", action="store_true", help="list the operators and the ten slowest nodes")
+    parser.add_argument(
+        "--tune", action="store_true", help="try threads and spinning, and save the choice beside the model"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there as well")
+    parser.add_argument("--force", action="store_true", help="replace FILE")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measures and prints; returns the exit code.
+
+    Raises:
+        InputError: a model, the pictures, a setting or a place to write to cannot be used.
+    """
+    _check_arguments(args)
+    models = [_exported_file(path) for path in args.models]
+    if len(set(models)) < len(models):
+        raise InputError("a model is named twice")
+    from fusedet.deploy.bench.machine import this_machine
+
+    machine, load = this_machine(), _load()
+    bench = _Bench(args, models)
+    _say(machine_lines(machine, load))
+    bench.measure()
+    if args.tune:
+        bench.choose()
+    figures = bench.figures()
+    for one in figures:
+        _say(["", *model_lines(one)])
+        if args.profile and one.operators is not None:
+            _say(["", *operator_lines(one.operators)])
+    if len(models) > 1 and args.fps is not None and bench.finished:
+        _say(["", _largest(figures, args.fps)])
+    if args.json is not None:
+        write_text(args.json, json.dumps(as_json(machine, load, figures, bench.tuning), indent=2) + "\n")
+        _say(["", f"written: {args.json}"])
+    return 0 if bench.finished else _INTERRUPTED
+
+
+def _check_arguments(args: argparse.Namespace) -> None:
+    for option, value in (("--rounds", args.rounds), ("--threads", args.threads)):
+        if value is not None and value < 1:
+            raise InputError(f"{option} must be at least 1, but got {value}")
+    for option, value in (("--seconds", args.seconds), ("--fps", args.fps)):
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise InputError(f"{option} must be above 0, but got {value:g}")
+    if args.tune and args.spinning:
+        raise InputError("--tune tries with and without --spinning: leave that out")
+    refuse_to_replace("--json", args.json, args.force)
+    if args.json is not None and not os.access(args.json.parent, os.W_OK):
+        raise InputError(f"--json {args.json}: this folder cannot be written to")
+
+
+def _exported_file(path: Path) -> Path:
+    file = model_file(path)
+    if file.suffix in CHECKPOINTS:
+        raise InputError(f"{file}: expected an exported file or a bundle, not a checkpoint")
+    return file
+
+
+class _Bench:
+    """One call of the command: what is measured in turn, and what came of it.
+
+    Attributes:
+        finished: Ctrl-C did not end it.
+        tuning: of each model what was tried, the choice and why.
+    """
+
+    def __init__(self, args: argparse.Namespace, models: list[Path]) -> None:
+        """Opens models and pictures once, so that what is wrong with them is said at once.
+
+        Raises:
+            InputError: one cannot be used.
+        """
+        from fusedet.deploy.bench.contest import Contest, Plan
+        from fusedet.deploy.bench.peak import Peak
+        from fusedet.deploy.bench.pictures import load_pictures, own_picture
+        from fusedet.deploy.bench.tune import candidates
+        from fusedet.deploy.detector import Detector
+
+        given = None if args.images is None else load_pictures(args.images)
+        self._pictures, self._told, self._sizes = dict[Path, Any](), dict[Path, str](), dict[Path, tuple[int, int]]()
+        for model in models:
+            self._sizes[model] = Detector(model, threads=1).input_size
+            picture, told = (None, args.images) if given is not None else own_picture(model)
+            self._pictures[model], self._told[model] = given or [picture], told
+        self._fps, self._models = args.fps, models
+        if args.tune:
+            entrants = [one for model in models for one in candidates(model, args.threads)]
+        else:
+            entrants = [_settings(args, model) for model in models]
+        self._peaks = {threads: Peak(threads) for threads in sorted({one.threads for one in entrants})}
+        self._chosen = entrants
+        turns = itertools.cycle(self._peaks.values())
+        self._contest = Contest(
+            entrants,
+            self._pictures.__getitem__,
+            Plan(args.rounds, args.seconds, args.fps),
+            between=lambda: next(turns).measure(),
+            tell=_Progress(),
+        )
+        self.finished = False
+        self.tuning: dict[Path, tuple[dict[Entrant, Samples], Tuned, str]] = {}
+
+    def measure(self) -> None:
+        """Times all entrants."""
+        try:
+            self._contest.run()
+            self.finished = True
+        except KeyboardInterrupt:
+            pass
+        finally:
+            _wipe()
+
+    def choose(self) -> None:
+        """Prints what was tried, chooses for each model, and saves the choice; half a comparison chooses nothing."""
+        from fusedet.deploy.bench.contest import Entrant
+        from fusedet.deploy.bench.tune import choose
+        from fusedet.deploy.bench.tuned import write_tuned
+
+        self._chosen = []
+        for model in self._models:
+            samples = {one: own for one, own in self._contest.samples.items() if one.model == model}
+            if not self.finished:
+                _say(["", f"{model}: interrupted, nothing is chosen", *indented(tuning_lines(samples, self._fps))])
+                continue
+            tuned, reason = choose(samples, self._fps)
+            self.tuning[model] = samples, tuned, reason
+            best = Entrant(model, tuned.threads, tuned.spinning)
+            self._chosen.append(best)
+            table = indented(tuning_lines(samples, self._fps))
+            _say(["", f"{model}: {best.settings}: {reason}", *table])
+            try:
+                _say([f"  saved: {write_tuned(model, tuned, reason)}"])
+            except InputError as error:  # what was measured is worth more than the file
+                _say([f"  not saved: {error}"])
+
+    def figures(self) -> "list[Figures]":
+        """Of each model with the settings that were given or chosen; Ctrl-C leaves out what is not measured yet."""
+        from fusedet.deploy.bench.figures import Figures
+        from fusedet.deploy.bench.operators import profile
+        from fusedet.deploy.bench.startup import measure_startup
+
+        found = []
+        for one in self._chosen:
+            samples, model = self._contest.samples[one], one.model
+            if not len(samples):
+                continue
+            startup = operators = None
+            try:
+                if self.finished:
+                    startup = measure_startup(model, one.threads, one.spinning)
+                    operators = profile(model, self._pictures[model][0], threads=one.threads, rounds=_PROFILED_RUNS)
+            except KeyboardInterrupt:
+                self.finished = False
+            peak = self._peaks[one.threads].gmac_per_s
+            size, told = self._sizes[model], self._told[model]
+            found.append(Figures(one, size, told, self._fps, samples, startup, operators, peak))
+        return found
+
+
+def _settings(args: argparse.Namespace, model: Path) -> "Entrant":
+    """As given, else as tuned on this machine, else as everywhere."""
+    from fusedet.deploy.bench.contest import Entrant
+    from fusedet.deploy.bench.tuned import read_tuned
+    from fusedet.deploy.session import default_threads
+
+    tuned = read_tuned(model) if args.threads is None else None
+    if tuned is None:
+        return Entrant(model, args.threads or default_threads(), args.spinning)
+    return Entrant(model, tuned.threads, args.spinning or tuned.spinning)
+
+
+def _largest(figures: "list[Figures]", fps: float) -> str:
+    from fusedet.deploy.bench.tune import largest_that_holds
+
+    best = largest_that_holds(figures, fps)
+    if best is None:
+        return f"none holds {fps:g} frames/s with a fifth to spare"
+    height, width = best.input_size
+    return f"largest input that holds {fps:g} frames/s with a fifth to spare: {width} x {height}, {best.entrant.model}"
+
+
+def _load() -> float | None:
+    """Programs that ran or waited, the mean of the last minute."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def _say(lines: Sequence[str]) -> None:
+    print("\n".join(lines), flush=True)
+
+
+class _Progress:
+    """Says on a terminal who runs, a few times a second."""
+
+    def __init__(self) -> None:
+        self._told = perf_counter()
+
+    def __call__(self, what: str, done: int, of: int | None) -> None:
+        if perf_counter() - self._told > _PROGRESS_EVERY_S and sys.stderr.isatty():
+            self._told = perf_counter()
+            print(f"\r\x1b[K{what}: {done}{'' if of is None else f' of {of}'} ", end="", file=sys.stderr, flush=True)
+
+
+def _wipe() -> None:
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)

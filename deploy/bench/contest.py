@@ -1,0 +1,200 @@
+"""Times settings of one or several models side by side.
+
+Each block of rounds opens a detector anew, times it and closes it before the next one's turn: threads that spin go on
+doing so for a while after their work, and would slow whoever runs beside them. Blocks take turns, so that a slow minute
+of the machine hits all alike.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusedet.deploy.bench.health import Reading, read_health
+from fusedet.deploy.bench.timing import Stats, summarise
+from fusedet.deploy.detector import Detector
+
+__all__ = ["Contest", "Entrant", "Plan", "Samples"]
+
+#: Runs that lay out the memory before anything counts.
+_WARM_UP = 3
+_BLOCKS = 5
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """What is timed: a model with settings."""
+
+    model: Path
+    threads: int
+    spinning: bool
+
+    @property
+    def settings(self) -> str:
+        """For people."""
+        return f"{self.threads} thread{'s' if self.threads > 1 else ''}{', spinning' if self.spinning else ''}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to measure, and at which pace.
+
+    Attributes:
+        rounds: runs of each entrant; not used with ``seconds``.
+        seconds: that each entrant is timed for; None: ``rounds`` count.
+        fps: frames arrive at this rate, as from a camera, and the process sleeps in between; None: one after the other.
+        score_threshold: of the detector.
+    """
+
+    rounds: int = 200
+    seconds: float | None = None
+    fps: float | None = None
+    score_threshold: float = 0.25
+
+
+@dataclass
+class Samples:
+    """What was measured of one entrant. Times are in milliseconds, a value for each run.
+
+    Attributes:
+        pre: letterbox and conversion.
+        inference: the network.
+        post: thresholds, NMS where the file needs it, mapping boxes back.
+        age: from a frame's arrival to its boxes, the end of the frame before it awaited.
+        dropped: frames that were never looked at, because a newer one was there; only with a camera's pace.
+        wall_s: seconds of all blocks, warm-up excluded.
+        cpu_s: seconds that all threads of the process computed in that time, spinning included.
+        health: readings, one after each block.
+    """
+
+    pre: list[float] = field(default_factory=list)
+    inference: list[float] = field(default_factory=list)
+    post: list[float] = field(default_factory=list)
+    age: list[float] = field(default_factory=list)
+    dropped: int = 0
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    health: list[Reading] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.age)
+
+    @property
+    def total(self) -> Stats:
+        """Of the whole call."""
+        return summarise([sum(parts) for parts in zip(self.pre, self.inference, self.post, strict=True)])
+
+    @property
+    def ages(self) -> Stats:
+        """Of the boxes when they are there."""
+        return summarise(self.age)
+
+    @property
+    def cpu_ms(self) -> float:
+        """Milliseconds of computing for a frame, by all threads."""
+        return self.cpu_s / len(self) * 1e3
+
+
+class Contest:
+    """Times entrants. What was measured stands in ``samples`` also when Ctrl-C ends it.
+
+    Attributes:
+        samples: of each entrant.
+    """
+
+    def __init__(
+        self,
+        entrants: Sequence[Entrant],
+        pictures: Callable[[Path], Sequence[NDArray[np.uint8]]],
+        plan: Plan,
+        *,
+        between: Callable[[], None] = lambda: None,
+        tell: Callable[[str, int, int | None], None] = lambda what, done, of: None,
+    ) -> None:
+        """Prepares, and measures nothing yet.
+
+        Args:
+            entrants: no two alike.
+            pictures: of a model, taken in turn.
+            plan: how long and at which pace.
+            between: called after each block, when no detector is open.
+            tell: called after each run with who runs, how many runs it has had, and of how many (None: not known).
+        """
+        self.samples = {entrant: Samples() for entrant in entrants}
+        self._pictures, self._plan, self._between, self._tell = pictures, plan, between, tell
+
+    def run(self) -> None:
+        """Measures.
+
+        Raises:
+            InputError: a model cannot be used.
+        """
+        plan = self._plan
+        blocks = _BLOCKS if plan.seconds is not None else min(_BLOCKS, plan.rounds)
+        for block in range(blocks):
+            runs = plan.rounds * (block + 1) // blocks - plan.rounds * block // blocks
+            for entrant, samples in self.samples.items():
+                ends = _Ends(runs) if plan.seconds is None else _Ends(seconds=plan.seconds / blocks)
+                self._block(entrant, samples, ends)
+                self._between()
+
+    def _block(self, entrant: Entrant, samples: Samples, ends: "_Ends") -> None:
+        pictures = self._pictures(entrant.model)
+        detector = Detector(
+            entrant.model,
+            score_threshold=self._plan.score_threshold,
+            threads=entrant.threads,
+            allow_spinning=entrant.spinning,
+        )
+        for _ in range(_WARM_UP):
+            detector(pictures[0])
+        of = self._plan.rounds if self._plan.seconds is None else None
+        started, computed = time.perf_counter(), time.process_time()
+        try:
+            for arrived, dropped in _arrivals(ends, self._plan.fps):
+                detector(pictures[len(samples) % len(pictures)])
+                done = time.perf_counter()
+                times = detector.timings
+                samples.pre.append(times.pre)
+                samples.inference.append(times.inference)
+                samples.post.append(times.post)
+                samples.age.append((done - arrived) * 1e3)
+                samples.dropped += dropped
+                self._tell(f"{entrant.model.name}, {entrant.settings}", len(samples), of)
+        finally:
+            samples.wall_s += time.perf_counter() - started
+            samples.cpu_s += time.process_time() - computed
+            samples.health.append(read_health())
+
+
+class _Ends:
+    """When a block is over: after so many runs, or after so long."""
+
+    def __init__(self, runs: int | None = None, *, seconds: float | None = None) -> None:
+        self._runs, self._seconds = runs, seconds
+
+    def over(self, runs: int, seconds: float) -> bool:
+        """Whether so much is enough; one run is the least."""
+        if self._seconds is not None:
+            return runs > 0 and seconds >= self._seconds
+        return self._runs is not None and runs >= self._runs
+
+
+def _arrivals(ends: _Ends, fps: float | None) -> Iterator[tuple[float, int]]:
+    """When each frame was there, and how many before it were dropped because a newer one was there already."""
+    start, runs, frame = time.perf_counter(), 0, 0
+    while not ends.over(runs, time.perf_counter() - start):
+        now, dropped = time.perf_counter(), 0
+        if fps is None:
+            arrived = now
+        else:
+            newest = max(frame, int((now - start) * fps))
+            dropped, frame, arrived = newest - frame, newest + 1, start + newest / fps
+            time.sleep(max(0.0, arrived - now))
+        yield arrived, dropped
+        runs += 1
+    if fps is not None:  # the last frame's time is over when the next one would come
+        time.sleep(max(0.0, start + frame / fps - time.perf_counter()))

@@ -1,0 +1,133 @@
+"""The machine that is measured: its processor, its cores and the versions that compute on it."""
+
+import platform
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+
+from fusedet.deploy.opencv import cv2
+from fusedet.deploy.session import physical_cores
+
+__all__ = ["Machine", "processor_name", "this_machine"]
+
+#: ``CPU part`` of ARM's own cores (implementer 0x41), which Linux tells by number alone.
+_ARM_CORES = {
+    0xC07: "Cortex-A7",
+    0xD03: "Cortex-A53",
+    0xD04: "Cortex-A35",
+    0xD05: "Cortex-A55",
+    0xD07: "Cortex-A57",
+    0xD08: "Cortex-A72",
+    0xD09: "Cortex-A73",
+    0xD0A: "Cortex-A75",
+    0xD0B: "Cortex-A76",
+    0xD0C: "Neoverse-N1",
+    0xD0D: "Cortex-A77",
+    0xD40: "Neoverse-V1",
+    0xD41: "Cortex-A78",
+    0xD42: "Cortex-A78AE",
+    0xD44: "Cortex-X1",
+    0xD46: "Cortex-A510",
+    0xD47: "Cortex-A710",
+    0xD48: "Cortex-X2",
+    0xD49: "Neoverse-N2",
+    0xD4D: "Cortex-A715",
+    0xD4E: "Cortex-X3",
+    0xD4F: "Neoverse-V2",
+    0xD80: "Cortex-A520",
+    0xD81: "Cortex-A720",
+}
+_ARM = 0x41
+_VECTOR_UNITS = ("avx512f", "avx2", "avx", "asimddp", "asimd", "neon")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine, as far as the speed of a network depends on it.
+
+    Attributes:
+        board: as its maker calls it, empty where the system does not tell, as on most PCs.
+        cpu: its processor.
+        cores: physical ones that this process may use.
+        architecture: ``x86_64``, ``aarch64`` and so on.
+        vector: the widest vector unit that counts, ``unknown`` where the system does not tell.
+        memory_mb: of the machine, None where the system does not tell.
+        system: operating system.
+        versions: of what computes: name -> version.
+    """
+
+    board: str
+    cpu: str
+    cores: int
+    architecture: str
+    vector: str
+    memory_mb: int | None
+    system: str
+    versions: dict[str, str]
+
+
+def this_machine(root: Path = Path("/")) -> Machine:
+    """Asks Linux; other systems tell less.
+
+    Args:
+        root: of the file system that describes the machine.
+    """
+    words = set(_read(root / "proc/cpuinfo").split())
+    return Machine(
+        board=_read(root / "proc/device-tree/model").strip("\0 \n"),
+        cpu=processor_name(root),
+        cores=physical_cores(),
+        architecture=platform.machine(),
+        vector=next((unit for unit in _VECTOR_UNITS if unit in words), "unknown"),
+        memory_mb=_memory_mb(_read(root / "proc/meminfo")),
+        system=f"{platform.system()} {platform.release()}",
+        versions={
+            "fusedet": _own_version(),
+            "onnxruntime": ort.__version__,
+            "numpy": np.__version__,
+            "opencv": cv2.__version__,
+            "python": sys.version.split()[0],
+        },
+    )
+
+
+def processor_name(root: Path = Path("/")) -> str:
+    """As the system calls it; an ARM processor by the names of its cores, as in ``4 x Cortex-A55, 4 x Cortex-A76``."""
+    info = _read(root / "proc/cpuinfo")
+    pairs = [(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in info.splitlines())]
+    named = next((value for name, value in pairs if name == "model name" and value), None)
+    if named is not None and not named.startswith("ARM"):  # 32-bit kernels: "ARMv7 Processor rev 3 (v7l)"
+        return named
+    makers = [int(value, 0) for name, value in pairs if name == "CPU implementer"]
+    parts = [int(value, 0) for name, value in pairs if name == "CPU part"]
+    cores = [
+        _ARM_CORES.get(part, f"ARM core {part:#x}") if maker == _ARM else f"core {maker:#x}:{part:#x}"
+        for maker, part in zip(makers, parts, strict=False)
+    ]
+    counted = ", ".join(f"{count} x {core}" for core, count in Counter(cores).items())
+    board = next((value for name, value in pairs if name == "Model"), None)
+    return counted or named or board or platform.processor() or platform.machine()
+
+
+def _memory_mb(meminfo: str) -> int | None:
+    found = next((line.split() for line in meminfo.splitlines() if line.startswith("MemTotal:")), None)
+    return None if found is None else round(int(found[1]) / 1024)
+
+
+def _own_version() -> str:
+    try:
+        return version("fusedet")
+    except PackageNotFoundError:  # run from a checkout
+        return "unknown"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

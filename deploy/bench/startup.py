@@ -1,0 +1,99 @@
+"""Time to the first result, and memory, measured in a fresh process: ``python -m fusedet.deploy.bench.startup``.
+
+The process says on standard output how far it is; who started it reads the clock. Its picture is a blank one.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fusedet.configs.errors import InputError
+from fusedet.deploy.bench.pictures import FRAME_HW
+from fusedet.deploy.detector import Detector
+
+__all__ = ["Startup", "measure_startup", "resident_mb"]
+
+#: That the process writes: imported, opened, first, memory.
+_LINES = 4
+#: Pictures until memory is looked at: buffers have their size by then.
+_SETTLED = 50
+_MB = 2**20
+
+
+@dataclass(frozen=True)
+class Startup:
+    """A fresh process, with the files in the disk cache or not, as it happens.
+
+    Attributes:
+        import_ms: Python's own start, numpy, OpenCV, ONNX Runtime and fusedet.
+        open_ms: opening the model, with ONNX Runtime's optimisations.
+        first_ms: the first picture, for which ONNX Runtime lays out the memory.
+        resident_mb: after some pictures; None where the system does not tell.
+    """
+
+    import_ms: float
+    open_ms: float
+    first_ms: float
+    resident_mb: float | None
+
+    @property
+    def total_ms(self) -> float:
+        """From the start of the process to the first detections."""
+        return self.import_ms + self.open_ms + self.first_ms
+
+
+def measure_startup(model: Path, threads: int, spinning: bool = False) -> Startup:
+    """Starts a process that opens ``model`` and looks at blank pictures.
+
+    Raises:
+        InputError: the process failed; the message is its last line.
+    """
+    arguments = [sys.executable, "-m", __name__, str(model), str(threads), str(int(spinning))]
+    # Nothing of the folder that the user happens to be in may be imported.
+    environment = {**os.environ, "PYTHONSAFEPATH": "1"}
+    marks, said = list[float](), list[str]()
+    with tempfile.TemporaryFile("w+") as errors:
+        began = time.perf_counter()
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                marks.append((time.perf_counter() - began) * 1e3)
+                said.append(line)
+        errors.seek(0)
+        last_error = (errors.read().splitlines() or [f"exit code {process.returncode}"])[-1]
+    if process.returncode != 0 or len(marks) != _LINES:
+        raise InputError(f"{model}: a process of its own could not run it: {last_error}")
+    imported, opened, first, _ = marks
+    return Startup(imported, opened - imported, first - opened, json.loads(said[-1])["resident_mb"])
+
+
+def resident_mb() -> float | None:
+    """Memory of this process that lies in RAM, in MB of 2^20 bytes; None where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE") / _MB
+
+
+def _child(model: str, threads: str, spinning: str) -> None:
+    picture = np.zeros((*FRAME_HW, 3), np.uint8)
+    print("imported", flush=True)
+    detector = Detector(model, threads=int(threads), allow_spinning=bool(int(spinning)))
+    print("opened", flush=True)
+    detector(picture)
+    print("first", flush=True)
+    for _ in range(_SETTLED):
+        detector(picture)
+    print(json.dumps({"resident_mb": resident_mb()}), flush=True)
+
+
+if __name__ == "__main__":
+    _child(*sys.argv[1:])

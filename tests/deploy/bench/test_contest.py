@@ -1,0 +1,91 @@
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fusedet.configs.errors import InputError
+from fusedet.deploy.bench.contest import Contest, Entrant, Plan
+
+PICTURES = [np.zeros((48, 64, 3), np.uint8), np.full((64, 48, 3), 255, np.uint8)]
+
+
+def pictures(_: Path) -> list[np.ndarray]:
+    return PICTURES
+
+
+def test_every_entrant_runs_as_often_as_wanted_and_takes_turns(model: Path):
+    entrants = [Entrant(model, 1, False), Entrant(model, 2, False)]
+    told, between = [], []
+    contest = Contest(
+        entrants,
+        pictures,
+        Plan(rounds=7),
+        between=lambda: between.append(len(told)),
+        tell=lambda what, done, of: told.append((what, done, of)),
+    )
+    contest.run()
+    assert [len(contest.samples[entrant]) for entrant in entrants] == [7, 7]
+    assert told[0] == ("model.onnx, 1 thread", 1, 7)
+    assert told[-1] == ("model.onnx, 2 threads", 7, 7)
+    assert told[1][0] == "model.onnx, 2 threads", "the first block has one run, then it is the other's turn"
+    assert len(between) == 10
+    samples = contest.samples[entrants[0]]
+    assert len(samples.pre) == len(samples.inference) == len(samples.post) == 7
+    assert samples.total.count == samples.ages.count == 7
+    assert len(samples.health) == 5
+    assert samples.wall_s > 0
+    assert samples.cpu_ms >= 0
+    assert samples.dropped == 0
+
+
+def test_a_single_round_is_enough(model: Path):
+    contest = Contest([Entrant(model, 1, False)], pictures, Plan(rounds=1))
+    contest.run()
+    assert len(contest.samples[Entrant(model, 1, False)]) == 1
+
+
+def test_time_may_set_the_length(model: Path):
+    contest = Contest([Entrant(model, 1, False)], pictures, Plan(seconds=0.1))
+    contest.run()
+    (samples,) = contest.samples.values()
+    assert len(samples) >= 5, "one in each block at least"
+    assert samples.wall_s >= 0.1
+
+
+def test_frames_of_a_camera_are_waited_for(model: Path):
+    contest = Contest([Entrant(model, 1, False)], pictures, Plan(rounds=5, fps=50))
+    contest.run()
+    (samples,) = contest.samples.values()
+    assert samples.wall_s >= 5 / 50
+    assert min(samples.age) > 0, "a frame is looked at once it is there"
+
+
+def test_a_camera_that_is_too_quick_has_frames_dropped_and_no_queue(model: Path):
+    """A thousand frames a second arrive, each run takes 10 ms: the newest is taken, its age stays that of one run."""
+    slow = Contest([Entrant(model, 1, False)], pictures, Plan(rounds=10, fps=1000), tell=lambda *_: time.sleep(0.010))
+    slow.run()
+    (samples,) = slow.samples.values()
+    assert len(samples) == 10
+    assert samples.dropped >= 5
+    assert samples.ages.min < 10
+
+
+def test_what_was_measured_outlives_an_interruption(model: Path):
+    def stop(what: str, done: int, of: int | None) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    contest = Contest([Entrant(model, 1, False)], pictures, Plan(rounds=15), tell=stop)
+    with pytest.raises(KeyboardInterrupt):
+        contest.run()
+    (samples,) = contest.samples.values()
+    assert len(samples) == 3
+    assert samples.wall_s > 0
+    assert len(samples.health) == 1
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path):
+    (tmp_path / "broken.onnx").write_bytes(b"nothing")
+    with pytest.raises(InputError, match=r"broken\.onnx"):
+        Contest([Entrant(tmp_path / "broken.onnx", 1, False)], pictures, Plan(rounds=1)).run()
