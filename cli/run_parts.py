@@ -167,9 +167,8 @@ def _opener(name: str, section: "CameraSection") -> "Callable[[], Source]":
         frozen_s=section.frozen_s,
         pace=section.pace,
         loop=section.loop,
-        patient=True,
     )
-    return lambda: open_source(text, settings)
+    return lambda: open_source(text, settings, patient=True)
 
 
 def _tracker(section: "TrackSection | None") -> "TrackerSettings | None":

@@ -22,6 +22,8 @@ NEVER = {"torchvision", "pytorch_lightning", "torchmetrics", "ultralytics"}
 RUNTIME = {"numpy", "onnxruntime", "cv2"}
 #: What a function of the runtime may import when it is called, and say so where it is missing.
 OPTIONAL = {"aiohttp", "paho", "picamera2", "supervision"}
+#: Packages of the runtime that only who wants them imports, and what they import at once.
+OPTIONAL_PACKAGES = {"deploy/web": {"aiohttp"}}
 FILES = sorted(path for package in MAY_IMPORT for path in (ROOT / package).rglob("*.py"))
 
 
@@ -97,7 +99,14 @@ def test_only_public_names_are_imported(path: Path) -> None:
 @pytest.mark.parametrize("path", [path for path in FILES if path.is_relative_to(ROOT / "deploy")], ids=name_of)
 def test_the_runtime_needs_three_packages(path: Path) -> None:
     assert third_party(module for module, _, _ in imports(parse(path))) <= RUNTIME | OPTIONAL
-    assert third_party(imported_at_once(parse(path))) <= RUNTIME
+    assert third_party(imported_at_once(parse(path))) <= RUNTIME | OPTIONAL_PACKAGES.get(name_of(path.parent), set())
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.is_relative_to(ROOT / "deploy")], ids=name_of)
+def test_the_runtime_imports_no_optional_package(path: Path) -> None:
+    optional = {f"fusedet.{package.replace('/', '.')}" for package in OPTIONAL_PACKAGES}
+    if name_of(path.parent) not in OPTIONAL_PACKAGES:
+        assert not {module for module, _, _ in imports(parse(path)) if module.startswith(tuple(optional))}
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.is_relative_to(ROOT / "cli")], ids=name_of)

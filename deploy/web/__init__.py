@@ -1,0 +1,8 @@
+"""The web page of a running pipeline, its JSON and its metrics. Needs aiohttp: ``pip install 'fusedet[web]'``.
+
+    server = WebServer(monitor)
+    server.start()
+    print(server.url)
+
+``fusedet.deploy`` does not import this package, so a board without the page needs no aiohttp.
+"""

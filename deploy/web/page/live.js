@@ -1,0 +1,172 @@
+// One camera's live view: asks for the next picture when it has shown the last one, and for none while it is hidden.
+
+import { cameraPath } from "./api.js";
+import { element, write } from "./dom.js";
+import { LINE, ZONE, drawDetections, drawLine, drawTag, drawZone } from "./draw.js";
+
+const RETRY_MS = 2000;
+
+export class LiveView {
+  constructor(camera, show, { small = false } = {}) {
+    this.camera = camera;
+    this.show = show;
+    this.small = small;
+    this.places = { zones: [], lines: [] };
+    this.counts = {};
+    this.onfirst = null; // called when there is a picture
+    this.overlay = null; // draws instead of the places while they are edited
+    this.shown = 0;
+    this.age = null;
+    this.canvas = element("canvas", { className: "picture", width: 16, height: 9 });
+    this.canvas.setAttribute("role", "img");
+    this.canvas.setAttribute("aria-label", `Live picture of ${camera}`);
+    this.notice = element("p", { className: "notice" }, "Waiting for the first picture");
+    this.caption = element("figcaption", {}, element("span", { className: "dot" }), camera, element("span", { className: "muted" }));
+    this.figure = element("figure", { className: small ? "view small" : "view" }, this.canvas, this.notice, small ? this.caption : null);
+    this._picture = null;
+    this._about = null;
+    this._socket = null;
+    this._wanted = false;
+    this._retry = 0;
+    this._reason = "";
+    this._state = "";
+    this._resized = new ResizeObserver(() => this.draw());
+    this._resized.observe(this.figure);
+    this._seen = small ? new IntersectionObserver(([entry]) => this._setVisible(entry.isIntersecting)) : null;
+    this._visible = !small;
+    this._seen?.observe(this.figure);
+  }
+
+  open() {
+    this._wanted = true;
+    this._connect();
+  }
+
+  pause() {
+    this._wanted = false;
+    clearTimeout(this._retry);
+    this._socket?.close();
+    this._socket = null;
+  }
+
+  close() {
+    this.pause();
+    this._resized.disconnect();
+    this._seen?.disconnect();
+    this._picture?.close();
+    this._picture = null;
+    this.figure.remove();
+  }
+
+  // What the camera does, in words, over the picture; empty: nothing to tell.
+  setState(words) {
+    this._state = words;
+    this._tell();
+  }
+
+  draw() {
+    const width = this.figure.clientWidth;
+    if (!this._about || !width) return;
+    const unit = Math.min(2, window.devicePixelRatio || 1);
+    const size = { width: Math.round(width * unit), height: Math.round((width * unit * this._about.height) / this._about.width) };
+    const canvas = this.canvas;
+    if (canvas.width !== size.width || canvas.height !== size.height) [canvas.width, canvas.height] = [size.width, size.height];
+    const context = canvas.getContext("2d", { alpha: false });
+    context.drawImage(this._picture, 0, 0, size.width, size.height);
+    const show = { boxes: this.show.boxes, labels: this.show.labels && !this.small };
+    if (this.overlay) {
+      drawDetections(context, this._about, size, unit, { boxes: show.boxes, labels: false });
+      this.overlay(context, size, unit);
+      return;
+    }
+    if (this.show.places) this._drawPlaces(context, size, unit);
+    drawDetections(context, this._about, size, unit, show);
+  }
+
+  get size() {
+    return this._about ? { width: this._about.width, height: this._about.height } : null;
+  }
+
+  _drawPlaces(context, size, unit) {
+    for (const zone of this.places.zones) {
+      drawZone(context, zone.points, size, unit);
+      if (!this.small) {
+        const [x, y] = zone.points.reduce((best, point) => (point[1] > best[1] ? point : best));
+        drawTag(context, this._tag(zone.name), x * size.width, y * size.height - 4 * unit, ZONE, size, unit);
+      }
+    }
+    for (const line of this.places.lines) {
+      drawLine(context, line.start, line.end, size, unit);
+      if (!this.small) drawTag(context, this._tag(line.name), line.start[0] * size.width, line.start[1] * size.height - 6 * unit, LINE, size, unit);
+    }
+  }
+
+  _tag(name) {
+    const inside = this.counts[name]?.inside;
+    return inside === undefined ? name : `${name}: ${inside}`;
+  }
+
+  _setVisible(visible) {
+    this._visible = visible;
+    if (visible) this._connect();
+    else this._socket?.close();
+  }
+
+  _connect() {
+    if (!this._wanted || !this._visible || this._socket) return;
+    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+    const socket = new WebSocket(`${scheme}//${location.host}${cameraPath(this.camera, "live")}`);
+    socket.binaryType = "arraybuffer";
+    this._socket = socket;
+    socket.onopen = () => this._ask(socket);
+    socket.onmessage = ({ data }) => this._take(socket, data);
+    socket.onclose = ({ reason, code }) => {
+      if (this._socket === socket) this._socket = null;
+      if (!this._wanted) return;
+      this._reason = code === 1013 ? reason : "No connection. Trying again.";
+      this._tell();
+      clearTimeout(this._retry);
+      this._retry = setTimeout(() => this._connect(), RETRY_MS);
+    };
+  }
+
+  _ask(socket) {
+    if (socket !== this._socket || socket.readyState !== WebSocket.OPEN) return;
+    const width = this.figure.clientWidth * Math.min(2, window.devicePixelRatio || 1);
+    socket.send(String(Math.max(1, Math.min(4096, Math.round(width)))));
+  }
+
+  async _take(socket, data) {
+    this._reason = "";
+    if (typeof data !== "string") {
+      const length = new DataView(data).getUint32(0);
+      const about = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
+      let picture;
+      try {
+        picture = await createImageBitmap(new Blob([new Uint8Array(data, 4 + length)], { type: "image/jpeg" }));
+      } catch {
+        this._ask(socket);
+        return;
+      }
+      if (socket !== this._socket) {
+        picture.close();
+        return;
+      }
+      await new Promise(requestAnimationFrame);
+      this._picture?.close();
+      [this._picture, this._about, this.age] = [picture, about, about.age_ms];
+      if (this.shown === 0) this.onfirst?.();
+      this.shown += 1;
+      this.figure.dataset.shown = this.shown;
+      this.draw();
+    }
+    this._tell();
+    this._ask(socket);
+  }
+
+  _tell() {
+    const words = this._reason || this._state || (this._about ? "" : "Waiting for the first picture");
+    write(this.notice, words);
+    this.notice.hidden = !words;
+  }
+}
