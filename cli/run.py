@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 #: Exit code when detection hangs: only a new process helps, which a service manager starts (EX_SOFTWARE of sysexits.h).
 HUNG = 70
 _TICK_S = 0.25
-_LOOK_EVERY_S = 2.0
+_LOOK_EVERY_S = 1.0
 _TELL_EVERY_S = 1.0
 
 _EPILOG = """\
@@ -72,9 +72,8 @@ def run(args: argparse.Namespace) -> int:
     detector = make_detector(config)
     check_classes(config, detector.names)
     if args.check:
-        print(
-            f"{args.config}: {len(config.cameras)} camera(s), {config.model}: {len(detector.names)} classes; all well"
-        )
+        cameras = ", ".join(config.cameras)
+        print(f"{args.config}: well; cameras: {cameras}; {config.model}: {len(detector.names)} classes")
         return 0
     from fusedet.deploy.runtime.pipeline import Pipeline
 

@@ -85,16 +85,30 @@ def places_of(camera: "CameraSection") -> "Places":
 
 def sections_of(places: "Places") -> tuple[list[dict[str, object]], list[dict[str, object]]]:
     """``zones`` and ``lines`` as they stand in the YAML; what is left out is not written."""
-    zones = [
-        {"name": z.name, "points": _rounded(z.points), "classes": _list(z.classes), "dwell_s": z.dwell_s}
-        for z in places.zones
+    zones: list[dict[str, object]] = [
+        {"name": zone.name, "points": _rounded(zone.points), **_options(zone.classes, zone.dwell_s)}
+        for zone in places.zones
     ]
-    lines = [
-        {"name": line.name, "start": _rounded((line.start,))[0], "end": _rounded((line.end,))[0]}
-        | {"classes": _list(line.classes)}
-        for line in places.lines
-    ]
-    return [_without_none(zone) for zone in zones], [_without_none(line) for line in lines]
+    lines: list[dict[str, object]] = []
+    for line in places.lines:
+        start, end = _rounded((line.start, line.end))
+        lines.append({"name": line.name, "start": start, "end": end, **_options(line.classes)})
+    return zones, lines
+
+
+def check_classes(config: "CameraConfig", names: tuple[str, ...]) -> None:
+    """Every class that a zone or a line asks for must be one of the model's.
+
+    Raises:
+        InputError: one is not.
+    """
+    for name, camera in config.cameras.items():
+        asked = [(zone.name, zone.classes) for zone in camera.zones]
+        asked += [(line.name, line.classes) for line in camera.lines]
+        for place, classes in asked:
+            unknown = sorted(set(classes or ()) - set(names))
+            if unknown:
+                raise InputError(f"cameras.{name}: {place}: the model has no class {', '.join(map(repr, unknown))}")
 
 
 def _sinks(config: "CameraConfig") -> "dict[str, tuple[Callable[[], Sink], bool]]":
@@ -183,27 +197,10 @@ def _set(names: list[str] | None) -> frozenset[str] | None:
     return None if names is None else frozenset(names)
 
 
-def _list(names: frozenset[str] | None) -> list[str] | None:
-    return None if names is None else sorted(names)
-
-
 def _rounded(points: tuple[tuple[float, float], ...]) -> list[list[float]]:
     return [[round(float(value), 4) for value in point] for point in points]
 
 
-def _without_none(section: dict[str, object]) -> dict[str, object]:
-    return {key: value for key, value in section.items() if value is not None}
-
-
-def check_classes(config: "CameraConfig", names: tuple[str, ...]) -> None:
-    """Every class that a zone or a line asks for must be one of the model's.
-
-    Raises:
-        InputError: one is not.
-    """
-    for name, camera in config.cameras.items():
-        for place in (*camera.zones, *camera.lines):
-            unknown = sorted(set(place.classes or ()) - set(names))
-            if unknown:
-                where = f"cameras.{name}: {place.name}"
-                raise InputError(f"{where}: the model has no class {', '.join(map(repr, unknown))}")
+def _options(classes: frozenset[str] | None, dwell_s: float | None = None) -> dict[str, object]:
+    options: dict[str, object] = {} if classes is None else {"classes": sorted(classes)}
+    return options if dwell_s is None else {**options, "dwell_s": dwell_s}

@@ -3,6 +3,8 @@
 import threading
 from collections import deque
 
+import numpy as np
+
 from fusedet.deploy.draw import draw_detections
 from fusedet.deploy.events.event import Event
 from fusedet.deploy.opencv import cv2
@@ -38,10 +40,9 @@ class RecentEvents:
 
 
 def _small_picture(result: Result) -> bytes:
-    numbers = [event.track for event in result.events]
     detections = result.detections
     if detections.track_ids is not None:
-        detections = detections[[i for i, number in enumerate(detections.track_ids) if int(number) in numbers]]
+        detections = detections[np.isin(detections.track_ids, [event.track for event in result.events])]
     picture = draw_detections(result.frame.image, detections)
     scale = min(1.0, _WIDTH / picture.shape[1])
     size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
