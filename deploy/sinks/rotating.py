@@ -4,10 +4,11 @@ import errno
 import json
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 from fusedet.configs.errors import InputError
 from fusedet.deploy.runtime.result import Result
+from fusedet.deploy.sinks.append import append_whole, open_to_append
 from fusedet.deploy.sinks.folders import make_folder
 from fusedet.deploy.sinks.record import to_camera_record
 
@@ -40,7 +41,7 @@ class RotatingJsonLines:
         self._keep = keep
         self._only = only
         make_folder(path.parent)
-        self._file: int | None = None
+        self._file: BinaryIO | None = None
         try:
             self._open()
         except OSError as error:
@@ -67,45 +68,35 @@ class RotatingJsonLines:
             self._open()
         if self._size() > 0 and self._size() + len(data) > self._max_bytes:
             self._set_aside()
-        self._append(data)
+        assert self._file is not None
+        append_whole(self._file, data)
 
     def close(self) -> None:
         """Closes the file."""
         if self._file is not None:
-            os.close(self._file)
+            self._file.close()
             self._file = None
 
     def _open(self) -> None:
-        self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-        size = self._size()
-        if size and os.pread(self._file, 1, size - 1) != b"\n":  # what a power cut left
+        self._file = open_to_append(self._path)
+        if _ends_in_half_a_line(self._path):  # what a power cut left
             try:
-                self._append(b"\n")
+                append_whole(self._file, b"\n")
             except OSError:
                 self.close()
                 raise
 
     def _size(self) -> int:
         assert self._file is not None
-        return os.fstat(self._file).st_size
+        return os.fstat(self._file.fileno()).st_size
 
     def _moved(self) -> bool:
         """Whether somebody else has set the file aside or removed it."""
         assert self._file is not None
         try:
-            return not os.path.samestat(os.fstat(self._file), os.stat(self._path))
+            return not os.path.samestat(os.fstat(self._file.fileno()), os.stat(self._path))
         except FileNotFoundError:
             return True
-
-    def _append(self, data: bytes) -> None:
-        assert self._file is not None
-        before = self._size()
-        try:
-            if os.write(self._file, data) < len(data):  # as much as there was room for
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
-        except OSError:
-            os.ftruncate(self._file, before)
-            raise
 
     def _set_aside(self) -> None:
         self.close()
@@ -120,3 +111,11 @@ class RotatingJsonLines:
 
     def _numbered(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{number}") if number else self._path
+
+
+def _ends_in_half_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        if file.seek(0, os.SEEK_END) == 0:
+            return False
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) != b"\n"
