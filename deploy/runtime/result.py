@@ -1,7 +1,8 @@
 """What the pipeline made of one frame."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from fusedet.deploy.detections import Detections
 from fusedet.deploy.detector import Timings
@@ -22,6 +23,7 @@ class Result:
         events: what happened in the camera's zones and at its lines.
         timings: of the detector, in milliseconds.
         done_s: ``time.monotonic()`` when this result was ready.
+        counts: what happened at the camera's places so far, see ``Rules.counts``; empty where there are none.
     """
 
     camera: str
@@ -30,6 +32,7 @@ class Result:
     events: tuple[Event, ...]
     timings: Timings
     done_s: float
+    counts: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
 
     @classmethod
     def of_frame(cls, frame: Frame, detections: Detections, timings: Timings) -> "Result":

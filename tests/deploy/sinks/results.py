@@ -33,9 +33,13 @@ def make_frame(
 
 
 def make_result(
-    frame: Frame | None = None, found: Detections = FOUND, camera: str = "door", events: tuple[Event, ...] = ()
+    frame: Frame | None = None,
+    found: Detections = FOUND,
+    camera: str = "door",
+    events: tuple[Event, ...] = (),
+    counts: Any = None,
 ) -> Result:
-    return Result(camera, frame or make_frame(), found, events, Timings(1.0, 2.0, 3.0), done_s=100.05)
+    return Result(camera, frame or make_frame(), found, events, Timings(1.0, 2.0, 3.0), 100.05, counts or {})
 
 
 def make_event(number: int = 0, camera: str = "door", **fields: Any) -> Event:
