@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, TextIO
 
 from fusedet.cli.files import or_starter, refuse_to_replace
+from fusedet.cli.quiet import silence_opencv
 from fusedet.configs.errors import InputError
 from fusedet.configs.starter import starter_model
 
@@ -87,9 +88,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         InputError: the model, the source, a setting or a place to write to cannot be used.
     """
-    # OpenCV and FFmpeg tell standard error at length what is said in one line here. They read this when they load.
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    silence_opencv()
     from fusedet.deploy.bench.tuned import read_tuned
     from fusedet.deploy.detector import Detector
     from fusedet.deploy.self_test import open_tested

@@ -9,6 +9,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from fusedet.cli.quiet import silence_opencv
 from fusedet.cli.run_parts import check_classes, make_cameras, make_detector, make_outlets
 from fusedet.cli.run_reload import Reloader, save_places
 from fusedet.configs.errors import InputError
@@ -62,9 +63,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         InputError: something in the config, the model, a source or an output cannot be used.
     """
-    # OpenCV and FFmpeg tell standard error at length what is said in one line here. They read this when they load.
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    silence_opencv()
     _log_to_stderr()
     if args.seconds is not None and not args.seconds > 0:
         raise InputError(f"--seconds must be above 0, but got {args.seconds}")

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from fusedet.deploy.events.places import Places
 from fusedet.deploy.runtime.result import Result
 from fusedet.deploy.runtime.worker import Worker
 from fusedet.deploy.sinks import Sink
@@ -91,6 +92,12 @@ class Outlet:
                 "waiting": len(self._queue) + int(getattr(sink, "waiting", 0)),
                 "error": error,
             }
+
+    def set_places(self, camera: str, places: Places) -> None:
+        """Tells a sink that wants to know of a camera's new zones and lines."""
+        tell = getattr(self._sink, "set_places", None)
+        if tell is not None:
+            tell(camera, places)
 
     def finish(self, timeout_s: float) -> None:
         """Writes what waits, closes the sink, and says so if that takes too long."""

@@ -214,6 +214,8 @@ class Pipeline:
         if save:
             self._save_places(camera, places)
         place.set_places(places)
+        for outlet in self._outlets:
+            outlet.set_places(camera, places)
 
     def set_detector(self, detector: Detector, model: str) -> None:
         """Another model from the next frame on.

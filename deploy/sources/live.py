@@ -21,7 +21,7 @@ __all__ = ["LiveSource"]
 
 #: From the start of one attempt to the start of the next: the first wait, doubled up to the longest.
 _FIRST_WAIT_S = 0.5
-_LONGEST_WAIT_S = 2.0
+_LONGEST_WAIT_S = 1.5
 #: Beside ``timeout_s``: for finding out why an address gives nothing.
 _REASON_S = 2.5
 #: ``close`` waits so long for the thread. Where no picture comes, it may stay in a call of OpenCV for a while longer.

@@ -26,7 +26,7 @@ class Handler(BaseHTTPRequestHandler):
         if path == "/silent":
             threading.Event().wait()
         elif path == "/text":
-            self._answer(b"hello", "text/plain")
+            self._answer(b"hello")
         elif path.startswith("/files/"):
             self._send_file(self.args.folder / path.removeprefix("/files/"))
         elif path == "/secret" and not self._is_allowed():
@@ -42,18 +42,23 @@ class Handler(BaseHTTPRequestHandler):
         expected = base64.b64encode(f"{self.args.user}:{self.args.password}".encode()).decode()
         return self.headers.get("Authorization") == f"Basic {expected}"
 
-    def _answer(self, data: bytes, kind: str) -> None:
+    def _answer(self, data: bytes) -> None:
         self.send_response(200)
-        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
 
     def _send_file(self, path: Path) -> None:
-        if path.is_file():
-            self._answer(path.read_bytes(), "video/mp4")
-        else:
+        if not path.is_file():
             self.send_error(404)
+            return
+        data = path.read_bytes()
+        start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        self.send_header("Content-Length", str(len(data) - start))
+        self.end_headers()
+        self.wfile.write(data[start:])
 
     def _stream(self, moves: bool, most: int | None) -> None:
         self.send_response(200)

@@ -15,6 +15,7 @@ import pytest
 
 from fusedet.cli.main import main
 from fusedet.deploy.sources import read_image
+from tests.counterparts import mjpeg_server
 
 from .conftest import draw_picture, write_video
 
@@ -151,7 +152,9 @@ def test_force_replaces_results(model: Path) -> None:
         (["MODEL", "*.gif"], "*.gif: no picture matches"),
         (["MODEL", "empty"], "empty: no picture in this folder"),
         (["MODEL", "notes.txt"], "notes.txt: not a picture"),
-        (["MODEL", "63"], "camera 63: there is none"),
+        (["MODEL", "63"], "camera 63: there is no"),
+        (["MODEL", "http://127.0.0.1:1/a"], "http://127.0.0.1:1/a: 127.0.0.1:1 refuses the connection"),
+        (["MODEL", "ftp://127.0.0.1/a"], "expected an address with rtsp, rtsps, http, https, but got ftp"),
         (["MODEL", "photos", "--score", "2"], "score_threshold must be in 0..1, but got 2.0"),
         (["MODEL", "photos", "--score", "high"], "argument --score: invalid float value: 'high'"),
         (["MODEL", "photos", "--limit", "0"], "--limit must be at least 1, but got 0"),
@@ -235,3 +238,29 @@ def test_a_reader_that_leaves_is_no_error(model: Path) -> None:
     assert process.wait(timeout=20) == 0, err
     assert "Traceback" not in err
     assert " detection" in err
+
+
+def test_a_camera_of_the_network(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with mjpeg_server("--user", "me", "--password", "geheim") as server:
+        address = server.url("secret?key=geheim", "me:geheim")
+        assert main(["detect", str(model), address, "--limit", "3", "--json", "found.jsonl", "--track"]) == 0
+        label = f"127.0.0.1-{server.port}-secret"
+    records = lines("found.jsonl")
+    assert [record["frame"] for record in records] == sorted({record["frame"] for record in records})
+    assert {record["source"] for record in records} == {server.url("secret?key=***")}
+    assert [detection["name"] for record in records for detection in record["detections"]] == ["green"] * 3
+    assert files("detections") == [f"{label}/{label}.mp4"]
+    out, err = capsys.readouterr()
+    assert out.startswith("3 frames, 3 detections, ")
+    assert "geheim" not in out + err + Path("found.jsonl").read_text()
+
+
+def test_a_camera_that_dies_is_an_error_but_keeps_what_was_written(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with mjpeg_server() as server:
+        assert main(["detect", str(model), server.url("short"), "--json", "found.jsonl", "--no-images"]) == 1
+    assert lines("found.jsonl")[-1]["frame"] == 4
+    out, err = capsys.readouterr()
+    assert " frame" in out
+    assert err.endswith(f"fusedet: error: {server.url('short')}: gives no more pictures\n")
