@@ -153,7 +153,9 @@ class MqttSection(StrictModel):
     tls: bool = False
     topic: Annotated[str, Field(pattern=r"^[^#+\s]+$")] = Field("fusedet", description="what all topics begin with")
     discovery: str | None = Field("homeassistant", description="prefix of Home Assistant's discovery; null: none")
-    queue: Path = Field(Path("mqtt-queue"), description="folder that holds events until the broker has them")
+    queue: Path = Field(
+        Path("mqtt-queue"), validate_default=False, description="folder that holds events until the broker has them"
+    )
     queue_events: int = Field(100_000, ge=1, description="the oldest beyond so many are given up, and counted")
 
 
@@ -163,7 +165,9 @@ class WebhookSection(StrictModel):
     url: Annotated[str, Field(pattern=r"^(https?://|\$\{)")]
     headers: dict[str, str] = Field(default_factory=dict)
     timeout_s: Seconds = 10.0
-    queue: Path = Field(Path("webhook-queue"), description="folder that holds events until they were taken")
+    queue: Path = Field(
+        Path("webhook-queue"), validate_default=False, description="folder that holds events until they were taken"
+    )
     queue_events: int = Field(100_000, ge=1, description="the oldest beyond so many are given up, and counted")
 
 

@@ -27,6 +27,12 @@ def test_a_camera_may_be_a_number(tmp_path: Path) -> None:
     assert load(tmp_path, LEAST.replace("'0'", "0")).cameras["door"].source == "0"
 
 
+def test_outputs_have_queues_of_their_own(tmp_path: Path) -> None:
+    text = LEAST + "outputs:\n  mqtt: {host: broker}\n  webhook: {url: 'https://example.org/hook'}\n"
+    outputs = load(tmp_path, text).outputs
+    assert (outputs.mqtt.queue, outputs.webhook.queue) == (Path("mqtt-queue"), Path("webhook-queue"))
+
+
 def test_the_command_line_comes_last(tmp_path: Path) -> None:
     config = load(tmp_path, LEAST, "score=0.5", "cameras.door.source=video.mp4", "outputs.events={path: e.jsonl}")
     assert config.score == 0.5
