@@ -42,7 +42,7 @@ def model_lines(figures: "Figures") -> list[str]:
     """All figures of one model."""
     lines = [str(figures.entrant.model), *indented(_rows(_what(figures))), *indented(_stage_table(figures))]
     lines += indented(_rows(_after(figures)))
-    if figures.unsteady:
+    if figures.samples.unsteady:
         lines.append("  note: p95 lies far above p50: the machine did something else as well; compare the minimums")
     lines += [f"  warning: {trouble}" for trouble in figures.health.troubles]
     return lines
@@ -211,7 +211,7 @@ def _model_json(figures: "Figures") -> dict[str, Any]:
         "peak_gmac_per_s": figures.peak_gmac_per_s or None,
         "share_of_peak": figures.share_of_peak,
         "health": asdict(figures.health),
-        "unsteady": figures.unsteady,
+        "unsteady": figures.samples.unsteady,
         "operators": []
         if operators is None
         else [{"type": kind, "nodes": count, "milliseconds": ms} for kind, count, ms in operators.by_kind()],
