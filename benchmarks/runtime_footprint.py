@@ -175,13 +175,12 @@ def size_of(path: Path) -> int:
 
 def table(footprints: list[Footprint], frames: int) -> str:
     header = (
-        f"| extras | packages | disk MB | of it needless | import ms | first detection ms | resident MB, frame {EARLY} | "
-        f"frame {frames:,} |",
+        f"| extras | packages | disk MB | needless | import ms | first detection ms | MB, frame {EARLY} | {frames:,} |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     )
     rows = (
-        f"| `{one.extras}` | {len(one.packages)} | {one.disk_mb:.0f} | {one.needless_mb:.0f} | {one.import_ms:.0f} | {one.first_ms:.0f} | "
-        f"{one.resident_early_mb:.1f} | {one.resident_late_mb:.1f} |"
+        f"| `{one.extras}` | {len(one.packages)} | {one.disk_mb:.0f} | {one.needless_mb:.0f} | {one.import_ms:.0f} | "
+        f"{one.first_ms:.0f} | {one.resident_early_mb:.1f} | {one.resident_late_mb:.1f} |"
         for one in footprints
     )
     return "\n".join((*header, *rows))
