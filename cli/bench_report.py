@@ -135,7 +135,7 @@ def _after(figures: "Figures") -> list[tuple[str, str]]:
         ("CPU", f"{figures.cpu_share:.2f} cores busy, {own.cpu_ms:.2f} ms of computing for a frame"),
     ]
     if figures.operators is not None:
-        rows += [("network", _network(figures)), ("operators", _shares(figures.operators))]
+        rows += [("speed", _speed(figures)), ("operators", _shares(figures.operators))]
     health = figures.health
     if health.clock_mhz is not None:
         first, least, last = health.clock_mhz
@@ -151,7 +151,7 @@ def _holds(figures: "Figures") -> bool:
     return figures.fps is not None and holds(figures.samples, figures.fps)
 
 
-def _network(figures: "Figures") -> str:
+def _speed(figures: "Figures") -> str:
     assert figures.operators is not None
     text = f"{figures.operators.macs / 1e9:.3f} GMAC in convolutions, {figures.gmac_per_s:.1f} GMAC/s"
     share = figures.share_of_peak
