@@ -192,6 +192,8 @@ class _Bench:
             self._chosen.append(best)
             table = indented(tuning_lines(samples, self._fps))
             _say(["", f"{model}: {best.settings}: {reason}", *table])
+            if any(own.unsteady for own in samples.values()):
+                _say(["  note: times spread widely: tune again when nothing else runs here"])
             try:
                 _say([f"  saved: {write_tuned(model, tuned, reason)}"])
             except InputError as error:  # what was measured is worth more than the file
@@ -211,10 +213,13 @@ class _Bench:
             startup = operators = None
             try:
                 if self.finished:
+                    _tell(f"{model.name}: starting processes, profiling")
                     startup = measure_startup(model, one.threads, one.spinning)
                     operators = profile(model, self._pictures[model][0], threads=one.threads, rounds=_PROFILED_RUNS)
             except KeyboardInterrupt:
                 self.finished = False
+            finally:
+                _wipe()
             peak = self._peaks[one.threads].gmac_per_s
             size, told = self._sizes[model], self._told[model]
             found.append(Figures(one, size, told, self._fps, samples, startup, operators, peak))
@@ -259,11 +264,16 @@ class _Progress:
         self._told = perf_counter()
 
     def __call__(self, what: str, done: int, of: int | None) -> None:
-        if perf_counter() - self._told > _PROGRESS_EVERY_S and sys.stderr.isatty():
+        if perf_counter() - self._told > _PROGRESS_EVERY_S:
             self._told = perf_counter()
-            print(f"\r\x1b[K{what}: {done}{'' if of is None else f' of {of}'} ", end="", file=sys.stderr, flush=True)
+            _tell(f"{what}: {done}{'' if of is None else f' of {of}'} ")
+
+
+def _tell(text: str) -> None:
+    """Replaces what stands in the terminal's last line."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def _wipe() -> None:
-    if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    _tell("")

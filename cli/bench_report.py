@@ -42,7 +42,7 @@ def model_lines(figures: "Figures") -> list[str]:
     """All figures of one model."""
     lines = [str(figures.entrant.model), *indented(_rows(_what(figures))), *indented(_stage_table(figures))]
     lines += indented(_rows(_after(figures)))
-    if figures.unsteady:
+    if figures.samples.unsteady:
         lines.append("  note: p95 lies far above p50: the machine did something else as well; compare the minimums")
     lines += [f"  warning: {trouble}" for trouble in figures.health.troubles]
     return lines
@@ -135,7 +135,7 @@ def _after(figures: "Figures") -> list[tuple[str, str]]:
         ("CPU", f"{figures.cpu_share:.2f} cores busy, {own.cpu_ms:.2f} ms of computing for a frame"),
     ]
     if figures.operators is not None:
-        rows += [("network", _network(figures)), ("operators", _shares(figures.operators))]
+        rows += [("speed", _speed(figures)), ("operators", _shares(figures.operators))]
     health = figures.health
     if health.clock_mhz is not None:
         first, least, last = health.clock_mhz
@@ -151,7 +151,7 @@ def _holds(figures: "Figures") -> bool:
     return figures.fps is not None and holds(figures.samples, figures.fps)
 
 
-def _network(figures: "Figures") -> str:
+def _speed(figures: "Figures") -> str:
     assert figures.operators is not None
     text = f"{figures.operators.macs / 1e9:.3f} GMAC in convolutions, {figures.gmac_per_s:.1f} GMAC/s"
     share = figures.share_of_peak
@@ -211,7 +211,7 @@ def _model_json(figures: "Figures") -> dict[str, Any]:
         "peak_gmac_per_s": figures.peak_gmac_per_s or None,
         "share_of_peak": figures.share_of_peak,
         "health": asdict(figures.health),
-        "unsteady": figures.unsteady,
+        "unsteady": figures.samples.unsteady,
         "operators": []
         if operators is None
         else [{"type": kind, "nodes": count, "milliseconds": ms} for kind, count, ms in operators.by_kind()],

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusedet.deploy.bench.health import Reading, read_health
-from fusedet.deploy.bench.timing import Stats, summarise
+from fusedet.deploy.bench.timing import WIDE_SPREAD, Stats, summarise
 from fusedet.deploy.detector import Detector
 
 __all__ = ["Contest", "Entrant", "Plan", "Samples"]
@@ -91,6 +91,11 @@ class Samples:
     def ages(self) -> Stats:
         """Of the boxes when they are there."""
         return summarise(self.age)
+
+    @property
+    def unsteady(self) -> bool:
+        """Times spread so far that the machine must have done something else as well."""
+        return self.total.spread > WIDE_SPREAD
 
     @property
     def cpu_ms(self) -> float:

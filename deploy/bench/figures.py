@@ -6,7 +6,7 @@ from fusedet.deploy.bench.contest import Entrant, Samples
 from fusedet.deploy.bench.health import Health, summarise_health
 from fusedet.deploy.bench.operators import Operators
 from fusedet.deploy.bench.startup import Startup
-from fusedet.deploy.bench.timing import WIDE_SPREAD, Stats, summarise
+from fusedet.deploy.bench.timing import Stats, summarise
 
 __all__ = ["Figures"]
 
@@ -68,8 +68,3 @@ class Figures:
     def health(self) -> Health:
         """Heat and clock."""
         return summarise_health(self.samples.health, busy=self.fps is None)
-
-    @property
-    def unsteady(self) -> bool:
-        """Times spread so far that the machine must have done something else as well."""
-        return self.samples.total.spread > WIDE_SPREAD

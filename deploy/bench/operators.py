@@ -2,8 +2,8 @@
 
 Both are read from ONNX Runtime's profile, which names the shapes of inputs, weights and outputs of every node that ran:
 a board needs no onnx package for it, and what is listed is the graph that really runs here, after all optimisations.
-In the blocked layout of x86 that graph has channels that are filled up to whole blocks, so multiply-accumulates are
-counted in a run without it.
+In the blocked layout of x86 that graph has channels that are filled up to whole blocks, and weights that a kernel has
+rearranged for itself are told without their shape, so multiply-accumulates are counted in a run without either.
 """
 
 import json
@@ -41,7 +41,8 @@ class Node:
         inputs: shapes, weights included.
         output: shape of the first.
         milliseconds: median of the runs.
-        macs: multiply-accumulates of a convolution as it ran, blocks filled up; 0 of anything else.
+        macs: multiply-accumulates of a convolution as it ran, blocks filled up; 0 of anything else, and of one whose
+            weights have no shape here, as with INT8.
     """
 
     name: str
@@ -95,23 +96,21 @@ def profile(model: Path, picture: NDArray[np.uint8], *, threads: int, rounds: in
         InputError: the model cannot be used.
     """
     nodes = read_profile(_run(model, picture, threads, _WARM_UP + rounds), skip=_WARM_UP)
-    unblocked = read_profile(_run(model, picture, threads, 1, ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED))
-    return Operators(nodes, sum(node.macs for node in unblocked))
+    as_written = read_profile(_run(model, picture, threads, 1, rearranged=False))
+    return Operators(nodes, sum(node.macs for node in as_written))
 
 
 def _run(
-    model: Path,
-    picture: NDArray[np.uint8],
-    threads: int,
-    rounds: int,
-    level: ort.GraphOptimizationLevel = ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
+    model: Path, picture: NDArray[np.uint8], threads: int, rounds: int, *, rearranged: bool = True
 ) -> list[dict[str, Any]]:
     """Events of ONNX Runtime's profiler."""
     with tempfile.TemporaryDirectory(prefix="fusedet-bench-") as folder:
 
         def adjust(options: ort.SessionOptions) -> None:
             options.enable_profiling, options.profile_file_prefix = True, str(Path(folder) / "profile")
-            options.graph_optimization_level = level
+            if not rearranged:  # all optimisations but those of layout
+                options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+                options.add_session_config_entry("session.disable_prepacking", "1")
 
         session = open_session(model, threads, adjust=adjust)
         try:
@@ -155,6 +154,6 @@ def _shapes(told: Any) -> tuple[tuple[int, ...], ...]:
 
 def _macs(kind: str, inputs: Sequence[tuple[int, ...]], output: tuple[int, ...]) -> int:
     where = _WEIGHTS.get(kind)
-    if where is None or len(inputs) <= where:
+    if where is None or len(inputs) <= where or not inputs[where]:
         return 0
     return math.prod(output) * math.prod(inputs[where][1:])

@@ -46,8 +46,10 @@ def choose(samples: Mapping[Entrant, Samples], fps: float | None = None) -> tupl
     few = next(entrant for entrant in best_of if samples[entrant].total.p50 <= quickest * (1 + _WORTH))
     if fps is not None:
         return _tuned(few), f"nothing holds {fps:g} frames/s with a fifth to spare; this is within 5 % of the quickest"
-    spinning = "; spinning gains more than 5 %" if few.spinning else ""
-    return _tuned(few), f"the fewest threads within 5 % of the quickest{spinning}"
+    reasons = ["the fewest threads within 5 % of the quickest"] if len(best_of) > 1 else []
+    if few.threads > 1:
+        reasons.append(f"spinning gains {'more' if few.spinning else 'no more'} than 5 %")
+    return _tuned(few), "; ".join(reasons) or "nothing else was tried"
 
 
 def holds(samples: Samples, fps: float) -> bool:

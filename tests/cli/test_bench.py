@@ -27,7 +27,7 @@ def test_everything_is_told_and_written(exported: Path, tmp_path: Path, capsys: 
     options = ("--images", tmp_path / "picture.png", "--rounds", 10, "--threads", 1, "--profile", "--json", report)
     assert bench(exported, *options) == 0
     said = capsys.readouterr().out
-    for word in ("machine ", "versions ", "load ", "input ", "settings ", "start ", "rate ", "CPU ", "network ", "p99"):
+    for word in ("machine ", "versions ", "load ", "input ", "settings ", "start ", "rate ", "CPU ", "speed ", "p99"):
         assert word in said
     assert "64 x 64" in said
     assert "1 thread, not spinning" in said

@@ -1,9 +1,12 @@
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import helper, numpy_helper
 
 from fusedet.configs.loader import load_config
 from fusedet.deploy.bench.operators import Operators, profile, read_profile
@@ -65,3 +68,35 @@ def test_multiply_accumulates_are_those_of_the_network(name: str, tmp_path: Path
     result = export_onnx(net, tmp_path / "model.onnx", names=list("abcde"))
     for file in (tmp_path / "model.onnx", result.fused):
         assert profile(file, PICTURE, threads=1, rounds=1).macs == pytest.approx(count_macs(net), rel=0.01)
+
+
+def test_convolutions_of_eight_bits_count_as_well(make_model: Callable[..., Path]):
+    """Their kernel rearranges the weights, and then the profile does not know their shape."""
+
+    def add_convolution(model: onnx.ModelProto) -> None:
+        """``scores`` becomes what it was, plus nothing: 0 times the sum of a convolution of 3 to 16 channels."""
+        graph = model.graph
+        weights = np.ones((16, 3, 3, 3), np.int8)
+        constants = {
+            "q_weights": weights,
+            "q_scale": np.array(1, np.float32),
+            "q_zero": np.array(0, np.uint8),
+            "q_zero_weights": np.array(0, np.int8),
+            "nothing": np.array(0, np.float32),
+        }
+        graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
+        scales = ("q_scale", "q_zero", "q_weights", "q_scale", "q_zero_weights", "q_scale", "q_zero")
+        graph.node[-2].output[0] = "scores_before"
+        graph.node.extend(
+            [
+                helper.make_node("Transpose", ["images"], ["q_planes"], perm=[0, 3, 1, 2]),
+                helper.make_node("QLinearConv", ["q_planes", *scales], ["q_map"], pads=[1] * 4),
+                helper.make_node("DequantizeLinear", ["q_map", "q_scale", "q_zero"], ["map"]),
+                helper.make_node("ReduceMax", ["map"], ["peak_of_map"], axes=[1, 2, 3], keepdims=0),
+                helper.make_node("Mul", ["peak_of_map", "nothing"], ["no_score"]),
+                helper.make_node("Add", ["scores_before", "no_score"], ["scores"]),
+            ]
+        )
+
+    model = make_model(change=add_convolution, batch=1)
+    assert profile(model, PICTURE, threads=1, rounds=1).macs == 64 * 64 * 16 * 3 * 3 * 3

@@ -40,6 +40,12 @@ def test_latency_decides_without_a_camera(calm: dict[int, float], spinning: dict
     assert choose(tried(calm, spinning))[0] == wanted
 
 
+def test_of_one_number_of_threads_only_spinning_is_chosen():
+    assert choose(tried({2: 20}, {2: 10})) == (Tuned(2, True), "spinning gains more than 5 %")
+    assert choose(tried({2: 20}, {2: 19.5})) == (Tuned(2, False), "spinning gains no more than 5 %")
+    assert choose(tried({1: 20})) == (Tuned(1, False), "nothing else was tried")
+
+
 def test_with_a_camera_the_fewest_threads_that_hold_its_rate_are_enough():
     tuned, reason = choose(tried({1: 40, 2: 22, 4: 12}, {2: 10, 4: 6}), fps=30)
     assert tuned == Tuned(2, False)  # a frame may take 26.7 ms
