@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -80,11 +81,16 @@ class Browser:
 
     def wait_for(self, script: str, timeout_s: float = _TIMEOUT_S) -> None:
         """Until an expression is true."""
-        loop = f"""new Promise((done) => {{
-          const end = Date.now() + {timeout_s * 1000};
-          (function look() {{ ({script}) ? done(true) : Date.now() > end ? done(false) : setTimeout(look, 50); }})();
-        }})"""
-        assert self.run(loop), f"this did not become true: {script}"
+        end_s = time.monotonic() + timeout_s
+        while not self._is_true(script):
+            assert time.monotonic() < end_s, f"this did not become true: {script}"
+            time.sleep(0.05)
+
+    def _is_true(self, script: str) -> bool:
+        try:
+            return bool(self.run(f"Boolean({script})"))
+        except RuntimeError:  # the page is left just now
+            return False
 
     def click(self, selector: str) -> None:
         """A click with the mouse on the middle of an element."""
@@ -173,6 +179,8 @@ class Browser:
             self._take(json.loads(message.data))
 
     def _take(self, message: dict[str, Any]) -> None:
+        if message.get("id") == 0:
+            return
         if "id" in message:
             answer = self._answers.pop(message["id"])
             if "error" in message:
@@ -187,6 +195,10 @@ class Browser:
             self.problems.append(json.dumps(params["args"])[:1000])
         elif method == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
             self.problems.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")
+        elif method == "Page.javascriptDialogOpening":  # "leave without saving?": yes
+            self._loop.create_task(
+                self._socket.send_json({"id": 0, "method": "Page.handleJavaScriptDialog", "params": {"accept": True}})
+            )
         for waiting in [item for item in self._waiting if item[0] == method]:
             self._waiting.remove(waiting)
             waiting[1].set_result(params)

@@ -114,7 +114,7 @@ def test_every_answer_is_made_safe(server: WebServer) -> None:
         assert "default-src 'self'" in policy
         assert "unsafe" not in policy
         assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["Referrer-Policy"] == "same-origin"
         assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
