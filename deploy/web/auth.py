@@ -31,7 +31,7 @@ _HEADERS = {
     "form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with "no-referrer" a browser sends the own form with the Origin "null"
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
@@ -103,8 +103,9 @@ class Guard:
         return self._token is not None
 
     def knows(self, request: web.Request) -> bool:
-        """Whether this request may see more than that something runs here."""
-        return self._token is None or bool(request.get("known"))
+        """Whether a request that was let through may see more than that something runs here."""
+        # One with a wrong Authorization has been refused.
+        return self._token is None or self._has_session(request) or "Authorization" in request.headers
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -118,25 +119,18 @@ class Guard:
             return await self._login(request)
         if request.path == "/" and "token" in request.query:
             return self._enter(request, request.query["token"])
-        authorization = request.headers.get("Authorization")
         if self._has_session(request):
-            request["known"] = True
-        elif authorization is not None:
-            scheme, _, given = authorization.partition(" ")
-            wait_s = self._wrong.wait_s(request.remote)
-            if wait_s:
-                return _too_many(wait_s)
-            if scheme.lower() != "bearer" or not self._is_right(request, given.strip()):
-                return _unauthorized("this is not the token")
-            request["known"] = True
-        if request.get("known") or request.path in _OPEN_TO_ALL:
+            return await handler(request)
+        if "Authorization" in request.headers:
+            return self._refuse_program(request) or await handler(request)
+        if request.path in _OPEN_TO_ALL:
             return await handler(request)
         return self._ask() if request.path == "/" else _unauthorized("this needs the token: Authorization: Bearer ...")
 
     async def logout(self, request: web.Request) -> web.StreamResponse:
         """Ends the browser's session."""
         self._sessions.pop(request.cookies.get(self._cookie, ""), None)
-        response = web.HTTPSeeOther("/")
+        response = web.Response(status=303, headers={"Location": "/", **_NO_STORE})
         response.del_cookie(self._cookie)
         return response
 
@@ -154,6 +148,16 @@ class Guard:
             return "from another site: the Origin is not this page's"
         return None
 
+    def _refuse_program(self, request: web.Request) -> web.Response | None:
+        """The answer to a wrong ``Authorization``; None: it is right."""
+        wait_s = self._wrong.wait_s(request.remote)
+        if wait_s:
+            return error_answer(429, "too many wrong tokens: wait", {"Retry-After": str(int(wait_s) + 1)})
+        scheme, _, given = request.headers["Authorization"].partition(" ")
+        if scheme.lower() == "bearer" and self._is_right(request, given.strip()):
+            return None
+        return _unauthorized("this is not the token")
+
     def _has_session(self, request: web.Request) -> bool:
         """A session is 256 random bits, so that wrong ones need no counting, and finding one tells nobody anything."""
         ends = self._sessions.get(request.cookies.get(self._cookie, ""))
@@ -167,10 +171,12 @@ class Guard:
         return right
 
     async def _login(self, request: web.Request) -> web.StreamResponse:
+        if request.content_type != "application/x-www-form-urlencoded":
+            return error_answer(415, "this is not the form")
         try:
             form = await asyncio.wait_for(request.post(), 10)
         except (ValueError, asyncio.TimeoutError):
-            return error_answer(400, "this is not a form")
+            return error_answer(400, "this is not the form")
         return self._enter(request, str(form.get("token", "")))
 
     def _enter(self, request: web.Request, given: str) -> web.StreamResponse:
@@ -183,7 +189,7 @@ class Guard:
         self._sessions[session] = time.monotonic() + _SESSION_S
         while len(self._sessions) > _MOST_SESSIONS:
             self._sessions.popitem(last=False)
-        response = web.Response(status=303, headers={"Location": "/", "Cache-Control": "no-store"})
+        response = web.Response(status=303, headers={"Location": "/", **_NO_STORE})
         secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
         response.set_cookie(
             self._cookie, session, max_age=_SESSION_S, path="/", httponly=True, samesite="Strict", secure=secure
@@ -200,10 +206,6 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 def _unauthorized(message: str) -> web.Response:
     return error_answer(401, message, {"WWW-Authenticate": 'Bearer realm="fusedet"'})
-
-
-def _too_many(wait_s: float) -> web.Response:
-    return error_answer(429, "too many wrong tokens: wait", {"Retry-After": str(int(wait_s) + 1)})
 
 
 def _network(address: str | None) -> str:

@@ -8,6 +8,7 @@ no newer picture for a while the answer is the text ``{"nothing": true}``, and t
 """
 
 import asyncio
+import logging
 import struct
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +35,9 @@ _SHORTEST_S = 1 / 15  # between two pictures of a camera
 _WAIT_S = 0.5  # for a newer frame; closing the server waits as long
 _NOTHING_S = 2.0  # without a newer frame, then the view is told so
 _SILENT_S = 60.0  # a view that asks for nothing any more is closed
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +81,9 @@ class LivePictures:
             await self._serve(socket, camera)
         except ConnectionError:  # it is gone
             pass
+        except Exception:
+            _log.exception("the live view of %r has failed", camera)
+            await socket.close(code=1011, message=b"something went wrong in the server; its log says what")
         finally:
             self._sockets.discard(socket)
         return socket

@@ -1,6 +1,7 @@
 // Draws on a canvas: detections, zones and lines. Sizes are in CSS pixels; `unit` is the canvas's pixels for one.
 
-const FONT = "600 12px system-ui, sans-serif";
+// A narrow picture has room for smaller and shorter words.
+const isNarrow = (size, unit) => size.width / unit < 520;
 
 export function drawDetections(context, about, size, unit, show) {
   const sx = size.width / about.width;
@@ -20,7 +21,8 @@ export function drawDetections(context, about, size, unit, show) {
   }
   if (show.labels) {
     for (const { box, color, label, score, track } of worstFirst) {
-      const text = `${label}${track === null ? "" : ` #${track}`} ${score.toFixed(2)}`;
+      const number = track === null ? "" : ` #${track}`;
+      const text = isNarrow(size, unit) ? label + number : `${label}${number} ${score.toFixed(2)}`;
       drawTag(context, text, box[0] * sx, box[1] * sy, color, size, unit);
     }
   }
@@ -28,18 +30,19 @@ export function drawDetections(context, about, size, unit, show) {
 
 // A plate with text whose lower left corner is at (x, y), moved into the picture.
 export function drawTag(context, text, x, y, color, size, unit) {
-  context.font = FONT.replace("12", String(12 * unit));
+  const letters = (isNarrow(size, unit) ? 10 : 12) * unit;
+  context.font = `600 ${letters}px system-ui, sans-serif`;
   context.textBaseline = "middle";
-  const height = 18 * unit;
-  const width = context.measureText(text).width + 10 * unit;
+  const height = 1.5 * letters;
+  const width = context.measureText(text).width + 0.8 * letters;
   const left = Math.max(0, Math.min(x - unit, size.width - width));
   const top = Math.max(0, Math.min(y - height, size.height - height));
   context.fillStyle = color;
   context.beginPath();
-  context.roundRect(left, top, width, height, 4 * unit);
+  context.roundRect(left, top, width, height, 3 * unit);
   context.fill();
   context.fillStyle = inkOn(color);
-  context.fillText(text, left + 5 * unit, top + height / 2 + 0.5 * unit);
+  context.fillText(text, left + 0.4 * letters, top + height / 2 + 0.5 * unit);
 }
 
 export const ZONE = "#14b8a6";
@@ -66,7 +69,8 @@ export function drawLine(context, start, end, size, unit, { chosen = false } = {
   if (length < 8 * unit) return;
   const [nx, ny] = [-(by - ay) / length, (bx - ax) / length]; // to the right of who walks from start to end
   const [mx, my] = [(ax + bx) / 2, (ay + by) / 2];
-  const [tx, ty] = [mx + nx * 30 * unit, my + ny * 30 * unit];
+  const reach = (isNarrow(size, unit) ? 18 : 30) * unit;
+  const [tx, ty] = [mx + nx * reach, my + ny * reach];
   context.beginPath();
   context.moveTo(mx, my);
   context.lineTo(tx, ty);

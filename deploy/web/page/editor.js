@@ -89,8 +89,8 @@ export class Editor {
     this._saveButton = button("Save", () => this._save(), { className: "primary", id: "save-places" });
     this._name = element("input", { type: "text", maxLength: 64, spellcheck: false, oninput: () => this._set("name", this._name.value.trim()) });
     this._dwell = element("input", { type: "number", min: 0.1, max: 86400, step: "any", placeholder: "never", oninput: () => this._setDwell() });
-    this._picker = new ClassPicker("Only for classes", (classes) => this._set("classes", classes && classes.length ? classes : null));
-    this._dwellField = element("label", { className: "field" }, element("span", {}, "Tell of a stay of (seconds)"), this._dwell);
+    this._picker = new ClassPicker("Only for classes", (classes) => this._set("classes", classes));
+    this._dwellField = element("label", { className: "field" }, element("span", {}, "Tell of a stay of (s)"), this._dwell);
     this._swap = button("Swap direction", () => this._swapDirection());
     this._removeCorner = button("Remove corner", () => this._deleteCorner());
     this._form = element(
@@ -108,13 +108,13 @@ export class Editor {
         button("+ Zone", () => this._begin("zones"), { id: "new-zone" }),
         button("+ Line", () => this._begin("lines"), { id: "new-line" }),
         element("span", { className: "space" }),
-        this._mark,
         button("Cancel", () => this.cancel(), { id: "cancel-places" }),
         this._saveButton,
       ),
       element("div", { className: "row wrap" }, this._hint, this._done, this._undo, this._stop),
       this._list,
       this._form,
+      this._mark,
       this._error,
     );
   }

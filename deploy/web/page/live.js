@@ -91,8 +91,8 @@ export class LiveView {
     for (const zone of this.places.zones) {
       drawZone(context, zone.points, size, unit);
       if (!this.small) {
-        const [x, y] = zone.points.reduce((best, point) => (point[1] > best[1] ? point : best));
-        drawTag(context, this._tag(zone.name), x * size.width, y * size.height - 4 * unit, ZONE, size, unit);
+        const [x, y] = zone.points.reduce((best, point) => (point[0] + point[1] < best[0] + best[1] ? point : best));
+        drawTag(context, this._tag(zone.name), x * size.width + 5 * unit, y * size.height + 22 * unit, ZONE, size, unit);
       }
     }
     for (const line of this.places.lines) {
@@ -123,7 +123,7 @@ export class LiveView {
     socket.onclose = ({ reason, code }) => {
       if (this._socket === socket) this._socket = null;
       if (!this._wanted) return;
-      this._reason = code === 1013 ? reason : "No connection. Trying again.";
+      this._reason = code === 1013 || code === 1011 ? reason : "No connection. Trying again.";
       this._tell();
       clearTimeout(this._retry);
       this._retry = setTimeout(() => this._connect(), RETRY_MS);

@@ -168,7 +168,7 @@ function present(value, asked = Infinity) {
     }
   }
   presentNumbers(value);
-  showCounts(value.cameras);
+  showCounts(Object.fromEntries([...views.keys()].filter((name) => value.cameras[name]).map((name) => [name, value.cameras[name]])));
   showSinks(value.sinks);
   const seen = {};
   for (const name of views.keys()) for (const [label, n] of Object.entries(value.cameras[name]?.visible ?? {})) seen[label] = (seen[label] ?? 0) + n;

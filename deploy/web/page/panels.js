@@ -70,7 +70,7 @@ export function showCounts(cameras) {
   }
   node.replaceChildren(
     ...rows.map(([name, counts]) =>
-      element("div", { className: "count" }, element("span", { className: "name" }, name), element("span", { className: "kinds" }, ...counts.map(([kind, value]) => countOf(kind, value)))),
+      element("div", { className: "count" }, element("span", { className: "name", title: name }, name), element("span", { className: "kinds" }, ...counts.map(([kind, value]) => countOf(kind, value)))),
     ),
   );
 }

@@ -94,7 +94,7 @@ class MemoryMonitor:
 
     def wait_for_newer(self, camera: str, than: Result | None, timeout_s: float) -> Result | None:
         with self.changed:
-            self.changed.wait_for(lambda: self._latest[camera] not in (None, than), timeout_s)
+            self.changed.wait_for(lambda: self._latest[camera] is not than, timeout_s)  # never back to None
             result = self._latest[camera]
             return None if result is than else result
 
@@ -160,7 +160,7 @@ class Street:
             (0, 0.47, 0.030, 0.20, (92, 72, 150), 0.16),
             (0, 0.49, -0.022, 0.21, (70, 130, 70), 0.60),
             (0, 0.46, 0.018, 0.19, (140, 110, 40), 0.83),
-            (8, 0.515, 0.028, 0.06, (52, 84, 132), 0.24),
+            (8, 0.50, 0.028, 0.075, (52, 84, 132), 0.24),
             (1, 0.55, -0.06, 0.15, (40, 40, 46), 0.40),
         ]
 
@@ -262,10 +262,14 @@ def _draw_mover(
             disc(dx, 0.12, 0.09, (150, 150, 150))
         return np.array([x - long * size, foot - size, x + long * size, foot + 0.09 * size])
     if name == "dog":
-        part([(-0.7, 0.35), (0.6, 0.35), (0.6, 0.8), (-0.7, 0.75)], color)
-        part([(0.5, 0.6), (1.05, 0.66), (0.95, 1.05), (0.5, 1.05)], color)
-        for dx in (-0.55, 0.45):
-            part([(dx - 0.1 + swing, 0), (dx + 0.08 + swing, 0), (dx + 0.1, 0.45), (dx - 0.1, 0.45)], dark)
+        for dx in (-0.52, -0.36, 0.3, 0.46):
+            lift = swing * (1 if dx in (-0.52, 0.3) else -1)
+            part([(dx - 0.06 + lift, 0), (dx + 0.05 + lift, 0), (dx + 0.09, 0.5), (dx - 0.09, 0.5)], dark)
+        part([(-0.62, 0.4), (0.5, 0.36), (0.66, 0.62), (0.5, 0.78), (-0.55, 0.74)], color)
+        part([(-0.56, 0.6), (-0.92, 1.0), (-0.86, 1.04), (-0.5, 0.74)], color)
+        disc(0.7, 0.86, 0.17, color)
+        part([(0.72, 0.74), (1.0, 0.76), (1.0, 0.88), (0.78, 0.98)], color)
+        part([(0.56, 0.98), (0.68, 1.02), (0.64, 0.74), (0.54, 0.7)], dark)
         return np.array([x - 1.05 * size, foot - 1.05 * size, x + 1.05 * size, foot])
     riding = name == "bicycle"
     if riding:
