@@ -92,11 +92,12 @@ class Camera:
 
     def report(self) -> dict[str, Any]:
         """The camera's part of :meth:`fusedet.deploy.runtime.monitor.Monitor.status`."""
+        figures = self.statistics.report()
         return {
             "state": self.capture.state,
             "error": self.capture.error,
-            **self.statistics.report(),
-            "dropped": self._inbox.dropped(self.name),
+            **figures,
+            "dropped": figures["dropped"] + self._inbox.dropped(self.name),
             "reconnects": self.capture.reconnects,
             "places": self.rules.counts(),
         }

@@ -116,14 +116,16 @@ class Capture:
         self._read(worker)
 
     def _read(self, worker: Worker) -> None:
-        source = self.source
+        source, next_index = self.source, 0
         worker.beat()
         try:
             for frame in source:
                 if worker.stopping.is_set():
                     break
                 self._error = None
-                self._statistics.captured()
+                # A source that does not wait may have dropped some itself, while this thread got no turn.
+                self._statistics.captured(missed=frame.index - next_index if source.drops else 0)
+                next_index = frame.index + 1
                 worker.rest()  # a file waits here for its turn
                 if not self._inbox.put(self.name, frame, newest=source.drops):
                     break

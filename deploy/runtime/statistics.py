@@ -41,15 +41,16 @@ class CameraStatistics:
     def __init__(self) -> None:
         """Nothing yet."""
         self._lock = threading.Lock()
-        self._captured = self._processed = self._failed = 0
+        self._captured = self._missed = self._processed = self._failed = 0
         self._inference_ms, self._age_ms = Recent(), Recent()
         self._done: deque[float] = deque(maxlen=_KEPT)
         self._visible: Counter[str] = Counter()
 
-    def captured(self) -> None:
-        """The camera gave a frame."""
+    def captured(self, missed: int = 0) -> None:
+        """The camera gave a frame, and ``missed`` before it that nobody took in time."""
         with self._lock:
-            self._captured += 1
+            self._captured += 1 + missed
+            self._missed += missed
 
     def failed(self) -> None:
         """A frame could not be looked at."""
@@ -70,6 +71,7 @@ class CameraStatistics:
         with self._lock:
             return {
                 "captured": self._captured,
+                "dropped": self._missed,
                 "processed": self._processed,
                 "failed": self._failed,
                 "fps": round(self._rate(), 2),

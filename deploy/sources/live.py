@@ -6,6 +6,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ _LONGEST_WAIT_S = 1.5
 _REASON_S = 2.5
 #: ``close`` waits so long for the thread. Where no picture comes, it may stay in a call of OpenCV for a while longer.
 _CLOSE_S = 1.0
-_EXIT_S = 10.0
+_EXIT_S = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -67,9 +68,9 @@ class LiveSource:
         self._ran = self._told = False
         self._size = (settings.width, settings.height)
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"capture {self.label}", daemon=True)
+        self._done = threading.Event()  # waited for, because Thread.join believes in an end after a Ctrl-C in it
         _running.add(self)
-        self._thread.start()
+        threading.Thread(target=self._run, name=f"capture {self.label}", daemon=True).start()
 
     @property
     def health(self) -> SourceHealth:
@@ -118,7 +119,7 @@ class LiveSource:
             self._newest = None
             self._ended = True
             self._condition.notify_all()
-        self._thread.join(wait_s)
+        self._done.wait(wait_s)
 
     def _run(self) -> None:
         try:
@@ -129,6 +130,7 @@ class LiveSource:
             with self._condition:
                 self._ended = True
                 self._condition.notify_all()
+            self._done.set()
 
     def _open_and_read_for_ever(self) -> None:
         wait_s = _FIRST_WAIT_S
@@ -155,10 +157,10 @@ class LiveSource:
             self.fps = connection.fps
             self._check_size(image)
             while not self._closing.is_set():
-                self._put(image)
                 if self._frozen.look(image, self._last_s):
                     raise CameraError(f"gives one and the same picture for {self._settings.frozen_s:g} s")
                 self._tell_running()
+                self._put(image)
                 image = self._read(connection)
         finally:
             connection.close()
@@ -204,7 +206,8 @@ class LiveSource:
             self._told = False
 
 
-#: Threads that are inside OpenCV when Python ends would end the whole process with an error.
+#: A thread that comes back from OpenCV while Python takes itself down ends the process with an error. Those that read
+#: come back soon, and are waited for; those that wait for a silent camera will hardly hit that moment.
 _running: "weakref.WeakSet[LiveSource]" = weakref.WeakSet()
 
 
@@ -215,4 +218,5 @@ def _end_all() -> None:
         source.close(wait_s=0)
     deadline = time.monotonic() + _EXIT_S
     for source in sources:
-        source.close(wait_s=max(0.0, deadline - time.monotonic()))
+        with suppress(KeyboardInterrupt):  # an impatient user's second Ctrl-C
+            source.close(wait_s=max(0.0, deadline - time.monotonic()))
