@@ -129,11 +129,11 @@ class JsonLinesSection(StrictModel):
 
 
 class VideoSection(StrictModel):
-    """Videos of what was seen, with boxes; a new one begins when the time is up."""
+    """Videos of what each camera saw, with boxes; a new one begins when the time is up."""
 
     folder: Path
     minutes: float = Field(10.0, gt=0, le=1440, description="length of one file")
-    keep: int = Field(144, ge=1, description="the oldest beyond so many are removed")
+    keep: int = Field(144, ge=1, description="of each camera; the oldest beyond so many are removed")
 
 
 class PicturesSection(StrictModel):

@@ -12,7 +12,7 @@ from fusedet.deploy.sinks.spool import Spool
 __all__ = ["Delivery", "NotDeliveredError"]
 
 #: Waits after a failure: doubled each time, from the first to the longest.
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 30.0
 #: How long closing waits for what can be sent at once. The rest stays in the queue.
 _LAST_S = 3.0
 _TEND_EVERY_S = 1.0
@@ -53,7 +53,7 @@ class Delivery:
             where: its address, for ``error``; without a password.
             queue: folder of this output alone; it is made.
             queue_events: the oldest beyond so many are given up.
-            first_wait_s: after the first failure; later ones wait for twice as long, up to a minute.
+            first_wait_s: after the first failure; later ones wait for twice as long each, up to 30 s.
 
         Raises:
             InputError: the folder cannot be used.

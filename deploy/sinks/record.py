@@ -1,5 +1,6 @@
 """Results as plain values for JSON."""
 
+import re
 from typing import Any
 
 from fusedet.deploy.detections import NO_TRACK, Detections
@@ -47,13 +48,15 @@ def to_camera_record(result: Result) -> dict[str, Any]:
     """A result of a camera that is watched, as plain values for JSON.
 
     The keys of :func:`to_record`, and before them ``camera``, ``taken_at`` (seconds since 1970, UTC), ``age_ms`` (from
-    the capture to the result) and after them ``events``, see :meth:`fusedet.deploy.events.event.Event.to_record`.
+    the capture to the result), and after them ``events``, see :meth:`fusedet.deploy.events.event.Event.to_record`.
+    A user and a password in the source's address are left out.
     """
     return {
         "camera": result.camera,
         "taken_at": round(result.frame.taken_at, 3),
         "age_ms": round(1000 * result.age_s, 1),
         **to_record(result),
+        "source": re.sub(r"//[^/]*@", "//", result.frame.source),
         "events": [event.to_record() for event in result.events],
     }
 

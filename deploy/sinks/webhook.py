@@ -25,7 +25,7 @@ class Webhook(Delivery):
 
     An answer of 200 to 299 takes the event off the queue. One of 400 to 499 other than 408 and 429 says that the event
     is wrong: it is given up, and counted in ``dropped``. After everything else, and after no answer, it is tried again,
-    first after a second, then after twice as long each time, up to a minute, or as long as ``Retry-After`` asks.
+    first after a second, then after twice as long each time, up to 30 s, or as long as ``Retry-After`` asks.
     Redirects are not followed. An event may arrive twice, where the connection breaks before the answer: its ``id``
     tells.
     """

@@ -3,6 +3,7 @@
 import getpass
 import json
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -128,17 +129,30 @@ class Broker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        if self._process is not None:
+            self.kill()
 
     def start(self) -> None:
         self._process = subprocess.Popen([str(MOSQUITTO), "-c", str(self._config)])
         wait_until(self._answers)
 
     def stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait()
-            self._process = None
+        """As its owner would: it writes down what it has."""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait()
+        self._process = None
+
+    def freeze(self) -> None:
+        """It takes what is sent, and says nothing more; ended with :meth:`kill`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
 
     def _answers(self) -> bool:
         assert self._process is not None

@@ -1,5 +1,6 @@
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -59,6 +60,8 @@ def test_a_cameras_record_says_when_and_what_happened() -> None:
         "events": [event.to_record()],
     }
     assert "events" not in to_record(result)
+    secret = replace(result, frame=replace(result.frame, source="rtsp://anna:p@ss@camera.local/stream"))
+    assert to_camera_record(secret)["source"] == "rtsp://camera.local/stream"
 
 
 def test_pictures_keep_folder_and_suffix(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -114,26 +115,51 @@ def test_a_broker_that_is_away_for_half_a_minute_misses_nothing(tmp_path: Path) 
     outage(tmp_path, 30.0)
 
 
+@needs_broker
+def test_what_the_broker_did_not_confirm_is_sent_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fusedet.deploy.sinks.mqtt._CONFIRM_S", 0.3)
+    monkeypatch.setattr("fusedet.deploy.sinks.delivery._LAST_S", 0.3)
+    with Broker(tmp_path) as broker:
+        sink = open_mqtt(tmp_path, broker.port, first_wait_s=60)
+        with Listener(broker.port) as listener:
+            wait_until(lambda: listener.of("home/fusedet/status"))
+        broker.freeze()
+        tell(sink, *range(50))
+        wait_until(lambda: sink.error)
+        assert "the broker has confirmed nothing for 0.3 s" in str(sink.error)
+        assert sink.waiting == 50
+        sink.close()
+        broker.kill()
+        broker.start()
+        with Listener(broker.port) as listener:
+            sink = open_mqtt(tmp_path, broker.port)
+            wait_until(lambda: len(listener.of("home/fusedet/door/events")) == 50)
+            sink.close()
+
+    assert without_repeats(listener.of("home/fusedet/door/events")) == list(range(50))
+
+
 KILLED = """
-import sys
+import sys, time
 from pathlib import Path
 from tests.deploy.sinks.test_mqtt import open_mqtt, tell
-sink = open_mqtt(Path(sys.argv[1]), int(sys.argv[2]))
+sink = open_mqtt(Path(sys.argv[1]), int(sys.argv[2]), queue_events=10**6)
 number = int(sys.argv[3])
 while True:
     tell(sink, number)
     number += 1
     print(number, flush=True)
+    time.sleep(0.001)
 """
 
 
-def publish_until_killed(folder: Path, port: int, first: int, count: int) -> int:
+def publish_until_killed(folder: Path, port: int, first: int, enough: Callable[[int], Any]) -> int:
     """A process of its own publishes from ``first`` on, and is killed; the number after the last that it put in."""
     command = [sys.executable, "-c", KILLED, str(folder), str(port), str(first)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     said = first
-    while said < first + count:
+    while not enough(said):
         said = int(process.stdout.readline())
     process.send_signal(signal.SIGKILL)
     rest = process.stdout.read()
@@ -145,18 +171,19 @@ def publish_until_killed(folder: Path, port: int, first: int, count: int) -> int
 @needs_broker
 def test_a_killed_process_and_a_broker_that_is_away_lose_nothing(tmp_path: Path) -> None:
     with Broker(tmp_path) as broker, Listener(broker.port) as listener:
-        here = publish_until_killed(tmp_path, broker.port, 0, 300)
+        events = "home/fusedet/door/events"
+        here = publish_until_killed(tmp_path, broker.port, 0, lambda _: len(listener.of(events)) > 100)
         wait_until(lambda: "offline" in listener.of("home/fusedet/status"))  # the last will
         broker.stop()
-        away = publish_until_killed(tmp_path, broker.port, 1_000_000, 300)
+        away = publish_until_killed(tmp_path, broker.port, 1_000_000, lambda said: said > 1_000_300)
         broker.start()
         sink = open_mqtt(tmp_path, broker.port)
         wait_until(lambda: not sink.waiting)
         tell(sink, 9_999_999)
-        wait_until(lambda: without_repeats(listener.of("home/fusedet/door/events"))[-1:] == [9_999_999])
+        wait_until(lambda: without_repeats(listener.of(events))[-1:] == [9_999_999])
         sink.close()
 
-    came = without_repeats(listener.of("home/fusedet/door/events"))
+    came = without_repeats(listener.of(events))
     # What was put in, and at most one more each, which was put in but not told any more.
     expected = [*range(here), *range(1_000_000, away)]
     assert [number for number in came if number not in (here, away, 9_999_999)] == expected

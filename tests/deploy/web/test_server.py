@@ -30,7 +30,9 @@ def test_a_taken_port_is_one_line_before_start_returns(server: WebServer, monito
     port = urlsplit(server.url).port
     assert port
     second = WebServer(monitor, port=port)
-    with pytest.raises(InputError, match=rf"^serve\.host 127\.0\.0\.1, serve\.port {port}: cannot listen there: Address") as e:
+    with pytest.raises(
+        InputError, match=rf"^serve\.host 127\.0\.0\.1, serve\.port {port}: cannot listen there: Address"
+    ) as e:
         second.start()
     assert "\n" not in str(e.value)
     second.close()
