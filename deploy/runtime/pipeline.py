@@ -255,7 +255,7 @@ class Pipeline:
         detector.score_threshold = camera.lowest_score(score)
         found = only_classes(detector(frame.image), self._class_ids)
         detections, events = camera.interpret(frame, found, score)
-        return Result(camera.name, frame, detections, events, detector.timings, monotonic())
+        return Result(camera.name, frame, detections, events, detector.timings, monotonic(), camera.rules.counts())
 
     def _deliver(self, camera: Camera, result: Result) -> None:
         camera.statistics.processed(result.timings.inference, result.age_s, result.detections.labels)
