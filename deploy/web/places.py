@@ -57,7 +57,8 @@ def places_from_json(value: dict[str, Any], names: Collection[str]) -> Places:
     zones = tuple(_zone(item, names) for item in _list("zones", value.get("zones", []), _MOST_PLACES))
     lines = tuple(_line(item, names) for item in _list("lines", value.get("lines", []), _MOST_PLACES))
     seen: set[str] = set()
-    for place in (*zones, *lines):
+    both: list[Zone | Line] = [*zones, *lines]
+    for place in both:
         if place.name in seen:
             raise InputError(f"zones and lines must have names of their own, but {place.name} stands twice")
         seen.add(place.name)

@@ -50,7 +50,9 @@ class Browser:
             for domain in ("Page", "Runtime", "Log"):
                 self.send(f"{domain}.enable")
             scale = 2 if mobile else 1
-            self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=mobile)
+            self.send(
+                "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=mobile
+            )
             self.send("Emulation.setTouchEmulationEnabled", enabled=mobile)
             scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
             self.send("Emulation.setEmulatedMedia", features=[scheme])
@@ -202,5 +204,3 @@ class Browser:
         for waiting in [item for item in self._waiting if item[0] == method]:
             self._waiting.remove(waiting)
             waiting[1].set_result(params)
-
-

@@ -22,7 +22,7 @@ from fusedet.deploy.events.places import Line, Places, Zone
 from fusedet.deploy.runtime.result import Result
 from fusedet.deploy.sources import Frame
 
-__all__ = ["NAMES", "MemoryMonitor", "Street"]
+__all__ = ["NAMES", "PLACES", "Film", "MemoryMonitor", "Street"]
 
 Image = NDArray[np.uint8]
 NAMES = ("person", "bicycle", "car", "motorcycle", "bus", "truck", "traffic light", "cat", "dog", "backpack")
@@ -53,7 +53,9 @@ class MemoryMonitor:
     def show(self, camera: str, image: Image, detections: Detections | None = None, index: int = 0) -> Result:
         """One more frame."""
         found = Detections.empty(self.names) if detections is None else detections
-        keep = (found.scores >= self.score) & np.array([self.classes is None or x in self.classes for x in found.labels], bool)
+        keep = (found.scores >= self.score) & np.array(
+            [self.classes is None or x in self.classes for x in found.labels], bool
+        )
         found = found[keep]
         frame = Frame(image, "rtsp://user:secret@camera/stream", camera, index, None)
         result = Result(camera, frame, found, (), Timings(1.0, 30.0, 1.0), time.monotonic())
@@ -169,7 +171,9 @@ class Street:
         width, height = self._size
         image = self._ground.copy()
         boxes, scores, ids, tracks = [], [], [], []
-        for number, (class_id, foot, speed, size, color, start) in sorted(enumerate(self._movers), key=lambda m: m[1][1]):
+        for number, (class_id, foot, speed, size, color, start) in sorted(
+            enumerate(self._movers), key=lambda m: m[1][1]
+        ):
             x = (start + speed * time_s) % 1.3 - 0.15
             box = _draw_mover(image, NAMES[class_id], x * width, foot * height, size * height, color, speed, time_s)
             left, right = np.clip(box[[0, 2]], 0, width)
@@ -225,7 +229,7 @@ def _draw_ground(width: int, height: int, rng: np.random.Generator) -> Image:
         cv2.rectangle(image, (foot[0] - 6, foot[1] - 90), (foot[0] + 6, foot[1]), (58, 78, 98), -1)
         for dx, dy, r in ((-26, -104, 40), (24, -110, 44), (0, -142, 46)):
             cv2.circle(image, (foot[0] + dx, foot[1] + dy), r, (74 + r, 122 + dx, 84), -1, cv2.LINE_AA)
-    noise = rng.normal(0, 3.0, image.shape)
+    noise = rng.normal(0, 0.6, image.shape)
     return np.asarray(np.clip(cv2.GaussianBlur(image, (0, 0), 0.8) + noise, 0, 255), np.uint8)
 
 
@@ -242,7 +246,9 @@ def _draw_mover(
 
     def disc(dx: float, dy: float, r: float, ink: Any) -> None:
         side = 1 if speed > 0 else -1
-        cv2.circle(image, (round(x + side * dx * size), round(foot - dy * size)), max(1, round(r * size)), ink, -1, cv2.LINE_AA)
+        cv2.circle(
+            image, (round(x + side * dx * size), round(foot - dy * size)), max(1, round(r * size)), ink, -1, cv2.LINE_AA
+        )
 
     dark = tuple(int(0.6 * c) for c in color)
     swing = 0.12 * np.sin(5 * time_s + x / 40)
@@ -274,7 +280,14 @@ def _draw_mover(
     riding = name == "bicycle"
     if riding:
         for dx in (-0.3, 0.3):
-            cv2.circle(image, (round(x + dx * size), round(foot - 0.18 * size)), round(0.18 * size), (38, 36, 34), 3, cv2.LINE_AA)
+            cv2.circle(
+                image,
+                (round(x + dx * size), round(foot - 0.18 * size)),
+                round(0.18 * size),
+                (38, 36, 34),
+                3,
+                cv2.LINE_AA,
+            )
         part([(-0.3, 0.18), (0.02, 0.2), (0.26, 0.46), (-0.14, 0.46)], (70, 70, 190))
         up = 0.18
     else:

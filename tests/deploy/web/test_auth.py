@@ -69,7 +69,9 @@ def test_a_browser_signs_in_and_out(locked: WebServer) -> None:
 
 
 def test_a_proxy_with_tls_gets_a_cookie_for_tls(locked: WebServer) -> None:
-    answer = ask(locked, "/login", "POST", f"token={TOKEN.replace(' ', '+')}".encode(), {**FORM, "X-Forwarded-Proto": "https"})
+    answer = ask(
+        locked, "/login", "POST", f"token={TOKEN.replace(' ', '+')}".encode(), {**FORM, "X-Forwarded-Proto": "https"}
+    )
     assert "Secure" in answer.headers["Set-Cookie"]
 
 
@@ -130,7 +132,9 @@ def test_a_guest_of_ipv6_has_many_addresses() -> None:
     assert len(wrong._times) == 1024
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "localhost.evil.example", "", "127.0.0.1.nip.io"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8000", "localhost.evil.example", "", "127.0.0.1.nip.io"]
+)
 def test_a_name_that_was_pointed_here(server: WebServer, host: str) -> None:
     assert ask(server, "/api/status", headers={"Host": host}).status == 403
 

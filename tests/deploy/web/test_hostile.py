@@ -133,7 +133,9 @@ def test_a_body_that_a_form_can_send(server: WebServer, kind: str) -> None:
     assert ask(server, "/api/settings", "PUT", b'{"score": 0.9}', {"Content-Type": kind}).status == 415
 
 
-@pytest.mark.parametrize(("method", "path"), [("DELETE", PLACES), ("POST", "/api/settings"), ("PUT", "/"), ("TRACE", "/")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("DELETE", PLACES), ("POST", "/api/settings"), ("PUT", "/"), ("TRACE", "/")]
+)
 def test_methods(server: WebServer, method: str, path: str) -> None:
     answer = ask(server, path, method)
     assert answer.status == 405

@@ -72,7 +72,13 @@ def test_a_picture_and_what_is_in_it(server: WebServer, monitor: MemoryMonitor) 
     assert (about["frame"], about["width"], about["height"]) == (41, 1280, 720)
     assert about["age_ms"] >= 0
     assert about["detections"] == [
-        {"box": [10.0, 20.0, 110.2, 220.0], "label": "car", "score": 0.9, "track": 7, "color": f"#{red:02x}{green:02x}{blue:02x}"}
+        {
+            "box": [10.0, 20.0, 110.2, 220.0],
+            "label": "car",
+            "score": 0.9,
+            "track": 7,
+            "color": f"#{red:02x}{green:02x}{blue:02x}",
+        }
     ]
     assert "secret" not in json.dumps(about)
 
@@ -95,7 +101,12 @@ def test_small_pictures_are_not_blown_up(server: WebServer, monitor: MemoryMonit
 
 
 def test_sizes() -> None:
-    assert [nearest_size(width) for width in (1, SIZES[0], SIZES[0] + 1, 99999)] == [SIZES[0], SIZES[0], SIZES[1], SIZES[-1]]
+    assert [nearest_size(width) for width in (1, SIZES[0], SIZES[0] + 1, 99999)] == [
+        SIZES[0],
+        SIZES[0],
+        SIZES[1],
+        SIZES[-1],
+    ]
 
 
 def test_nobody_looks_and_nothing_is_encoded(server: WebServer, monitor: MemoryMonitor) -> None:

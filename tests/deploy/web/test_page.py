@@ -50,7 +50,7 @@ def _no_problems(request: pytest.FixtureRequest) -> Iterator[None]:
         assert problems == []
 
 
-@pytest.fixture()
+@pytest.fixture
 def film(monitor: MemoryMonitor) -> Iterator[None]:
     """Ten frames a second of every camera: a grey picture with a car."""
     ended = threading.Event()
@@ -138,7 +138,11 @@ def test_trouble_is_told_in_words(desktop: Browser, server: WebServer, monitor: 
 def test_the_settings_act_at_once(desktop: Browser, server: WebServer, monitor: MemoryMonitor, film: None) -> None:
     show(desktop, server)
     left, top, width, height = desktop.box("#score")
-    desktop.mouse((left + 0.25 * width, top + height / 2), (left + 0.6 * width, top + height / 2), (left + 0.8 * width, top + height / 2))
+    desktop.mouse(
+        (left + 0.25 * width, top + height / 2),
+        (left + 0.6 * width, top + height / 2),
+        (left + 0.8 * width, top + height / 2),
+    )
     until(lambda: monitor.score > 0.7)
     assert text(desktop, "#score-now") == f"{monitor.score:.2f}"
     desktop.click("#classes summary")
@@ -185,7 +189,9 @@ def test_drawing_a_zone(desktop: Browser, server: WebServer, monitor: MemoryMoni
     desktop.wait_for("document.querySelector('#editor').hidden")
 
 
-def test_drawing_a_line_and_its_direction(desktop: Browser, server: WebServer, monitor: MemoryMonitor, film: None) -> None:
+def test_drawing_a_line_and_its_direction(
+    desktop: Browser, server: WebServer, monitor: MemoryMonitor, film: None
+) -> None:
     show(desktop, server)
     start_editing(desktop)
     desktop.click("#new-line")
@@ -194,7 +200,9 @@ def test_drawing_a_line_and_its_direction(desktop: Browser, server: WebServer, m
     below, above = color_at(desktop, 0.5, 0.53), color_at(desktop, 0.5, 0.47)
     assert below != above  # the arrow: from left to right, "in" is downwards
     assert below[0] > 200
-    desktop.run("[...document.querySelectorAll('.place button')].find((b) => b.textContent === 'Swap direction').click()")
+    desktop.run(
+        "[...document.querySelectorAll('.place button')].find((b) => b.textContent === 'Swap direction').click()"
+    )
     assert color_at(desktop, 0.5, 0.47)[0] > 200
     desktop.click("#save-places")
     until(lambda: monitor.places("door").lines)
@@ -203,7 +211,9 @@ def test_drawing_a_line_and_its_direction(desktop: Browser, server: WebServer, m
     assert np.allclose([line.start, line.end], [(0.8, 0.5), (0.2, 0.5)], atol=0.005)
 
 
-def test_moving_cancelling_and_deleting(desktop: Browser, server: WebServer, monitor: MemoryMonitor, film: None) -> None:
+def test_moving_cancelling_and_deleting(
+    desktop: Browser, server: WebServer, monitor: MemoryMonitor, film: None
+) -> None:
     monitor.set_places("door", Places((ZONE,), (Line("gate", (0.8, 0.1), (0.8, 0.9)),)))
     show(desktop, server)
     start_editing(desktop)
@@ -221,7 +231,9 @@ def test_moving_cancelling_and_deleting(desktop: Browser, server: WebServer, mon
     assert np.allclose(points, np.array(ZONE.points) + 0.1, atol=0.005)
 
 
-def test_what_the_server_refuses_is_shown(desktop: Browser, server: WebServer, monitor: MemoryMonitor, film: None) -> None:
+def test_what_the_server_refuses_is_shown(
+    desktop: Browser, server: WebServer, monitor: MemoryMonitor, film: None
+) -> None:
     monitor.set_places("door", Places((ZONE,)))
     show(desktop, server)
     start_editing(desktop)
@@ -250,7 +262,9 @@ def test_a_finger_draws_as_well(phone: Browser, server: WebServer, monitor: Memo
     assert np.allclose(monitor.places("door").zones[0].points, [(0.2, 0.2), (0.8, 0.2), (0.5, 0.8)], atol=0.01)
 
 
-def test_events_appear_by_themselves_and_stay_text(desktop: Browser, server: WebServer, monitor: MemoryMonitor, film: None) -> None:
+def test_events_appear_by_themselves_and_stay_text(
+    desktop: Browser, server: WebServer, monitor: MemoryMonitor, film: None
+) -> None:
     show(desktop, server)
     hostile = "<img src=x onerror=alert(1)>"
     picture = np.full((64, 96, 3), 120, np.uint8)
@@ -283,14 +297,18 @@ def test_a_hidden_page_costs_nothing(desktop: Browser, server: WebServer, monito
 def test_several_cameras(desktop: Browser, film_of_two: WebServer) -> None:
     desktop.open(film_of_two.url)
     desktop.wait_for("[...document.querySelectorAll('.view')].filter((v) => v.dataset.shown > 1).length === 2")
-    assert desktop.run("[...document.querySelectorAll('#tabs button')].map((b) => b.textContent)") == ["All", "door", "yard"]
+    assert desktop.run("[...document.querySelectorAll('#tabs button')].map((b) => b.textContent)") == [
+        "All",
+        "door",
+        "yard",
+    ]
     desktop.click(".view:nth-child(2)")
     desktop.wait_for("document.querySelectorAll('.view').length === 1 && location.hash === '#yard'")
     desktop.wait_for("document.querySelector('.view').dataset.shown > 1")
     until(lambda: film_of_two._pictures.viewers == 1)
 
 
-@pytest.fixture()
+@pytest.fixture
 def film_of_two() -> Iterator[WebServer]:
     monitor = MemoryMonitor(("door", "yard"))
     for name in monitor.cameras:
