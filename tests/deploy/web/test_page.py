@@ -135,6 +135,15 @@ def test_trouble_is_told_in_words(desktop: Browser, server: WebServer, monitor: 
     assert "disk full" in text(desktop, "#sinks")
 
 
+def test_what_is_not_known_yet(desktop: Browser, server: WebServer, monitor: MemoryMonitor) -> None:
+    monitor.cameras["door"].update(fps=None, inference_ms=None, age_ms=None, state="waiting", error=None)
+    monitor.names = ()
+    desktop.open(server.url)
+    desktop.wait_for("document.querySelector('.notice')?.textContent.startsWith('The camera is opened again')")
+    assert text(desktop, ".tile .number") == "–"
+    assert desktop.run("document.querySelector('#edit').disabled")
+
+
 def test_the_settings_act_at_once(desktop: Browser, server: WebServer, monitor: MemoryMonitor, film: None) -> None:
     show(desktop, server)
     left, top, width, height = desktop.box("#score")
