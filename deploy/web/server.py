@@ -1,6 +1,7 @@
 """The server of the page: a thread of its own with its own event loop."""
 
 import asyncio
+import contextlib
 import socket
 import threading
 from concurrent.futures import Future
@@ -80,11 +81,9 @@ class WebServer:
         """Closes all connections and ends the thread; more than once does no harm."""
         if self._thread is None:
             return
-        if self._loop is not None and self._stop is not None and not self._loop.is_closed():
-            try:
+        if self._loop is not None and self._stop is not None:
+            with contextlib.suppress(RuntimeError):  # its loop has ended already
                 self._loop.call_soon_threadsafe(self._stop.set)
-            except RuntimeError:  # it closes just now
-                pass
         self._thread.join()
 
     async def _run(self, listening: socket.socket, port: int, started: "Future[None]") -> None:

@@ -16,3 +16,8 @@ export function element(tag, attributes = {}, ...children) {
 export function write(target, text) {
   if (target.textContent !== text) target.textContent = text;
 }
+
+// A count, as one number: the server gives a number for each class.
+export function total(count) {
+  return count !== null && typeof count === "object" ? Object.values(count).reduce((sum, n) => sum + n, 0) : count;
+}

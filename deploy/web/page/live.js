@@ -1,7 +1,7 @@
 // One camera's live view: asks for the next picture when it has shown the last one, and for none while it is hidden.
 
 import { cameraPath } from "./api.js";
-import { element, write } from "./dom.js";
+import { element, total, write } from "./dom.js";
 import { LINE, ZONE, drawDetections, drawLine, drawTag, drawZone } from "./draw.js";
 
 const RETRY_MS = 2000;
@@ -103,7 +103,7 @@ export class LiveView {
 
   _tag(name) {
     const inside = this.counts[name]?.inside;
-    return inside === undefined ? name : `${name}: ${inside}`;
+    return inside === undefined ? name : `${name}: ${total(inside)}`;
   }
 
   _setVisible(visible) {

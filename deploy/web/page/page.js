@@ -164,7 +164,7 @@ function present(value, asked = Infinity) {
     if (view.small) {
       view.caption.firstChild.className = `dot ${camera.state}`;
       const seen = Object.values(camera.visible ?? {}).reduce((sum, n) => sum + n, 0);
-      write(view.caption.lastChild, camera.state === "running" ? `${camera.fps.toFixed(1)} frames/s · ${seen} in sight` : STATES[camera.state]);
+      write(view.caption.lastChild, camera.state === "running" ? `${one(camera.fps)} frames/s · ${seen} in sight` : STATES[camera.state]);
     }
   }
   presentNumbers(value);

@@ -1,6 +1,6 @@
 // The cards beside the picture: events, counts, outputs, and what is in the picture.
 
-import { byId, element, write } from "./dom.js";
+import { byId, element, total, write } from "./dom.js";
 
 const MOST_EVENTS = 40;
 
@@ -77,9 +77,8 @@ export function showCounts(cameras) {
 
 function countOf(kind, value) {
   const byClass = value !== null && typeof value === "object";
-  const total = byClass ? Object.values(value).reduce((sum, n) => sum + n, 0) : value;
   const title = byClass ? Object.entries(value).map(([label, n]) => `${label} ${n}`).join(", ") : "";
-  return element("span", { className: "kind", title }, element("b", {}, String(total)), ` ${kind.replaceAll("_", " ")}`);
+  return element("span", { className: "kind", title }, element("b", {}, String(total(value))), ` ${kind.replaceAll("_", " ")}`);
 }
 
 export function showSinks(sinks) {

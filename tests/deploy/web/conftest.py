@@ -53,12 +53,12 @@ def ask(
         connection.close()
 
 
-@pytest.fixture()
+@pytest.fixture
 def monitor() -> MemoryMonitor:
     return MemoryMonitor()
 
 
-@pytest.fixture()
+@pytest.fixture
 def server(monitor: MemoryMonitor) -> Iterator[WebServer]:
     before = set(threading.enumerate())
     server = WebServer(monitor, port=0)
@@ -68,7 +68,7 @@ def server(monitor: MemoryMonitor) -> Iterator[WebServer]:
     assert set(threading.enumerate()) <= before
 
 
-@pytest.fixture()
+@pytest.fixture
 def locked(monitor: MemoryMonitor) -> Iterator[WebServer]:
     """A server with a token."""
     server = WebServer(monitor, port=0, token=TOKEN)

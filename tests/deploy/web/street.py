@@ -22,7 +22,7 @@ from fusedet.deploy.events.places import Line, Places, Zone
 from fusedet.deploy.runtime.result import Result
 from fusedet.deploy.sources import Frame
 
-__all__ = ["NAMES", "MemoryMonitor", "Street"]
+__all__ = ["NAMES", "PLACES", "Film", "MemoryMonitor", "Street"]
 
 Image = NDArray[np.uint8]
 NAMES = ("person", "bicycle", "car", "motorcycle", "bus", "truck", "traffic light", "cat", "dog", "backpack")
@@ -229,7 +229,7 @@ def _draw_ground(width: int, height: int, rng: np.random.Generator) -> Image:
         cv2.rectangle(image, (foot[0] - 6, foot[1] - 90), (foot[0] + 6, foot[1]), (58, 78, 98), -1)
         for dx, dy, r in ((-26, -104, 40), (24, -110, 44), (0, -142, 46)):
             cv2.circle(image, (foot[0] + dx, foot[1] + dy), r, (74 + r, 122 + dx, 84), -1, cv2.LINE_AA)
-    noise = rng.normal(0, 3.0, image.shape)
+    noise = rng.normal(0, 0.6, image.shape)
     return np.asarray(np.clip(cv2.GaussianBlur(image, (0, 0), 0.8) + noise, 0, 255), np.uint8)
 
 
@@ -343,9 +343,14 @@ class Film:
                 about["dropped"] = about["captured"] - about["processed"]
                 inside = int((found.class_ids == 0).sum())
                 about["places"] = {
-                    "entrance": {"inside": inside, "enter": 41 + index // 90, "leave": 40 + index // 90, "dwell": 6},
-                    "crossing": {"inside": 1, "enter": 118, "leave": 117},
-                    "road": {"in": 63 + index // 60, "out": 58},
+                    "entrance": {
+                        "inside": {"person": inside},
+                        "enter": {"person": 41 + index // 90},
+                        "leave": {"person": 40 + index // 90},
+                        "dwell": {"person": 6},
+                    },
+                    "crossing": {"inside": {"car": 1}, "enter": {"car": 101, "bus": 17}, "leave": {"car": 117}},
+                    "road": {"in": {"car": 63 + index // 60}, "out": {"car": 50, "bus": 8}},
                 }
             if index % 60 == 0:
                 self._tell(next(iter(self._streets)), index, image, found)

@@ -23,6 +23,11 @@ T = TypeVar("T")
 Socket = aiohttp.ClientWebSocketResponse
 
 
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_NOTHING_S", 0.6)
+
+
 def picture(shade: int = 90, width: int = 1280, height: int = 720) -> Image:
     return np.full((height, width, 3), shade, np.uint8)
 

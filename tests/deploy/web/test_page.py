@@ -50,7 +50,7 @@ def _no_problems(request: pytest.FixtureRequest) -> Iterator[None]:
         assert problems == []
 
 
-@pytest.fixture()
+@pytest.fixture
 def film(monitor: MemoryMonitor) -> Iterator[None]:
     """Ten frames a second of every camera: a grey picture with a car."""
     ended = threading.Event()
@@ -133,6 +133,15 @@ def test_trouble_is_told_in_words(desktop: Browser, server: WebServer, monitor: 
     assert text(desktop, "#trouble") == "camera door: no answer for 5 s"
     assert text(desktop, ".notice") == "The camera is opened again: no answer for 5 s"
     assert "disk full" in text(desktop, "#sinks")
+
+
+def test_what_is_not_known_yet(desktop: Browser, server: WebServer, monitor: MemoryMonitor) -> None:
+    monitor.cameras["door"].update(fps=None, inference_ms=None, age_ms=None, state="waiting", error=None)
+    monitor.names = ()
+    desktop.open(server.url)
+    desktop.wait_for("document.querySelector('.notice')?.textContent.startsWith('The camera is opened again')")
+    assert text(desktop, ".tile .number") == "–"
+    assert desktop.run("document.querySelector('#edit').disabled")
 
 
 def test_the_settings_act_at_once(desktop: Browser, server: WebServer, monitor: MemoryMonitor, film: None) -> None:
@@ -308,7 +317,7 @@ def test_several_cameras(desktop: Browser, film_of_two: WebServer) -> None:
     until(lambda: film_of_two._pictures.viewers == 1)
 
 
-@pytest.fixture()
+@pytest.fixture
 def film_of_two() -> Iterator[WebServer]:
     monitor = MemoryMonitor(("door", "yard"))
     for name in monitor.cameras:

@@ -21,7 +21,8 @@ GREY = np.full((72, 128, 3), 90, np.uint8)
 def make_event(number: int = 1, **more: Any) -> Event:
     about: dict[str, Any] = {
         "id": f"door-{number}", "kind": "cross", "camera": "door", "place": "gate", "track": 4, "label": "person",
-        "score": 0.87654, "box_xyxy": (1.0, 2.0, 3.0, 4.0), "direction": "in", "inside_s": None, "frame": 9, "time": 1e9,
+        "score": 0.87654, "box_xyxy": (1.0, 2.0, 3.0, 4.0), "direction": "in", "inside_s": None, "frame": 9,
+        "time": 1e9,
     }  # fmt: skip
     return Event(**{**about, **more})
 
