@@ -28,7 +28,6 @@ def main() -> None:
     Gst.init(None)
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_launch(f"( {_PICTURES} ! {_H264} ! rtph264pay name=pay0 pt=96 )".format(**vars(args)))
-    factory.set_shared(True)
     if args.transport:
         lower = {"tcp": GstRtsp.RTSPLowerTrans.TCP, "udp": GstRtsp.RTSPLowerTrans.UDP}
         factory.set_protocols(lower[args.transport])

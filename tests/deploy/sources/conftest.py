@@ -15,11 +15,11 @@ __all__ = ["Taker", "wait_until"]
 PATIENCE_S = 30.0
 
 
-def wait_until(what: Callable[[], bool], limit_s: float = PATIENCE_S) -> float:
-    """Seconds until ``what()`` is true."""
+def wait_until(what: Callable[[], bool], state: Callable[[], object] = str) -> float:
+    """Seconds until ``what()`` is true; ``state()`` tells why it never is."""
     start = time.monotonic()
     while not what():
-        assert time.monotonic() - start < limit_s, "it does not happen"
+        assert time.monotonic() - start < PATIENCE_S, f"it does not happen: {state()}"
         time.sleep(0.01)
     return time.monotonic() - start
 
@@ -44,7 +44,7 @@ class Taker:
     def wait_for_more(self, number: int = 1) -> float:
         """Seconds until so many further frames have come."""
         wanted = len(self.frames) + number
-        return wait_until(lambda: len(self.frames) >= wanted)
+        return wait_until(lambda: len(self.frames) >= wanted, lambda: (self.source.health, len(self.frames), wanted))
 
     def join(self, timeout_s: float = PATIENCE_S) -> None:
         self._thread.join(timeout_s)
