@@ -149,6 +149,8 @@ HEAVY = {"torch", "onnx", "ultralytics", "pydantic", "yaml", "rich", "lightning_
     [
         ("import fusedet.deploy, fusedet.deploy.supervision", HEAVY | OPTIONAL),
         ("import fusedet.cli.detect, fusedet.cli.info, fusedet.deploy.sinks, fusedet.deploy.sources", HEAVY),
+        ("import fusedet.cli.run, fusedet.deploy.runtime.pipeline, fusedet.deploy.sinks.mqtt", HEAVY | OPTIONAL),
+        ("import fusedet.configs.camera, fusedet.configs.edit", HEAVY - {"pydantic", "yaml"} | RUNTIME),
         ("import fusedet.cli.main", HEAVY | RUNTIME),
         ("import fusedet.configs.starter", HEAVY | RUNTIME),
         # A typo in a config is told before torch is imported, which takes seconds.
