@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
-from fusedet.configs.errors import InputError
+from fusedet.configs.errors import GaveUpError, InputError
 
 __all__ = ["COMMANDS", "Command", "build_parser", "main"]
 
@@ -60,7 +60,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code: 1 for a training that diverged, 2 for bad input, 130 after Ctrl-C."""
+    """Runs one command and returns its exit code: 1 for work that gave up, 2 for bad input, 130 after Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         try:
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()  # at the interpreter's exit nobody could catch what is caught below
     except InputError as error:
         return _fail(" ".join(str(error).splitlines()))
-    except FloatingPointError as error:
+    except (FloatingPointError, GaveUpError) as error:
         _fail(str(error))
         return FAILED
     except BrokenPipeError:  # as in `fusedet info model.onnx | head -1`: whoever reads has had enough

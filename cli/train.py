@@ -19,7 +19,12 @@ learning rate keeps what they know, and classes of the same name keep what was l
   fusedet train nano data.root=my_data train.init=runs/nano-1/best.pt optim.lr=0.001 train.epochs=30
   ... train.freeze=backbone          # where pictures are few: it trains faster, too
 
-Ctrl-C saves the state and stops; --resume goes on from there.
+Ctrl-C saves the state and stops; --resume goes on from there, exactly. The state is also saved every ten minutes
+(train.save_minutes), for a crash or a power cut.
+
+several devices, or processes of one CPU; the batch is shared among them:
+  fusedet train nano data.root=my_data train.devices=4 train.batch=64
+  torchrun --nproc_per_node 4 --nnodes 2 ... -m fusedet.cli.main train nano data.root=my_data train.batch=64
 """
 
 
@@ -32,7 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("overrides", metavar="KEY=VALUE", nargs="*", help="settings that win over the file's")
     parser.add_argument(
-        "--resume", metavar="RUN", type=Path, help="run folder or a checkpoint in it; its own config is used"
+        "--resume",
+        metavar="RUN",
+        type=Path,
+        help="run folder or a checkpoint in it; its own config is used, but KEY=VALUE may change where and how it runs",
     )
 
 
@@ -42,14 +50,13 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         InputError: the config, the data or the run to go on with cannot be used.
     """
-    if args.resume is not None and args.config is not None:
-        raise InputError(f"--resume goes on with the run's own config, so {args.config!r} has no place here")
     if args.resume is None and args.config is None:
         raise InputError(f"expected a config: a YAML file or a preset ({', '.join(preset_names())})")
     if args.resume is not None:
         from fusedet.train import resume
 
-        result = resume(args.resume)
+        overrides = args.overrides if args.config is None else [args.config, *args.overrides]
+        result = resume(args.resume, overrides)
     else:
         from fusedet.train.config import load_train_config
 

@@ -1,6 +1,6 @@
-"""The one exception that tells a user what was wrong with what they gave."""
+"""The exceptions that tell a user what went wrong, in one line."""
 
-__all__ = ["InputError"]
+__all__ = ["GaveUpError", "InputError"]
 
 
 class InputError(ValueError):
@@ -8,4 +8,11 @@ class InputError(ValueError):
 
     The message is one line that names the file and the line or key, what was expected and what came.
     The command line prints it without a traceback and exits with code 2.
+    """
+
+
+class GaveUpError(RuntimeError):
+    """Work that could not be finished though the input was good; what was done until then is kept.
+
+    The message is one line that says why and how to go on. The command line exits with code 1.
     """

@@ -157,16 +157,19 @@ class RunConfig(StrictModel):
     """How long to train, on what, and where the results go."""
 
     epochs: int = Field(100, ge=1)
-    batch: int | None = Field(
+    batch: Annotated[int, Field(ge=1)] | Literal["auto"] | None = Field(
         None,
-        ge=1,
-        description="images in one forward pass, on each device; left out, 8 for fewer than 1000 images to learn from, "
-        "which need the steps, and 16 from there on",
+        description="images in one forward pass, of all devices together; left out, 8 for fewer than 1000 images to "
+        "learn from, which need the steps, and 16 from there on; auto: as many as a GPU's memory holds",
     )
     accumulate: int = Field(1, ge=1, description="forward passes for each optimiser step")
     seed: int = Field(0, ge=0)
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    devices: int = Field(1, ge=1)
+    devices: int = Field(1, ge=1, description="processes on each machine, each on a device of its own; on CPUs, too")
+    nodes: int = Field(1, ge=1, description="machines; torchrun starts a training on several of them")
+    timeout_minutes: float = Field(
+        30.0, gt=0, description="how long processes wait for a silent one before they give up; a grade has to fit in"
+    )
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
         "auto", description="auto: bf16 or fp16 on a GPU, full precision elsewhere"
     )
@@ -174,6 +177,9 @@ class RunConfig(StrictModel):
     ema_decay: float = Field(0.9999, ge=0, lt=1, description="largest share of the averaged weights kept at a step")
     ema_memory: float = Field(0.02, gt=0, le=1, description="part of the training that the average remembers, at most")
     diagnostics: bool = Field(False, description="log gradient norms and dead units, also layer by layer")
+    save_minutes: float = Field(
+        10.0, ge=0, description="write last.pt also within an epoch, whenever so much time has passed; 0: never"
+    )
     patience: int = Field(0, ge=0, description="stop after so many epochs without a better AP; 0: never")
     init: Path | None = Field(
         None,

@@ -195,6 +195,7 @@ def build_train_loader(
     *,
     rank: int = 0,
     world_size: int = 1,
+    neighbours: int = 1,
     progress: Progress | None = None,
 ) -> TrainLoader:
     """Reads the images, or checks that they can be read, and prepares to serve them in batches.
@@ -208,6 +209,7 @@ def build_train_loader(
         seed: of all randomness.
         rank: this process among ``world_size`` that share each epoch.
         world_size: number of such processes.
+        neighbours: how many of them share this machine's memory.
         progress: called while the images are read.
 
     Raises:
@@ -215,7 +217,7 @@ def build_train_loader(
     """
     copies = 1 if _start_method() == "fork" else 1 + data.workers
     sizes = [training_size(sample, input_size) for sample in dataset.samples]
-    images = ImageStore(dataset.samples, sizes, data.cache, copies * world_size, progress)
+    images = ImageStore(dataset.samples, sizes, data.cache, copies * neighbours, progress)
     batches = _Batches(_Examples(dataset.samples, images), input_size, augment, seed)
     return TrainLoader(batches, _Order(len(dataset.samples), batch, seed, rank, world_size), data.workers)
 

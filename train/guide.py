@@ -26,6 +26,7 @@ from fusedet.model.checkpoint import load_detector
 from fusedet.model.decode import anchor_points, decode_boxes
 from fusedet.model.detector import STRIDES, DetectorNet
 from fusedet.train.boxes import box_overlap
+from fusedet.train.parallel import shared_sum
 from fusedet.train.teachers import DenseMap, PicoDet, open_foreign
 from fusedet.train.teachers.weights import open_folded
 
@@ -170,7 +171,7 @@ def with_guidance(target: Tensor, guidance: Guidance, weight: float) -> tuple[Te
     told = guidance.scores * (guidance.scores >= _NOISE)
     both = torch.maximum(target, weight * told)
     best = both.amax(1)
-    return both, best[best > _SURE].sum().clamp(min=1)
+    return both, shared_sum(best[best > _SURE])
 
 
 def guided_box_loss(predicted: Tensor, guidance: Guidance, overlap: str) -> Tensor:
@@ -184,7 +185,7 @@ def guided_box_loss(predicted: Tensor, guidance: Guidance, overlap: str) -> Tens
     sureness = guidance.scores.amax(1)  # [B, A]
     sure = sureness > _SURE
     missing = 1 - box_overlap(predicted[sure], guidance.boxes[sure], overlap)
-    return (missing * sureness[sure]).sum() / sureness[sure].sum().clamp(min=1)
+    return (missing * sureness[sure]).sum() / shared_sum(sureness[sure])
 
 
 def _resample(maps: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -1,21 +1,17 @@
 """The training: epochs over the data, a grade after each, a checkpoint that a resume goes on from."""
 
-import logging
 import math
 import random
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from pydantic import ValidationError
 from torch import Tensor
 from torch.nn import functional
 
@@ -27,18 +23,24 @@ from fusedet.model.detector import STRIDES, DetectorNet, build_detector
 from fusedet.train.coco import CocoDataset
 from fusedet.train.config import TrainConfig
 from fusedet.train.dataset import Batch, TrainLoader, ValidationImages, build_train_loader
+from fusedet.train.devices import build_fabric, count_processes
 from fusedet.train.diagnostics import Diagnostics
 from fusedet.train.ema import ModelEma
 from fusedet.train.evaluate import TorchDetector, evaluate
 from fusedet.train.finetune import Transfer, freeze, hold_frozen, plan_transfer
+from fusedet.train.guard import MOST_STRIKES, Guard, Step
 from fusedet.train.guide import Guidance, Guide, open_guide
 from fusedet.train.logbook import Logbook
-from fusedet.train.losses import detection_loss
+from fusedet.train.losses import LOSS_NAMES, detection_loss
 from fusedet.train.metrics import SUMMARY_NAMES, Metrics
 from fusedet.train.optim import build_optimizer, learning_rate_factor, set_learning_rate, settled_optim
+from fusedet.train.parallel import any_rank, gather, one_voice, part, rank_mean, together
 from fusedet.train.progress import TrainingProgress
+from fusedet.train.resuming import check_changes, config_to_resume
 from fusedet.train.run_folder import RunFolder
 from fusedet.train.sets import count_objects, load_sets
+from fusedet.train.stop import Stop, stop_flag
+from fusedet.train.syncnorm import synchronise_norms
 
 __all__ = ["TrainResult", "resume", "train"]
 
@@ -81,8 +83,11 @@ def train(config: TrainConfig, name: str = "run") -> TrainResult:
     transfer = plan_transfer(config, sets[0].names)
     guide = _open_guide(config, sets[0])
     RunFolder.check_free(config.train.out)
-    fabric = _build_fabric(config)
-    with TrainingProgress(config.train.epochs, fabric.is_global_zero) as progress:
+    fabric = build_fabric(config.train)
+    with (
+        together("fusedet train --resume RUN"),
+        TrainingProgress(config.train.epochs, fabric.is_global_zero) as progress,
+    ):
         data = _read_images(config, *sets, fabric, progress)
         run = _new_run(config, name, fabric)  # what the user gave has passed: not before now is anything written
         trainer = Trainer(config, fabric, run, data, guide)
@@ -93,26 +98,26 @@ def train(config: TrainConfig, name: str = "run") -> TrainResult:
         return trainer.fit(progress)
 
 
-def resume(path: Path) -> TrainResult:
+def resume(path: Path, overrides: Sequence[str] = ()) -> TrainResult:
     """Goes on with an interrupted training, exactly where its last checkpoint was written.
 
     Args:
         path: the run folder, or its ``last.pt``. The run's own config is used.
+        overrides: ``key=value`` for settings that may change on the way: those of :data:`fusedet.train.resuming.CHANGEABLE`.
 
     Raises:
-        InputError: there is no such run, or its data have changed.
+        InputError: there is no such run, its data have changed, or another setting was to change.
     """
+    check_changes(overrides)
     run = RunFolder.find(path)
     checkpoint = load_checkpoint(run.last)
-    try:
-        config = TrainConfig.model_validate(checkpoint.meta.get("config"))
-    except ValidationError as error:
-        raise InputError(f"{run.last}: cannot be resumed: it holds no config that this fusedet can use") from error
+    config = config_to_resume(run, checkpoint, overrides)
+    count_processes(config.train)
     sets = load_sets(config.data)
     _check_same_data(checkpoint, run, sets[0])
     guide = _open_guide(config, sets[0])
-    fabric = _build_fabric(config)
-    with TrainingProgress(config.train.epochs, fabric.is_global_zero) as progress:
+    fabric = build_fabric(config.train)
+    with together("start it again"), TrainingProgress(config.train.epochs, fabric.is_global_zero) as progress:
         trainer = Trainer(config, fabric, run, _read_images(config, *sets, fabric, progress), guide)
         try:
             trainer.load(checkpoint)
@@ -155,10 +160,14 @@ class Trainer:
         if config.train.channels_last:
             net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = ModelEma(net.to(self.fabric.device), self._ema_decay())
+        if fabric.world_size > 1:
+            synchronise_norms(net, self.fabric.device)
         self.net, self.optimizer = self.fabric.setup(net, build_optimizer(net, config.optim))
         self.epoch, self.batches_done = 0, 0
         self.best_ap, self.best_epoch, self.best_metrics = -1.0, 0, dict[str, float]()
         self.seconds = 0.0
+        self.sums, self.steps_counted = dict[str, float](), 0  # losses of this epoch so far
+        self.guard, self.stop = Guard(), Stop()
         watched = config.train.diagnostics and fabric.is_global_zero
         self.diagnostics = Diagnostics(self._raw_net(), run.diagnostics) if watched else None
 
@@ -174,26 +183,47 @@ class Trainer:
 
     def load(self, checkpoint: Checkpoint) -> None:
         """Takes up the state of :meth:`save`."""
-        meta, state = checkpoint.meta, checkpoint.state
-        self._raw_net().load_state_dict(state["model"])
-        self.ema.net.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.ema.steps, self.epoch, self.batches_done = meta["ema_steps"], meta["epoch"], meta["batches_done"]
+        meta = checkpoint.meta
+        self._load_learned(checkpoint.state, meta["ema_steps"])
+        self.epoch, self.batches_done = meta["epoch"], meta["batches_done"]
         self.best_ap, self.best_epoch = meta["best_ap"], meta["best_epoch"]
         self.best_metrics, self.seconds = meta["metrics"], meta["seconds"]
+        self.sums, self.steps_counted = meta.get("sums", {}), meta.get("steps_counted", 0)
+        if "guard" in meta:
+            self.guard.load_meta(meta["guard"])
 
     def save(self) -> None:
         """Writes ``last.pt``: everything that a resume needs."""
-        state = {
+        if self.fabric.is_global_zero:
+            save_checkpoint(self.run.last, self._learned(), self._meta())
+        self._saved_at = time.monotonic()
+
+    def _learned(self) -> dict[str, Any]:
+        return {
             "ema": self.ema.net.state_dict(),
             "model": self._raw_net().state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
-        if self.fabric.is_global_zero:
-            save_checkpoint(self.run.last, state, self._meta())
+
+    def _load_learned(self, state: dict[str, Any], ema_steps: int) -> None:
+        self._raw_net().load_state_dict(state["model"])
+        self.ema.net.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.ema.steps = ema_steps
 
     def fit(self, progress: TrainingProgress) -> TrainResult:
-        """Trains to the last epoch, until it is interrupted, or until patience ends."""
+        """Trains to the last epoch, until it is interrupted, or until patience ends.
+
+        Raises:
+            FloatingPointError: losses or gradients became infinite again and again.
+            GaveUpError: another process of this training is lost.
+        """
+        with together(f"go on with: {_resume_command(self.run)}"):
+            result = self._fit(progress)
+            part()
+        return result
+
+    def _fit(self, progress: TrainingProgress) -> TrainResult:
         if self.fabric.is_global_zero:
             self.run.forget_metrics_from(self.epoch + 1)
         if self.diagnostics is not None:
@@ -201,12 +231,19 @@ class Trainer:
         progress.say(f"results in {self.run.path}")
         if not self.run.last.exists():
             self.save()  # from now on the run can be resumed, however it ends
-        with _stop_flag() as stop, Logbook(self.run, self.fabric.is_global_zero) as logbook:
-            while self.epoch < self.epochs and not stop and not self._out_of_patience():
-                row = self._train_epoch(progress, stop)
+        self._saved_at = time.monotonic()
+        self.guard.keep(self._snapshot)
+        stopped = False
+        with stop_flag() as self.stop, Logbook(self.run, self.fabric.is_global_zero) as logbook:
+            while self.epoch < self.epochs and not self._out_of_patience():
+                stopped = any_rank(bool(self.stop), self.fabric.device)
+                if stopped:
+                    break
+                row, stopped = self._train_epoch(progress)
                 if self.batches_done < len(self.loader):
                     break
                 self.epoch, self.batches_done = self.epoch + 1, 0
+                self.sums, self.steps_counted = {}, 0
                 row |= self._grade(progress)
                 if self.diagnostics is not None:
                     row |= self.diagnostics.finish_epoch(self.epoch)
@@ -214,11 +251,11 @@ class Trainer:
                 self.save()
                 left = self._seconds_left(self.seconds)
                 progress.finish_epoch(self.epoch, row["loss"], row["ap"], row["ap50"], row["images_per_second"], left)
-            if stop:
+            if stopped:
                 self.save()
-                progress.say(f"interrupted; go on with: fusedet train --resume {self.run.path}")
+                progress.say(f"interrupted; go on with: {_resume_command(self.run)}")
             logbook.draw()
-        finished = not stop
+        finished = not stopped or self.epoch == self.epochs
         if finished and self.best_epoch:
             progress.say(
                 f"best epoch {self.best_epoch}: AP {self.best_metrics['ap']:.3f}, "
@@ -226,46 +263,44 @@ class Trainer:
             )
         return TrainResult(self.run.path, self.best_epoch, self.best_metrics, finished)
 
-    def _train_epoch(self, progress: TrainingProgress, stop: "_Stop") -> dict[str, float]:
-        """One pass over the images; ends early when a stop is asked for."""
-        config, start, skipped = self.config, time.perf_counter(), self.batches_done
+    def _train_epoch(self, progress: TrainingProgress) -> tuple[dict[str, float], bool]:
+        """One pass over the images, or its rest. Ends early when a stop was asked for: the second value says so."""
+        config, start, skipped, before = self.config, time.perf_counter(), self.batches_done, self.seconds
         mosaic = self.epoch < self.epochs - config.augment.close_epochs
         batches = self.loader.epoch(self.epoch, mosaic, skipped)
         progress.begin("epoch", self.epoch + 1, len(self.loader), skipped)
         self.net.train()
         hold_frozen(self._raw_net(), config.train.freeze)
-        sums: dict[str, Tensor] = {}
-        images, rate = 0, 0.0
+        images, rate, stopped = 0, 0.0, False
         for batch in batches:
-            parts = self._step(batch)
+            step = self._step(batch)
             self.batches_done += 1
+            if step.trouble:
+                self._step_back(step.trouble, batch, progress)
+            else:
+                self.guard.note_good_step(self._snapshot)
+                self.steps_counted += 1
+                self.sums = {name: self.sums.get(name, 0.0) + value for name, value in step.losses.items()}
             images += len(batch.images) * self.fabric.world_size
-            sums = {name: sums.get(name, 0) + value for name, value in parts.items()}
             seconds = time.perf_counter() - start
-            rate = images / seconds
-            loss = float(parts["loss"])
-            if not math.isfinite(loss):
-                raise FloatingPointError(
-                    f"the loss became {loss} in epoch {self.epoch + 1}; a lower optim.lr or a smaller optim.clip_norm "
-                    f"helps; {self.run.last} holds the epoch before"
-                )
-            progress.finish_step(loss, self.best_ap, rate, self._seconds_left(self.seconds + seconds))
+            self.seconds, rate = before + seconds, images / seconds
+            progress.finish_step(step.losses["loss"], self.best_ap, rate, self._seconds_left(self.seconds))
             # Gradients that wait for the rest of their step are not in a checkpoint: the step is finished first.
-            if stop and self.batches_done % config.train.accumulate == 0:
-                break
-        self.seconds += time.perf_counter() - start
-        done = max(self.batches_done - skipped, 1)
-        losses = {name: float(value) / done for name, value in sums.items()}
+            if self.batches_done % config.train.accumulate == 0:
+                if step.stop:
+                    stopped = True
+                    break
+                self._save_now_and_then()
         return {
             "epoch": self.epoch + 1,
-            **losses,
+            **{name: self.sums.get(name, math.nan) / max(self.steps_counted, 1) for name in LOSS_NAMES},
             "lr": self.optimizer.param_groups[0]["lr"],
             "images_per_second": rate,
             "seconds": self.seconds,
-        }
+        }, stopped
 
-    def _step(self, batch: Batch) -> dict[str, Tensor]:
-        """Forward and backward pass of one batch, and the optimiser's step where one is due."""
+    def _step(self, batch: Batch) -> Step:
+        """Forward and backward pass of one batch, and the optimiser's step where one is due and all is finite."""
         config = self.config
         images, boxes, labels = (x.to(self.fabric.device) for x in (batch.images, batch.boxes, batch.labels))
         images = images.permute(0, 3, 1, 2).float()  # [B, H, W, 3] -> [B, 3, H, W]
@@ -277,16 +312,53 @@ class Trainer:
             targets = boxes, labels, config.loss, weights, self._guidance(batch, (images.shape[2], images.shape[3]))
             total, parts = detection_loss(self.net(images), points, strides, *targets)
             self.fabric.backward(total / config.train.accumulate)
-        if due:
+        # One exchange for all that the processes have to agree on.
+        told = torch.stack([*(parts[name] for name in LOSS_NAMES), total.new_tensor(float(bool(self.stop)))])
+        *values, asked = rank_mean(told).tolist()
+        losses = dict(zip(LOSS_NAMES, values, strict=True))
+        step = Step(losses, None, asked > 0)
+        if due and not step.trouble:
+            step = Step(losses, self._clip_gradients(), step.stop)
+        if step.trouble:
+            self.optimizer.zero_grad(set_to_none=True)
+        elif due:
             progress = self.epoch + self.batches_done / len(self.loader)
             assert config.optim.lr is not None  # it is settled
             factor = learning_rate_factor(progress, self.epochs, config.optim)
-            set_learning_rate(self.optimizer, config.optim.lr * factor)
-            self._clip_gradients()
+            set_learning_rate(self.optimizer, config.optim.lr * factor * self.guard.lr_factor)
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
             self.ema.update(self._raw_net())
-        return parts
+        return step
+
+    def _step_back(self, trouble: str, batch: Batch, progress: TrainingProgress) -> None:
+        """Answers a batch whose loss or gradients are not finite: see :mod:`fusedet.train.guard`.
+
+        Raises:
+            FloatingPointError: it was the last of several in a row.
+        """
+        names = {sample.image_id: sample.path.name for sample in self.train_set.samples}
+        mine = [names[int(image)] for image in batch.image_ids]
+        state = self.guard.strike(name for part in gather(mine) for name in part)
+        what = f"{trouble} in epoch {self.epoch + 1}, step {self.batches_done}, with {self.guard.pictures}"
+        if self.guard.gives_up:
+            raise FloatingPointError(
+                f"{what}; that was number {MOST_STRIKES} in a short time; a lower optim.lr or a smaller "
+                f"optim.clip_norm helps, and the pictures may be worth a look; {self.run.last} holds a good state: "
+                f"{_resume_command(self.run)} optim.lr=..."
+            )
+        self._load_learned(state["learned"], state["ema_steps"])
+        slower = f" with {self.guard.lr_factor:g} of the learning rate" if self.guard.lr_factor < 1 else ""
+        progress.say(f"{what}; the batch is left out, the weights of some steps ago go on{slower}")
+
+    def _snapshot(self) -> dict[str, Any]:
+        return {"learned": self._learned(), "ema_steps": self.ema.steps}
+
+    def _save_now_and_then(self) -> None:
+        """Within an epoch; what is saved at its end is not saved twice."""
+        minutes = self.config.train.save_minutes
+        if minutes and self.batches_done < len(self.loader) and time.monotonic() - self._saved_at >= 60 * minutes:
+            self.save()
 
     def _guidance(self, batch: Batch, size_hw: tuple[int, int]) -> Guidance | None:
         """What the guide sees in the pictures, for an input of ``size_hw``."""
@@ -294,13 +366,16 @@ class Trainer:
             return None
         return Guidance(*(x.to(self.fabric.device) for x in self.guide.look(batch.images, size_hw)))
 
-    def _clip_gradients(self) -> None:
-        """Where the config wants it; diagnostics take the norm down, without a limit if need be."""
+    def _clip_gradients(self) -> float | None:
+        """Where the config wants it; returns the norm before that, where it can tell a trouble."""
         limit = self.config.optim.clip_norm or math.inf
-        if limit < math.inf or self.diagnostics is not None:
-            norm = self.fabric.clip_gradients(self.net, self.optimizer, max_norm=limit, error_if_nonfinite=False)
-            if self.diagnostics is not None and norm is not None:
-                self.diagnostics.add_step(float(norm), limit)
+        found = self.fabric.clip_gradients(self.net, self.optimizer, max_norm=limit, error_if_nonfinite=False)
+        assert found is not None
+        norm = float(found)
+        if self.diagnostics is not None:
+            self.diagnostics.add_step(norm, limit)
+        # Half precision finds its scale by trying: gradients that overflow are left out by its scaler.
+        return None if self.config.train.precision == "16-mixed" else norm
 
     def _rescale(self, images: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
         """The batch at the size that this step trains at."""
@@ -373,6 +448,9 @@ class Trainer:
             "best_ap": self.best_ap,
             "best_epoch": self.best_epoch,
             "ema_steps": self.ema.steps,
+            "sums": self.sums,
+            "steps_counted": self.steps_counted,
+            "guard": self.guard.to_meta(),
             "seconds": self.seconds,
             "data": _describe(self.train_set),
             "config": self.config.model_dump(mode="json"),
@@ -400,20 +478,28 @@ def _read_images(
         f"{len(train_set.samples)} images with {objects} objects to learn from, {len(val_set.samples)} to grade on, "
         f"{len(train_set.names)} classes" + (f"; {regions} regions to ignore" if regions else "")
     )
-    assert config.train.batch is not None
-    loader = build_train_loader(
-        train_set,
-        config.model.input_size,
-        config.augment,
-        config.data,
-        config.train.batch,
-        config.train.seed,
-        rank=fabric.global_rank,
-        world_size=fabric.world_size,
-        progress=progress.counter("reading images"),
-    )
-    val_images = ValidationImages(val_set, config.data, progress.counter("reading images to grade on"))
+    assert isinstance(config.train.batch, int)
+    with one_voice():
+        loader = build_train_loader(
+            train_set,
+            config.model.input_size,
+            config.augment,
+            config.data,
+            config.train.batch // fabric.world_size,
+            config.train.seed,
+            rank=fabric.global_rank,
+            world_size=fabric.world_size,
+            neighbours=count_processes(config.train).devices,
+            progress=progress.counter("reading images"),
+        )
+        # Only the first process grades.
+        graded = val_set if fabric.is_global_zero else replace(val_set, samples=val_set.samples[:0])
+        val_images = ValidationImages(graded, config.data, progress.counter("reading images to grade on"))
     return TrainingData(train_set, val_set, loader, val_images)
+
+
+def _resume_command(run: RunFolder) -> str:
+    return f"fusedet train --resume {run.path}"
 
 
 def _open_guide(config: TrainConfig, train_set: CocoDataset) -> Guide | None:
@@ -443,62 +529,10 @@ def _settled(config: TrainConfig, dataset: CocoDataset) -> TrainConfig:
     wanted, there = config.model.classes, len(dataset.names)
     if wanted is not None and wanted != there:
         raise InputError(f"model.classes is {wanted}, but {dataset.source} has {there}: {', '.join(dataset.names)}")
-    batch = config.train.batch or (SMALL_SET_BATCH if len(dataset.samples) < SMALL_SET else BATCH)
+    batch = config.train.batch if isinstance(config.train.batch, int) else None
+    batch = batch or (SMALL_SET_BATCH if len(dataset.samples) < SMALL_SET else BATCH)
     model = config.model.model_copy(update={"classes": there})
     train = config.train.model_copy(update={"batch": batch})
+    count_processes(train)  # that they can share it
     optim = settled_optim(config.optim, fine_tuning=config.train.init is not None)
     return config.model_copy(update={"model": model, "train": train, "optim": optim})
-
-
-def _build_fabric(config: TrainConfig) -> Fabric:
-    accelerator, devices = config.train.device, config.train.devices
-    if accelerator == "auto":
-        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
-    there = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
-    if devices > there.get(accelerator, devices):
-        raise InputError(
-            f"train.device is {accelerator}, but torch finds {there[accelerator]} such devices here where "
-            f"{devices} should be (train.devices); train.device=cpu trains on the CPU"
-        )
-    precision: Any = config.train.precision
-    if precision == "16-mixed" and accelerator == "cpu":
-        raise InputError("train.precision is 16-mixed, which a CPU cannot do; bf16-mixed or 32-true can be used there")
-    if precision == "auto":
-        precision = "32-true"
-        if accelerator == "cuda":
-            precision = "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it repeats what the config says
-    fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)
-    fabric.launch()
-    return fabric
-
-
-class _Stop:
-    """True once somebody asked the training to stop."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def __bool__(self) -> bool:
-        return self.asked
-
-
-@contextmanager
-def _stop_flag() -> Iterator[_Stop]:
-    """Ctrl-C or SIGTERM lets the present step end and the state be saved; a second one stops at once."""
-    stop = _Stop()
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if stop.asked:
-            raise KeyboardInterrupt
-        stop.asked = True
-
-    try:
-        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not the main thread: whoever runs this there handles signals themselves
-        before = {}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -13,8 +13,12 @@ from fusedet.train.assign import Assignment, Matching, assign
 from fusedet.train.boxes import box_overlap
 from fusedet.train.config import LossConfig
 from fusedet.train.guide import Guidance, guided_box_loss, with_guidance
+from fusedet.train.parallel import shared_sum
 
-__all__ = ["BranchLoss", "branch_loss", "detection_loss"]
+__all__ = ["LOSS_NAMES", "BranchLoss", "branch_loss", "detection_loss"]
+
+#: The loss, and the parts that it is the sum of.
+LOSS_NAMES = ("loss", "cls", "box", "l1", "one_to_one")
 
 
 class BranchLoss(NamedTuple):
@@ -41,7 +45,7 @@ def detection_loss(
     weights: Tensor | None = None,
     guidance: Guidance | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The loss of a batch, averaged over its objects.
+    """The loss of a batch, averaged over its objects. Among several processes, the average of what they get is that.
 
     Args:
         predictions: of both branches.
@@ -55,7 +59,7 @@ def detection_loss(
         guidance: what a guide sees, for the one-to-many branch to learn as well.
 
     Returns:
-        The scalar to minimise, and its parts by name, detached.
+        The scalar to minimise, and its parts by :data:`LOSS_NAMES`, detached.
     """
     targets = (points, strides, boxes, labels, config)
     matching = Matching(config.topk, config.alpha, config.beta)
@@ -65,7 +69,7 @@ def detection_loss(
     single = Matching(1, config.one_to_one_alpha, config.one_to_one_beta)
     one = config.one_to_one * branch_loss(predictions.one_to_one, *targets, single, weights, among=many.assignment).cls
     total = many.total + one
-    parts = {"loss": total, "cls": many.cls, "box": many.box, "l1": many.l1, "one_to_one": one}
+    parts = dict(zip(LOSS_NAMES, (total, many.cls, many.box, many.l1, one), strict=True))
     return total, {name: value.detach() for name, value in parts.items()}
 
 
@@ -94,7 +98,7 @@ def branch_loss(
         matching,
         among,
     )
-    weight_sum = assignment.quality.sum().clamp(min=1)
+    weight_sum = shared_sum(assignment.quality)
     learned = assignment
     if weights is not None:  # not in the sum above: unsure objects would make all else, background too, weigh more
         sureness = weights.gather(1, assignment.objects)  # [B, A]

@@ -1,6 +1,7 @@
 """The folder of one training: what lies where, and that no earlier result is overwritten."""
 
 import csv
+import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,11 +102,12 @@ class RunFolder:
             writer.writerow({key: f"{value:.6g}" for key, value in row.items()})
 
     def read_metrics(self) -> list[dict[str, float]]:
-        """All rows of ``metrics.csv``."""
+        """All rows of ``metrics.csv``. Half a row at the end, which a power cut may leave, is left out."""
         if not self.metrics.exists():
             return []
-        with self.metrics.open(newline="") as file:
-            return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+        text = self.metrics.read_text()
+        whole = text[: text.rfind("\n") + 1]
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(io.StringIO(whole))]
 
     def forget_metrics_from(self, epoch: int) -> None:
         """Drops the rows of epochs that will be trained again because their checkpoint was never written."""

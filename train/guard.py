@@ -1,0 +1,124 @@
+"""What happens when a loss or a gradient is no number: a step back, a batch left out, smaller steps, or the end.
+
+A step is taken only where loss and gradients are finite, so one bad batch never reaches the weights; but the norms'
+statistics have seen it, and weights that blow up are spoiled before anything becomes infinite. So the training goes
+back to a state of at least :data:`SNAPSHOT_STEPS` good steps ago, where there is one, and on with the next batch.
+"""
+
+import copy
+import math
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["MOST_STRIKES", "RECOVERED_STEPS", "SNAPSHOT_STEPS", "Guard", "Step"]
+
+#: Good steps between two states that are kept in memory; two are kept.
+SNAPSHOT_STEPS = 50
+#: After so many good steps the trouble counts as over.
+RECOVERED_STEPS = 100
+#: The training gives up at so many troubles without that many good steps between them.
+MOST_STRIKES = 5
+#: From the second trouble on steps become smaller by this.
+_SLOWER = 0.5
+#: Pictures of a bad batch that are named.
+_MOST_NAMES = 16
+
+
+@dataclass(frozen=True)
+class Step:
+    """What came out of one batch.
+
+    Attributes:
+        losses: the loss of the whole batch and its parts, by name.
+        grad_norm: of the gradients of a whole step, before they were clipped; None where none was taken.
+        stop: somebody asked the training to stop.
+    """
+
+    losses: dict[str, float]
+    grad_norm: float | None
+    stop: bool
+
+    @property
+    def trouble(self) -> str:
+        """What is not finite: ``the loss became nan (cls)``; empty where everything is as it should be."""
+        terms = [name for name, value in self.losses.items() if name != "loss" and not math.isfinite(value)]
+        if terms or not math.isfinite(self.losses["loss"]):
+            return f"the loss became {self.losses['loss']} ({', '.join(terms) or 'in sum'})"
+        if self.grad_norm is not None and not math.isfinite(self.grad_norm):
+            return f"the gradients became {self.grad_norm}"
+        return ""
+
+
+@dataclass
+class Guard:
+    """Counts troubles and holds states to go back to.
+
+    Attributes:
+        lr_factor: of the learning rate, for the rest of the training.
+        strikes: troubles, the latest included, with fewer than :data:`RECOVERED_STEPS` good steps between them.
+        good_steps: since the latest trouble, or since the start.
+    """
+
+    lr_factor: float = 1.0
+    strikes: int = 0
+    good_steps: int = 0
+    _states: deque[Any] = field(default_factory=lambda: deque(maxlen=2))
+    _suspects: list[set[str]] = field(default_factory=list)
+
+    def note_good_step(self, state: Callable[[], Any]) -> None:
+        """After each step whose loss and gradients were finite; ``state`` gives what :meth:`strike` hands back."""
+        self.good_steps += 1
+        if self.good_steps >= RECOVERED_STEPS:
+            self.strikes = 0
+            self._suspects.clear()
+        if self.good_steps % SNAPSHOT_STEPS == 0:
+            self.keep(state)
+
+    def keep(self, state: Callable[[], Any]) -> None:
+        """Keeps the present state, such as the first one."""
+        self._states.append(copy.deepcopy(state()))
+
+    def strike(self, pictures: Iterable[str]) -> Any:
+        """Notes a trouble with a batch of these pictures.
+
+        Returns:
+            A copy of the state to go back to: the older one of those kept.
+        """
+        self.strikes += 1
+        self.good_steps = 0
+        self._suspects.append(set(pictures))
+        if self.strikes > 1:
+            self.lr_factor *= _SLOWER
+        oldest = self._states[0]
+        self._states.clear()
+        self._states.append(oldest)
+        return copy.deepcopy(oldest)
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether another try would be in vain."""
+        return self.strikes >= MOST_STRIKES
+
+    @property
+    def suspects(self) -> list[str]:
+        """Pictures that were in every bad batch, where there were several of these: perhaps they are the reason."""
+        return sorted(set.intersection(*self._suspects)) if len(self._suspects) > 1 else []
+
+    @property
+    def pictures(self) -> str:
+        """Those of the latest bad batch, in words."""
+        names = sorted(self._suspects[-1])
+        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        often = f"; {', '.join(self.suspects[:_MOST_NAMES])} in each such batch" if self.suspects else ""
+        return ", ".join(names[:_MOST_NAMES]) + more + often
+
+    def to_meta(self) -> dict[str, float]:
+        """What a checkpoint keeps of this."""
+        return {"lr_factor": self.lr_factor, "strikes": self.strikes, "good_steps": self.good_steps}
+
+    def load_meta(self, meta: dict[str, float]) -> None:
+        """Takes up what :meth:`to_meta` gave. Pictures and states of before are forgotten."""
+        self.lr_factor = float(meta["lr_factor"])
+        self.strikes, self.good_steps = int(meta["strikes"]), int(meta["good_steps"])
