@@ -103,7 +103,7 @@ def resume(path: Path, overrides: Sequence[str] = ()) -> TrainResult:
 
     Args:
         path: the run folder, or its ``last.pt``. The run's own config is used.
-        overrides: ``key=value`` for settings that may change on the way: those of :data:`fusedet.train.resuming.CHANGEABLE`.
+        overrides: ``key=value`` for settings that may change on the way: :data:`fusedet.train.resuming.CHANGEABLE`.
 
     Raises:
         InputError: there is no such run, its data have changed, or another setting was to change.

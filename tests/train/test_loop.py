@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from fusedet.configs import InputError
+from fusedet.configs.validate import dump_config
 from fusedet.model import load_checkpoint, load_detector
 from fusedet.model.detector import DetectorNet
 from fusedet.train import TrainConfig, evaluate_model, loop, resume, train
@@ -82,8 +83,6 @@ def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_happened(tiny, tmp
     run = RunFolder(tmp_path / "killed")
     killed = changed(config, train={"out": run.path})
     source = tmp_path / "killed.yaml"
-    from fusedet.configs.validate import dump_config
-
     source.write_text(dump_config(killed))
     environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
     process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(source)], env=environment)
@@ -99,6 +98,47 @@ def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_happened(tiny, tmp
     rows = run.read_metrics()
     assert [row["epoch"] for row in rows] == list(range(1, 13)), "no epoch is missing and none is there twice"
     assert_equal(weights(run.last), weights(tmp_path / "through" / "last.pt"))
+
+
+#: Trains from the config file; kills itself when it has been through the given number of steps.
+DIES = """
+import os, signal, sys
+from fusedet.cli.main import main
+from fusedet.train.loop import Trainer
+plain, left = Trainer._step, int(sys.argv[2])
+def step(trainer, batch):
+    global left
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left -= 1
+    return plain(trainer, batch)
+Trainer._step = step
+main(["train", sys.argv[1]])
+"""
+
+
+def test_a_kill_within_an_epoch_loses_no_step_that_was_saved(tiny, tmp_path):
+    """Three batches an epoch: killed in the second one, after its second step, and gone on with from there."""
+    config = changed(tiny, train={"epochs": 3, "save_minutes": 1e-9}, data={"workers": 2})
+    train(changed(config, train={"out": tmp_path / "through"}))
+    run, through = RunFolder(tmp_path / "killed"), RunFolder(tmp_path / "through")
+    source = tmp_path / "killed.yaml"
+    source.write_text(dump_config(changed(config, train={"out": run.path})))
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    killed = subprocess.run([sys.executable, "-c", DIES, str(source), "5"], env=environment, timeout=90)
+    assert killed.returncode == -signal.SIGKILL
+    meta = load_checkpoint(run.last).meta
+    assert (meta["epoch"], meta["batches_done"]) == (1, 2)
+
+    assert resume(run.path).finished
+    for part in ("model", "ema"):
+        assert_equal(load_checkpoint(run.last).state[part], load_checkpoint(through.last).state[part])
+    timed = {"seconds", "images_per_second"}
+    rows = [
+        [{name: value for name, value in row.items() if name not in timed} for row in folder.read_metrics()]
+        for folder in (run, through)
+    ]
+    assert repr(rows[0]) == repr(rows[1]), "the table tells of whole epochs"  # by text: NaN is not equal to itself
 
 
 def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:

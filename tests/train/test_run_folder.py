@@ -37,3 +37,14 @@ def test_epochs_to_be_trained_again_leave_the_table(tmp_path):
     assert math.isnan(rows[1]["ap"])
     run.append_metrics({"epoch": 3, "loss": 0.1, "ap": 0.6})
     assert [row["loss"] for row in run.read_metrics()] == [1, 0.5, 0.1]
+
+
+def test_half_a_row_that_a_power_cut_left_is_no_row(tmp_path):
+    run = RunFolder(tmp_path)
+    run.append_metrics({"epoch": 1, "loss": 0.5})
+    with run.metrics.open("a") as file:
+        file.write("2,0.")
+    assert run.read_metrics() == [{"epoch": 1, "loss": 0.5}]
+    run.forget_metrics_from(2)
+    run.append_metrics({"epoch": 2, "loss": 0.25})
+    assert [row["loss"] for row in run.read_metrics()] == [0.5, 0.25]
