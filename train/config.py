@@ -60,6 +60,13 @@ class DataConfig(StrictModel):
     ignore_score: float = Field(
         0.0, ge=0, le=1, description="from here to min_score a label is a region to ignore, below it is background"
     )
+    balance: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="classes in a smaller part of the pictures than this are rare, and pictures with them are seen "
+        "more often (repeat factors of LVIS: Gupta et al., 2019); 0: all pictures equally often",
+    )
     cache: Literal["auto", "memory", "none"] = Field(
         "auto",
         description="keep decoded images in memory at training size; auto: where they fit in half of what is free",

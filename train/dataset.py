@@ -19,6 +19,7 @@ from fusedet.deploy.opencv import cv2
 from fusedet.train.cache import ImageStore, Progress, load_at_size, map_ahead, training_size
 from fusedet.train.coco import CocoDataset, Sample
 from fusedet.train.config import AugmentConfig, DataConfig
+from fusedet.train.repeat import repeat_factors, repeated
 from fusedet.train.transforms import CROWD, Example, augment
 
 __all__ = [
@@ -122,17 +123,23 @@ class _Order(Sampler[list[Key]]):
     """The keys of one rank's batches in one epoch: a permutation of all images, its start again at its end.
 
     Batch ``i`` of all ranks together takes the next ``batch * world_size`` positions; each rank has its own part.
+    Where ``factors`` say so, images stand in it several times (:mod:`fusedet.train.repeat`).
     """
 
-    def __init__(self, count: int, batch: int, seed: int, rank: int, world_size: int) -> None:
-        self._count, self._batch, self._seed, self._rank, self._world_size = count, batch, seed, rank, world_size
+    def __init__(
+        self, count: int, batch: int, seed: int, rank: int, world_size: int, factors: NDArray[np.float64] | None
+    ) -> None:
+        self._images, self._factors = count, factors
+        self._count = count if factors is None else round(float(factors.sum()))
+        self._batch, self._seed, self._rank, self._world_size = batch, seed, rank, world_size
         self.epoch, self.mosaic, self.start = 0, False, 0
 
     def __len__(self) -> int:
         return -(-self._count // (self._batch * self._world_size))
 
     def __iter__(self) -> Iterator[list[Key]]:
-        order = np.random.default_rng([_ORDER, self._seed, self.epoch]).permutation(self._count)
+        rng = np.random.default_rng([_ORDER, self._seed, self.epoch])
+        order = rng.permutation(self._images if self._factors is None else repeated(self._factors, rng))
         for step in range(self.start, len(self)):
             first = (step * self._world_size + self._rank) * self._batch
             positions = range(first, first + self._batch)
@@ -204,7 +211,7 @@ def build_train_loader(
         dataset: images and objects.
         input_size: ``(height, width)`` of the batches in pixels.
         augment: how pictures are varied.
-        data: whether images are kept in memory, and how many processes prepare batches.
+        data: whether images are kept in memory, how many processes prepare batches, whether rare classes count more.
         batch: pictures in a batch of one rank.
         seed: of all randomness.
         rank: this process among ``world_size`` that share each epoch.
@@ -219,7 +226,8 @@ def build_train_loader(
     sizes = [training_size(sample, input_size) for sample in dataset.samples]
     images = ImageStore(dataset.samples, sizes, data.cache, copies * neighbours, progress)
     batches = _Batches(_Examples(dataset.samples, images), input_size, augment, seed)
-    return TrainLoader(batches, _Order(len(dataset.samples), batch, seed, rank, world_size), data.workers)
+    factors = repeat_factors(dataset.samples, len(dataset.names), data.balance) if data.balance else None
+    return TrainLoader(batches, _Order(len(dataset.samples), batch, seed, rank, world_size, factors), data.workers)
 
 
 class ValidationImages:

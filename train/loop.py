@@ -20,6 +20,7 @@ from fusedet.configs.validate import dump_config
 from fusedet.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fusedet.model.decode import anchor_points
 from fusedet.model.detector import STRIDES, DetectorNet, build_detector
+from fusedet.train.autobatch import batch_that_fits
 from fusedet.train.coco import CocoDataset
 from fusedet.train.config import TrainConfig
 from fusedet.train.dataset import Batch, TrainLoader, ValidationImages, build_train_loader
@@ -88,6 +89,7 @@ def train(config: TrainConfig, name: str = "run") -> TrainResult:
         together("fusedet train --resume RUN"),
         TrainingProgress(config.train.epochs, fabric.is_global_zero) as progress,
     ):
+        config = _with_batch(config, fabric, sets[0], progress)
         data = _read_images(config, *sets, fabric, progress)
         run = _new_run(config, name, fabric)  # what the user gave has passed: not before now is anything written
         trainer = Trainer(config, fabric, run, data, guide)
@@ -498,6 +500,21 @@ def _read_images(
     return TrainingData(train_set, val_set, loader, val_images)
 
 
+def _usual_batch(dataset: CocoDataset) -> int:
+    return SMALL_SET_BATCH if len(dataset.samples) < SMALL_SET else BATCH
+
+
+def _with_batch(config: TrainConfig, fabric: Fabric, dataset: CocoDataset, progress: TrainingProgress) -> TrainConfig:
+    """With a number instead of ``auto``."""
+    if config.train.batch != "auto":
+        return config
+    batch = batch_that_fits(config, fabric, len(dataset.samples), _usual_batch(dataset))
+    progress.say(f"train.batch is {batch}")
+    config = config.model_copy(update={"train": config.train.model_copy(update={"batch": batch})})
+    count_processes(config.train)
+    return config
+
+
 def _resume_command(run: RunFolder) -> str:
     return f"fusedet train --resume {run.path}"
 
@@ -529,8 +546,7 @@ def _settled(config: TrainConfig, dataset: CocoDataset) -> TrainConfig:
     wanted, there = config.model.classes, len(dataset.names)
     if wanted is not None and wanted != there:
         raise InputError(f"model.classes is {wanted}, but {dataset.source} has {there}: {', '.join(dataset.names)}")
-    batch = config.train.batch if isinstance(config.train.batch, int) else None
-    batch = batch or (SMALL_SET_BATCH if len(dataset.samples) < SMALL_SET else BATCH)
+    batch = config.train.batch or _usual_batch(dataset)
     model = config.model.model_copy(update={"classes": there})
     train = config.train.model_copy(update={"batch": batch})
     count_processes(train)  # that they can share it
