@@ -48,7 +48,7 @@ def count_processes(config: RunConfig) -> Processes:
     if isinstance(config.batch, int) and config.batch % processes.world_size:
         raise InputError(
             f"train.batch is {config.batch}, which {processes.world_size} processes cannot share evenly; "
-            f"{_nearest_multiple(config.batch, processes.world_size)} would do"
+            f"give a multiple of {processes.world_size}, or other train.devices"
         )
     return processes
 
@@ -91,7 +91,3 @@ def _precision(config: RunConfig, accelerator: str) -> Any:
     if accelerator != "cuda":
         return "32-true"
     return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
-
-
-def _nearest_multiple(number: int, of: int) -> int:
-    return max(of, round(number / of) * of)

@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,9 @@ from fusedet.configs.validate import dump_config
 from fusedet.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fusedet.model.decode import anchor_points
 from fusedet.model.detector import STRIDES, DetectorNet, build_detector
-from fusedet.train.autobatch import batch_that_fits
 from fusedet.train.coco import CocoDataset
 from fusedet.train.config import TrainConfig
-from fusedet.train.dataset import Batch, TrainLoader, ValidationImages, build_train_loader
+from fusedet.train.dataset import Batch
 from fusedet.train.devices import build_fabric, count_processes
 from fusedet.train.diagnostics import Diagnostics
 from fusedet.train.ema import ModelEma
@@ -34,12 +33,13 @@ from fusedet.train.guide import Guidance, Guide, open_guide
 from fusedet.train.logbook import Logbook
 from fusedet.train.losses import LOSS_NAMES, detection_loss
 from fusedet.train.metrics import SUMMARY_NAMES, Metrics
-from fusedet.train.optim import build_optimizer, learning_rate_factor, set_learning_rate, settled_optim
-from fusedet.train.parallel import any_rank, gather, one_voice, part, rank_mean, together
+from fusedet.train.optim import build_optimizer, learning_rate_factor, set_learning_rate
+from fusedet.train.parallel import any_rank, gather, part, rank_mean, together
+from fusedet.train.prepare import TrainingData, read_images, settled, with_batch
 from fusedet.train.progress import TrainingProgress
 from fusedet.train.resuming import check_changes, config_to_resume
 from fusedet.train.run_folder import RunFolder
-from fusedet.train.sets import count_objects, load_sets
+from fusedet.train.sets import load_sets
 from fusedet.train.stop import Stop, stop_flag
 from fusedet.train.syncnorm import synchronise_norms
 
@@ -47,9 +47,6 @@ __all__ = ["TrainResult", "resume", "train"]
 
 #: Part of the training after which pictures that grow (``augment.grow_from``) have their full size.
 GROWN_AT = 0.75
-#: Fewer training images than this take small batches: an epoch has too few steps otherwise.
-SMALL_SET = 1000
-SMALL_SET_BATCH, BATCH = 8, 16
 
 
 @dataclass(frozen=True)
@@ -80,17 +77,17 @@ def train(config: TrainConfig, name: str = "run") -> TrainResult:
         InputError: the data or a setting cannot be used; nothing has been written then.
     """
     sets = load_sets(config.data)
-    config = _settled(config, sets[0])
+    config = settled(config, sets[0])
     transfer = plan_transfer(config, sets[0].names)
     guide = _open_guide(config, sets[0])
     RunFolder.check_free(config.train.out)
     fabric = build_fabric(config.train)
     with (
-        together("fusedet train --resume RUN"),
+        together("start it again"),
         TrainingProgress(config.train.epochs, fabric.is_global_zero) as progress,
     ):
-        config = _with_batch(config, fabric, sets[0], progress)
-        data = _read_images(config, *sets, fabric, progress)
+        config = with_batch(config, fabric, sets[0], progress)
+        data = read_images(config, *sets, fabric, progress)
         run = _new_run(config, name, fabric)  # what the user gave has passed: not before now is anything written
         trainer = Trainer(config, fabric, run, data, guide)
         if transfer is not None:
@@ -120,22 +117,12 @@ def resume(path: Path, overrides: Sequence[str] = ()) -> TrainResult:
     guide = _open_guide(config, sets[0])
     fabric = build_fabric(config.train)
     with together("start it again"), TrainingProgress(config.train.epochs, fabric.is_global_zero) as progress:
-        trainer = Trainer(config, fabric, run, _read_images(config, *sets, fabric, progress), guide)
+        trainer = Trainer(config, fabric, run, read_images(config, *sets, fabric, progress), guide)
         try:
             trainer.load(checkpoint)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise InputError(f"{run.last}: cannot be resumed: its state is not that of such a training") from error
         return trainer.fit(progress)
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """What a training learns from and what it is graded on; both sets have the same classes."""
-
-    train_set: CocoDataset
-    val_set: CocoDataset
-    loader: TrainLoader
-    val_images: ValidationImages
 
 
 class Trainer:
@@ -253,11 +240,12 @@ class Trainer:
                 self.save()
                 left = self._seconds_left(self.seconds)
                 progress.finish_epoch(self.epoch, row["loss"], row["ap"], row["ap50"], row["images_per_second"], left)
+            stopped = stopped and self.epoch < self.epochs  # asked for in the very last step, it comes too late
             if stopped:
                 self.save()
                 progress.say(f"interrupted; go on with: {_resume_command(self.run)}")
             logbook.draw()
-        finished = not stopped or self.epoch == self.epochs
+        finished = not stopped
         if finished and self.best_epoch:
             progress.say(
                 f"best epoch {self.best_epoch}: AP {self.best_metrics['ap']:.3f}, "
@@ -343,6 +331,8 @@ class Trainer:
         mine = [names[int(image)] for image in batch.image_ids]
         state = self.guard.strike(name for part in gather(mine) for name in part)
         what = f"{trouble} in epoch {self.epoch + 1}, step {self.batches_done}, with {self.guard.pictures}"
+        if self.guard.gives_up and not self.fabric.is_global_zero:
+            raise SystemExit(1)  # the first process says it
         if self.guard.gives_up:
             raise FloatingPointError(
                 f"{what}; that was number {MOST_STRIKES} in a short time; a lower optim.lr or a smaller "
@@ -377,7 +367,7 @@ class Trainer:
         if self.diagnostics is not None:
             self.diagnostics.add_step(norm, limit)
         # Half precision finds its scale by trying: gradients that overflow are left out by its scaler.
-        return None if self.config.train.precision == "16-mixed" else norm
+        return None if self.fabric.strategy.precision.precision == "16-mixed" else norm
 
     def _rescale(self, images: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
         """The batch at the size that this step trains at."""
@@ -472,49 +462,6 @@ def _new_run(config: TrainConfig, name: str, fabric: Fabric) -> RunFolder:
     return run
 
 
-def _read_images(
-    config: TrainConfig, train_set: CocoDataset, val_set: CocoDataset, fabric: Fabric, progress: TrainingProgress
-) -> TrainingData:
-    objects, regions = count_objects(train_set)
-    progress.say(
-        f"{len(train_set.samples)} images with {objects} objects to learn from, {len(val_set.samples)} to grade on, "
-        f"{len(train_set.names)} classes" + (f"; {regions} regions to ignore" if regions else "")
-    )
-    assert isinstance(config.train.batch, int)
-    with one_voice():
-        loader = build_train_loader(
-            train_set,
-            config.model.input_size,
-            config.augment,
-            config.data,
-            config.train.batch // fabric.world_size,
-            config.train.seed,
-            rank=fabric.global_rank,
-            world_size=fabric.world_size,
-            neighbours=count_processes(config.train).devices,
-            progress=progress.counter("reading images"),
-        )
-        # Only the first process grades.
-        graded = val_set if fabric.is_global_zero else replace(val_set, samples=val_set.samples[:0])
-        val_images = ValidationImages(graded, config.data, progress.counter("reading images to grade on"))
-    return TrainingData(train_set, val_set, loader, val_images)
-
-
-def _usual_batch(dataset: CocoDataset) -> int:
-    return SMALL_SET_BATCH if len(dataset.samples) < SMALL_SET else BATCH
-
-
-def _with_batch(config: TrainConfig, fabric: Fabric, dataset: CocoDataset, progress: TrainingProgress) -> TrainConfig:
-    """With a number instead of ``auto``."""
-    if config.train.batch != "auto":
-        return config
-    batch = batch_that_fits(config, fabric, len(dataset.samples), _usual_batch(dataset))
-    progress.say(f"train.batch is {batch}")
-    config = config.model_copy(update={"train": config.train.model_copy(update={"batch": batch})})
-    count_processes(config.train)
-    return config
-
-
 def _resume_command(run: RunFolder) -> str:
     return f"fusedet train --resume {run.path}"
 
@@ -539,16 +486,3 @@ def _check_same_data(checkpoint: Checkpoint, run: RunFolder, train_set: CocoData
 
 def _describe(dataset: CocoDataset) -> str:
     return f"{dataset.source} ({len(dataset.samples)} images)"
-
-
-def _settled(config: TrainConfig, dataset: CocoDataset) -> TrainConfig:
-    """With what the data and ``train.init`` decide where the config leaves it out: classes, batch, learning rate."""
-    wanted, there = config.model.classes, len(dataset.names)
-    if wanted is not None and wanted != there:
-        raise InputError(f"model.classes is {wanted}, but {dataset.source} has {there}: {', '.join(dataset.names)}")
-    batch = config.train.batch or _usual_batch(dataset)
-    model = config.model.model_copy(update={"classes": there})
-    train = config.train.model_copy(update={"batch": batch})
-    count_processes(train)  # that they can share it
-    optim = settled_optim(config.optim, fine_tuning=config.train.init is not None)
-    return config.model_copy(update={"model": model, "train": train, "optim": optim})

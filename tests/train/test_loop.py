@@ -14,7 +14,7 @@ from fusedet.configs import InputError
 from fusedet.configs.validate import dump_config
 from fusedet.model import load_checkpoint, load_detector
 from fusedet.model.detector import DetectorNet
-from fusedet.train import TrainConfig, evaluate_model, loop, resume, train
+from fusedet.train import TrainConfig, evaluate_model, prepare, resume, train
 from fusedet.train.dataset import Batch
 from fusedet.train.loop import Trainer
 from fusedet.train.run_folder import RunFolder
@@ -241,7 +241,7 @@ def test_pictures_grow_to_their_full_size(tiny, monkeypatch):
 
 @pytest.mark.parametrize(("small_set", "batch"), [(13, 8), (12, 16)])
 def test_the_batch_goes_by_the_number_of_images(tiny, monkeypatch, small_set, batch):
-    monkeypatch.setattr(loop, "SMALL_SET", small_set)  # there are 12 images
+    monkeypatch.setattr(prepare, "SMALL_SET", small_set)  # there are 12 images
     run = train(changed(tiny, train={"epochs": 1, "batch": None})).run_dir
     assert load_checkpoint(run / "last.pt").meta["config"]["train"]["batch"] == batch
 

@@ -124,7 +124,9 @@ def test_alone_a_process_answers_itself():
 
 def test_a_batch_that_cannot_be_shared_is_told_before_anything_starts(tiny, monkeypatch):
     several = tiny.train.model_copy(update={"devices": 3})
-    with pytest.raises(InputError, match=r"train\.batch is 4, which 3 processes cannot share evenly; 3 would do"):
+    with pytest.raises(
+        InputError, match=r"train\.batch is 4, which 3 processes cannot share evenly; give a multiple of 3"
+    ):
         count_processes(several)
     with pytest.raises(InputError, match=r"train\.nodes is 2, but .*MASTER_ADDR.* torchrun"):
         count_processes(tiny.train.model_copy(update={"nodes": 2}))
