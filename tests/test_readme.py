@@ -10,6 +10,7 @@ import pytest
 from fusedet.cli.main import COMMANDS, build_parser
 from fusedet.configs import InputError, preset_names
 from fusedet.train.config import load_train_config
+from fusedet.train.resuming import check_changes
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -52,7 +53,9 @@ def check(line: str) -> None:
     if "--help" in arguments:
         return
     args = build_parser(name).parse_intermixed_args(arguments)
-    if name == "train" and args.config is not None:
+    if name == "train" and args.resume is not None:
+        check_changes([text for text in (args.config, *args.overrides) if text is not None])
+    elif name == "train" and args.config is not None:
         if Path(args.config).suffix not in (".yaml", ".yml"):
             assert args.config in preset_names(), f"no preset is called {args.config!r}: {line}"
         # A file of the reader's own is not there: its settings are those of a preset that it may begin from.

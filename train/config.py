@@ -36,6 +36,13 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _number_or_auto(value: object) -> object:
+    """One message instead of one for each kind that it could have been."""
+    if value is None or value == "auto" or (type(value) is int and value >= 1):
+        return value
+    raise ValueError(f"must be a whole number from 1 on, or auto, but got {value!r}")
+
+
 class ExtraSet(StrictModel):
     """More pictures to learn from; their classes go by name and must be among those of the training set."""
 
@@ -164,7 +171,7 @@ class RunConfig(StrictModel):
     """How long to train, on what, and where the results go."""
 
     epochs: int = Field(100, ge=1)
-    batch: Annotated[int, Field(ge=1)] | Literal["auto"] | None = Field(
+    batch: Annotated[Annotated[int, Field(ge=1)] | Literal["auto"] | None, BeforeValidator(_number_or_auto)] = Field(
         None,
         description="images in one forward pass, of all devices together; left out, 8 for fewer than 1000 images to "
         "learn from, which need the steps, and 16 from there on; auto: as many as a GPU's memory holds",
