@@ -83,5 +83,5 @@ def _memory_of_a_step(config: TrainConfig, fabric: Fabric, batch: int) -> int:
     total, _ = detection_loss(predictions, points, strides, boxes, labels, config.loss)
     total.backward()
     weights = sum(p.numel() * p.element_size() for p in net.parameters())
-    # Beside the step itself: the average, the optimiser's two moments, and the states to go back to.
-    return int(torch.cuda.max_memory_allocated(device)) + 9 * weights
+    # Beside the step itself: the average, the optimiser's two moments, and three states of all that to go back to.
+    return int(torch.cuda.max_memory_allocated(device)) + 15 * weights

@@ -1,8 +1,8 @@
 """What happens when a loss or a gradient is no number: a step back, a batch left out, smaller steps, or the end.
 
 A step is taken only where loss and gradients are finite, so one bad batch never reaches the weights; but the norms'
-statistics have seen it, and weights that blow up are spoiled before anything becomes infinite. So the training goes
-back to a state of at least :data:`SNAPSHOT_STEPS` good steps ago, where there is one, and on with the next batch.
+statistics have seen it. So the training goes back to a state of a few steps ago, and on with the next batch. Where that
+does not help, the weights were spoiled before anything became infinite: then it goes back far, and on more slowly.
 """
 
 import copy
@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["MOST_STRIKES", "RECOVERED_STEPS", "SNAPSHOT_STEPS", "Guard", "Step"]
+__all__ = ["FAR_STEPS", "MOST_STRIKES", "NEAR_STEPS", "RECOVERED_STEPS", "Guard", "Step"]
 
-#: Good steps between two states that are kept in memory; two are kept.
-SNAPSHOT_STEPS = 50
+#: Good steps between two states that are kept in memory: the near one, and two far ones.
+NEAR_STEPS, FAR_STEPS = 10, 100
 #: After so many good steps the trouble counts as over.
 RECOVERED_STEPS = 100
 #: The training gives up at so many troubles without that many good steps between them.
@@ -64,7 +64,8 @@ class Guard:
     lr_factor: float = 1.0
     strikes: int = 0
     good_steps: int = 0
-    _states: deque[Any] = field(default_factory=lambda: deque(maxlen=2))
+    _near: Any = None
+    _far: deque[Any] = field(default_factory=lambda: deque(maxlen=2))
     _suspects: list[set[str]] = field(default_factory=list)
 
     def note_good_step(self, state: Callable[[], Any]) -> None:
@@ -73,28 +74,31 @@ class Guard:
         if self.good_steps >= RECOVERED_STEPS:
             self.strikes = 0
             self._suspects.clear()
-        if self.good_steps % SNAPSHOT_STEPS == 0:
-            self.keep(state)
+        if self.good_steps % NEAR_STEPS == 0:
+            self._near = copy.deepcopy(state())
+        if self.good_steps % FAR_STEPS == 0:
+            self._far.append(self._near)
 
-    def keep(self, state: Callable[[], Any]) -> None:
-        """Keeps the present state, such as the first one."""
-        self._states.append(copy.deepcopy(state()))
+    def keep_first(self, state: Callable[[], Any]) -> None:
+        """Keeps the state that the training begins with."""
+        self._near = copy.deepcopy(state())
+        self._far.append(self._near)
 
     def strike(self, pictures: Iterable[str]) -> Any:
         """Notes a trouble with a batch of these pictures.
 
         Returns:
-            A copy of the state to go back to: the older one of those kept.
+            A copy of the state to go back to: at first the near one, then the older one of those far back.
         """
         self.strikes += 1
         self.good_steps = 0
         self._suspects.append(set(pictures))
         if self.strikes > 1:
             self.lr_factor *= _SLOWER
-        oldest = self._states[0]
-        self._states.clear()
-        self._states.append(oldest)
-        return copy.deepcopy(oldest)
+            self._near = self._far[0]
+            self._far.clear()
+            self._far.append(self._near)
+        return copy.deepcopy(self._near)
 
     @property
     def gives_up(self) -> bool:

@@ -221,7 +221,7 @@ class Trainer:
         if not self.run.last.exists():
             self.save()  # from now on the run can be resumed, however it ends
         self._saved_at = time.monotonic()
-        self.guard.keep(self._snapshot)
+        self.guard.keep_first(self._snapshot)
         stopped = False
         with stop_flag() as self.stop, Logbook(self.run, self.fabric.is_global_zero) as logbook:
             while self.epoch < self.epochs and not self._out_of_patience():
@@ -341,7 +341,7 @@ class Trainer:
             )
         self._load_learned(state["learned"], state["ema_steps"])
         slower = f" with {self.guard.lr_factor:g} of the learning rate" if self.guard.lr_factor < 1 else ""
-        progress.say(f"{what}; the batch is left out, the weights of some steps ago go on{slower}")
+        progress.say(f"{what}; the batch is left out, the training steps back and goes on{slower}")
 
     def _snapshot(self) -> dict[str, Any]:
         return {"learned": self._learned(), "ema_steps": self.ema.steps}

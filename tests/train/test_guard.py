@@ -9,7 +9,7 @@ import torch
 from fusedet.model import load_checkpoint
 from fusedet.train import resume, train
 from fusedet.train.dataset import Batch
-from fusedet.train.guard import MOST_STRIKES, RECOVERED_STEPS, SNAPSHOT_STEPS, Guard, Step
+from fusedet.train.guard import FAR_STEPS, MOST_STRIKES, NEAR_STEPS, RECOVERED_STEPS, Guard, Step
 from fusedet.train.loop import Trainer
 
 
@@ -32,7 +32,7 @@ def test_what_is_not_finite_is_named(tried, said):
     assert tried.trouble == said
 
 
-def test_it_goes_back_by_the_older_state_and_slows_down_from_the_second_time_on():
+def test_it_goes_back_a_little_at_first_and_far_and_slower_from_the_second_time_on():
     guard, state = Guard(), {"weight": torch.zeros(1)}
 
     def good(steps: int) -> None:
@@ -40,22 +40,24 @@ def test_it_goes_back_by_the_older_state_and_slows_down_from_the_second_time_on(
             state["weight"] += 1
             guard.note_good_step(lambda: state)
 
-    guard.keep(lambda: state)
-    good(2 * SNAPSHOT_STEPS + 3)
+    guard.keep_first(lambda: state)
+    good(2 * FAR_STEPS + NEAR_STEPS + 3)
     back = guard.strike(["a.png", "b.png"])
-    assert float(back["weight"]) == SNAPSHOT_STEPS
+    assert float(back["weight"]) == 2 * FAR_STEPS + NEAR_STEPS
     assert (guard.strikes, guard.lr_factor) == (1, 1.0)
     assert guard.pictures == "a.png, b.png"
     back["weight"] += 1000  # what it handed out may be changed
     good(1)
-    assert float(guard.strike(["b.png", "c.png"])["weight"]) == SNAPSHOT_STEPS
+    assert float(guard.strike(["b.png", "c.png"])["weight"]) == FAR_STEPS
     assert (guard.strikes, guard.lr_factor) == (2, 0.5)
     assert guard.pictures == "b.png, c.png; b.png in each such batch"
+    assert float(guard.strike(["b.png"])["weight"]) == FAR_STEPS
+    assert guard.lr_factor == 0.25
     good(RECOVERED_STEPS)
-    assert (guard.strikes, guard.lr_factor, guard.suspects) == (0, 0.5, [])
+    assert (guard.strikes, guard.lr_factor, guard.suspects) == (0, 0.25, [])
     other = Guard()
     other.load_meta(guard.to_meta())
-    assert (other.strikes, other.lr_factor, other.good_steps) == (0, 0.5, RECOVERED_STEPS)
+    assert (other.strikes, other.lr_factor, other.good_steps) == (0, 0.25, RECOVERED_STEPS)
     for _ in range(MOST_STRIKES):
         assert not guard.gives_up
         guard.strike([])

@@ -112,6 +112,21 @@ def test_processes_work_as_one(tmp_path):
     assert second["said"] == "SystemExit: 2"
 
 
+@pytest.mark.parametrize(("device", "kind"), [("cpu", SyncedBatchNorm), ("cuda", nn.SyncBatchNorm)])
+def test_every_norm_is_replaced_and_keeps_what_it_knows(device, kind):
+    """A checkpoint does not tell by how many processes it was written."""
+    net = nn.Sequential(nn.Conv2d(3, 5, 1), nn.Sequential(nn.BatchNorm2d(5, eps=0.5, momentum=0.25)))
+    net[1].requires_grad_(False).eval()
+    before = net.state_dict()
+    synchronise_norms(net, torch.device(device))
+    norm = net[1][0]
+    assert type(norm) is kind
+    assert (norm.eps, norm.momentum, norm.training, norm.weight.requires_grad) == (0.5, 0.25, False, False)
+    after = net.state_dict()
+    assert list(after) == list(before)
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
 def test_alone_a_process_answers_itself():
     values = torch.tensor([0.25, 0.5])
     assert rank_mean(values) is values
