@@ -29,10 +29,8 @@ def _of_one(split: Split, figures: Statistics) -> Iterator[Finding]:
         yield split.about_all("no-objects", "at least one usable box", "none")
     empty = int((figures.per_picture == 0).sum())
     if empty:
-        share = empty / max(1, figures.pictures)
-        yield split.about_all(
-            "unlabelled-pictures", "a box in most pictures", f"{empty} pictures without ({share:.0%})"
-        )
+        found = f"{empty} without ({empty / max(1, figures.pictures):.1%})"
+        yield split.about_all("unlabelled-pictures", "pictures with boxes", found)
     small = int((figures.letterboxed < SMALL_PX).sum())
     if small:
         found = f"{small} boxes ({small / figures.boxes:.1%}) with a smaller one"

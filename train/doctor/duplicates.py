@@ -64,7 +64,7 @@ def _pairs(looks: Sequence[Look]) -> list[tuple[int, int, str]]:
 def _near(looks: Sequence[Look], which: Sequence[int]) -> Iterator[tuple[int, int]]:
     if len(which) < 2:
         return
-    bits = np.stack([looks[i].bits for i in which])  # type: ignore[arg-type]
+    bits = np.stack([np.asarray(looks[i].bits) for i in which])
     signs = bits.astype(np.float32) * 2 - 1  # the product of two is 256 less twice the bits that differ
     limit = signs.shape[1] - 2 * MAX_BITS
     for start in range(0, len(which), _BLOCK):

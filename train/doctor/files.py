@@ -55,10 +55,8 @@ def check_listed_in_two(splits: Sequence[Split]) -> Iterator[Finding]:
             path = os.path.normpath(split.images / image.file_name)
             known, twin = first.setdefault(path, (split, image))
             if known is not split:
-                found = f"the same file in {known.name}"
-                yield split.about_image(
-                    "leak", image, f"a picture that is not in {known.name}", found, (known.name, twin.position)
-                )
+                expected, found = f"a picture that is not in {known.name}", f"the same file in {known.name}"
+                yield split.about_image("leak", image, expected, found, (known.name, twin.position))
 
 
 def present(split: Split) -> list[tuple[Image, Path]]:

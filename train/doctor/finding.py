@@ -20,6 +20,10 @@ class Kind(NamedTuple):
     fix: str
 
 
+_JSON_KEYS = (
+    *("kind", "severity", "split", "file", "image_id", "annotation_id"),
+    *("expected", "found", "section", "position"),
+)
 _DROP_PICTURE = "leaves the picture out"
 _DROP_OBJECT = "leaves the box out"
 
@@ -44,7 +48,7 @@ KINDS: dict[str, Kind] = {
     "bad-score": Kind("error", "scores that are no number in 0..1", _DROP_OBJECT),
     # Files
     "file-name": Kind("error", "images without a file name", _DROP_PICTURE),
-    "file-repeated": Kind("warning", "files that are listed twice", "makes one picture of both, with the boxes of both"),
+    "file-repeated": Kind("warning", "files that are listed twice", "makes one of both, with the boxes of both"),
     "missing-file": Kind("error", "files that are annotated but not there", _DROP_PICTURE),
     "unlisted-file": Kind("warning", "pictures that no annotation file lists", _DROP_PICTURE),
     "image-size": Kind("error", "images without a width and height", "takes them from the file"),
@@ -54,18 +58,18 @@ KINDS: dict[str, Kind] = {
     "truncated-picture": Kind("error", "pictures that were cut off", _DROP_PICTURE),
     "unreadable-picture": Kind("error", "pictures that cannot be read", _DROP_PICTURE),
     "wrong-size": Kind(
-        "error", "pictures of another shape than annotated", "takes the file's size if all boxes fit, else leaves it out"
+        "error", "pictures of another shape than annotated", "takes the file's size if all boxes fit, or leaves it out"
     ),
     "other-size": Kind("note", "pictures of another size than annotated, but the same shape", ""),
     "exif-turned": Kind("error", "annotated as the EXIF orientation turns them", "saves the picture turned"),
-    "exif-unturned": Kind("warning", "annotated lying, but viewers and the runtime turn them", "turns picture and boxes"),
+    "exif-unturned": Kind("warning", "annotated as stored, but shown turned", "turns picture and boxes"),
     "exif-unclear": Kind("warning", "turned by EXIF; the size does not say what was annotated", ""),
     "blank-picture": Kind("warning", "pictures of a single colour", ""),
     "large-picture": Kind("note", "very large pictures, slow to read", ""),
     # Boxes
     "no-box": Kind("error", "annotations without a box", _DROP_OBJECT),
     "segmentation-only": Kind("error", "annotations with a segmentation but no box", "draws the box around it"),
-    "box-not-numbers": Kind("error", "boxes that are not four numbers", "reads numbers written as text, else leaves it out"),
+    "box-not-numbers": Kind("error", "boxes that are not four numbers", "reads text as numbers, or leaves it out"),
     "normalised-box": Kind("error", "boxes in 0..1, not in pixels", "multiplies by the picture's size"),
     "corner-box": Kind("error", "boxes as two corners, not as corner and size", "subtracts the corners"),
     "inverted-box": Kind("warning", "boxes of negative width or height", "swaps the sides"),
@@ -88,7 +92,7 @@ KINDS: dict[str, Kind] = {
     "unlabelled-pictures": Kind("note", "pictures without a box", ""),
     "small-objects": Kind("note", "objects too small at the input size", ""),
     "small-set": Kind("note", "few pictures", ""),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -134,16 +138,5 @@ class Finding:
 
     def as_dict(self) -> dict[str, Any]:
         """For a JSON file."""
-        keys = (
-            "kind",
-            "severity",
-            "split",
-            "file",
-            "image_id",
-            "annotation_id",
-            "expected",
-            "found",
-            "section",
-            "position",
-        )
-        return {key: getattr(self, key) for key in keys} | ({"other": list(self.other)} if self.other else {})
+        known = {key: getattr(self, key) for key in _JSON_KEYS}
+        return known | ({"other": list(self.other)} if self.other else {})

@@ -71,8 +71,10 @@ def _broken_entries(split: Split) -> Iterator[Finding]:
     for section in ("images", "categories", "annotations"):
         for position, entry in enumerate(split.content[section]):
             if not isinstance(entry, dict):
-                place = {"file": split.annotations.name, "section": section, "position": position}
-                yield Finding("broken-entry", split.name, "a dictionary", _shown(entry), **place)
+                file, found = split.annotations.name, _shown(entry)
+                yield Finding(
+                    "broken-entry", split.name, "a dictionary", found, file, section=section, position=position
+                )
 
 
 def _image(split: Split, image: Image, first: Image | None) -> Iterator[Finding]:

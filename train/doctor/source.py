@@ -125,9 +125,8 @@ class Split:
         self, kind: str, image: Image, expected: str, found: str, other: tuple[str, int] | None = None
     ) -> Finding:
         """A finding at a picture."""
-        return Finding(
-            kind, self.name, expected, found, image.file_name or "", image.raw.get("id"), None, "images", image.position, other
-        )  # fmt: skip
+        where = image.file_name or "", image.raw.get("id"), None, "images", image.position
+        return Finding(kind, self.name, expected, found, *where, other)
 
     def about_object(self, kind: str, thing: Object, expected: str, found: str) -> Finding:
         """A finding at an annotation."""
