@@ -40,6 +40,9 @@ COMMANDS = {
     "export": Command("turn a checkpoint into an ONNX file, and prove that both agree", "export,desktop"),
     "fuse": Command("move the activations of any ONNX file into its convolutions, and prove it", "export,desktop"),
     "lint": Command("name what in an ONNX file breaks fusion or the fast layout, and its cost", "export,desktop"),
+    "data check": Command(
+        "find what is wrong with a data set before a training does, and repair a copy", "train,desktop"
+    ),
     "data label": Command("let a detector label pictures for a training", "train,desktop"),
     "bundle": Command("put an exported model and what belongs to it into one zip for the board", "export,desktop"),
     "check": Command("let an exported file prove on this machine that it still finds its boxes", "desktop"),

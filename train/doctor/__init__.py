@@ -1,11 +1,11 @@
 """The doctor of data sets: most trainings that fail have faults in their data, which show late.
 
 Rules look at the annotation files as they are and at the pictures, one family of rules a file, and give findings;
-:func:`examine` applies them all, :func:`repair` writes a copy without what can be mended.
+:func:`examine` applies them all, ``copy.write_repaired`` writes a copy without what can be mended.
 """
 
 from fusedet.train.doctor.check import Report, examine
 from fusedet.train.doctor.finding import KINDS, Finding, Kind
-from fusedet.train.doctor.source import Split, read_split
+from fusedet.train.doctor.source import Split, listed_files, read_split
 
-__all__ = ["KINDS", "Finding", "Kind", "Report", "Split", "examine", "read_split"]
+__all__ = ["KINDS", "Finding", "Kind", "Report", "Split", "examine", "listed_files", "read_split"]

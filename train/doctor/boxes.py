@@ -139,11 +139,13 @@ def _on_each_other(split: Split, image: Image) -> Iterator[Finding]:
             continue
         reported.add(int(j))
         same = first.category is second.category
-        found = f"on annotation {first.raw.get('id')}, IoU over {DUPLICATE_IOU}"
-        if same:
-            yield split.about_object("duplicate-box", second, "one box for each object", found)
-        else:
-            yield split.about_object("two-classes", second, "one class for each object", found)
+        found = f"{_name(second)} on {_name(first)}, annotation {first.raw.get('id')}"
+        kind, what = ("duplicate-box", "box") if same else ("two-classes", "class")
+        yield split.about_object(kind, second, f"one {what} for each object", found)
+
+
+def _name(thing: Object) -> str:
+    return repr(thing.category.name) if thing.category is not None else "a box"
 
 
 def _ious(boxes_xywh: NDArray[np.float64]) -> NDArray[np.float64]:

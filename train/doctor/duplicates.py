@@ -23,6 +23,7 @@ MAX_BITS, MAX_LEVELS = 32, 18.0
 _LEAST_CONTRAST = 6.0
 #: Copies have proportions that differ by at most this part: resizing rounds.
 _SHAPE_TOLERANCE = 0.02
+_NEARLY = "nearly the same as"
 #: Pictures that are compared with all others at once: bounds the memory.
 _BLOCK = 1024
 
@@ -32,7 +33,8 @@ def check_duplicates(looks: Sequence[Look]) -> Iterator[Finding]:
     order = sorted((seen for seen in looks if not seen.fault), key=lambda seen: seen.split.name == "train")
     twin: dict[int, tuple[int, str]] = {}
     for first, second, how in _pairs(order):
-        twin.setdefault(second, (first, how))
+        root, how_first = twin.get(first, (first, how))
+        twin.setdefault(second, (root, how if how_first == how else _NEARLY))
     for second, (first, how) in sorted(twin.items()):
         yield _finding(order[first], order[second], how)
 
@@ -57,7 +59,7 @@ def _pairs(looks: Sequence[Look]) -> list[tuple[int, int, str]]:
             exact.append((known, i, "the same pixels as"))
         elif not seen.blank:
             distinct.append(i)
-    near = [(i, j, "nearly the same as") for i, j in _near(looks, distinct)]
+    near = [(i, j, _NEARLY) for i, j in _near(looks, distinct)]
     return sorted(exact + near)
 
 

@@ -37,6 +37,7 @@ class Patient:
         classes: position of a category -> its name in the copy.
         turns: position of an image -> EXIF orientation by which its picture is turned in the copy.
         moved: position of an image -> position of the image that takes its objects.
+        kept: position of an image that was left out as a copy -> position of the copy that stays.
     """
 
     def __init__(self, split: Split) -> None:
@@ -48,6 +49,7 @@ class Patient:
         self.classes = {c.position: c.name for c in split.categories if c.name is not None}
         self.turns: dict[int, int] = {}
         self.moved: dict[int, int] = {}
+        self.kept: dict[int, int] = {}
 
     def box(self, position: int) -> list[float]:
         """The box of an annotation of the copy."""
@@ -180,10 +182,14 @@ def _keep_one(case: _Case) -> str:
     """Of two copies in one set, the one with more objects stays."""
     assert case.finding.other is not None
     patient, first = case.patient, case.finding.other[1]
-    if first not in patient.images or case.at not in patient.images:
+    first = patient.kept.get(first, first)
+    if first not in patient.images:
         return ""
-    drop = case.at if len(patient.by_position[first].objects) >= len(case.image.objects) else first
+    drop, keep = case.at, first
+    if len(patient.by_position[first].objects) < len(case.image.objects):
+        drop, keep = keep, drop
     del patient.images[drop]
+    patient.kept[drop] = keep
     return f"left {patient.by_position[drop].file_name} out"
 
 

@@ -10,7 +10,7 @@ from fusedet.configs.errors import InputError
 from fusedet.train.coco import is_number, is_whole, read_json, read_section
 from fusedet.train.doctor.finding import Finding
 
-__all__ = ["Category", "Image", "Object", "Split", "read_split"]
+__all__ = ["Category", "Image", "Object", "Split", "listed_files", "read_split"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +163,17 @@ def read_split(name: str, annotations: Path, images: Path) -> Split:
     if not images.is_dir():
         raise InputError(f"{images}: no such folder of images")
     return Split(name, annotations, images, content)
+
+
+def listed_files(annotations: Path, images: Path) -> list[Path]:
+    """The pictures that an annotation file lists; none where it is no such file."""
+    try:
+        content = read_json(annotations)
+        entries = read_section(content, "images", annotations)
+    except InputError:
+        return []
+    names = (entry.get("file_name") for entry in entries if isinstance(entry, dict))
+    return [images / name for name in names if isinstance(name, str) and name]
 
 
 def _key(value: object) -> Hashable:

@@ -25,7 +25,7 @@ class Statistics:
         per_class: class name -> boxes, the most frequent first.
         per_picture: int ``[pictures]``: boxes in each.
         sizes_wh: float ``[pictures, 2]`` in pixels, of those that say it.
-        boxes_wh: float ``[boxes, 2]`` in pixels of the picture.
+        boxes_wh: float ``[boxes, 2]`` in pixels of the picture; like all of sizes and places, of pictures that say theirs.
         letterboxed: float ``[boxes]``: shorter side in pixels of the network's input.
         relative: float ``[boxes]``: square root of box area over picture area.
         places: float ``[CELLS, CELLS]``: share of the boxes whose middle lies there, rows from the top.
@@ -79,7 +79,7 @@ def measure(split: Split, input_size: tuple[int, int]) -> Statistics:
         if image.size_wh is not None:
             sizes.append(image.size_wh)
         for thing in image.objects:
-            if thing.box_xywh is None or min(thing.box_xywh[2:]) <= 0 or image.size_wh is None:
+            if thing.box_xywh is None or min(thing.box_xywh[2:]) <= 0:
                 continue
             if thing.crowd:
                 crowd += 1
@@ -87,8 +87,9 @@ def measure(split: Split, input_size: tuple[int, int]) -> Statistics:
             count += 1
             if thing.category is not None and thing.category.name is not None:
                 per_class[thing.category.name] += 1
-            boxes.append(thing.box_xywh)
-            pictures_wh.append(image.size_wh)
+            if image.size_wh is not None:
+                boxes.append(thing.box_xywh)
+                pictures_wh.append(image.size_wh)
         per_picture.append(count)
     xywh, wh = np.array(boxes, np.float64).reshape(-1, 4), np.array(pictures_wh, np.float64).reshape(-1, 2)
     scale = np.minimum(1.0, np.array(input_size[::-1]) / np.maximum(wh, 1)).min(1) if len(wh) else np.zeros(0)

@@ -1,0 +1,95 @@
+"""Pictures with their labels drawn in, alone or many of them on one sheet."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusedet.deploy.draw import class_color
+from fusedet.deploy.opencv import cv2
+
+__all__ = ["contact_sheet", "draw_labels", "fit"]
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_TEXT_SIZE, _CAPTION_PX, _GAP = 0.4, 18, 6
+_PAPER, _INK, _CROWD = (255, 255, 255), (40, 40, 40), (150, 150, 150)
+
+
+def fit(picture: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], float]:
+    """A picture whose longer side is ``side`` at most, and by how much it was scaled."""
+    scale = min(1.0, side / max(picture.shape[:2]))
+    if scale == 1:
+        return picture.copy(), scale
+    size = tuple(max(1, round(length * scale)) for length in picture.shape[1::-1])
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8), scale
+
+
+def draw_labels(
+    picture: NDArray[np.uint8],
+    boxes_xyxy: NDArray[np.float32],
+    labels: Sequence[int],
+    names: Sequence[str] = (),
+    colors: Sequence[tuple[int, int, int]] = (),
+    thickness: int = 2,
+) -> None:
+    """Draws boxes into a picture, each in the colour of its class.
+
+    Args:
+        picture: uint8 BGR ``[H, W, 3]``; is drawn into.
+        boxes_xyxy: ``[N, 4]`` in pixels of ``picture``.
+        labels: class indices; below 0 for regions to ignore, which are grey.
+        names: of the classes, to be written at the boxes; none: nothing is written.
+        colors: BGR of each box, in the place of its class's.
+        thickness: of the lines in pixels.
+    """
+    height, width = picture.shape[:2]
+    texts = []
+    for i, (box, label) in enumerate(zip(boxes_xyxy, labels, strict=True)):
+        color = colors[i] if colors else class_color(label) if label >= 0 else _CROWD
+        left, top, right, bottom = (int(v) for v in np.clip(np.rint(box), -9999, 9999))
+        cv2.rectangle(picture, (left, top), (right - 1, bottom - 1), color, thickness)
+        if names:
+            texts.append((names[label] if label >= 0 else "ignored", left, top, color))
+    for text, left, top, color in texts:  # after all boxes, so that none crosses a text
+        (wide, high), _ = cv2.getTextSize(text, _FONT, _TEXT_SIZE, 1)
+        x = max(0, min(left, width - wide - 4))
+        y = top - high - 5 if top >= high + 5 else max(0, min(top, height - high - 5))
+        cv2.rectangle(picture, (x, y), (x + wide + 3, y + high + 5), color, cv2.FILLED)
+        dark = 0.114 * color[0] + 0.587 * color[1] + 0.299 * color[2] > 130
+        cv2.putText(picture, text, (x + 2, y + high + 2), _FONT, _TEXT_SIZE, _INK if dark else _PAPER, 1, cv2.LINE_AA)
+
+
+def contact_sheet(
+    tiles: Sequence[NDArray[np.uint8]], captions: Sequence[str], side: int, columns: int = 0
+) -> NDArray[np.uint8]:
+    """Pictures in rows, each in the middle of its square with a caption below.
+
+    Args:
+        tiles: uint8 BGR, none longer than ``side``.
+        captions: what to write below each.
+        side: of the squares in pixels.
+        columns: pictures in a row; 0 makes the sheet nearly as wide as high, or a little wider.
+    """
+    columns = columns or math.ceil(math.sqrt(len(tiles) * 1.3))
+    columns = min(columns, len(tiles))
+    rows = math.ceil(len(tiles) / columns)
+    step_x, step_y = side + _GAP, side + _CAPTION_PX + _GAP
+    sheet = np.full((rows * step_y + _GAP, columns * step_x + _GAP, 3), _PAPER, np.uint8)
+    for i, (tile, caption) in enumerate(zip(tiles, captions, strict=True)):
+        x, y = _GAP + i % columns * step_x, _GAP + i // columns * step_y
+        height, width = tile.shape[:2]
+        left, top = x + (side - width) // 2, y + (side - height) // 2
+        sheet[top : top + height, left : left + width] = tile
+        cv2.putText(sheet, _short(caption, side), (x, y + side + 13), _FONT, _TEXT_SIZE, _INK, 1, cv2.LINE_AA)
+    return sheet
+
+
+def _short(text: str, width: int) -> str:
+    """The end of a text that fits into ``width`` pixels; its start says less in a file name."""
+    text = text.encode("ascii", "replace").decode()  # OpenCV's fonts have no other letters
+    if cv2.getTextSize(text, _FONT, _TEXT_SIZE, 1)[0][0] <= width:
+        return text
+    while text and cv2.getTextSize(f"...{text}", _FONT, _TEXT_SIZE, 1)[0][0] > width:
+        text = text[1:]
+    return f"...{text}"
