@@ -15,9 +15,6 @@ if TYPE_CHECKING:  # training's packages are imported when the command runs
 
 __all__ = ["add_arguments", "run"]
 
-#: Annotation files that a folder is searched for; one beside them counts as a set that is not checked.
-_SPLITS = ("train", "val", "test")
-
 _EPILOG = """\
 examples:
   fusedet data check my_data
@@ -98,7 +95,7 @@ def _check_arguments(args: argparse.Namespace) -> None:
     refuse_to_replace("--json", args.json, args.force)
     refuse_to_replace("--page", args.page, args.force)
     if args.fix is not None:
-        from fusedet.train.doctor.copy import check_free
+        from fusedet.train.folders import check_free
 
         check_free(args.fix)
 
@@ -120,20 +117,10 @@ def _open(args: argparse.Namespace) -> "tuple[list[Split], list[Path]]":
 
 def _annotation_files(args: argparse.Namespace) -> dict[str, Path]:
     """Name of each set -> its file."""
-    files: dict[str, Path] = {}
-    if args.data is not None and args.data.is_file():
-        stem = args.data.stem
-        return {next((name for name in _SPLITS if name in stem.lower()), stem): args.data}
-    if args.data is not None:
-        folder = args.data / "annotations"
-        files = {name: folder / f"{name}.json" for name in _SPLITS if (folder / f"{name}.json").is_file()}
-    files |= {name: path for name, path in (("train", args.train), ("val", args.val)) if path is not None}
-    if not files:
-        raise InputError(
-            f"{args.data}: expected a COCO file, or a folder with annotations/train.json; "
-            "--train FILE and --val FILE name files elsewhere"
-        )
-    return files
+    from fusedet.train.doctor import find_annotations
+
+    named = {name: path for name, path in (("train", args.train), ("val", args.val)) if path is not None}
+    return named if args.data is None else find_annotations(args.data) | named
 
 
 def _fix(report: "Report", out: Path, link: bool) -> None:

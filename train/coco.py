@@ -23,6 +23,7 @@ __all__ = [
     "is_whole",
     "load_coco",
     "missing_files",
+    "read_checked",
     "read_json",
     "read_section",
 ]
@@ -117,7 +118,7 @@ def load_coco(annotations: Path, images: Path, *, require_boxes: bool = False) -
         InputError: the file cannot be used; the message names the file and the entry.
     """
     content = read_json(annotations)
-    lists = {key: _section(content, key, annotations) for key in ("images", "categories", "annotations")}
+    lists = _lists(content, annotations)
     category_ids, names = _categories(lists["categories"], annotations)
     entries = _image_entries(lists["images"], annotations)
     objects = _objects(lists["annotations"], entries.keys(), category_ids, annotations)
@@ -134,6 +135,19 @@ def load_coco(annotations: Path, images: Path, *, require_boxes: bool = False) -
     if require_boxes and not any((~sample.crowd).any() for sample in samples):
         raise InputError(f"{annotations}: training needs objects, but no annotation has a usable box")
     return CocoDataset(names, tuple(category_ids), tuple(samples), annotations)
+
+
+def read_checked(annotations: Path) -> dict[str, Any]:
+    """The content of an annotation file, all of it, once :func:`load_coco` would take it; no picture is looked for.
+
+    Raises:
+        InputError: the file cannot be used; the message names the file and the entry.
+    """
+    content: dict[str, Any] = read_json(annotations)
+    lists = _lists(content, annotations)
+    category_ids, _ = _categories(lists["categories"], annotations)
+    _objects(lists["annotations"], _image_entries(lists["images"], annotations), category_ids, annotations)
+    return content
 
 
 def check_same_categories(train: CocoDataset, val: CocoDataset) -> None:
@@ -188,6 +202,10 @@ def read_section(content: Any, key: str, source: Path) -> list[Any]:
     if not isinstance(entries, list):
         raise InputError(f"{source}: {key!r} must be a list, but is a {type(entries).__name__}")
     return entries
+
+
+def _lists(content: Any, source: Path) -> dict[str, list[dict[str, Any]]]:
+    return {key: _section(content, key, source) for key in ("images", "categories", "annotations")}
 
 
 def _section(content: Any, key: str, source: Path) -> list[dict[str, Any]]:

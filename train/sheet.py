@@ -1,7 +1,9 @@
 """Pictures with their labels drawn in, alone or many of them on one sheet."""
 
 import math
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 from fusedet.deploy.draw import class_color
 from fusedet.deploy.opencv import cv2
 
-__all__ = ["contact_sheet", "draw_labels", "fit"]
+__all__ = ["contact_sheet", "draw_labels", "fit", "save_picture"]
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _TEXT_SIZE, _CAPTION_PX, _GAP = 0.4, 18, 6
@@ -83,6 +85,14 @@ def contact_sheet(
         sheet[top : top + height, left : left + width] = tile
         cv2.putText(sheet, _short(caption, side), (x, y + side + 13), _FONT, _TEXT_SIZE, _INK, 1, cv2.LINE_AA)
     return sheet
+
+
+def save_picture(path: Path, picture: NDArray[np.uint8]) -> None:
+    """Writes a picture as a whole or not at all, in the format that the name ends in."""
+    _, data = cv2.imencode(path.suffix, picture, [cv2.IMWRITE_JPEG_QUALITY, 90] if path.suffix != ".png" else [])
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(data.tobytes())  # not cv2.imwrite, which cannot write every name on every system
+    os.replace(part, path)
 
 
 def _short(text: str, width: int) -> str:

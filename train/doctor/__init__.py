@@ -6,6 +6,17 @@ Rules look at the annotation files as they are and at the pictures, one family o
 
 from fusedet.train.doctor.check import Report, examine
 from fusedet.train.doctor.finding import KINDS, Finding, Kind
-from fusedet.train.doctor.source import Split, listed_files, read_split
+from fusedet.train.doctor.source import Split, find_annotations, listed_files, open_splits, read_split
 
-__all__ = ["KINDS", "Finding", "Kind", "Report", "Split", "examine", "listed_files", "read_split"]
+__all__ = [
+    "KINDS",
+    "Finding",
+    "Kind",
+    "Report",
+    "Split",
+    "examine",
+    "find_annotations",
+    "listed_files",
+    "open_splits",
+    "read_split",
+]

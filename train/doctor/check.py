@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fusedet.configs.errors import InputError
 from fusedet.train.cache import Progress, map_ahead
 from fusedet.train.doctor.balance import check_balance
 from fusedet.train.doctor.boxes import check_boxes
@@ -81,7 +82,13 @@ def examine(
         fast: opens no picture, which leaves out what only the pictures tell.
         others: picture files that sets use which are not examined, and that therefore are not left over.
         progress: called while pictures are read.
+
+    Raises:
+        InputError: there is no folder of images.
     """
+    for split in splits:
+        if not split.images.is_dir():
+            raise InputError(f"{split.images}: no such folder of images")
     statistics = [measure(split, input_size) for split in splits]
     findings = list(_fast_rules(splits, statistics, others))
     looks: list[Look] = []

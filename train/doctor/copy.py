@@ -2,8 +2,6 @@
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -11,26 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fusedet.configs.errors import InputError
 from fusedet.deploy.opencv import cv2
 from fusedet.deploy.sources import read_image
 from fusedet.train.doctor.check import Report
 from fusedet.train.doctor.fix import Action, Patient, repair
 from fusedet.train.doctor.source import Image
+from fusedet.train.folders import copy_file, whole_folder
 
-__all__ = ["check_free", "write_repaired"]
+__all__ = ["write_repaired"]
 
 _JPEG_QUALITY = 95
-
-
-def check_free(out: Path) -> None:
-    """To be called before long work.
-
-    Raises:
-        InputError: ``out`` holds something already.
-    """
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise InputError(f"{out}: exists already; name a folder that is not there yet")
 
 
 def write_repaired(report: Report, out: Path, *, link: bool = False) -> list[Action]:
@@ -50,12 +38,9 @@ def write_repaired(report: Report, out: Path, *, link: bool = False) -> list[Act
     Raises:
         InputError: ``out`` holds something already.
     """
-    check_free(out)
     patients, actions = repair(report)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
-        made = Path(folder) / out.name
-        (made / "annotations").mkdir(parents=True)
+    with whole_folder(out) as made:
+        (made / "annotations").mkdir()
         (made / "images").mkdir()
         classes = _classes(patients)
         one_folder = len({patient.split.images.resolve() for patient in patients}) == 1
@@ -65,9 +50,6 @@ def write_repaired(report: Report, out: Path, *, link: bool = False) -> list[Act
             text = json.dumps(content, ensure_ascii=False)
             (made / "annotations" / f"{patient.split.name}.json").write_text(text, encoding="utf-8")
         _write_log(made, actions)
-        if out.exists():
-            out.rmdir()  # empty: not every system moves a folder onto another
-        os.replace(made, out)
     return actions
 
 
@@ -118,7 +100,7 @@ def _copy_pictures(patient: Patient, folder: Path, prefix: str, link: bool) -> d
         if orientation is not None:
             target = _save_turned(source, target, orientation)
         elif not target.exists():
-            _copy(source, target, link)
+            copy_file(source, target, link)
         names[position] = target.relative_to(folder).as_posix()
     return names
 
@@ -127,16 +109,6 @@ def _inner_name(image: Image) -> str:
     """The file's name, which must not lead out of the folder of images."""
     name = os.path.normpath(image.file_name or "")
     return Path(name).name if os.path.isabs(name) or name.startswith("..") else Path(name).as_posix()
-
-
-def _copy(source: Path, target: Path, link: bool) -> None:
-    if link:
-        try:
-            os.link(source, target)
-            return
-        except OSError:  # another file system, or one without links
-            pass
-    shutil.copyfile(source, target)
 
 
 def _save_turned(source: Path, target: Path, orientation: int) -> Path:

@@ -10,7 +10,10 @@ from fusedet.configs.errors import InputError
 from fusedet.train.coco import is_number, is_whole, read_json, read_section
 from fusedet.train.doctor.finding import Finding
 
-__all__ = ["Category", "Image", "Object", "Split", "listed_files", "read_split"]
+__all__ = ["Category", "Image", "Object", "Split", "find_annotations", "listed_files", "open_splits", "read_split"]
+
+
+_SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,16 +156,40 @@ def read_split(name: str, annotations: Path, images: Path) -> Split:
     """Opens an annotation file.
 
     Raises:
-        InputError: it is no JSON file with the three lists of COCO annotations, or there is no folder of images.
+        InputError: it is no JSON file with the three lists of COCO annotations.
     """
     content = read_json(annotations)
     for key in ("images", "categories", "annotations"):
         entries = read_section(content, key, annotations)
         if not entries and key != "annotations":
             raise InputError(f"{annotations}: {key!r} is empty")
-    if not images.is_dir():
-        raise InputError(f"{images}: no such folder of images")
     return Split(name, annotations, images, content)
+
+
+def find_annotations(data: Path) -> dict[str, Path]:
+    """Name of each set -> its file, of a folder with ``annotations/``, or of one annotation file.
+
+    Raises:
+        InputError: there is none.
+    """
+    if data.is_file():
+        stem = data.stem.lower()
+        return {next((name for name in _SPLITS if name in stem), data.stem): data}
+    files = {name: data / "annotations" / f"{name}.json" for name in _SPLITS}
+    files = {name: path for name, path in files.items() if path.is_file()}
+    if not files:
+        raise InputError(f"{data}: expected a COCO annotation file, or a folder with annotations/train.json")
+    return files
+
+
+def open_splits(data: Path) -> list[Split]:
+    """The sets of a folder, or of one annotation file, whose pictures are in ``images/``.
+
+    Raises:
+        InputError: there is none, or one cannot be read.
+    """
+    folder = data if data.is_dir() else data.parent.parent
+    return [read_split(name, path, folder / "images") for name, path in find_annotations(data).items()]
 
 
 def listed_files(annotations: Path, images: Path) -> list[Path]:
