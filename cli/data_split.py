@@ -57,12 +57,12 @@ def run(args: argparse.Namespace) -> int:
     out = args.out or args.annotations.parent
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out}: expected a folder, but this is a file")
-    out.mkdir(parents=True, exist_ok=True)
     files = {name: out / f"{name}.json" for name in ratios}
     for path in files.values():
         if path.exists() and path.samefile(args.annotations):
             raise InputError(f"--out {out}: {path.name} there is what is to be divided; name another folder")
-        refuse_to_replace("--out", path, args.force)
+        if out.is_dir():
+            refuse_to_replace("--out", path, args.force)
     from fusedet.train.coco import read_checked
     from fusedet.train.split import divide, group_names
 
@@ -70,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
     names = [image["file_name"] for image in content["images"]]
     groups = group_names(names, pattern)
     sets = divide(content, ratios, groups, args.seed)
+    out.mkdir(parents=True, exist_ok=True)
     for name, part in sets.items():
         write_text(files[name], json.dumps(part, ensure_ascii=False))
     _print(sets, content)

@@ -45,21 +45,48 @@ def draw_labels(
         colors: BGR of each box, in the place of its class's.
         thickness: of the lines in pixels.
     """
-    height, width = picture.shape[:2]
-    texts = []
-    for i, (box, label) in enumerate(zip(boxes_xyxy, labels, strict=True)):
-        color = colors[i] if colors else class_color(label) if label >= 0 else _CROWD
-        left, top, right, bottom = (int(v) for v in np.clip(np.rint(box), -9999, 9999))
-        cv2.rectangle(picture, (left, top), (right - 1, bottom - 1), color, thickness)
-        if names:
-            texts.append((names[label] if label >= 0 else "ignored", left, top, color))
-    for text, left, top, color in texts:  # after all boxes, so that none crosses a text
-        (wide, high), _ = cv2.getTextSize(text, _FONT, _TEXT_SIZE, 1)
-        x = max(0, min(left, width - wide - 4))
-        y = top - high - 5 if top >= high + 5 else max(0, min(top, height - high - 5))
-        cv2.rectangle(picture, (x, y), (x + wide + 3, y + high + 5), color, cv2.FILLED)
-        dark = 0.114 * color[0] + 0.587 * color[1] + 0.299 * color[2] > 130
-        cv2.putText(picture, text, (x + 2, y + high + 2), _FONT, _TEXT_SIZE, _INK if dark else _PAPER, 1, cv2.LINE_AA)
+    shades = [_color(label, i, colors) for i, label in enumerate(labels)]
+    corners = [[int(v) for v in np.clip(np.rint(box), -9999, 9999)] for box in boxes_xyxy]
+    for (left, top, right, bottom), shade in zip(corners, shades, strict=True):
+        cv2.rectangle(picture, (left, top), (right - 1, bottom - 1), shade, thickness)
+    if not names:
+        return
+    plates: list[tuple[int, int, int, int]] = []
+    largest_first = sorted(range(len(corners)), key=lambda i: -float(np.prod(boxes_xyxy[i][2:] - boxes_xyxy[i][:2])))
+    for i in largest_first:  # after all boxes, so that none crosses a text; the colour tells of those without one
+        text = names[labels[i]] if labels[i] >= 0 else "ignored"
+        plate = _plate(text, corners[i], picture.shape[1], picture.shape[0])
+        if not any(_overlap(plate, other) for other in plates):
+            plates.append(plate)
+            _write(picture, text, plate, shades[i])
+
+
+def _color(label: int, i: int, colors: Sequence[tuple[int, int, int]]) -> tuple[int, int, int]:
+    if colors:
+        return colors[i]
+    return class_color(label) if label >= 0 else _CROWD
+
+
+def _plate(text: str, box: list[int], width: int, height: int) -> tuple[int, int, int, int]:
+    """Where a text stands: above its box, or inside of it at the top, as ``(x, y, wide, high)``."""
+    (wide, high), _ = cv2.getTextSize(text, _FONT, _TEXT_SIZE, 1)
+    wide, high = wide + 4, high + 5
+    y = box[1] - high if box[1] >= high else max(0, min(box[1], height - high))
+    return max(0, min(box[0], width - wide)), y, wide, high
+
+
+def _overlap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> bool:
+    return a[0] < b[0] + b[2] and b[0] < a[0] + a[2] and a[1] < b[1] + b[3] and b[1] < a[1] + a[3]
+
+
+def _write(
+    picture: NDArray[np.uint8], text: str, plate: tuple[int, int, int, int], color: tuple[int, int, int]
+) -> None:
+    x, y, wide, high = plate
+    cv2.rectangle(picture, (x, y), (x + wide - 1, y + high - 1), color, cv2.FILLED)
+    blue, green, red = color
+    ink = _INK if 0.114 * blue + 0.587 * green + 0.299 * red > 130 else _PAPER
+    cv2.putText(picture, text, (x + 2, y + high - 3), _FONT, _TEXT_SIZE, ink, 1, cv2.LINE_AA)
 
 
 def contact_sheet(

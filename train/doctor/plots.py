@@ -15,6 +15,8 @@ __all__ = ["draw_statistics"]
 
 _BLUE, _ORANGE, _GREY = "#2f6fb0", "#c2571a", "#5a6675"
 _MOST_CLASSES = 25
+#: Bars are not thicker than if there were so many.
+_LEAST_ROWS = 8
 
 
 def draw_statistics(statistics: Sequence[Statistics], input_size: tuple[int, int], path: Path) -> None:
@@ -26,6 +28,7 @@ def draw_statistics(statistics: Sequence[Statistics], input_size: tuple[int, int
         path: of the file; replaced if it exists.
     """
     figure = Figure(figsize=(19, 3.9 * len(statistics)), layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.15)  # type: ignore[union-attr, call-arg]
     axes = figure.subplots(len(statistics), 5, squeeze=False, gridspec_kw={"width_ratios": [1.35, 1, 0.8, 1, 1]})
     for row, figures in zip(axes, statistics, strict=True):
         _classes(row[0], figures)
@@ -42,10 +45,10 @@ def _classes(ax: Axes, figures: Statistics) -> None:
     shown = list(figures.per_class.items())[:_MOST_CLASSES]
     ax.barh(range(len(shown)), [count for _, count in shown], color=_BLUE)
     ax.set_yticks(range(len(shown)), [name[:18] for name, _ in shown], fontsize=7 if len(shown) > 12 else 9)
-    ax.invert_yaxis()
-    counts = [count for _, count in shown if count]
-    if counts and max(counts) > 30 * min(counts):
-        ax.set_xscale("log")
+    for i, (_, count) in enumerate(shown):
+        ax.text(count, i, f" {count:,}", va="center", fontsize=7, color=_GREY)
+    ax.set_ylim(max(len(shown), _LEAST_ROWS) - 0.4, -0.6)
+    ax.margins(x=0.12)
     more = len(figures.per_class) - len(shown)
     ax.set_title(f"{figures.split}: {figures.pictures:,} pictures, {figures.boxes:,} boxes", loc="left", weight="bold")
     ax.set_xlabel(f"boxes of each class{f', {more} rarer ones left out' if more else ''}")
@@ -54,13 +57,13 @@ def _classes(ax: Axes, figures: Statistics) -> None:
 def _sizes(ax: Axes, figures: Statistics, input_size: tuple[int, int]) -> None:
     edges = np.geomspace(1, 1024, 41).tolist()
     sides = figures.letterboxed.clip(edges[0], edges[-1])
-    ax.hist(sides[sides < SMALL_PX], edges, color=_ORANGE, label=f"under {SMALL_PX} px: {np.mean(sides < SMALL_PX):.1%}"
-            if len(sides) else "none")  # fmt: skip
-    ax.hist(sides[sides >= SMALL_PX], edges, color=_BLUE)
+    small = sides < SMALL_PX
+    ax.hist([sides[small], sides[~small]], edges, color=[_ORANGE, _BLUE], stacked=True)
+    if small.any():
+        ax.set_title(f"under {SMALL_PX} px: {small.mean():.1%}", loc="left", fontsize=9, color=_ORANGE)
     ax.set_xscale("log", base=2)
     ax.set_xticks([1, 4, 16, 64, 256, 1024], ["1", "4", "16", "64", "256", "1024"])
     ax.set_xlabel(f"shorter side of the boxes at {input_size[1]} x {input_size[0]}, px")
-    ax.legend(frameon=False, fontsize=8, loc="upper left")
 
 
 def _places(ax: Axes, figures: Statistics) -> None:
