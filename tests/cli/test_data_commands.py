@@ -43,7 +43,7 @@ def test_split_and_train_on_it(here: Path, capsys: pytest.CaptureFixture[str]) -
     assert main([*words, "--group", r"train-(\d)\d*\."]) == 0
     said = capsys.readouterr().out
     assert "disc" in said
-    assert said.endswith("9 groups\n")
+    assert said.endswith("10 groups\n")
     assert {
         len(json.loads(Path(f"drawn/annotations/{n}.json").read_text())["images"]) for n in ("train", "val")
     } <= set(range(4, 17))

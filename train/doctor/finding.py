@@ -38,7 +38,7 @@ KINDS: dict[str, Kind] = {
     "category-name-similar": Kind("warning", "category names that differ in case or blanks only", ""),
     "categories-differ": Kind("error", "classes that differ between the sets", "gives all sets the same list, by name"),
     "image-id": Kind("error", "images without a whole number as id", "takes the number meant, or a new one"),
-    "image-id-repeated": Kind("error", "image ids used twice", "keeps the first picture, which the boxes go with"),
+    "image-id-repeated": Kind("error", "image ids used twice", "leaves both out: the boxes may be of either"),
     "annotation-id": Kind("warning", "annotations without a whole number as id", "gives it a new one"),
     "annotation-id-repeated": Kind("warning", "annotation ids used twice", "gives the second a new one"),
     "negative-id": Kind("warning", "negative ids", "gives it a new one"),

@@ -205,6 +205,15 @@ def _leave_leak_out(case: _Case) -> str:
     return f"left it out of {drop.split.name}"
 
 
+def _drop_both(case: _Case) -> str:
+    """Nobody knows whose the boxes are."""
+    assert case.finding.other is not None
+    first = case.patient.by_position[case.finding.other[1]]
+    case.patient.images.pop(first.position, None)
+    case.patient.images.pop(case.at, None)
+    return f"left it and {first.file_name} out, and {len(first.objects)} annotations that may be of either"
+
+
 def _size_of_file(case: _Case) -> str:
     seen = case.looks.get((case.finding.split, case.at))
     if seen is None or seen.fault:
@@ -369,7 +378,7 @@ _REPAIRS: dict[str, _Repair] = {
     "truncated-picture": _drop_picture,
     "unreadable-picture": _drop_picture,
     "unlisted-file": lambda case: "left the file out",
-    "image-id-repeated": _of_living(_drop_picture),
+    "image-id-repeated": _drop_both,
     "image-size": _of_living(_size_of_file),
     "wrong-size": _of_living(_size_of_file),
     "leak": _of_living(_leave_leak_out),

@@ -25,6 +25,8 @@ __all__ = ["report_page"]
 _SIDE, _MOST_PICTURES, _MOST_ROWS = 280, 12, 200
 _RED, _CALM = (40, 40, 230), (190, 160, 90)
 
+_NONE = '<div class="none">no picture</div>'
+
 _SIDES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 _COUNTS = (0, 1, 2, 3, 4, 5, 8, 12, 20, 50)
 _RATIOS = (0.125, 0.25, 0.5, 0.71, 1.41, 2, 4, 8)
@@ -131,6 +133,7 @@ def _pictures(report: Report, findings: Sequence[Finding]) -> Iterable[str]:
     splits = {split.name: split for split in report.splits}
     images = {(s.name, i.position): i for s in report.splits for i in s.pictures}
     things = {(s.name, t.position): t for s in report.splits for t in s.objects}
+    unreadable = {(seen.split.name, seen.image.position) for seen in report.looks if seen.fault}
     groups: dict[tuple[str, int], list[Finding]] = {}
     for finding in findings:
         image = None
@@ -144,8 +147,8 @@ def _pictures(report: Report, findings: Sequence[Finding]) -> Iterable[str]:
     for (name, position), group in list(groups.items())[:_MOST_PICTURES]:
         image, split = images[name, position], splits[name]
         red = {f.position for f in group if f.section == "annotations" and f.position is not None}
-        caption = f"{name}: {image.file_name}: {group[0].found}" + (f" (+{len(group) - 1})" if len(group) > 1 else "")
-        tile, other = _tile(split, image, red), group[0].other
+        caption = f"{name}: {group[0].place}: {group[0].found}" + (f" (+{len(group) - 1})" if len(group) > 1 else "")
+        tile, other = _tile(split, image, red) if (name, position) not in unreadable else _NONE, group[0].other
         if other is not None and other in images:
             pair = f'<div class="pair">{tile}{_tile(splits[other[0]], images[other], set())}</div>'
             yield f'<figure class="wide">{pair}<figcaption>{escape(caption)}</figcaption></figure>'
@@ -162,7 +165,7 @@ def _tile(split: Split, image: Image, red: set[int]) -> str:
     except InputError:
         picture = None
     if picture is None:
-        return '<div class="none">no picture</div>'
+        return _NONE
     small, _ = fit(picture, _SIDE)
     _draw(small, image, red)
     _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 80])

@@ -27,7 +27,7 @@ def draw_clean_set(root: Path, train: int, val: int, seed: int = 0) -> Path:
         for i in range(count):
             picture, boxes = draw_picture(rng)
             name = f"{split}-{i}.{'png' if i % 10 == 9 else 'jpg'}"
-            cv2.imwrite(str(root / "images" / name), picture, [cv2.IMWRITE_JPEG_QUALITY, 92])
+            cv2.imwrite(str(root / "images" / name), picture)
             content["images"].append({"id": first + i, "file_name": name, "width": WIDTH, "height": HEIGHT})
             for k, box in enumerate(boxes):
                 entry = {"id": first + 3 * i + k, "image_id": first + i, "category_id": k + 1, "bbox": box}

@@ -173,7 +173,7 @@ FAULTS = {
     "listed twice": picture("file-repeated", 12, lambda s: listed_twice(s, 12)),
     "no such file": picture("missing-file", 13, lambda s: s.path(13).unlink()),
     "left over": Fault(
-        "unlisted-file", lambda s: cv2.imwrite(str(s.images / "more.png"), np.eye(30) * 200), "more.png"
+        "unlisted-file", lambda s: cv2.imwrite(str(s.images / "more.png"), np.full((30, 30), 200, np.uint8)), "more.png"
     ),
     "no size": picture("image-size", 14, lambda s: s.image(14).pop("width")),
     "zero bytes": picture("empty-file", 15, lambda s: s.path(15).write_bytes(b"")),

@@ -38,7 +38,7 @@ def test_a_single_fault_is_mended(name: str, spoiled: Callable[..., Path], tmp_p
     root = spoiled(FAULTS[name].plant)
     before = hashes(root)
     report = check(root)
-    actions = write_repaired(report, tmp_path / "out")
+    actions = write_repaired(report, tmp_path / "out", link=True)
     assert hashes(root) == before
     load_sets(DataConfig(root=tmp_path / "out"))
     left = {finding.kind for finding in check(tmp_path / "out").findings}
@@ -80,6 +80,14 @@ def test_boxes_become_what_was_meant(name: str, spoiled: Callable[..., Path], tm
     write_repaired(check(spoiled(FAULTS[name].plant)), tmp_path / "out")
     file, box = MENDED[name]
     np.testing.assert_allclose(boxes_of(tmp_path / "out", file)[0], box)
+
+
+def test_boxes_of_unknown_pictures_teach_nothing(spoiled: Callable[..., Path], tmp_path: Path) -> None:
+    """Two pictures have one id: its boxes are right for one of them, and nobody knows for which."""
+    write_repaired(check(spoiled(FAULTS["image id twice"].plant)), tmp_path / "out")
+    content = json.loads((tmp_path / "out" / "annotations" / "train.json").read_text())
+    assert {"train-21.jpg", "train-22.jpg"}.isdisjoint(image["file_name"] for image in content["images"])
+    assert len(content["annotations"]) == 3 * len(content["images"]) == 144
 
 
 def test_middles_first_is_told_from_corners_first(spoiled: Callable[..., Path], tmp_path: Path) -> None:
