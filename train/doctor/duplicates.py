@@ -5,6 +5,7 @@ difference hash (dHash) of 256 bits, and taken for copies only where the small g
 that looks at one place makes many pictures that differ in one spot, and they are not copies.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -14,7 +15,7 @@ from fusedet.deploy.opencv import cv2
 from fusedet.train.doctor.finding import Finding
 from fusedet.train.doctor.pictures import Look
 
-__all__ = ["check_duplicates"]
+__all__ = ["MAX_BITS", "MAX_LEVELS", "check_duplicates", "levels_apart"]
 
 #: Two copies differ in at most so many of the 256 bits, and in their small grey pictures, brightness and contrast
 #: aligned, by at most so many of 255 levels anywhere. Chosen by looking at the pairs of five sets: docs/data.md.
@@ -76,7 +77,7 @@ def _near(looks: Sequence[Look], which: Sequence[int]) -> Iterator[tuple[int, in
             a, b = looks[i], looks[j]
             assert a.thumb is not None
             assert b.thumb is not None
-            if _alike(a.size_wh, b.size_wh) and _agree(a.thumb, b.thumb):
+            if _alike(a.size_wh, b.size_wh) and levels_apart(a.thumb, b.thumb) <= MAX_LEVELS:
                 yield i, j
 
 
@@ -85,11 +86,15 @@ def _alike(a: tuple[int, int], b: tuple[int, int]) -> bool:
     return abs(a[0] * b[1] / (a[1] * b[0]) - 1) <= _SHAPE_TOLERANCE
 
 
-def _agree(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> bool:
-    """Whether two small grey pictures show the same everywhere, whatever their brightness and contrast."""
+def levels_apart(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    """How far two small grey pictures are apart where they differ most, brightness and contrast aligned.
+
+    Returns:
+        0 to 255; infinity where one has no contrast to speak of, or the contrasts differ by a factor of 2.
+    """
     first, second = (cv2.GaussianBlur(thumb.astype(np.float32), (0, 0), 0.8) for thumb in (a, b))
     first, second = first - first.mean(), second - second.mean()
     if min(first.std(), second.std()) < _LEAST_CONTRAST:
-        return False
+        return math.inf
     gain = float((first * second).mean() / first.var())
-    return 0.5 < gain < 2 and float(np.abs(second - gain * first).max()) <= MAX_LEVELS
+    return float(np.abs(second - gain * first).max()) if 0.5 < gain < 2 else math.inf
