@@ -13,6 +13,8 @@ from fusedet.train.doctor.finding import Finding
 __all__ = ["Category", "Image", "Object", "Split", "find_annotations", "listed_files", "open_splits", "read_split"]
 
 
+#: A side of a picture in pixels is shorter than this.
+_LONGEST = 10**9
 _SPLITS = ("train", "val", "test")
 
 
@@ -100,7 +102,7 @@ class Split:
     def pictures(self) -> list[Image]:
         """The entries of ``images`` that are dictionaries, with their objects."""
         pictures = [
-            Image(i, entry, _key(entry.get("id")), _text(entry.get("file_name")), _size(entry))
+            Image(i, entry, _key(entry.get("id")), _file_name(entry.get("file_name")), _size(entry))
             for i, entry in enumerate(self.content["images"])
             if isinstance(entry, dict)
         ]
@@ -219,9 +221,14 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value.strip() else None
 
 
+def _file_name(value: object) -> str | None:
+    name = _text(value)
+    return None if name is None or "\0" in name else name  # no system has a file of such a name
+
+
 def _size(entry: dict[str, Any]) -> tuple[int, int] | None:
     width, height = entry.get("width"), entry.get("height")
-    if is_whole(width) and is_whole(height) and width >= 1 and height >= 1:
+    if is_whole(width) and is_whole(height) and 1 <= width < _LONGEST and 1 <= height < _LONGEST:
         return int(width), int(height)
     return None
 
