@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from fusedet.deploy.opencv import cv2
 from fusedet.deploy.sources import read_image
 from fusedet.train.doctor.check import Report
-from fusedet.train.doctor.fix import Action, Patient, repair
+from fusedet.train.doctor.fix import Action, repair
+from fusedet.train.doctor.patient import Patient
 from fusedet.train.doctor.source import Image
 from fusedet.train.folders import copy_file, whole_folder
 

@@ -4,20 +4,19 @@ Each kind of finding has its own small repair below. They work on copies of the 
 only read. ``KINDS`` says in words what each repair does.
 """
 
-import copy
-import itertools
 import math
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
-from fusedet.train.coco import is_number, is_whole
+from fusedet.train.coco import is_number
 from fusedet.train.doctor.check import Report
 from fusedet.train.doctor.finding import Finding
-from fusedet.train.doctor.source import Image, Object, Split
+from fusedet.train.doctor.patient import Case, Patient, number_anew
+from fusedet.train.doctor.source import Split
 
-__all__ = ["Action", "Patient", "repair"]
+__all__ = ["Action", "repair"]
 
 
 class Action(NamedTuple):
@@ -25,46 +24,6 @@ class Action(NamedTuple):
 
     finding: Finding
     did: str
-
-
-class Patient:
-    """A split under repair.
-
-    Attributes:
-        split: as it is; nothing here changes it.
-        images: position -> the entry of the copy; an entry that is left out is not in it.
-        objects: position -> the annotation of the copy.
-        classes: position of a category -> its name in the copy.
-        turns: position of an image -> EXIF orientation by which its picture is turned in the copy.
-        moved: position of an image -> position of the image that takes its objects.
-        kept: position of an image that was left out as a copy -> position of the copy that stays.
-    """
-
-    def __init__(self, split: Split) -> None:
-        self.split = split
-        self.by_position = {image.position: image for image in split.pictures}
-        self.things = {thing.position: thing for thing in split.objects}
-        self.images = {p: copy.deepcopy(image.raw) for p, image in self.by_position.items()}
-        self.objects = {p: copy.deepcopy(t.raw) for p, t in self.things.items() if t.image and t.category}
-        self.classes = {c.position: c.name for c in split.categories if c.name is not None}
-        self.turns: dict[int, int] = {}
-        self.moved: dict[int, int] = {}
-        self.kept: dict[int, int] = {}
-
-    def box(self, position: int) -> list[float]:
-        """The box of an annotation of the copy."""
-        return [float(side) for side in self.objects[position]["bbox"]]
-
-    def size(self, position: int) -> tuple[int, int]:
-        """Annotated size of the picture that an annotation belongs to."""
-        image = self.things[position].image
-        assert image is not None
-        entry = self.images[image.position]
-        return int(entry["width"]), int(entry["height"])
-
-    def lives(self, thing: Object) -> bool:
-        """Whether an annotation and its picture are in the copy."""
-        return thing.position in self.objects and thing.image is not None and thing.image.position in self.images
 
 
 def repair(report: Report) -> tuple[list[Patient], list[Action]]:
@@ -77,60 +36,30 @@ def repair(report: Report) -> tuple[list[Patient], list[Action]]:
         The splits of the copy, and what was done, finding by finding.
     """
     patients = {split.name: Patient(split) for split in report.splits}
-    sizes = {(seen.split.name, seen.image.position): seen for seen in report.looks}
+    looks = {(seen.split.name, seen.image.position): seen for seen in report.looks}
     actions = []
     by_kind = report.by_kind()
     for kind, mend in _REPAIRS.items():
         for finding in by_kind.get(kind, []):
-            did = mend(_Case(finding, patients[finding.split], patients, sizes))
+            did = mend(Case(finding, patients[finding.split], patients, looks))
             if did:
                 actions.append(Action(finding, did))
     for patient in patients.values():
-        _number(patient)
+        number_anew(patient)
     return list(patients.values()), actions
 
 
-class _Case(NamedTuple):
-    """A finding with what a repair needs: the split it is in, all splits, and the pictures by split and position."""
-
-    finding: Finding
-    patient: Patient
-    patients: dict[str, Patient]
-    looks: dict[tuple[str, int], Any]
-
-    @property
-    def at(self) -> int:
-        assert self.finding.position is not None
-        return self.finding.position
-
-    @property
-    def image(self) -> Image:
-        return self.patient.by_position[self.at]
-
-    @property
-    def thing(self) -> Object:
-        return self.patient.things[self.at]
-
-    @property
-    def gone(self) -> bool:
-        """Whether another repair left it out already."""
-        patient, section = self.patient, self.finding.section
-        if section == "annotations":
-            return self.at in patient.things and not patient.lives(self.thing)
-        return section == "images" and self.at in patient.by_position and self.at not in patient.images
+_Repair = Callable[[Case], str]
 
 
-_Repair = Callable[[_Case], str]
-
-
-def _drop_picture(case: _Case) -> str:
+def _drop_picture(case: Case) -> str:
     if case.patient.images.pop(case.at, None) is None:
         return ""
     lost = len(case.image.objects)
     return f"left the picture out{f' with {lost} annotations' if lost else ''}"
 
 
-def _drop_object(case: _Case) -> str:
+def _drop_object(case: Case) -> str:
     case.patient.objects.pop(case.at, None)
     return "left the annotation out"
 
@@ -140,34 +69,34 @@ def _of_living(mend: _Repair) -> _Repair:
     return lambda case: "" if case.gone else mend(case)
 
 
-def _drop_entry(case: _Case) -> str:
+def _drop_entry(case: Case) -> str:
     return "left the entry out"
 
 
-def _name_class(case: _Case) -> str:
+def _name_class(case: Case) -> str:
     category = next(c for c in case.patient.split.categories if c.position == case.at)
     case.patient.classes[case.at] = name = f"class {category.raw.get('id')}"
     return f"called it {name!r}"
 
 
-def _drop_class(case: _Case) -> str:
+def _drop_class(case: Case) -> str:
     name = case.patient.classes.pop(case.at, None)
     return f"left the category {name!r} out" if name else ""
 
 
-def _new_id(case: _Case) -> str:
+def _new_id(case: Case) -> str:
     return "gave it another id"
 
 
-def _number_meant(case: _Case) -> str:
+def _number_meant(case: Case) -> str:
     return "took the number that is meant"
 
 
-def _one_list(case: _Case) -> str:
+def _one_list(case: Case) -> str:
     return "gave all sets the same list of classes"
 
 
-def _merge(case: _Case) -> str:
+def _merge(case: Case) -> str:
     """Both entries name one file: its objects go to the first."""
     assert case.finding.other is not None
     first = case.finding.other[1]
@@ -178,7 +107,7 @@ def _merge(case: _Case) -> str:
     return f"gave its {len(case.image.objects)} annotations to image {case.patient.images[first].get('id')}"
 
 
-def _keep_one(case: _Case) -> str:
+def _keep_one(case: Case) -> str:
     """Of two copies in one set, the one with more objects stays."""
     assert case.finding.other is not None
     patient, first = case.patient, case.finding.other[1]
@@ -193,7 +122,7 @@ def _keep_one(case: _Case) -> str:
     return f"left {patient.by_position[drop].file_name} out"
 
 
-def _leave_leak_out(case: _Case) -> str:
+def _leave_leak_out(case: Case) -> str:
     """The picture stays in the set to grade on."""
     assert case.finding.other is not None
     name, first = case.finding.other
@@ -205,7 +134,7 @@ def _leave_leak_out(case: _Case) -> str:
     return f"left it out of {drop.split.name}"
 
 
-def _drop_both(case: _Case) -> str:
+def _drop_both(case: Case) -> str:
     """Nobody knows whose the boxes are."""
     assert case.finding.other is not None
     first = case.patient.by_position[case.finding.other[1]]
@@ -214,7 +143,7 @@ def _drop_both(case: _Case) -> str:
     return f"left it and {first.file_name} out, and {len(first.objects)} annotations that may be of either"
 
 
-def _size_of_file(case: _Case) -> str:
+def _size_of_file(case: Case) -> str:
     seen = case.looks.get((case.finding.split, case.at))
     if seen is None or seen.fault:
         return _drop_picture(case)
@@ -226,7 +155,7 @@ def _size_of_file(case: _Case) -> str:
     return f"wrote the file's size, {width}x{height}"
 
 
-def _turn_picture(case: _Case) -> str:
+def _turn_picture(case: Case) -> str:
     seen = case.looks[case.finding.split, case.at]
     case.patient.turns[case.at] = seen.header.orientation
     entry, (width, height) = case.patient.images[case.at], seen.size_wh[::-1]
@@ -252,7 +181,7 @@ def _turned(box_xywh: list[float], size_wh: tuple[int, int], orientation: int) -
     return [left, top, height, width]
 
 
-def _read_numbers(case: _Case) -> str:
+def _read_numbers(case: Case) -> str:
     value = case.thing.raw.get("bbox")
     parts = value if isinstance(value, list) else []
     try:
@@ -265,7 +194,7 @@ def _read_numbers(case: _Case) -> str:
     return f"read it as {numbers}"
 
 
-def _box_of_segmentation(case: _Case) -> str:
+def _box_of_segmentation(case: Case) -> str:
     polygons = case.thing.raw.get("segmentation")
     numbers = [n for p in polygons if isinstance(p, list) for n in p] if isinstance(polygons, list) else []
     if len(numbers) < 6 or len(numbers) % 2 or not all(is_number(n) for n in numbers):
@@ -276,7 +205,7 @@ def _box_of_segmentation(case: _Case) -> str:
     return f"drew the box {case.patient.objects[case.at]['bbox']} around the segmentation"
 
 
-def _to_pixels(case: _Case) -> str:
+def _to_pixels(case: Case) -> str:
     """From parts of the picture to pixels; YOLO's boxes have their middle first, which all of a set shows."""
     width, height = case.patient.size(case.at)
     x, y, w, h = case.patient.box(case.at)
@@ -294,13 +223,13 @@ def _middles_first(split: Split) -> bool:
     return as_middle < as_corner
 
 
-def _from_corners(case: _Case) -> str:
+def _from_corners(case: Case) -> str:
     left, top, right, bottom = case.patient.box(case.at)
     case.patient.objects[case.at]["bbox"] = [left, top, right - left, bottom - top]
     return "subtracted the corners"
 
 
-def _swap_sides(case: _Case) -> str:
+def _swap_sides(case: Case) -> str:
     x, y, width, height = case.patient.box(case.at)
     if not width or not height:
         return _drop_object(case)
@@ -309,7 +238,7 @@ def _swap_sides(case: _Case) -> str:
     return _cut_at_border(case, f"swapped its sides: {box}")
 
 
-def _cut_at_border(case: _Case, before: str = "") -> str:
+def _cut_at_border(case: Case, before: str = "") -> str:
     size = case.patient.size(case.at)
     x, y, width, height = case.patient.box(case.at)
     left, top, right, bottom = max(0.0, x), max(0.0, y), min(size[0], x + width), min(size[1], y + height)
@@ -320,47 +249,6 @@ def _cut_at_border(case: _Case, before: str = "") -> str:
         return before or f"lies inside of the file's {size[0]}x{size[1]}"
     case.patient.objects[case.at]["bbox"] = box
     return before or f"cut it at the border of {size[0]}x{size[1]}"
-
-
-def _clean_area(entry: dict[str, Any]) -> None:
-    """The area is of the box where there is no segmentation to have one of its own."""
-    box = entry["bbox"]
-    if not entry.get("segmentation") or not is_number(entry.get("area")):
-        entry["area"] = box[2] * box[3]
-
-
-def _number(patient: Patient) -> None:
-    """Whole, single, non-negative ids, and annotations that refer to them."""
-    ids = _Ids(raw.get("id") for raw in patient.images.values())
-    for position, raw in patient.images.items():
-        raw["id"] = ids.take(raw.get("id"), patient.by_position[position].key)
-    numbers = _Ids(raw.get("id") for raw in patient.objects.values())
-    for position in list(patient.objects):
-        thing = patient.things[position]
-        assert thing.image is not None
-        owner = patient.moved.get(thing.image.position, thing.image.position)
-        if owner not in patient.images:
-            del patient.objects[position]
-            continue
-        raw = patient.objects[position]
-        raw["id"], raw["image_id"] = numbers.take(raw.get("id")), patient.images[owner]["id"]
-        _clean_area(raw)
-
-
-class _Ids:
-    """Gives each entry its own id if it is a good one and free, else a new one that none has."""
-
-    def __init__(self, values: Iterator[Any]) -> None:
-        self._used: set[int] = set()
-        least = 1 + max((int(v) for v in values if is_whole(v)), default=0)
-        self._new = itertools.count(max(1, least))
-
-    def take(self, value: object, meant: object = None) -> int:
-        wish = int(value) if is_whole(value) else meant if isinstance(meant, int) else None
-        if wish is None or wish < 0 or wish in self._used:
-            wish = next(n for n in self._new if n not in self._used)
-        self._used.add(wish)
-        return wish
 
 
 #: Kind -> its repair, in the order in which they must be applied.
