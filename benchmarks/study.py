@@ -29,7 +29,7 @@ from typing import Any
 
 from fusedet.configs.errors import InputError
 from fusedet.configs.validate import dump_config
-from fusedet.export.machine import processor_name
+from fusedet.deploy.machine import processor_name
 from fusedet.train.config import DataConfig, TrainConfig, load_train_config
 from fusedet.train.run_folder import RunFolder
 

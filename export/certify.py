@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from fusedet.deploy.detections import Detections
 from fusedet.deploy.detector import Detector
+from fusedet.deploy.machine import processor_name
 from fusedet.deploy.session import default_threads
 from fusedet.export.carriers import activation_carriers
 from fusedet.export.certificate import Certificate, Check, Limits, Worst
-from fusedet.export.machine import processor_name
 from fusedet.export.ops import optimize
 from fusedet.export.pipeline import ExportResult
 from fusedet.export.quantize import Quantized

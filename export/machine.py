@@ -6,7 +6,7 @@ from pathlib import Path
 
 import onnxruntime as ort
 
-__all__ = ["Machine", "processor_name", "this_machine"]
+__all__ = ["Machine", "this_machine"]
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,3 @@ def this_machine() -> Machine:
     words = set(info.read_text().split()) if info.exists() else set()
     vector = next((name for name in ("avx512f", "avx2", "avx", "asimd") if name in words), "unknown")
     return Machine(architecture, vector, 8 if vector in ("avx2", "avx") else 16, ort.__version__)
-
-
-def processor_name() -> str:
-    """As the system calls it; a board's own name where it tells that instead."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "Model")))
-    return next(named, platform.processor())
