@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # imported when the command runs
 
 __all__ = ["add_arguments", "run"]
 
-_TITLES = ("", "AP50-95", "AP50", "small", "medium", "large", "best epoch", "time", "parameters")
+_TITLES = ("", "AP50-95", "AP50", "small", "medium", "large", "best", "epochs", "time", "parameters")
 #: Letters of a setting's value in the terminal.
 _LETTERS = 28
 
@@ -66,13 +66,8 @@ def _row(run: "ComparedRun") -> list[str]:
     record, best = run.record, run.record.best_row or {}
     figures = [_figure(best.get(key, math.nan)) for key in ("ap", "ap50", "ap_small", "ap_medium", "ap_large")]
     parameters = f"{record.best.parameters / 1e6:.2f} M" if record.best else "-"
-    return [
-        run.name,
-        *figures,
-        f"{best.get('epoch', 0):.0f}/{record.epochs_done}",
-        duration(record.seconds),
-        parameters,
-    ]
+    epochs = [f"{best.get('epoch', 0):.0f}", f"{record.epochs_done}/{record.config.train.epochs}"]
+    return [run.name, *figures, *epochs, duration(record.seconds), parameters]
 
 
 def _figure(value: float) -> str:

@@ -107,7 +107,7 @@ def find_objects(
     batch: int = 16,
     on_batch: Callable[[int], None] = lambda count: None,
 ) -> dict[int, Detections]:
-    """What a predictor finds in the pictures of a data set, by image id, as :func:`fusedet.train.metrics.grade` takes it.
+    """What a predictor finds in the pictures of a data set, by image id, as the grader takes it.
 
     Args:
         predictor: finds objects in pictures.

@@ -18,8 +18,8 @@ __all__ = ["class_curves", "class_table", "confusion_figures", "size_table"]
 
 #: Classes that are all drawn in colour; of more, the worst and the best of this number each.
 _MOST_COLORED, _HIGHLIGHTED = 6, 3
-#: Rows of the table of classes that are open to see.
-_MOST_ROWS = 30
+#: Rows of the table of classes; of more, so many of the worst are open to see.
+_MOST_ROWS, _OPEN_ROWS = 30, 10
 #: A matrix of more classes is too large for a page; the pairs that are confused most are told in any case.
 _MOST_IN_MATRIX = 100
 
@@ -123,9 +123,12 @@ def class_table(analysis: Analysis, metrics: Metrics) -> str:
         bar = "" if math.isnan(own_ap) else f'<span class="bar" style="width:{4 * own_ap:.2f}rem"></span>'
         best = share(best_confidence(curves.f1), 2)
         rows.append([escape(name), str(analysis.objects[i]), share(own_ap), bar, share(own_ap50), *found, best])
+    numbers = (1, 2, 4, 5, 6, 7, 8)
     titles = ("class", "objects", "AP50-95", "", "AP50", "precision", "recall", "F1", "best confidence")
-    content = table(titles, rows, (1, 2, 4, 5, 6, 7, 8))
-    return fold(f"all {len(rows)} classes", content) if len(rows) > _MOST_ROWS else content
+    content = table(titles, rows, numbers)
+    if len(rows) <= _MOST_ROWS:
+        return content
+    return table(titles, rows[:_OPEN_ROWS], numbers) + fold(f"all {len(rows)} classes", content)
 
 
 def size_table(metrics: Metrics, counts: tuple[int, int, int]) -> str:

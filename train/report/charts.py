@@ -92,6 +92,8 @@ def _path(curve: Curve, x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
     if not len(there):
         return ""
     pieces = np.split(there, np.flatnonzero(np.diff(there) > 1) + 1)
+    if len(there) == 1 and "faint" in curve.style:
+        return ""
     if len(there) == 1:
         fill = f' style="fill:{curve.color}"' if curve.color else ""
         return f'<circle cx="{x[there[0]]:.1f}" cy="{y[there[0]]:.1f}" r="3"{fill}>{title}</circle>'
@@ -132,7 +134,7 @@ def _mark(x: float, text: str, foot: int) -> str:
     anchor, shift = ("start", 5) if x < _WIDTH * 0.55 else ("end", -5)
     return (
         f'<path class="mark" d="M{x:.1f} {_TOP}V{foot}"/>'
-        f'<text class="ink" x="{x + shift:.1f}" y="{foot - 7}" text-anchor="{anchor}">{escape(text)}</text>'
+        f'<text class="ink halo" x="{x + shift:.1f}" y="{foot - 7}" text-anchor="{anchor}">{escape(text)}</text>'
     )
 
 

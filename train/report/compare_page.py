@@ -47,9 +47,9 @@ def _results(runs: tuple[ComparedRun, ...]) -> str:
         best, record = run.record.best_row or {}, run.record
         figures = [share(best.get(key, math.nan)) for key in ("ap", "ap50", "ap_small", "ap_medium", "ap_large")]
         parameters = f"{record.best.parameters / 1e6:.2f} M" if record.best else "–"
-        epochs = f"{best.get('epoch', 0):.0f} of {record.epochs_done}"
-        rows.append([_swatch(number) + escape(run.name), *figures, epochs, duration(record.seconds), parameters])
-    titles = ("run", "AP50-95", "AP50", "small", "medium", "large", "best epoch", "time", "parameters")
+        epochs = [f"{best.get('epoch', 0):.0f}", f"{record.epochs_done} of {record.config.train.epochs}"]
+        rows.append([_swatch(number) + escape(run.name), *figures, *epochs, duration(record.seconds), parameters])
+    titles = ("run", "AP50-95", "AP50", "small", "medium", "large", "best epoch", "epochs", "time", "parameters")
     return table(titles, rows, range(1, len(titles)))
 
 

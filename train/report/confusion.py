@@ -49,7 +49,7 @@ def confusion(names: tuple[str, ...], judged: Iterable[Judged]) -> Confusion:
     counts = np.zeros((background + 1, background + 1), np.int64)
     for one in judged:
         labels = one.sample.labels
-        np.add.at(counts, (labels[one.missed], background), 1)
+        counts[:-1, background] += np.bincount(labels[one.missed], minlength=background)
         for found, right, confused in zip(one.found.class_ids, one.right, one.confused, strict=True):
             if right == IGNORED:
                 continue

@@ -11,8 +11,8 @@ __all__ = ["code", "figure", "fold", "grid", "legend", "page", "section", "share
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --quiet: #5a6675; --paper: #fff; --line: #dde3ea; --card: #f5f7fa;
-  --c0: #1567b3; --c1: #d1500a; --c2: #11845b; --c3: #a8488f; --c4: #96710b; --c5: #2596be; --c6: #6b4fbb; --c7: #7d4a2d;
-  --good: #1a7f4b; --bad: #c62d24; --warn: #b36b00 }
+  --c0: #1567b3; --c1: #d1500a; --c2: #11845b; --c3: #a8488f; --c4: #96710b; --c5: #2596be; --c6: #6b4fbb;
+  --c7: #7d4a2d; --good: #1a7f4b; --bad: #c62d24; --warn: #b36b00 }
 @media screen and (prefers-color-scheme: dark) { :root { --ink: #e3e8ee; --quiet: #9aa7b5; --paper: #14181d;
   --line: #2c343d; --card: #1b2128; --c0: #62aef2; --c1: #ff965c; --c2: #4fcf9d; --c3: #e694d0; --c4: #dcb950;
   --c5: #7fd6f5; --c6: #ab98f5; --c7: #cf9b7c; --good: #5fcf94; --bad: #ff8a80; --warn: #ffc46b } }
@@ -21,7 +21,8 @@ body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
   margin: 0 auto; padding: 1.5rem 1rem 4rem }
 h1 { font-size: 1.7rem; margin: 0; overflow-wrap: anywhere; line-height: 1.25 }
 h2 { font-size: 1.25rem; margin: 2.6rem 0 .4rem; padding-top: .8rem; border-top: 1px solid var(--line) }
-h3 { font-size: 1rem; margin: 1.4rem 0 .3rem } p { margin: .4rem 0; max-width: 46rem }
+h3 { font-size: 1rem; margin: 1.4rem 0 .3rem } p { margin: .4rem 0; max-width: 46rem;
+  overflow-wrap: anywhere }
 .quiet, figcaption { color: var(--quiet) } .notice { border-left: .25rem solid var(--warn); padding-left: .8rem }
 nav { margin: .8rem 0 0; display: flex; flex-wrap: wrap; gap: .2rem 1rem } a { color: var(--c0) }
 .tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: .7rem; margin: 1.2rem 0 }
@@ -31,12 +32,16 @@ nav { margin: .8rem 0 0; display: flex; flex-wrap: wrap; gap: .2rem 1rem } a { c
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); gap: 1.2rem 1.6rem }
 figure { margin: 0; min-width: 0; break-inside: avoid } figure > b { font-size: .95rem }
 .wide { grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); margin-bottom: 1.2rem }
+@media (min-width: 56rem) { .wide svg text { font-size: 8px } }
 figcaption { font-size: .88rem; line-height: 1.4; margin-top: .25rem }
 svg { display: block; width: 100%; height: auto } svg text { fill: var(--quiet); font-size: 11px }
-svg .axis { stroke: var(--line); stroke-width: 1 } svg .curve { fill: none; stroke-width: 1.7; stroke-linejoin: round }
+svg .axis { stroke: var(--line); stroke-width: 1 } svg .curve { fill: none; stroke-width: 1.8; stroke-linejoin: round;
+  vector-effect: non-scaling-stroke }
 svg .faint { stroke: var(--quiet); stroke-width: .8; opacity: .35 } svg .bold { stroke-width: 2.8 }
 svg .mark { stroke: var(--ink); stroke-dasharray: 3 3; stroke-width: 1 } svg text.ink { fill: var(--ink) }
-.legend { display: flex; flex-wrap: wrap; gap: 0 .9rem; font-size: .82rem; color: var(--quiet); line-height: 1.5 }
+svg text.halo { paint-order: stroke; stroke: var(--paper); stroke-width: 3px; stroke-linejoin: round }
+.legend { display: flex; flex-wrap: wrap; gap: 0 .9rem; font-size: .82rem; color: var(--quiet); line-height: 1.5;
+  margin: .1rem 0 .3rem }
 .legend i { display: inline-block; width: 1rem; height: .2rem; border-radius: .1rem; margin-right: .35rem;
   vertical-align: .2rem }
 .scroll { overflow-x: auto; margin: .5rem 0 }
@@ -46,12 +51,14 @@ th { color: var(--quiet); font-weight: 600; font-size: .85rem } td.number, th.nu
   white-space: nowrap }
 .bar { display: inline-block; height: .6rem; border-radius: .15rem; background: var(--c0); vertical-align: .02rem }
 code, pre { font: .85rem/1.5 ui-monospace, monospace; overflow-wrap: anywhere }
+td code { white-space: nowrap } td code.long { white-space: normal }
 pre { background: var(--card); border-radius: .4rem; padding: .6rem .8rem; margin: .5rem 0; overflow-x: auto;
   white-space: pre-wrap }
 details { margin: .6rem 0 } summary { cursor: pointer; font-weight: 600 }
 .good { color: var(--good) } .bad { color: var(--bad) } .warn { color: var(--warn) }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(18rem, 100%), 1fr)); gap: .5rem .8rem;
   margin: .3rem 0 .2rem } .picture { margin: 1.1rem 0 } .picture svg { border-radius: .3rem }
+@media (max-width: 40rem) { th, td { padding-right: .6rem } table { font-size: .88rem } .bar { max-width: 2.5rem } }
 @media print { body { max-width: none; font-size: 12px } nav { display: none } h2, h3 { break-after: avoid }
   pre { white-space: pre-wrap } .tile { border: 1px solid var(--line) } }
 """

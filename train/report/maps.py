@@ -120,7 +120,8 @@ def size_histogram(edges: NDArray[np.float64], sets: Sequence[tuple[str, NDArray
                 f'<rect x="{left + 1.5 + i * step + number * bar:.1f}" y="{foot - tall:.1f}" width="{bar:.1f}" '
                 f'height="{tall:.1f}" style="fill:{color(number)}"><title>{escape(title)}</title></rect>'
             )
-    for i in range(0, bins + 1, 2):
-        parts.append(f'<text x="{left + i * step:.1f}" y="{foot + 15}" text-anchor="middle">{edges[i]:.0f}</text>')
+    for edge in range(0, bins + 1, 2):
+        x = left + edge * step
+        parts.append(f'<text x="{x:.1f}" y="{foot + 15}" text-anchor="middle">{edges[edge]:.0f}</text>')
     parts.append(f'<text x="{left + width / 2}" y="{foot + 31}" text-anchor="middle">{escape(x_label)}</text>')
     return f'<svg viewBox="0 0 360 230" role="img">{"".join(parts)}</svg>'

@@ -71,7 +71,7 @@ class Judged:
 def overlaps(
     boxes: NDArray[np.float32], others: NDArray[np.float32], crowd: NDArray[np.bool_] | None = None
 ) -> NDArray[np.float64]:
-    """IoU ``[N, M]`` of boxes xyxy; where ``crowd`` ``[M]`` is set, the part of the first box that lies in the other."""
+    """IoU ``[N, M]`` of boxes xyxy; where ``crowd`` ``[M]`` is set, the part of the first box inside the other."""
     left, top, right, bottom = boxes.astype(np.float64).T[:, :, None]
     other_left, other_top, other_right, other_bottom = others.astype(np.float64).T
     width = np.maximum(np.minimum(right, other_right) - np.maximum(left, other_left), 0)

@@ -25,6 +25,8 @@ __all__ = ["Content", "duration", "report_page"]
 
 #: Squared pixels of the picture up to which COCO calls an object small, and medium.
 _SMALL, _MEDIUM = 32.0**2, 96.0**2
+#: Largest difference of two grades of the same weights on the same pictures: GPUs and processors round differently.
+_ALIKE = 0.005
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ _TIME_NOTE = (
 
 def _head(content: Content) -> str:
     record = content.record
-    notes = [text for text in (_state(record), content.without) if text]
+    notes = [text for text in (_state(record), content.without, _disagreement(content)) if text]
     return (
         f"<h1>{escape(record.name)}</h1>"
         f"<p>{escape(_result(content))}</p>"
@@ -115,6 +117,17 @@ def _state(record: RunRecord) -> str:
     )
 
 
+def _disagreement(content: Content) -> str:
+    """A grade that is not the training's own: the pictures are others, or the weights or the software."""
+    row, evaluation = content.record.best_row, content.evaluation
+    if row is None or evaluation is None or abs(evaluation.metrics.ap - row["ap"]) < _ALIKE:
+        return ""
+    return (
+        f"Graded for this report the best weights reach AP50-95 {evaluation.metrics.ap:.3f}, but {row['ap']:.3f} in "
+        "training: the data or the weights are not what they were then."
+    )
+
+
 def _trained_on(content: Content) -> str:
     record = content.record
     config = record.config
@@ -139,7 +152,7 @@ def _figures(content: Content) -> list[tuple[str, str]]:
             (share(row["ap50"]), "AP50"),
             (f"{_best_epoch(record)}", f"best epoch of {record.epochs_done}"),
         ]
-    if analysis is not None and not math.isnan(analysis.confidence):
+    if analysis is not None and _recommended(analysis) is not None:
         at = float(np.nanmax(analysis.mean.f1))
         found.insert(2, (f"{analysis.confidence:.2f}", f"recommended confidence (F1 {at:.2f})"))
     if record.rows:
@@ -161,7 +174,8 @@ def _next(content: Content) -> str:
         if data.root is None and data.val_images is not None:
             export = f"fusedet export {run} --out models --images {shlex.quote(str(data.val_images))}"
         commands.append(export)
-        score = f" --score {content.analysis.confidence:.2f}" if _recommends(content.analysis) else ""
+        confidence = _recommended(content.analysis)
+        score = "" if confidence is None else f" --score {confidence:.2f}"
         commands.append(f"fusedet detect models/best.fused.onnx street.mp4{score}")
         weights = f"<p>The weights of the best epoch: <code>{escape(str(record.run.best))}</code>. How to go on:</p>"
     else:
@@ -169,8 +183,8 @@ def _next(content: Content) -> str:
     return weights + code("\n".join(commands)) if commands else ""
 
 
-def _recommends(analysis: Analysis | None) -> bool:
-    return analysis is not None and not math.isnan(analysis.confidence)
+def _recommended(analysis: Analysis | None) -> float | None:
+    return None if analysis is None or math.isnan(analysis.confidence) else analysis.confidence
 
 
 def _accuracy(content: Content) -> list[tuple[str, str, str, str]]:
@@ -194,7 +208,7 @@ def _accuracy(content: Content) -> list[tuple[str, str, str, str]]:
 
 
 def _advice(analysis: Analysis) -> str:
-    if not _recommends(analysis):
+    if _recommended(analysis) is None:
         return "Nothing was found that is right at IoU 0.5."
     return (
         f"At IoU 0.5. A confidence of <b>{analysis.confidence:.2f}</b> gives the best mean F1 and is recommended where "

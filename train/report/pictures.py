@@ -20,8 +20,8 @@ __all__ = ["LEGEND", "all_pairs", "best_and_worst", "picture_pair"]
 
 #: Longest side of a picture on the page in pixels, and the most bytes that one takes.
 _SIDE, _MOST_BYTES = 560, 80_000
-#: Boxes that are all named; of more, only the errors are.
-_MOST_NAMED = 14
+#: Boxes that are all named; of more, only the errors are, and of those the largest.
+_MOST_NAMED = 16
 
 LEGEND = legend(
     [("right", "var(--good)"), ("another class", "var(--warn)"), ("missed, or a false alarm", "var(--bad)")]
@@ -111,13 +111,18 @@ class _Box(NamedTuple):
     def is_error(self) -> bool:
         return self.kind in ("bad", "warn")
 
+    @property
+    def area(self) -> float:
+        return float((self.box[2] - self.box[0]) * (self.box[3] - self.box[1]))
+
 
 def _drawn(judged: Judged, boxes: Sequence[_Box]) -> str:
     """Errors lie over what is right, and names over all boxes."""
     width, height = judged.sample.width, judged.sample.height
     unit = max(width, height) / 460  # a pixel of the page, roughly
     ordered = sorted(boxes, key=lambda one: one.is_error)
-    named = [one for one in ordered if one.is_error or len(boxes) <= _MOST_NAMED]
+    named = [one for one in ordered if one.is_error] if len(boxes) > _MOST_NAMED else ordered
+    named = sorted(named, key=lambda one: -one.area)[:_MOST_NAMED][::-1]
     return "".join(_outline(one, unit) for one in ordered) + "".join(_name(one, unit, width, height) for one in named)
 
 

@@ -1,6 +1,7 @@
 """Where a run comes from: its data, its settings, its seed, the versions and the machine."""
 
 import platform
+from functools import cache
 from html import escape
 from importlib.metadata import version
 
@@ -15,6 +16,7 @@ from fusedet.train.report.record import RunRecord, checksum
 __all__ = ["provenance", "this_computer"]
 
 
+@cache
 def this_computer() -> str:
     """Processor, accelerator where there is one, system and Python of this very process, in a line."""
     accelerator = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
@@ -54,8 +56,8 @@ def _text(text: object) -> str:
 
 
 def _code(text: str) -> str:
-    return f"<code>{escape(text)}</code>"
+    return f'<code class="long">{escape(text)}</code>'
 
 
 def _sum(digest: str) -> str:
-    return f'<code class="quiet">SHA-256 {digest}</code>'
+    return f'<code class="long quiet">SHA-256 {digest}</code>'

@@ -109,7 +109,7 @@ def flat_settings(config: TrainConfig) -> dict[str, Any]:
     """Settings by their whole key, such as ``train.epochs``; lists are taken as one value."""
 
     def walk(values: dict[str, Any], before: str) -> dict[str, Any]:
-        result = {}
+        result: dict[str, Any] = {}
         for key, value in values.items():
             if isinstance(value, dict):
                 result |= walk(value, f"{before}{key}.")
