@@ -104,9 +104,10 @@ def confusion_figures(analysis: Analysis) -> str:
     matrix = confusion_matrix(confused) if len(confused.names) <= _MOST_IN_MATRIX else ""
     pairs = confused.worst_pairs()
     if not pairs:
-        return matrix + "<p>No class was taken for another.</p>" if len(confused.names) > 1 else matrix
+        return matrix + ("<p>No class was taken for another.</p>" if len(confused.names) > 1 else "")
     rows = ([escape(true), escape(found), str(count)] for true, found, count in pairs)
-    return matrix + "<h3>Confused most often</h3>" + table(("what is there", "what was found", "times"), rows, (2,))
+    listed = "<div><h3>Confused most often</h3>" + table(("what is there", "what was found", "times"), rows, (2,))
+    return f'<div class="beside">{matrix}{listed}</div></div>'
 
 
 def class_table(analysis: Analysis, metrics: Metrics) -> str:

@@ -37,7 +37,7 @@ figcaption { font-size: .88rem; line-height: 1.4; margin-top: .25rem }
 svg { display: block; width: 100%; height: auto } svg text { fill: var(--quiet); font-size: 11px }
 svg .axis { stroke: var(--line); stroke-width: 1 } svg .curve { fill: none; stroke-width: 1.8; stroke-linejoin: round;
   vector-effect: non-scaling-stroke }
-svg .faint { stroke: var(--quiet); stroke-width: .8; opacity: .35 } svg .bold { stroke-width: 2.8 }
+svg .faint { stroke: var(--quiet); stroke-width: .8; opacity: .5 } svg .bold { stroke-width: 2.8 }
 svg .mark { stroke: var(--ink); stroke-dasharray: 3 3; stroke-width: 1 } svg text.ink { fill: var(--ink) }
 svg text.halo { paint-order: stroke; stroke: var(--paper); stroke-width: 3px; stroke-linejoin: round }
 .legend { display: flex; flex-wrap: wrap; gap: 0 .9rem; font-size: .82rem; color: var(--quiet); line-height: 1.5;
@@ -57,7 +57,9 @@ pre { background: var(--card); border-radius: .4rem; padding: .6rem .8rem; margi
 details { margin: .6rem 0 } summary { cursor: pointer; font-weight: 600 }
 .good { color: var(--good) } .bad { color: var(--bad) } .warn { color: var(--warn) }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(18rem, 100%), 1fr)); gap: .5rem .8rem;
-  margin: .3rem 0 .2rem } .picture { margin: 1.1rem 0 } .picture svg { border-radius: .3rem }
+  margin: .3rem 0 .2rem } .picture { margin: 1.1rem 0; max-width: 56rem; break-inside: avoid }
+.beside { display: flex; flex-wrap: wrap; gap: .5rem 3rem; align-items: flex-start } .beside > * { max-width: 100% }
+.picture svg { border-radius: .3rem }
 @media (max-width: 40rem) { th, td { padding-right: .6rem } table { font-size: .88rem } .bar { max-width: 2.5rem } }
 @media print { body { max-width: none; font-size: 12px } nav { display: none } h2, h3 { break-after: avoid }
   pre { white-space: pre-wrap } .tile { border: 1px solid var(--line) } }

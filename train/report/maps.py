@@ -24,8 +24,9 @@ def confusion_matrix(confusion: Confusion) -> str:
     count = len(rows)
     side = 68 if count <= 5 else 46 if count <= 8 else 34 if count <= _MOST_NUMBERS else 14 if count <= 40 else 10
     letter = 12 if side >= 34 else side - 2
+    turned = max(map(len, confusion.names)) * letter * 0.62 > side  # the names of columns, to stand side by side
     margin = round(min(_LETTERS, max(map(len, rows))) * letter * 0.62) + 10
-    top = margin if count > 5 else 24
+    top = margin if turned else 24
     shares, counts = confusion.shares, confusion.counts
     parts = []
     for i, name in enumerate(rows):
@@ -33,11 +34,11 @@ def confusion_matrix(confusion: Confusion) -> str:
         parts.append(_text(margin - 5, y + letter * 0.36, name, letter, "end"))
     for j, name in enumerate(columns):
         x = margin + (j + 0.5) * side
-        if count > 5:
+        if turned:
             place = f' transform="rotate(-60 {x + letter * 0.3:.1f} {top - 5})"'
             parts.append(_text(x + letter * 0.3, top - 5, name, letter, "start", place))
         else:
-            parts.append(_text(x, top - 7, name if len(name) <= 10 else name[:9] + "…", letter, "middle"))
+            parts.append(_text(x, top - 7, name, letter, "middle"))
     for i, j in zip(*np.nonzero(counts), strict=True):
         x, y = margin + j * side, top + i * side
         good = i == j
@@ -53,7 +54,7 @@ def confusion_matrix(confusion: Confusion) -> str:
             parts.append(
                 f'<text x="{x + side / 2:.1f}" y="{y + side / 2 + 4:.1f}" text-anchor="middle"{ink}>{text}</text>'
             )
-    width, height = margin + count * side + (22 if count > 5 else 2), top + count * side
+    width, height = margin + count * side + 22, top + count * side
     line = top + (count - 1) * side - 0.5
     parts.append(
         f'<path class="axis" d="M{margin} {line}h{count * side}M{margin + (count - 1) * side - 0.5} {top}V{height}"/>'

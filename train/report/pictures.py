@@ -118,12 +118,15 @@ class _Box(NamedTuple):
 
 def _drawn(judged: Judged, boxes: Sequence[_Box]) -> str:
     """Errors lie over what is right, and names over all boxes."""
-    width, height = judged.sample.width, judged.sample.height
-    unit = max(width, height) / 460  # a pixel of the page, roughly
+    size = judged.sample.width, judged.sample.height
+    unit = max(size) / 460  # a pixel of the page, roughly
     ordered = sorted(boxes, key=lambda one: one.is_error)
     named = [one for one in ordered if one.is_error] if len(boxes) > _MOST_NAMED else ordered
-    named = sorted(named, key=lambda one: -one.area)[:_MOST_NAMED][::-1]
-    return "".join(_outline(one, unit) for one in ordered) + "".join(_name(one, unit, width, height) for one in named)
+    named = sorted(named, key=lambda one: -one.area)[:_MOST_NAMED]
+    plates: list[_Plate] = []
+    for one in sorted(named, key=lambda one: not one.is_error):  # errors get the best places
+        plates.append(_place(one, 12.5 * unit, size, plates))
+    return "".join([_outline(one, unit) for one in ordered] + [_written(plate) for plate in plates[::-1]])
 
 
 def _outline(one: _Box, unit: float) -> str:
@@ -135,15 +138,36 @@ def _outline(one: _Box, unit: float) -> str:
     )
 
 
-def _name(one: _Box, unit: float, width: int, height: int) -> str:
-    left, top = float(one.box[0]), float(one.box[1])
-    letter = 12.5 * unit
-    long, tall = letter * (0.58 * len(one.text) + 0.5), letter * 1.25
-    x = max(0.0, min(left, width - long))
-    y = top - tall if top >= tall else min(top, height - tall)
+class _Plate(NamedTuple):
+    """Where the name of a box stands, in pixels of the picture; ``letter`` is the size of its letters."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    letter: float
+    one: _Box
+
+    def overlaps(self, other: "_Plate") -> bool:
+        across = self.x < other.x + other.width and other.x < self.x + self.width
+        return across and self.y < other.y + other.height and other.y < self.y + self.height
+
+
+def _place(one: _Box, letter: float, size: tuple[int, int], taken: Sequence[_Plate]) -> _Plate:
+    """Above the box, else inside its top, below it, or inside its foot, where no other name is; else above all."""
+    width, height = letter * (0.58 * len(one.text) + 0.5), letter * 1.25
+    left, top, _, bottom = (float(side) for side in one.box)
+    x = max(0.0, min(left, size[0] - width))
+    rows = [y for y in (top - height, top, bottom, bottom - height) if 0 <= y <= size[1] - height]
+    plates = [_Plate(x, y, width, height, letter, one) for y in rows or [0.0]]
+    return next((plate for plate in plates if not any(plate.overlaps(other) for other in taken)), plates[0])
+
+
+def _written(plate: _Plate) -> str:
+    x, y, width, height, letter, one = plate
     return (
-        f'<rect x="{x:.1f}" y="{y:.1f}" width="{long:.1f}" height="{tall:.1f}" style="fill:{_PAINT[one.kind]}"/>'
-        f'<text x="{x + letter * 0.25:.1f}" y="{y + letter:.1f}" textLength="{long - letter * 0.5:.1f}" '
+        f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" style="fill:{_PAINT[one.kind]}"/>'
+        f'<text x="{x + letter * 0.25:.1f}" y="{y + letter:.1f}" textLength="{width - letter * 0.5:.1f}" '
         f'lengthAdjust="spacingAndGlyphs" style="font-size:{letter:.1f}px;fill:#fff">{escape(one.text)}</text>'
     )
 
