@@ -47,8 +47,8 @@ svg text.halo { paint-order: stroke; stroke: var(--paper); stroke-width: 3px; st
 .scroll { overflow-x: auto; margin: .5rem 0 }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .93rem }
 th, td { text-align: left; padding: .25rem 1rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
-th { color: var(--quiet); font-weight: 600; font-size: .85rem } td.number, th.number { text-align: right;
-  white-space: nowrap }
+th { color: var(--quiet); font-weight: 600; font-size: .85rem } td.number, th.number { text-align: right }
+td.number { white-space: nowrap }
 .bar { display: inline-block; height: .6rem; border-radius: .15rem; background: var(--c0); vertical-align: .02rem }
 code, pre { font: .85rem/1.5 ui-monospace, monospace; overflow-wrap: anywhere }
 td code { white-space: nowrap } td code.long { white-space: normal }
@@ -60,9 +60,11 @@ details { margin: .6rem 0 } summary { cursor: pointer; font-weight: 600 }
   margin: .3rem 0 .2rem } .picture { margin: 1.1rem 0; max-width: 56rem; break-inside: avoid }
 .beside { display: flex; flex-wrap: wrap; gap: .5rem 3rem; align-items: flex-start } .beside > * { max-width: 100% }
 .picture svg { border-radius: .3rem }
-@media (max-width: 40rem) { th, td { padding-right: .6rem } table { font-size: .88rem } .bar { max-width: 2.5rem } }
-@media print { body { max-width: none; font-size: 12px } nav { display: none } h2, h3 { break-after: avoid }
-  pre { white-space: pre-wrap } .tile { border: 1px solid var(--line) } }
+@media (max-width: 40rem) { th, td { padding-right: .6rem } table { font-size: .88rem } }
+@media print { html { font-size: 12px } body { max-width: none; font-size: 12px; padding: 0 }
+  nav { display: none } h2, h3 { break-after: avoid }
+  pre { white-space: pre-wrap } .tile { border: 1px solid var(--line) } .grid { grid-template-columns: repeat(3, 1fr) }
+  .grid.wide, .pair { grid-template-columns: 1fr 1fr } .scroll { overflow: visible } }
 """
 
 

@@ -59,9 +59,10 @@ def confusion_matrix(confusion: Confusion) -> str:
     parts.append(
         f'<path class="axis" d="M{margin} {line}h{count * side}M{margin + (count - 1) * side - 0.5} {top}V{height}"/>'
     )
+    least = margin + count * min(side, 24)  # on a phone; what is wider scrolls
     return (
         f'<div class="scroll"><svg viewBox="0 0 {width} {height}" role="img" aria-label="confusion matrix" '
-        f'style="width:{width}px;min-width:{min(width, 640)}px;max-width:100%">{"".join(parts)}</svg></div>'
+        f'style="width:{width}px;min-width:{least}px;max-width:100%">{"".join(parts)}</svg></div>'
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fusedet.configs.errors import InputError
 from fusedet.train.cache import load_at_size
 from fusedet.train.coco import CocoDataset
 from fusedet.train.config import DataConfig
@@ -46,7 +47,10 @@ def report_run(path: Path, out: Path, options: ReportOptions | None = None) -> C
     """
     options = options or ReportOptions()
     record = read_record(path)
-    sets = sets_of(record, options.data) if options.evaluate else None
+    try:
+        sets = sets_of(record, options.data) if options.evaluate else None
+    except InputError as error:
+        raise InputError(f"{error}; --data says where the data set is now, --no-eval does without it") from error
     evaluation, without = None, ""
     if sets is None:
         without = "Made without the data: curves, classes and pictures are left out."

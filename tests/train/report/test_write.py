@@ -118,7 +118,7 @@ def test_a_data_set_that_has_moved(finished: Path, evil_data: Path, tmp_path: Pa
     config = run / "config.yaml"
     config.write_text(config.read_text().replace(str(evil_data), str(tmp_path / "gone")))
     out = tmp_path / "page.html"
-    with pytest.raises(InputError, match="gone"):
+    with pytest.raises(InputError, match="gone.*--data.*--no-eval"):
         report_run(run, out)
     assert not out.exists()
     report_run(run, out, ReportOptions(data=moved))
