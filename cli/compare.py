@@ -61,7 +61,7 @@ def _print(comparison: "Comparison") -> None:
 
 
 def _row(run: "ComparedRun") -> list[str]:
-    from fusedet.train.report.page import duration
+    from fusedet.train.report.head import duration
 
     record, best = run.record, run.record.best_row or {}
     figures = [_figure(best.get(key, math.nan)) for key in ("ap", "ap50", "ap_small", "ap_medium", "ap_large")]

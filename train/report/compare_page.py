@@ -6,7 +6,7 @@ from html import escape
 from fusedet.train.report.charts import color, line_chart
 from fusedet.train.report.compare import ComparedRun, Comparison
 from fusedet.train.report.elements import figure, grid, legend, page, section, share, table
-from fusedet.train.report.page import duration
+from fusedet.train.report.head import duration
 from fusedet.train.report.training_figures import epoch_curve
 
 __all__ = ["compare_page"]

@@ -55,7 +55,7 @@ td code { white-space: nowrap } td code.long { white-space: normal }
 pre { background: var(--card); border-radius: .4rem; padding: .6rem .8rem; margin: .5rem 0; overflow-x: auto;
   white-space: pre-wrap }
 details { margin: .6rem 0 } summary { cursor: pointer; font-weight: 600 }
-.good { color: var(--good) } .bad { color: var(--bad) } .warn { color: var(--warn) }
+.good { color: var(--good) } .bad { color: var(--bad) }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(18rem, 100%), 1fr)); gap: .5rem .8rem;
   margin: .3rem 0 .2rem } .picture { margin: 1.1rem 0; max-width: 56rem; break-inside: avoid }
 .beside { display: flex; flex-wrap: wrap; gap: .5rem 3rem; align-items: flex-start } .beside > * { max-width: 100% }
@@ -120,9 +120,9 @@ def legend(entries: Iterable[tuple[str, str]]) -> str:
     return f'<div class="legend">{listed}</div>'
 
 
-def fold(summary: str, content: str, *, is_open: bool = False) -> str:
+def fold(summary: str, content: str) -> str:
     """What is shown once somebody asks for it; ``content`` is HTML."""
-    return f"<details{' open' if is_open else ''}><summary>{escape(summary)}</summary>{content}</details>"
+    return f"<details><summary>{escape(summary)}</summary>{content}</details>"
 
 
 def code(text: str) -> str:

@@ -23,7 +23,6 @@ class LabelStatistics:
         images: pictures.
         empty: pictures without an object.
         objects: int64 ``[C]``: of each class.
-        images_with: int64 ``[C]``: pictures with at least one object of the class.
         sizes: int64 ``[len(SIZE_EDGES) - 1]``: objects by the square root of their box's area, in pixels of the
             network's input; what lies outside the edges counts in the first or the last bin.
         size_edges: ``[len(sizes) + 1]``.
@@ -36,7 +35,6 @@ class LabelStatistics:
     images: int
     empty: int
     objects: NDArray[np.int64]
-    images_with: NDArray[np.int64]
     sizes: NDArray[np.int64]
     size_edges: NDArray[np.float64]
     places: NDArray[np.int64]
@@ -47,12 +45,11 @@ class LabelStatistics:
 def label_statistics(dataset: CocoDataset, input_hw: tuple[int, int]) -> LabelStatistics:
     """Counts the objects of a data set, as a network with an input of ``input_hw`` pixels would meet them."""
     classes = len(dataset.names)
-    objects, images_with = np.zeros(classes, np.int64), np.zeros(classes, np.int64)
+    objects = np.zeros(classes, np.int64)
     boxes, sides, empty = [np.zeros((0, 4))], [np.zeros(0)], 0
     for sample in dataset.samples:
         labels = sample.labels[~sample.crowd]
         objects += np.bincount(labels, minlength=classes)
-        images_with[np.unique(labels)] += 1
         empty += not len(labels)
         own = sample.boxes_xyxy[~sample.crowd].astype(np.float64)
         scale = min(input_hw[0] / sample.height, input_hw[1] / sample.width)
@@ -65,7 +62,6 @@ def label_statistics(dataset: CocoDataset, input_hw: tuple[int, int]) -> LabelSt
         images=len(dataset.samples),
         empty=empty,
         objects=objects,
-        images_with=images_with,
         sizes=np.histogram(inside, SIZE_EDGES)[0].astype(np.int64),
         size_edges=SIZE_EDGES,
         places=_cells(*((relative[:, :2] + relative[:, 2:]) / 2).T),

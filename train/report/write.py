@@ -13,8 +13,9 @@ from fusedet.train.config import DataConfig
 from fusedet.train.evaluate import find_objects, load_predictor
 from fusedet.train.metrics import grade
 from fusedet.train.report.analysis import Evaluation, analyse
+from fusedet.train.report.head import Content
 from fusedet.train.report.latency import FileLatency, exports_beside, measure
-from fusedet.train.report.page import Content, report_page
+from fusedet.train.report.page import report_page
 from fusedet.train.report.record import RunRecord, read_record
 from fusedet.train.run_folder import RunFolder
 from fusedet.train.sets import load_sets

@@ -11,7 +11,6 @@ def test_counts_by_hand() -> None:
     one = label_statistics(dataset(first, second), (100, 100))
     assert (one.images, one.empty, one.tiny) == (2, 1, 2), "a region to ignore is no object"
     assert one.objects.tolist() == [2, 1]
-    assert one.images_with.tolist() == [1, 1]
     bins = {int(one.size_edges[i]): int(one.sizes[i]) for i in np.flatnonzero(one.sizes)}
     assert bins == {4: 2, 64: 1}, "sides of 5 and of 70.7 pixels"
     assert one.places[1, 0] == one.places[-2, -1] == one.places[CELLS // 2, CELLS // 2] == 1

@@ -118,7 +118,7 @@ def test_a_data_set_that_has_moved(finished: Path, evil_data: Path, tmp_path: Pa
     config = run / "config.yaml"
     config.write_text(config.read_text().replace(str(evil_data), str(tmp_path / "gone")))
     out = tmp_path / "page.html"
-    with pytest.raises(InputError, match="gone.*--data.*--no-eval"):
+    with pytest.raises(InputError, match=r"gone.*--data.*--no-eval"):
         report_run(run, out)
     assert not out.exists()
     report_run(run, out, ReportOptions(data=moved))
@@ -239,3 +239,19 @@ def test_pictures_that_are_graded_but_have_no_object(evil_data: Path, tmp_path: 
     result = train(config_of(data, tmp_path / "run", epochs=1))
     assert result.best_epoch == 0
     assert "no object" in check(tmp_path / "run" / "report.html").text
+
+
+def test_a_training_that_ran_out_of_patience_is_done(finished: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    config = run / "config.yaml"
+    config.write_text(config.read_text().replace("epochs: 3", "epochs: 9").replace("patience: 0", "patience: 1"))
+    rows = RunFolder(run).read_metrics()
+    RunFolder(run).metrics.unlink()
+    for row, ap in zip(rows, (0.1, 0.3, 0.2), strict=True):
+        RunFolder(run).append_metrics(row | {"ap": ap})
+    report_run(run, tmp_path / "page.html", ReportOptions(evaluate=False))
+    page = check(tmp_path / "page.html")
+    assert "after epoch 2 of 9" in page.text
+    assert "It stopped after epoch 3" in page.text
+    assert "--resume" not in page.text
