@@ -48,7 +48,7 @@ svg text.halo { paint-order: stroke; stroke: var(--paper); stroke-width: 3px; st
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .93rem }
 th, td { text-align: left; padding: .25rem 1rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
 th { color: var(--quiet); font-weight: 600; font-size: .85rem } td.number, th.number { text-align: right }
-td.number { white-space: nowrap }
+td.number, th { white-space: nowrap } th.long { white-space: normal; min-width: 9rem }
 .bar { display: inline-block; height: .6rem; border-radius: .15rem; background: var(--c0); vertical-align: .02rem }
 code, pre { font: .85rem/1.5 ui-monospace, monospace; overflow-wrap: anywhere }
 td code { white-space: nowrap } td code.long { white-space: normal }
@@ -66,6 +66,9 @@ details { margin: .6rem 0 } summary { cursor: pointer; font-weight: 600 }
   pre { white-space: pre-wrap } .tile { border: 1px solid var(--line) } .grid { grid-template-columns: repeat(3, 1fr) }
   .grid.wide, .pair { grid-template-columns: 1fr 1fr } .scroll { overflow: visible } }
 """
+
+#: Letters from which on the title of a column is broken into lines.
+_LONG_TITLE = 20
 
 
 def page(title: str, body: str) -> str:
@@ -89,8 +92,12 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]], numbers: Collect
     """Cells are HTML, titles are text; those of the columns ``numbers`` stand to the right."""
 
     def cells(texts: Sequence[str], tag: str) -> str:
-        kinds = (' class="number"' if column in numbers else "" for column in range(len(texts)))
-        return "".join(f"<{tag}{kind}>{text}</{tag}>" for kind, text in zip(kinds, texts, strict=True))
+        written = []
+        for column, text in enumerate(texts):
+            kinds = ["number"] * (column in numbers) + ["long"] * (tag == "th" and len(text) > _LONG_TITLE)
+            kind = f' class="{" ".join(kinds)}"' if kinds else ""
+            written.append(f"<{tag}{kind}>{text}</{tag}>")
+        return "".join(written)
 
     head = f"<thead><tr>{cells([escape(title) for title in titles], 'th')}</tr></thead>" if any(titles) else ""
     body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)

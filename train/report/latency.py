@@ -1,13 +1,14 @@
 """How long an exported file takes for one picture on this machine: a quick look, no benchmark."""
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fusedet.deploy.detector import Detector
+from fusedet.deploy.detector import Detector, Timings
 
 __all__ = ["FileLatency", "exports_beside", "measure"]
 
@@ -40,19 +41,23 @@ def exports_beside(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.onnx"))
 
 
-def measure(path: Path, image_bgr: NDArray[np.uint8]) -> FileLatency:
-    """Runs a file on one picture, over and over.
+def measure(paths: Sequence[Path], image_bgr: NDArray[np.uint8]) -> list[FileLatency]:
+    """Runs files on one picture, in turn, so that a slow moment of the machine hits all alike.
 
     Raises:
-        InputError: the file cannot be run.
+        InputError: a file cannot be run.
     """
-    detector = Detector(path, threads=1)
-    timings = []
+    detectors = [Detector(path, threads=1) for path in paths]
+    rounds = []
     for _ in range(_WARM_UP + _ROUNDS):
-        detector(image_bgr)
-        timings.append(detector.timings)
-    timings = timings[_WARM_UP:]
+        for detector in detectors:
+            detector(image_bgr)
+        rounds.append([detector.timings for detector in detectors])
+    return [_summary(path, times) for path, times in zip(paths, zip(*rounds[_WARM_UP:], strict=True), strict=True)]
+
+
+def _summary(path: Path, times: Sequence[Timings]) -> FileLatency:
     pre, network, post = (
-        statistics.median(getattr(one, part) for one in timings) for part in ("pre", "inference", "post")
+        statistics.median(getattr(one, part) for one in times) for part in ("pre", "inference", "post")
     )
-    return FileLatency(path.name, path.stat().st_size, pre, network, post, min(one.total for one in timings))
+    return FileLatency(path.name, path.stat().st_size, pre, network, post, min(one.total for one in times))

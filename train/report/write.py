@@ -128,7 +128,7 @@ def _latencies(files: Sequence[Path], dataset: CocoDataset) -> list[FileLatency]
         return []
     sample = dataset.samples[0]
     image = load_at_size(sample, (sample.height, sample.width))
-    return [measure(path, image) for path in files]
+    return measure(files, image)
 
 
 def write_page(path: Path, text: str) -> None:
