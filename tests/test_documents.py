@@ -86,6 +86,33 @@ def test_every_document_is_on_the_site() -> None:
     assert set(listed) == {path.relative_to(ROOT).as_posix() for path in DOCUMENTS}, "see `nav` in mkdocs.yml"
 
 
+def quoted_messages(text: str) -> Iterator[str]:
+    """The `code` in the first column of tables of messages."""
+    header = ""
+    for line in prose(text):
+        if not line.startswith("|"):
+            header = ""
+        elif not header:
+            header = line
+        elif header.startswith("| message |"):
+            yield from re.findall(r"`([^`]+)`", line.split(" | ")[0])
+
+
+def source_text() -> str:
+    """All of the source, with literals that are joined over lines in one piece."""
+    packages = ("cli", "configs", "deploy", "export", "model", "train")
+    files = (path.read_text(encoding="utf-8") for package in packages for path in (ROOT / package).rglob("*.py"))
+    return re.sub(r'"\s*\n\s*(?:\+ )?f?"', "", "\n".join(files)).replace("{{", "{").replace("}}", "}")
+
+
+def test_messages_of_the_troubleshooting_are_those_of_the_program() -> None:
+    text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    messages, source = list(quoted_messages(text)), source_text()
+    assert len(messages) > 60
+    parts = {part.strip(" ,:;()") for message in messages for part in message.split("...")}
+    assert sorted(part for part in parts if part not in source) == []
+
+
 TEXT = """\
 # A `b` & c
 ## Twice
