@@ -60,7 +60,7 @@ def _by_name(value: _Schema) -> _Schema | None:
 
 
 def _table(section: _Schema, path: str) -> list[str]:
-    rows = ["| key | values | default | |", "| --- | --- | --- | --- |"]
+    rows = ["| key | values | default | meaning |", "| --- | --- | --- | --- |"]
     for key, value in section["properties"].items():
         required = key in section.get("required", ())
         default = "required" if required else _default(value)

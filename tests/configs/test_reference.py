@@ -47,7 +47,7 @@ class Outer(BaseModel):
 
 def test_the_words_of_a_page() -> None:
     page = reference_text("Title", "Intro.", Outer.model_json_schema())
-    assert page.startswith("# Title\n\nIntro.\n\n| key | values | default | |\n")
+    assert page.startswith("# Title\n\nIntro.\n\n| key | values | default | meaning |\n")
     rows = re.findall(r"^\| `(.+?)` \| (.*) \|$", page, re.MULTILINE)
     assert rows == [
         ("kind", "`a`, `b` | `a` | "),
