@@ -17,7 +17,7 @@ demo: $(READY)
 	$(BIN)/fusedet demo --out runs/demo
 
 test: $(READY)
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check

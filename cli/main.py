@@ -38,6 +38,8 @@ COMMANDS = {
     "train": Command("train a network on your COCO-format data", "train,desktop"),
     "eval": Command("grade a checkpoint or an exported file on annotated images", "train,desktop"),
     "export": Command("turn a checkpoint into an ONNX file, and prove that both agree", "export,desktop"),
+    "report": Command("make one page about a training, done or not: what it finds and misses", "train,desktop"),
+    "compare": Command("put several trainings side by side, with the settings that differ", "train,desktop"),
     "fuse": Command("move the activations of any ONNX file into its convolutions, and prove it", "export,desktop"),
     "lint": Command("name what in an ONNX file breaks fusion or the fast layout, and its cost", "export,desktop"),
     "data check": Command(

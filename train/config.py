@@ -178,6 +178,7 @@ class RunConfig(StrictModel):
     ema_decay: float = Field(0.9999, ge=0, lt=1, description="largest share of the averaged weights kept at a step")
     ema_memory: float = Field(0.02, gt=0, le=1, description="part of the training that the average remembers, at most")
     diagnostics: bool = Field(False, description="log gradient norms and dead units, also layer by layer")
+    report: bool = Field(True, description="write report.html when the training is done")
     patience: int = Field(0, ge=0, description="stop after so many epochs without a better AP; 0: never")
     init: Path | None = Field(
         None,
