@@ -59,7 +59,7 @@ COMMANDS = {
     "run": Command("watch cameras for as long as it is let: events, outputs, a web page", "headless,run,web,mqtt"),
     "service": Command("print the systemd unit that runs a config at every start of the board", "headless,run"),
     "info": Command("say what a checkpoint or an exported file is", "export"),
-    "schema": Command("write the JSON schema with which an editor checks configs", "train"),
+    "schema": Command("write the JSON schema with which an editor checks configs, or a page of it", "run"),
 }
 
 

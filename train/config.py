@@ -39,8 +39,8 @@ def _as_list(value: object) -> object:
 class ExtraSet(StrictModel):
     """More pictures to learn from; their classes go by name and must be among those of the training set."""
 
-    annotations: Path
-    images: Path
+    annotations: Path = Field(description="COCO file")
+    images: Path = Field(description="folder of its pictures")
 
 
 class DataConfig(StrictModel):
@@ -50,11 +50,11 @@ class DataConfig(StrictModel):
     given by itself instead. Relative paths are relative to the folder in which the command runs.
     """
 
-    root: Path | None = None
-    train_images: Path | None = None
-    train_annotations: Path | None = None
-    val_images: Path | None = None
-    val_annotations: Path | None = None
+    root: Path | None = Field(None, description="folder with images/ and annotations/{train,val}.json")
+    train_images: Path | None = Field(None, description="folder, instead of root/images")
+    train_annotations: Path | None = Field(None, description="COCO file, instead of root/annotations/train.json")
+    val_images: Path | None = Field(None, description="folder, instead of root/images")
+    val_annotations: Path | None = Field(None, description="COCO file, instead of root/annotations/val.json")
     extra_train: list[ExtraSet] = Field([], description="more sets to learn from, such as one that a detector labelled")
     min_score: float = Field(0.0, ge=0, le=1, description="labels of a lower score, where they have one, teach nothing")
     ignore_score: float = Field(
@@ -113,7 +113,7 @@ class LossConfig(StrictModel):
     box: float = Field(7.5, ge=0, description="weight of the IoU loss")
     cls: float = Field(0.5, ge=0, description="weight of the class loss")
     l1: float = Field(3.0, ge=0, description="weight of the L1 loss of the box sides")
-    iou: Literal["iou", "giou", "diou", "ciou"] = "ciou"
+    iou: Literal["iou", "giou", "diou", "ciou"] = Field("ciou", description="kind of the IoU loss")
     alpha: float = Field(0.5, ge=0, description="power of the class score in the alignment")
     beta: float = Field(6.0, ge=0, description="power of the IoU in the alignment")
     one_to_one_alpha: float = Field(1.0, ge=0, description="power of the score in the one-to-one branch's alignment")
@@ -126,7 +126,9 @@ class LossConfig(StrictModel):
     topk: int = Field(10, ge=1, description="anchor points for each object in the one-to-many branch")
     one_to_one: float = Field(1.0, ge=0, description="weight of the one-to-one branch beside the one-to-many branch")
     detach_one_to_one: bool = Field(False, description="the one-to-one branch trains its selector only, no features")
-    label_smoothing: float = Field(0.0, ge=0, lt=0.5)
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=0.5, description="this part of an object's class target is shared by all classes"
+    )
     guide: float = Field(1.0, ge=0, description="weight of what train.guide shows, beside the labels")
     soft_labels: bool = Field(False, description="a label's score, where it has one, lowers the quality to be learned")
 
@@ -134,7 +136,7 @@ class LossConfig(StrictModel):
 class OptimConfig(StrictModel):
     """Optimiser and its schedule."""
 
-    name: Literal["muon", "adamw", "sgd"] = "muon"
+    name: Literal["muon", "adamw", "sgd"] = Field("muon", description="the optimiser")
     lr: float | None = Field(
         None,
         gt=0,
@@ -148,15 +150,15 @@ class OptimConfig(StrictModel):
     weight_decay: float | None = Field(
         None, ge=0, description="times the learning rate; left out, 0.2 for muon, 0.05 for adamw, 0.0005 for sgd"
     )
-    warmup_epochs: float = Field(3.0, ge=0)
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup_epochs: float = Field(3.0, ge=0, description="the learning rate rises to its peak in so many epochs")
+    schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="how it falls afterwards")
     clip_norm: float = Field(10.0, ge=0, description="gradients are scaled to this norm at most; 0: not clipped")
 
 
 class RunConfig(StrictModel):
     """How long to train, on what, and where the results go."""
 
-    epochs: int = Field(100, ge=1)
+    epochs: int = Field(100, ge=1, description="how often every training image is seen")
     batch: int | None = Field(
         None,
         ge=1,
@@ -164,13 +166,15 @@ class RunConfig(StrictModel):
         "which need the steps, and 16 from there on",
     )
     accumulate: int = Field(1, ge=1, description="forward passes for each optimiser step")
-    seed: int = Field(0, ge=0)
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    devices: int = Field(1, ge=1)
+    seed: int = Field(0, ge=0, description="of everything that is drawn by chance")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="auto: cuda where torch finds it, else cpu"
+    )
+    devices: int = Field(1, ge=1, description="how many of them")
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
         "auto", description="auto: bf16 or fp16 on a GPU, full precision elsewhere"
     )
-    channels_last: bool = True
+    channels_last: bool = Field(True, description="memory layout in which most convolutions train faster")
     ema_decay: float = Field(0.9999, ge=0, lt=1, description="largest share of the averaged weights kept at a step")
     ema_memory: float = Field(0.02, gt=0, le=1, description="part of the training that the average remembers, at most")
     diagnostics: bool = Field(False, description="log gradient norms and dead units, also layer by layer")
@@ -201,11 +205,11 @@ class EvalConfig(StrictModel):
     """How the validation set is graded."""
 
     every: int = Field(1, ge=1, description="epochs between two evaluations; the last epoch is always graded")
-    batch: int = Field(16, ge=1)
-    score_threshold: float = Field(0.001, ge=0, lt=1)
-    max_detections: int = Field(300, ge=1)
+    batch: int = Field(16, ge=1, description="images in one forward pass")
+    score_threshold: float = Field(0.001, ge=0, lt=1, description="lowest score that is graded")
+    max_detections: int = Field(300, ge=1, description="of each image at most")
     nms: bool = Field(False, description="grade the one-to-many branch with NMS instead of the one-to-one branch")
-    nms_iou: float = Field(0.6, gt=0, lt=1)
+    nms_iou: float = Field(0.6, gt=0, lt=1, description="NMS drops a box that overlaps a better one by more")
 
 
 class TrainConfig(StrictModel):
