@@ -1,5 +1,6 @@
 # make demo    try it: trains on drawn digits, exports, runs         make check   formatting, types, import rules
 # make test    the tests; ARGS="-m slow" runs the long ones          make clean   removes what make made
+# make docs    the documents as a site, in build/site
 #
 # PYTHON names the interpreter that the virtual environment is made from.
 
@@ -10,13 +11,13 @@ READY := $(VENV)/ready
 PACKAGES := cli configs deploy export model train
 ARGS ?=
 
-.PHONY: demo test check clean
+.PHONY: demo test check docs clean
 
 demo: $(READY)
 	$(BIN)/fusedet demo --out runs/demo
 
 test: $(READY)
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check
@@ -26,6 +27,12 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+docs: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	rm -rf build/pages && mkdir -p build/pages
+	tar -cf - *.md LICENSE docs examples configs/weights/README.md | tar -xf - -C build/pages
+	$(BIN)/mkdocs build --strict
 
 # A changed pyproject or constraints file installs anew.
 $(READY): pyproject.toml constraints.txt

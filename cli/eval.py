@@ -3,12 +3,10 @@
 import argparse
 import json
 import math
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusedet.cli.files import CHECKPOINTS, coco_files, model_file, refuse_to_replace, write_text
+from fusedet.cli.files import CHECKPOINTS, coco_files, counter, model_file, refuse_to_replace, write_text
 from fusedet.configs.errors import InputError
 
 if TYPE_CHECKING:  # training's packages are imported when the command runs
@@ -70,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     from fusedet.train.evaluate import evaluate_model
 
     config = EvalConfig(batch=args.batch, nms=args.nms)
-    metrics = evaluate_model(model, annotations, images, config, on_batch=_counter())
+    metrics = evaluate_model(model, annotations, images, config, on_batch=counter())
     print(f"{model} on {annotations}")
     _print(metrics)
     if args.json is not None:
@@ -84,19 +82,6 @@ def _check_arguments(args: argparse.Namespace, model: Path) -> None:
     if args.nms and model.suffix not in CHECKPOINTS:
         raise InputError(f"--nms chooses a branch of a checkpoint, but {model} was exported with one of them")
     refuse_to_replace("--json", args.json, args.force)
-
-
-def _counter() -> Callable[[int], None]:
-    """Says on a terminal how many images are done."""
-    done = 0
-
-    def count(more: int) -> None:
-        nonlocal done
-        done += more
-        if sys.stderr.isatty():
-            print(f"\r{done} images ", end="", file=sys.stderr, flush=True)
-
-    return count
 
 
 def _print(metrics: "Metrics") -> None:

@@ -1,13 +1,14 @@
 """Files that commands read and write: none is replaced unasked, and none is left half written."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from fusedet.configs.errors import InputError
 from fusedet.configs.starter import available, starter_model
 
-__all__ = ["CHECKPOINTS", "coco_files", "model_file", "or_starter", "refuse_to_replace", "write_text"]
+__all__ = ["CHECKPOINTS", "coco_files", "counter", "model_file", "or_starter", "refuse_to_replace", "write_text"]
 
 
 #: What a checkpoint's name ends in.
@@ -80,3 +81,16 @@ def write_text(path: Path, text: str) -> None:
         os.replace(part, path)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def counter() -> Callable[[int], None]:
+    """Says on a terminal how many images are done."""
+    done = 0
+
+    def count(more: int) -> None:
+        nonlocal done
+        done += more
+        if sys.stderr.isatty():
+            print(f"\r{done} images ", end="", file=sys.stderr, flush=True)
+
+    return count

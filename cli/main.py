@@ -38,8 +38,19 @@ COMMANDS = {
     "train": Command("train a network on your COCO-format data", "train,desktop"),
     "eval": Command("grade a checkpoint or an exported file on annotated images", "train,desktop"),
     "export": Command("turn a checkpoint into an ONNX file, and prove that both agree", "export,desktop"),
+    "report": Command("make one page about a training, done or not: what it finds and misses", "train,desktop"),
+    "compare": Command("put several trainings side by side, with the settings that differ", "train,desktop"),
     "fuse": Command("move the activations of any ONNX file into its convolutions, and prove it", "export,desktop"),
     "lint": Command("name what in an ONNX file breaks fusion or the fast layout, and its cost", "export,desktop"),
+    "data check": Command(
+        "find what is wrong with a data set before a training does, and repair a copy", "train,desktop"
+    ),
+    "data convert": Command("turn a data set of COCO, YOLO, VOC or Open Images into another form", "train,desktop"),
+    "data split": Command("divide an annotation file into sets with the same share of every class", "train,desktop"),
+    "data stats": Command("say and draw what a data set consists of: classes, sizes, places", "train,desktop"),
+    "data view": Command(
+        "draw a sheet of labelled pictures, as they are or as a training varies them", "train,desktop"
+    ),
     "data label": Command("let a detector label pictures for a training", "train,desktop"),
     "bundle": Command("put an exported model and what belongs to it into one zip for the board", "export,desktop"),
     "check": Command("let an exported file prove on this machine that it still finds its boxes", "desktop"),
@@ -48,7 +59,7 @@ COMMANDS = {
     "run": Command("watch cameras for as long as it is let: events, outputs, a web page", "headless,run,web,mqtt"),
     "service": Command("print the systemd unit that runs a config at every start of the board", "headless,run"),
     "info": Command("say what a checkpoint or an exported file is", "export"),
-    "schema": Command("write the JSON schema with which an editor checks configs", "train"),
+    "schema": Command("write the JSON schema with which an editor checks configs, or a page of it", "run"),
 }
 
 

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from fusedet.cli.quiet import silence_opencv
-from fusedet.cli.run_parts import check_classes, make_cameras, make_detector, make_outlets
+from fusedet.cli.run_parts import check_classes, check_variables, make_cameras, make_detector, make_outlets
 from fusedet.cli.run_reload import Reloader, save_places
 from fusedet.configs.errors import InputError
 
@@ -68,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
     if args.seconds is not None and not args.seconds > 0:
         raise InputError(f"--seconds must be above 0, but got {args.seconds}")
     path, config = _load(args)
+    check_variables(config)
     detector = make_detector(config)
     check_classes(config, detector.names)
     if args.check:

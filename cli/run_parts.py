@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from fusedet.deploy.sources import Source
     from fusedet.deploy.track import TrackerSettings
 
-__all__ = ["check_classes", "make_cameras", "make_detector", "make_outlets", "places_of", "sections_of"]
+__all__ = [
+    "check_classes",
+    "check_variables",
+    "make_cameras",
+    "make_detector",
+    "make_outlets",
+    "places_of",
+    "sections_of",
+]
 
 _MB = 1_000_000
 
@@ -109,6 +117,26 @@ def check_classes(config: "CameraConfig", names: tuple[str, ...]) -> None:
             unknown = sorted(set(classes or ()) - set(names))
             if unknown:
                 raise InputError(f"cameras.{name}: {place}: the model has no class {', '.join(map(repr, unknown))}")
+
+
+def check_variables(config: "CameraConfig") -> None:
+    """Every ``${NAME}`` must stand for an environment variable that is there.
+
+    Raises:
+        InputError: one does not.
+    """
+    from fusedet.configs.camera import expand
+
+    texts = {f"cameras.{name}.source": camera.source for name, camera in config.cameras.items()}
+    if (mqtt := config.outputs.mqtt) is not None:
+        texts |= {f"outputs.mqtt.{key}": getattr(mqtt, key) or "" for key in ("host", "username", "password")}
+    if (webhook := config.outputs.webhook) is not None:
+        texts["outputs.webhook.url"] = webhook.url
+        texts |= {f"outputs.webhook.headers.{key}": text for key, text in webhook.headers.items()}
+    if config.serve is not None:
+        texts["serve.token"] = config.serve.token or ""
+    for where, text in texts.items():
+        expand(text, where)
 
 
 def _sinks(config: "CameraConfig") -> "dict[str, tuple[Callable[[], Sink], bool]]":

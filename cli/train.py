@@ -61,6 +61,10 @@ def run(args: argparse.Namespace) -> int:
         from fusedet.train.config import load_train_config
 
         config = load_train_config(args.config, args.overrides)  # a typo is told before torch is imported
+        from fusedet.train.doctor.triage import triage
+
+        for line in triage(config.data, config.model.input_size):
+            print(line)
         from fusedet.train import train
 
         result = train(config, name=Path(args.config).stem)

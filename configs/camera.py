@@ -61,7 +61,7 @@ Seconds = Annotated[float, Field(gt=0, le=86400)]
 class ZoneSection(StrictModel):
     """A part of the picture that objects enter, leave, or stay in."""
 
-    name: Name
+    name: Name = Field(description="unlike those of the camera's other zones and lines")
     points: list[Point] = Field(min_length=3, max_length=64, description="corners, as fractions of width and height")
     classes: list[str] | None = Field(None, description="only these; left out, all")
     dwell_s: Seconds | None = Field(None, description="tell of an object that stays for longer")
@@ -70,9 +70,9 @@ class ZoneSection(StrictModel):
 class LineSection(StrictModel):
     """A line that objects cross: ``in`` is to the right of who walks from its start to its end."""
 
-    name: Name
-    start: Point
-    end: Point
+    name: Name = Field(description="unlike those of the camera's other zones and lines")
+    start: Point = Field(description="where it begins, as fractions of width and height")
+    end: Point = Field(description="where it ends")
     classes: list[str] | None = Field(None, description="only these; left out, all")
 
     @model_validator(mode="after")
@@ -100,8 +100,8 @@ class CameraSection(StrictModel):
     frozen_s: Seconds | None = Field(10.0, description="a camera that gives one and the same picture for longer, too")
     pace: bool = Field(True, description="a video file is played at its own speed, and late frames are dropped")
     loop: bool = Field(False, description="a video file begins again when it ends")
-    zones: list[ZoneSection] = Field(default_factory=list)
-    lines: list[LineSection] = Field(default_factory=list)
+    zones: list[ZoneSection] = Field(default_factory=list, description="what objects enter, leave and stay in")
+    lines: list[LineSection] = Field(default_factory=list, description="what objects cross")
 
     @model_validator(mode="after")
     def _names_differ(self) -> "CameraSection":
@@ -115,15 +115,15 @@ class CameraSection(StrictModel):
 class TrackSection(StrictModel):
     """How objects keep their numbers; see ``fusedet.deploy.track.TrackerSettings``."""
 
-    match_iou: Fraction = 0.2
+    match_iou: Fraction = Field(0.2, description="least overlap of a box with where its track should be now")
     lost_s: float = Field(1.0, ge=0, le=3600, description="a track that is not seen for longer ends")
-    by_class: bool = True
+    by_class: bool = Field(True, description="a track keeps its class")
 
 
 class JsonLinesSection(StrictModel):
     """A file of JSON lines that is set aside when it is large, as ``NAME.1``, ``NAME.2`` and so on."""
 
-    path: Path
+    path: Path = Field(description="the file")
     max_mb: float = Field(50.0, gt=0, description="a larger file is set aside")
     keep: int = Field(5, ge=0, le=1000, description="files that are kept beside the one that is written")
 
@@ -131,7 +131,7 @@ class JsonLinesSection(StrictModel):
 class VideoSection(StrictModel):
     """Videos of what each camera saw, with boxes; a new one begins when the time is up."""
 
-    folder: Path
+    folder: Path = Field(description="where they go")
     minutes: float = Field(10.0, gt=0, le=1440, description="length of one file")
     keep: int = Field(144, ge=1, description="of each camera; the oldest beyond so many are removed")
 
@@ -139,18 +139,18 @@ class VideoSection(StrictModel):
 class PicturesSection(StrictModel):
     """A picture of each event."""
 
-    folder: Path
+    folder: Path = Field(description="where they go")
     keep: int = Field(1000, ge=1, description="the oldest beyond so many are removed")
 
 
 class MqttSection(StrictModel):
     """Events, counts and state for an MQTT broker."""
 
-    host: str = Field(min_length=1)
-    port: int = Field(1883, ge=1, le=65535)
-    username: str | None = None
-    password: str | None = None
-    tls: bool = False
+    host: str = Field(min_length=1, description="name or address of the broker")
+    port: int = Field(1883, ge=1, le=65535, description="usually 8883 with tls")
+    username: str | None = Field(None, description="left out: anonymous")
+    password: str | None = Field(None, description="better ${NAME}, an environment variable")
+    tls: bool = Field(False, description="encrypted, and the broker's certificate is checked")
     topic: Annotated[str, Field(pattern=r"^[^#+\s]+$")] = Field("fusedet", description="what all topics begin with")
     discovery: str | None = Field("homeassistant", description="prefix of Home Assistant's discovery; null: none")
     queue: Path = Field(
@@ -162,9 +162,9 @@ class MqttSection(StrictModel):
 class WebhookSection(StrictModel):
     """Events as JSON by HTTP POST."""
 
-    url: Annotated[str, Field(pattern=r"^(https?://|\$\{)")]
-    headers: dict[str, str] = Field(default_factory=dict)
-    timeout_s: Seconds = 10.0
+    url: Annotated[str, Field(pattern=r"^(https?://|\$\{)")] = Field(description="http:// or https:// address")
+    headers: dict[str, str] = Field(default_factory=dict, description="sent with each event; ${NAME} is replaced")
+    timeout_s: Seconds = Field(10.0, description="an answer that takes longer counts as none")
     queue: Path = Field(
         Path("webhook-queue"), validate_default=False, description="folder that holds events until they were taken"
     )
@@ -176,10 +176,10 @@ class OutputsSection(StrictModel):
 
     detections: JsonLinesSection | None = Field(None, description="a line for every frame")
     events: JsonLinesSection | None = Field(None, description="a line for every event")
-    video: VideoSection | None = None
-    pictures: PicturesSection | None = None
-    mqtt: MqttSection | None = None
-    webhook: WebhookSection | None = None
+    video: VideoSection | None = Field(None, description="what each camera saw, with boxes")
+    pictures: PicturesSection | None = Field(None, description="a picture of each event")
+    mqtt: MqttSection | None = Field(None, description="events, counts and state for a broker")
+    webhook: WebhookSection | None = Field(None, description="events by HTTP POST")
     window: bool = Field(False, description="show the cameras on the screen")
 
 
@@ -201,14 +201,14 @@ class CameraConfig(StrictModel):
     """A whole file for ``fusedet run``."""
 
     model: Path = Field(description="exported file, bundle, or a preset with starter weights")
-    cameras: dict[Name, CameraSection] = Field(min_length=1, max_length=64)
+    cameras: dict[Name, CameraSection] = Field(min_length=1, max_length=64, description="each under a name of its own")
     score: float = Field(0.25, gt=0, lt=1, description="lowest score that counts")
     classes: list[str] | None = Field(None, description="only these are told; left out, all")
     threads: int | None = Field(None, ge=1, le=64, description="of the network; left out, what autotune found")
     spinning: bool | None = Field(None, description="ONNX Runtime waits actively; left out, what autotune found")
     track: TrackSection | None = Field(default_factory=TrackSection, description="null: objects get no numbers")
     outputs: OutputsSection = Field(default_factory=OutputsSection)
-    serve: ServeSection | None = None
+    serve: ServeSection | None = Field(None, description="the page; {} with all defaults")
     watchdog_s: Seconds = Field(30.0, description="a part that does nothing for longer is started anew")
 
     @model_validator(mode="after")

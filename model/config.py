@@ -34,7 +34,7 @@ InputSize = Annotated[tuple[Side, Side], BeforeValidator(_square, json_schema_in
 class StageConfig(StrictModel):
     """One backbone stage: a convolution that halves the map, then ``depth`` residual blocks."""
 
-    channels: Channels
+    channels: Channels = Field(description="of the stage's map")
     depth: int = Field(1, ge=0, description="residual blocks after the convolution that halves the map")
     expand: float = Field(2.0, gt=0, le=8, description="width of a block's inside over its outside")
     kernel: OddKernel = Field(3, description="side of the residual blocks' kernels")
@@ -46,17 +46,17 @@ class StageConfig(StrictModel):
 class NeckConfig(StrictModel):
     """The top-down and bottom-up path that mixes strides 8, 16 and 32."""
 
-    channels: Channels = 96
+    channels: Channels = Field(96, description="of each of the three maps")
     depth: int = Field(1, ge=1, description="blocks after each fusion")
-    kernel: OddKernel = 5
+    kernel: OddKernel = Field(5, description="side of the depthwise kernels")
 
 
 class HeadConfig(StrictModel):
     """The decoupled head: one tower for classes and one for boxes at each stride."""
 
-    channels: Channels = 96
+    channels: Channels = Field(96, description="width of each tower")
     depth: int = Field(2, ge=1, description="depthwise-separable layers in each tower")
-    kernel: OddKernel = 5
+    kernel: OddKernel = Field(5, description="side of the depthwise kernels")
 
 
 class ModelConfig(StrictModel):
@@ -66,11 +66,13 @@ class ModelConfig(StrictModel):
     ``classes`` is the number of classes; left out, it is taken from the training annotations.
     """
 
-    input_size: InputSize = (320, 320)
-    classes: int | None = Field(None, ge=1)
-    activation: ActivationName = "leaky_relu"
+    input_size: InputSize = Field((320, 320), description="height and width in pixels; one number is a square")
+    classes: int | None = Field(None, ge=1, description="how many; left out, as many as the training annotations name")
+    activation: ActivationName = Field(
+        "leaky_relu", description="of those, an export can move leaky_relu and relu into their convolutions"
+    )
     negative_slope: float = Field(0.1, ge=0, lt=1, description="slope of leaky_relu below zero")
-    stem_channels: Channels = 16
+    stem_channels: Channels = Field(16, description="of the first convolution")
     stages: list[StageConfig] = Field(min_length=4, max_length=4, description="stages at strides 4, 8, 16 and 32")
     neck: NeckConfig = NeckConfig()
     head: HeadConfig = HeadConfig()

@@ -17,7 +17,16 @@ from fusedet.deploy.preprocess import Letterbox
 from fusedet.deploy.sources import read_image
 from fusedet.train.coco import Sample
 
-__all__ = ["CacheMode", "ImageStore", "Progress", "load_at_size", "load_image", "map_ahead", "training_size"]
+__all__ = [
+    "CacheMode",
+    "ImageStore",
+    "Progress",
+    "load_at_size",
+    "load_image",
+    "map_ahead",
+    "same_shape",
+    "training_size",
+]
 
 CacheMode = Literal["auto", "memory", "none"]
 #: Called with the images done and their total.
@@ -41,14 +50,18 @@ def load_image(sample: Sample) -> NDArray[np.uint8]:
     """
     image = read_image(sample.path, upright=False)
     height, width = image.shape[:2]
-    # Equal proportions but for the rounding of each side to a whole pixel.
-    if abs(width * sample.height - height * sample.width) > max(width, height, sample.width, sample.height):
+    if not same_shape((width, height), (sample.width, sample.height)):
         turned = (width, height) == (sample.height, sample.width)
         hint = "; was it annotated as its EXIF orientation turns it? Then save it turned" if turned else ""
         raise InputError(
             f"{sample.path}: is {width}x{height} pixels, but the annotations say {sample.width}x{sample.height}{hint}"
         )
     return image
+
+
+def same_shape(a_wh: tuple[int, int], b_wh: tuple[int, int]) -> bool:
+    """Whether two sizes have equal proportions, but for the rounding of each side to a whole pixel."""
+    return abs(a_wh[0] * b_wh[1] - a_wh[1] * b_wh[0]) <= max(*a_wh, *b_wh)
 
 
 def training_size(sample: Sample, input_size: tuple[int, int]) -> tuple[int, int]:

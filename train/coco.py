@@ -15,7 +15,18 @@ from numpy.typing import NDArray
 
 from fusedet.configs.errors import InputError
 
-__all__ = ["CocoDataset", "Sample", "check_same_categories", "load_coco"]
+__all__ = [
+    "CocoDataset",
+    "Sample",
+    "check_same_categories",
+    "is_number",
+    "is_whole",
+    "load_coco",
+    "missing_files",
+    "read_checked",
+    "read_json",
+    "read_section",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -106,8 +117,8 @@ def load_coco(annotations: Path, images: Path, *, require_boxes: bool = False) -
     Raises:
         InputError: the file cannot be used; the message names the file and the entry.
     """
-    content = _read_json(annotations)
-    lists = {key: _section(content, key, annotations) for key in ("images", "categories", "annotations")}
+    content = read_json(annotations)
+    lists = _lists(content, annotations)
     category_ids, names = _categories(lists["categories"], annotations)
     entries = _image_entries(lists["images"], annotations)
     objects = _objects(lists["annotations"], entries.keys(), category_ids, annotations)
@@ -124,6 +135,19 @@ def load_coco(annotations: Path, images: Path, *, require_boxes: bool = False) -
     if require_boxes and not any((~sample.crowd).any() for sample in samples):
         raise InputError(f"{annotations}: training needs objects, but no annotation has a usable box")
     return CocoDataset(names, tuple(category_ids), tuple(samples), annotations)
+
+
+def read_checked(annotations: Path) -> dict[str, Any]:
+    """The content of an annotation file, all of it, once :func:`load_coco` would take it; no picture is looked for.
+
+    Raises:
+        InputError: the file cannot be used; the message names the file and the entry.
+    """
+    content: dict[str, Any] = read_json(annotations)
+    lists = _lists(content, annotations)
+    category_ids, _ = _categories(lists["categories"], annotations)
+    _objects(lists["annotations"], _image_entries(lists["images"], annotations), category_ids, annotations)
+    return content
 
 
 def check_same_categories(train: CocoDataset, val: CocoDataset) -> None:
@@ -146,7 +170,12 @@ def _name_or_missing(names: dict[int, str], category_id: int) -> str:
     return repr(names[category_id]) if category_id in names else "missing"
 
 
-def _read_json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
+    """What an annotation file holds.
+
+    Raises:
+        InputError: it cannot be read or is no JSON; the message names the file, line and column.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
@@ -159,8 +188,12 @@ def _read_json(path: Path) -> Any:
         raise InputError(f"{path}: broken JSON at line {error.lineno}, column {error.colno}: {error.msg}") from error
 
 
-def _section(content: Any, key: str, source: Path) -> list[dict[str, Any]]:
-    """The list called ``key``, each entry of which is a dictionary."""
+def read_section(content: Any, key: str, source: Path) -> list[Any]:
+    """The list called ``key`` of a COCO dictionary, whatever its entries are.
+
+    Raises:
+        InputError: there is none.
+    """
     if not isinstance(content, dict):
         raise InputError(f"{source}: expected a COCO dictionary, but the file holds a {type(content).__name__}")
     if key not in content:
@@ -168,6 +201,16 @@ def _section(content: Any, key: str, source: Path) -> list[dict[str, Any]]:
     entries = content[key]
     if not isinstance(entries, list):
         raise InputError(f"{source}: {key!r} must be a list, but is a {type(entries).__name__}")
+    return entries
+
+
+def _lists(content: Any, source: Path) -> dict[str, list[dict[str, Any]]]:
+    return {key: _section(content, key, source) for key in ("images", "categories", "annotations")}
+
+
+def _section(content: Any, key: str, source: Path) -> list[dict[str, Any]]:
+    """The list called ``key``, each entry of which is a dictionary."""
+    entries = read_section(content, key, source)
     for position, entry in enumerate(entries):
         if not isinstance(entry, dict):
             raise InputError(f"{source}: {key}[{position}] must be a dictionary, but is {entry!r:.60}")
@@ -181,13 +224,15 @@ def _integer(entry: dict[str, Any], key: str, what: str, source: Path, least: in
     if key not in entry:
         raise InputError(f"{source}: {what} has no {key!r}")
     value = entry[key]
-    whole = (isinstance(value, int) and not isinstance(value, bool)) or (
-        isinstance(value, float) and value.is_integer()
-    )
-    if not whole or (least is not None and value < least):
+    if not is_whole(value) or (least is not None and value < least):
         least_text = "" if least is None else f" of at least {least}"
         raise InputError(f"{source}: {what}: {key!r} must be a whole number{least_text}, but is {value!r:.60}")
     return int(value)
+
+
+def is_whole(value: object) -> TypeGuard[float]:
+    """Whether a value of a JSON file is a whole number; 3.0 is one, true is none."""
+    return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and value.is_integer())
 
 
 def _text(entry: dict[str, Any], key: str, what: str, source: Path) -> str:
@@ -247,18 +292,19 @@ def _objects(
         if category_id not in labels:
             raise InputError(f"{source}: {what}: there is no category {category_id}")
         box = entry.get("bbox")
-        if not isinstance(box, list) or len(box) != 4 or not all(_is_number(value) for value in box):
+        if not isinstance(box, list) or len(box) != 4 or not all(is_number(value) for value in box):
             raise InputError(f"{source}: {what}: 'bbox' must be [x, y, width, height] in pixels, but is {box!r:.60}")
         area = entry.get("area")
-        area = area if _is_number(area) and area > 0 else math.nan
+        area = area if is_number(area) and area > 0 else math.nan
         score = 1.0 if entry.get("score") is None else entry["score"]
-        if not _is_number(score) or not 0 <= score <= 1:
+        if not is_number(score) or not 0 <= score <= 1:
             raise InputError(f"{source}: {what}: 'score' must be a number in 0..1, but is {score!r:.60}")
         rows[image_id].append((*box, labels[category_id], entry.get("iscrowd", 0) == 1, area, score))
     return rows
 
 
-def _is_number(value: object) -> TypeGuard[float]:
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value of a JSON file is a number that a pixel coordinate can be."""
     # The comparison also turns NaN, infinities and integers beyond any float away.
     return isinstance(value, (int, float)) and not isinstance(value, bool) and -1e9 < value < 1e9
 
@@ -285,9 +331,19 @@ def _sample(image_id: int, path: Path, width: int, height: int, rows: NDArray[np
 
 
 def _check_files(paths: Iterable[Path], folder: Path, source: Path) -> None:
-    """One listing of each folder instead of a question for each file: this matters on network drives."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of images")
+    missing = missing_files(paths)
+    if missing:
+        count = f"{len(missing)} images are" if len(missing) > 1 else "an image is"
+        raise InputError(f"{source}: {count} missing, first {missing[0]}")
+
+
+def missing_files(paths: Iterable[Path]) -> list[Path]:
+    """Those that are not there, in their order.
+
+    One listing of each folder instead of a question for each file: this matters on network drives.
+    """
     listings: dict[str, set[str]] = {}
     missing = []
     for path in paths:
@@ -301,6 +357,4 @@ def _check_files(paths: Iterable[Path], folder: Path, source: Path) -> None:
         # The second look is for file systems that take several spellings of a name for one.
         if name not in listings[parent] and not path.exists():
             missing.append(path)
-    if missing:
-        count = f"{len(missing)} images are" if len(missing) > 1 else "an image is"
-        raise InputError(f"{source}: {count} missing, first {missing[0]}")
+    return missing

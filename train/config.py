@@ -46,8 +46,8 @@ def _number_or_auto(value: object) -> object:
 class ExtraSet(StrictModel):
     """More pictures to learn from; their classes go by name and must be among those of the training set."""
 
-    annotations: Path
-    images: Path
+    annotations: Path = Field(description="COCO file")
+    images: Path = Field(description="folder of its pictures")
 
 
 class DataConfig(StrictModel):
@@ -57,11 +57,11 @@ class DataConfig(StrictModel):
     given by itself instead. Relative paths are relative to the folder in which the command runs.
     """
 
-    root: Path | None = None
-    train_images: Path | None = None
-    train_annotations: Path | None = None
-    val_images: Path | None = None
-    val_annotations: Path | None = None
+    root: Path | None = Field(None, description="folder with images/ and annotations/{train,val}.json")
+    train_images: Path | None = Field(None, description="folder, instead of root/images")
+    train_annotations: Path | None = Field(None, description="COCO file, instead of root/annotations/train.json")
+    val_images: Path | None = Field(None, description="folder, instead of root/images")
+    val_annotations: Path | None = Field(None, description="COCO file, instead of root/annotations/val.json")
     extra_train: list[ExtraSet] = Field([], description="more sets to learn from, such as one that a detector labelled")
     min_score: float = Field(0.0, ge=0, le=1, description="labels of a lower score, where they have one, teach nothing")
     ignore_score: float = Field(
@@ -127,7 +127,7 @@ class LossConfig(StrictModel):
     box: float = Field(7.5, ge=0, description="weight of the IoU loss")
     cls: float = Field(0.5, ge=0, description="weight of the class loss")
     l1: float = Field(3.0, ge=0, description="weight of the L1 loss of the box sides")
-    iou: Literal["iou", "giou", "diou", "ciou"] = "ciou"
+    iou: Literal["iou", "giou", "diou", "ciou"] = Field("ciou", description="kind of the IoU loss")
     alpha: float = Field(0.5, ge=0, description="power of the class score in the alignment")
     beta: float = Field(6.0, ge=0, description="power of the IoU in the alignment")
     one_to_one_alpha: float = Field(1.0, ge=0, description="power of the score in the one-to-one branch's alignment")
@@ -140,7 +140,9 @@ class LossConfig(StrictModel):
     topk: int = Field(10, ge=1, description="anchor points for each object in the one-to-many branch")
     one_to_one: float = Field(1.0, ge=0, description="weight of the one-to-one branch beside the one-to-many branch")
     detach_one_to_one: bool = Field(False, description="the one-to-one branch trains its selector only, no features")
-    label_smoothing: float = Field(0.0, ge=0, lt=0.5)
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=0.5, description="this part of an object's class target is shared by all classes"
+    )
     guide: float = Field(1.0, ge=0, description="weight of what train.guide shows, beside the labels")
     soft_labels: bool = Field(False, description="a label's score, where it has one, lowers the quality to be learned")
 
@@ -148,7 +150,7 @@ class LossConfig(StrictModel):
 class OptimConfig(StrictModel):
     """Optimiser and its schedule."""
 
-    name: Literal["muon", "adamw", "sgd"] = "muon"
+    name: Literal["muon", "adamw", "sgd"] = Field("muon", description="the optimiser")
     lr: float | None = Field(
         None,
         gt=0,
@@ -162,23 +164,25 @@ class OptimConfig(StrictModel):
     weight_decay: float | None = Field(
         None, ge=0, description="times the learning rate; left out, 0.2 for muon, 0.05 for adamw, 0.0005 for sgd"
     )
-    warmup_epochs: float = Field(3.0, ge=0)
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup_epochs: float = Field(3.0, ge=0, description="the learning rate rises to its peak in so many epochs")
+    schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="how it falls afterwards")
     clip_norm: float = Field(10.0, ge=0, description="gradients are scaled to this norm at most; 0: not clipped")
 
 
 class RunConfig(StrictModel):
     """How long to train, on what, and where the results go."""
 
-    epochs: int = Field(100, ge=1)
+    epochs: int = Field(100, ge=1, description="how often every training image is seen")
     batch: Annotated[Annotated[int, Field(ge=1)] | Literal["auto"] | None, BeforeValidator(_number_or_auto)] = Field(
         None,
         description="images in one forward pass, of all devices together; left out, 8 for fewer than 1000 images to "
         "learn from, which need the steps, and 16 from there on; auto: as many as a GPU's memory holds",
     )
     accumulate: int = Field(1, ge=1, description="forward passes for each optimiser step")
-    seed: int = Field(0, ge=0)
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    seed: int = Field(0, ge=0, description="of everything that is drawn by chance")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="auto: cuda where torch finds it, else cpu"
+    )
     devices: int = Field(1, ge=1, description="processes on each machine, each on a device of its own; on CPUs, too")
     nodes: int = Field(1, ge=1, description="machines; torchrun starts a training on several of them")
     timeout_minutes: float = Field(
@@ -187,13 +191,14 @@ class RunConfig(StrictModel):
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
         "auto", description="auto: bf16 or fp16 on a GPU, full precision elsewhere"
     )
-    channels_last: bool = True
+    channels_last: bool = Field(True, description="memory layout in which most convolutions train faster")
     ema_decay: float = Field(0.9999, ge=0, lt=1, description="largest share of the averaged weights kept at a step")
     ema_memory: float = Field(0.02, gt=0, le=1, description="part of the training that the average remembers, at most")
     diagnostics: bool = Field(False, description="log gradient norms and dead units, also layer by layer")
     save_minutes: float = Field(
         10.0, ge=0, description="write last.pt also within an epoch, whenever so much time has passed; 0: never"
     )
+    report: bool = Field(True, description="write report.html when the training is done")
     patience: int = Field(0, ge=0, description="stop after so many epochs without a better AP; 0: never")
     init: Path | None = Field(
         None,
@@ -220,11 +225,11 @@ class EvalConfig(StrictModel):
     """How the validation set is graded."""
 
     every: int = Field(1, ge=1, description="epochs between two evaluations; the last epoch is always graded")
-    batch: int = Field(16, ge=1)
-    score_threshold: float = Field(0.001, ge=0, lt=1)
-    max_detections: int = Field(300, ge=1)
+    batch: int = Field(16, ge=1, description="images in one forward pass")
+    score_threshold: float = Field(0.001, ge=0, lt=1, description="lowest score that is graded")
+    max_detections: int = Field(300, ge=1, description="of each image at most")
     nms: bool = Field(False, description="grade the one-to-many branch with NMS instead of the one-to-one branch")
-    nms_iou: float = Field(0.6, gt=0, lt=1)
+    nms_iou: float = Field(0.6, gt=0, lt=1, description="NMS drops a box that overlaps a better one by more")
 
 
 class TrainConfig(StrictModel):

@@ -24,7 +24,7 @@ from fusedet.train.config import EvalConfig
 from fusedet.train.dataset import iterate_images
 from fusedet.train.metrics import Metrics, grade
 
-__all__ = ["Predictor", "TorchDetector", "evaluate", "evaluate_model", "load_predictor"]
+__all__ = ["Predictor", "TorchDetector", "evaluate", "evaluate_model", "find_objects", "load_predictor"]
 
 _T = TypeVar("_T")
 
@@ -96,7 +96,18 @@ def evaluate(
     batch: int = 16,
     on_batch: Callable[[int], None] = lambda count: None,
 ) -> Metrics:
-    """Grades a predictor on a data set.
+    """Grades a predictor on a data set; see :func:`find_objects`."""
+    return grade(dataset, find_objects(predictor, dataset, images, batch, on_batch))
+
+
+def find_objects(
+    predictor: Predictor,
+    dataset: CocoDataset,
+    images: Iterable[tuple[Sample, NDArray[np.uint8]]] | None = None,
+    batch: int = 16,
+    on_batch: Callable[[int], None] = lambda count: None,
+) -> dict[int, Detections]:
+    """What a predictor finds in the pictures of a data set, by image id, as the grader takes it.
 
     Args:
         predictor: finds objects in pictures.
@@ -119,7 +130,7 @@ def evaluate(
         for (sample, _), detections in zip(group, predictor.batch([image for _, image in group]), strict=True):
             found[sample.image_id] = detections
         on_batch(len(group))
-    return grade(dataset, found)
+    return found
 
 
 def evaluate_model(

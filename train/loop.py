@@ -1,5 +1,6 @@
 """The training: epochs over the data, a grade after each, a checkpoint that a resume goes on from."""
 
+import logging
 import math
 import random
 import time
@@ -26,17 +27,20 @@ from fusedet.train.dataset import Batch
 from fusedet.train.devices import build_fabric, count_processes
 from fusedet.train.diagnostics import Diagnostics
 from fusedet.train.ema import ModelEma
-from fusedet.train.evaluate import TorchDetector, evaluate
+from fusedet.train.evaluate import TorchDetector, find_objects
 from fusedet.train.finetune import Transfer, freeze, hold_frozen, plan_transfer
 from fusedet.train.guard import MOST_STRIKES, Guard, Step
 from fusedet.train.guide import Guidance, Guide, open_guide
 from fusedet.train.logbook import Logbook
 from fusedet.train.losses import LOSS_NAMES, detection_loss
-from fusedet.train.metrics import SUMMARY_NAMES, Metrics
+from fusedet.train.metrics import SUMMARY_NAMES, Metrics, grade
 from fusedet.train.optim import build_optimizer, learning_rate_factor, set_learning_rate
 from fusedet.train.parallel import any_rank, gather, part, rank_mean, together
 from fusedet.train.prepare import TrainingData, read_images, settled, with_batch
 from fusedet.train.progress import TrainingProgress
+from fusedet.train.report.analysis import Evaluation
+from fusedet.train.report.provenance import this_computer
+from fusedet.train.report.write import report_after_training
 from fusedet.train.resuming import check_changes, config_to_resume
 from fusedet.train.run_folder import RunFolder
 from fusedet.train.sets import load_sets
@@ -44,6 +48,8 @@ from fusedet.train.stop import Stop, stop_flag
 from fusedet.train.syncnorm import synchronise_norms
 
 __all__ = ["TrainResult", "resume", "train"]
+
+_log = logging.getLogger(__name__)
 
 #: Part of the training after which pictures that grow (``augment.grow_from``) have their full size.
 GROWN_AT = 0.75
@@ -54,7 +60,8 @@ class TrainResult:
     """What a training left behind.
 
     Attributes:
-        run_dir: folder with ``best.pt``, ``last.pt``, ``metrics.csv``, ``curves.png`` and ``config.yaml``.
+        run_dir: folder with ``best.pt``, ``last.pt``, ``metrics.csv``, ``curves.png``, ``config.yaml`` and,
+            where it is finished, ``report.html``.
         best_epoch: number of the best epoch, counted from 1; 0 when none was graded.
         metrics: of the best epoch: see :class:`fusedet.train.metrics.Metrics`.
         finished: False when the training was interrupted; it can be resumed.
@@ -154,6 +161,8 @@ class Trainer:
         self.net, self.optimizer = self.fabric.setup(net, build_optimizer(net, config.optim))
         self.epoch, self.batches_done = 0, 0
         self.best_ap, self.best_epoch, self.best_metrics = -1.0, 0, dict[str, float]()
+        self.best_per_class: dict[str, list[float]] = {}
+        self.best_evaluation: Evaluation | None = None  # of the first process, since it was started
         self.seconds = 0.0
         self.sums, self.steps_counted = dict[str, float](), 0  # losses of this epoch so far
         self.guard, self.stop = Guard(), Stop()
@@ -180,6 +189,7 @@ class Trainer:
         self.sums, self.steps_counted = meta.get("sums", {}), meta.get("steps_counted", 0)
         if "guard" in meta:
             self.guard.load_meta(meta["guard"])
+        self.best_per_class = meta.get("per_class", {})
 
     def save(self) -> None:
         """Writes ``last.pt``: everything that a resume needs."""
@@ -213,6 +223,7 @@ class Trainer:
         return result
 
     def _fit(self, progress: TrainingProgress) -> TrainResult:
+        first_epoch = self.epoch
         if self.fabric.is_global_zero:
             self.run.forget_metrics_from(self.epoch + 1)
         if self.diagnostics is not None:
@@ -246,12 +257,27 @@ class Trainer:
                 progress.say(f"interrupted; go on with: {_resume_command(self.run)}")
             logbook.draw()
         finished = not stopped
+        if finished and self.epoch > first_epoch:
+            self._report(progress)
         if finished and self.best_epoch:
             progress.say(
                 f"best epoch {self.best_epoch}: AP {self.best_metrics['ap']:.3f}, "
                 f"AP50 {self.best_metrics['ap50']:.3f}; {self.run.best}"
             )
         return TrainResult(self.run.path, self.best_epoch, self.best_metrics, finished)
+
+    def _report(self, progress: TrainingProgress) -> None:
+        """Writes ``report.html``. The training is done: nothing that goes wrong here may take that away."""
+        if not (self.config.train.report and self.fabric.is_global_zero):
+            return
+        progress.say("making the report")
+        try:
+            sets = self.train_set, self.val_set
+            progress.say(f"report in {report_after_training(self.run, sets, self.best_evaluation)}")
+        except Exception as error:
+            _log.debug("the report failed", exc_info=True)
+            reason = " ".join(str(error).splitlines()) or type(error).__name__
+            progress.say(f"no report: {reason}; fusedet report {self.run.path} tries again")
 
     def _train_epoch(self, progress: TrainingProgress) -> tuple[dict[str, float], bool]:
         """One pass over the images, or its rest. Ends early when a stop was asked for: the second value says so."""
@@ -395,17 +421,22 @@ class Trainer:
         if self.epoch % config.every and self.epoch != self.epochs:
             return dict.fromkeys(SUMMARY_NAMES, math.nan)
         metrics: Metrics | None = None
+        evaluation: Evaluation | None = None
         if self.fabric.is_global_zero:
             progress.begin("grading", self.epoch, len(self.val_set.samples))
             start = time.perf_counter()
             predictor = TorchDetector(self.ema.net, self.train_set.names, config)
             with self.diagnostics.watch(predictor.graph) if self.diagnostics is not None else nullcontext():
-                metrics = evaluate(predictor, self.val_set, self.val_images, config.batch, progress.advance)
+                found = find_objects(predictor, self.val_set, self.val_images, config.batch, progress.advance)
+            metrics = grade(self.val_set, found)
+            evaluation = Evaluation(self.val_set, found, metrics)
             self.seconds += time.perf_counter() - start
         metrics = self.fabric.broadcast(metrics)
         assert metrics is not None
         if metrics.ap > self.best_ap:
             self.best_ap, self.best_epoch, self.best_metrics = metrics.ap, self.epoch, metrics.summary()
+            self.best_per_class = {name: list(figures) for name, figures in metrics.per_class.items()}
+            self.best_evaluation = evaluation
             if self.fabric.is_global_zero:
                 save_checkpoint(self.run.best, {"ema": self.ema.net.state_dict()}, self._meta())
         return metrics.summary()
@@ -437,6 +468,7 @@ class Trainer:
             "epoch": self.epoch,
             "batches_done": self.batches_done,
             "metrics": self.best_metrics,
+            "per_class": self.best_per_class,
             "best_ap": self.best_ap,
             "best_epoch": self.best_epoch,
             "ema_steps": self.ema.steps,
@@ -448,6 +480,7 @@ class Trainer:
             "config": self.config.model_dump(mode="json"),
             "fusedet_version": version("fusedet"),
             "torch_version": str(torch.__version__),
+            "machine": this_computer(),
         }
 
 

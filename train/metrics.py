@@ -10,7 +10,7 @@ from faster_coco_eval import COCO, COCOeval_faster
 from fusedet.deploy.detections import Detections
 from fusedet.train.coco import CocoDataset
 
-__all__ = ["SUMMARY_NAMES", "Metrics", "grade"]
+__all__ = ["MAX_DETECTIONS", "SUMMARY_NAMES", "Metrics", "grade"]
 
 #: COCO's limit of detections for each picture.
 MAX_DETECTIONS = 100

@@ -42,6 +42,11 @@ class RunFolder:
         """One row an epoch and layer, where ``train.diagnostics`` is set."""
         return self.path / "diagnostics.csv"
 
+    @property
+    def report(self) -> Path:
+        """The report as a page, written when the training is done."""
+        return self.path / "report.html"
+
     @classmethod
     def create(cls, name: str, wanted: Path | None) -> "RunFolder":
         """A new, empty folder: ``wanted``, or the first free of ``runs/NAME-1``, ``runs/NAME-2``, ...

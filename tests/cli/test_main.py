@@ -83,7 +83,7 @@ def run_without(module: str, *arguments: str) -> subprocess.CompletedProcess[str
     [
         ("torch", ["train", "nano"], "fusedet train needs torch, which is not installed: pip install 'fusedet[train,"),
         ("yaml", ["train", "nano"], "fusedet train needs yaml, which is not installed: pip install 'fusedet[train,"),
-        ("pydantic", ["schema"], "fusedet schema needs pydantic, which is not installed: pip install 'fusedet[train]'"),
+        ("pydantic", ["schema"], "fusedet schema needs pydantic, which is not installed: pip install 'fusedet[run]'"),
         ("torch", ["info", "x.pt"], "fusedet info needs torch, which is not installed: pip install 'fusedet[export]'"),
     ],
 )

@@ -308,7 +308,8 @@ def test_a_missing_camera_is_one_line_of_a_real_process(exported: Path, files: P
     command = "from fusedet.cli.main import main; import sys; sys.exit(main(['detect', 'model.onnx', '63']))"
     result = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True)
     assert result.returncode == 2
-    assert result.stderr == "fusedet: error: camera 63: there is none, or another program holds it\n"
+    assert result.stderr.startswith("fusedet: error: camera 63: ")
+    assert result.stderr.count("\n") == 1
 
 
 def test_a_reader_that_leaves_is_no_error(exported: Path, here: Path) -> None:

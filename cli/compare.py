@@ -1,0 +1,90 @@
+"""``fusedet compare``: several trainings side by side, in the terminal and as a page."""
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fusedet.cli.files import counter, refuse_to_replace, write_text
+
+if TYPE_CHECKING:  # imported when the command runs
+    from fusedet.train.report.compare import ComparedRun, Comparison
+
+__all__ = ["add_arguments", "run"]
+
+_TITLES = ("", "AP50-95", "AP50", "small", "medium", "large", "best", "epochs", "time", "parameters")
+#: Letters of a setting's value in the terminal.
+_LETTERS = 28
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the command's arguments."""
+    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="run folders, two or more")
+    parser.add_argument("--out", metavar="FILE", type=Path, help="also write a page with curves, and AP by class")
+    parser.add_argument(
+        "--no-eval", action="store_true", help="look at no picture for the page, where a run does not tell AP by class"
+    )
+    parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the tables, and writes the page.
+
+    Raises:
+        InputError: a run cannot be used, or the file exists.
+    """
+    refuse_to_replace("--out", args.out, args.force)
+    from fusedet.train.report import compare_runs
+
+    by_class = args.out is not None and not args.no_eval
+    comparison = compare_runs(args.runs, by_class=by_class, on_batch=counter())
+    _print(comparison)
+    if args.out is not None:
+        from fusedet.train.report.compare_page import compare_page
+
+        write_text(args.out, compare_page(comparison))
+        print(f"\npage in {args.out}")
+    return 0
+
+
+def _print(comparison: "Comparison") -> None:
+    _columns([_TITLES, *(_row(run) for run in comparison.runs)])
+    if not comparison.same_pictures:
+        print("\nThe runs were graded on different annotations: their figures do not compare.")
+    if not comparison.differing:
+        print("\nNo setting differs.")
+        return
+    print("\nsettings that differ")
+    values = ([key, *(_short(value) for value in found)] for key, found in comparison.differing.items())
+    _columns([["", *(run.name for run in comparison.runs)], *values], left=len(comparison.runs) + 1)
+
+
+def _row(run: "ComparedRun") -> list[str]:
+    from fusedet.train.report.head import duration
+
+    record, best = run.record, run.record.best_row or {}
+    figures = [_figure(best.get(key, math.nan)) for key in ("ap", "ap50", "ap_small", "ap_medium", "ap_large")]
+    parameters = f"{record.best.parameters / 1e6:.2f} M" if record.best else "-"
+    epochs = [f"{best.get('epoch', 0):.0f}", f"{record.epochs_done}/{record.config.train.epochs}"]
+    return [run.name, *figures, *epochs, duration(record.seconds), parameters]
+
+
+def _figure(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3f}"
+
+
+def _short(value: object) -> str:
+    text = "-" if value is None else str(value)
+    return text if len(text) <= _LETTERS else f"...{text[3 - _LETTERS :]}"
+
+
+def _columns(rows: Sequence[Sequence[str]], left: int = 1) -> None:
+    """Prints a table, of which the first ``left`` columns stand to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (
+            f"{text:<{width}}" if i < left else f"{text:>{width}}"
+            for i, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
+        print("  ".join(cells).rstrip())

@@ -1,0 +1,23 @@
+"""All pictures of a folder, as a table: python examples/batch_folder.py pictures found.csv [MODEL]."""
+
+import csv
+import sys
+from contextlib import closing
+
+from fusedet.configs.starter import starter_model
+from fusedet.deploy import Detector
+from fusedet.deploy.sources import open_source
+
+folder, table = sys.argv[1:3]
+detector = Detector(sys.argv[3] if len(sys.argv) > 3 else starter_model("nano"))
+
+# "x" replaces no table that is there. A quoted 'folder/**/*.jpg' reaches the folders in the folder.
+with open(table, "x", newline="", encoding="utf-8") as file, closing(open_source(folder)) as pictures:
+    writer = csv.writer(file)
+    writer.writerow(["picture", "class", "score", "left", "top", "right", "bottom"])
+    for frame in pictures:
+        found = detector(frame.image)
+        for label, score, box in zip(found.labels, found.scores, found.boxes_xyxy, strict=True):
+            writer.writerow([frame.name, label, f"{score:.4f}", *(f"{side:.1f}" for side in box)])
+
+print(f"written: {table}; pictures that could not be read: {pictures.unreadable}")

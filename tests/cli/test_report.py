@@ -1,0 +1,97 @@
+"""``fusedet report`` and ``fusedet compare``, on a training of seconds."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fusedet.cli.main import main
+from tests.train.report.conftest import evil_data, finished
+
+__all__ = ["evil_data", "finished"]
+
+
+def fail(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    assert main([str(argument) for argument in arguments]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    return said
+
+
+def test_a_report_is_not_replaced_unasked(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    (run / "report.html").write_text("mine")
+    assert "add --force" in fail(capsys, "report", run)
+    assert (run / "report.html").read_text() == "mine"
+    assert main(["report", str(run), "--force"]) == 0
+    printed = capsys.readouterr().out
+    assert f"report in {run / 'report.html'}" in printed
+    assert "recommended confidence" in printed
+    assert "s for 4 images" in printed
+    assert (run / "report.html").read_text().startswith("<!doctype html>")
+    assert not list(run.glob("*.part"))
+
+
+def test_a_checkpoint_stands_for_its_run(finished: Path, tmp_path: Path) -> None:
+    out = tmp_path / "page.html"
+    assert main(["report", str(finished / "best.pt"), "--out", str(out), "--no-eval"]) == 0
+    assert "Made without the data" in out.read_text()
+
+
+def test_latency_is_measured_on_an_export_that_does_not_stay(finished: Path, tmp_path: Path) -> None:
+    before = sorted(finished.iterdir())
+    out = tmp_path / "page.html"
+    assert main(["report", str(finished), "--out", str(out), "--latency"]) == 0
+    assert "best.fused.onnx</td>" in out.read_text()
+    assert sorted(finished.iterdir()) == before
+
+
+def test_the_comparison_is_printed_and_written(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other, out = tmp_path / "other", tmp_path / "page.html"
+    shutil.copytree(finished, other)
+    config = other / "config.yaml"
+    config.write_text(config.read_text().replace("seed: 0", "seed: 7"))
+    assert main(["compare", str(finished), str(other)]) == 0
+    printed = capsys.readouterr().out
+    assert "AP50-95" in printed.splitlines()[0]
+    assert any(line.split() == ["train.seed", "0", "7"] for line in printed.splitlines())
+    command = ["compare", str(finished), str(other), "--out", str(out)]
+    assert main(command) == 0
+    assert "train.seed" in out.read_text()
+    capsys.readouterr()
+    assert "add --force" in fail(capsys, *command)
+    assert main([*command, "--no-eval", "--force"]) == 0
+
+
+def test_runs_that_are_alike(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(finished, tmp_path / "copy")
+    assert main(["compare", str(finished), str(tmp_path / "copy")]) == 0
+    assert "No setting differs." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["report", "nowhere"], "nowhere: expected the folder of a training"),
+        (["report", "RUN", "--out", "no/such/page.html"], "there is no folder no/such"),
+        (["report", "RUN", "--out", "page.html", "--data", "nowhere"], "nowhere"),
+        (["report", "RUN", "--out", "page.html", "--no-eval", "--latency"], "--no-eval"),
+        (["compare", "RUN"], "expected two runs or more"),
+        (["compare", "RUN", "nowhere"], "nowhere: expected the folder of a training"),
+        (["compare", "RUN", "RUN"], "named twice"),
+    ],
+)
+def test_mistakes(
+    arguments: list[str],
+    part: str,
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert part in fail(capsys, *(str(finished) if word == "RUN" else word for word in arguments))
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,190 @@
+"""Every example runs, and does what its head says: with real files, in this process, as ``python examples/NAME``."""
+
+import csv
+import json
+import runpy
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from fusedet.deploy import Detector
+from fusedet.export import export_onnx
+from fusedet.export.verify import draw_pictures
+from tests.deploy.conftest import draw_picture, make_model
+from tests.deploy.sinks.servers import MOSQUITTO, Broker, Listener
+from tests.export.networks import NAMES, small_config, trained_net
+
+__all__ = ["make_model"]
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+MakeModel = Callable[..., Path]
+
+
+def run(name: str, *arguments: object) -> dict[str, object]:
+    """Runs ``examples/NAME.py`` as a user would."""
+    before = sys.argv
+    sys.argv = [name, *map(str, arguments)]
+    try:
+        return runpy.run_path(str(ROOT / "examples" / f"{name}.py"), run_name="__main__")
+    finally:
+        sys.argv = before
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """A green rectangle."""
+    path = tmp_path / "pictures" / "green.png"
+    path.parent.mkdir()
+    cv2.imwrite(str(path), draw_picture((32, 16, 80, 64), 1))
+    return path
+
+
+def falling(path: Path, tops: list[int]) -> Path:
+    """A video of a red rectangle that is 24 px high, at 10 frames a second."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10.0, (128, 96))
+    assert writer.isOpened()
+    for top in tops:
+        writer.write(draw_picture((48, top, 80, top + 24)))
+    writer.release()
+    return path
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_are_short_and_in_the_table_and_tested(path: Path) -> None:
+    assert len(path.read_text().splitlines()) < 30
+    assert f"[{path.name}]({path.name})" in (ROOT / "examples" / "README.md").read_text()
+    assert path.stem in Path(__file__).read_text(), "no test runs it"
+
+
+def test_detect_image(picture: Path, make_model: MakeModel, capsys: pytest.CaptureFixture[str]) -> None:
+    run("detect_image", picture, make_model())
+    out = capsys.readouterr().out
+    assert "green 0.90 at 32 16 80 64" in out
+    drawn = cv2.imread(str(picture.with_name("green_boxes.jpg")))
+    assert drawn.shape == cv2.imread(str(picture)).shape
+    assert np.abs(drawn.astype(int) - cv2.imread(str(picture))).max() > 50
+
+
+def test_detect_image_without_a_picture(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="no picture that OpenCV can read"):
+        run("detect_image", tmp_path / "none.jpg")
+
+
+def test_the_starter_weights_are_what_runs_without_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo = tmp_path / "photo.jpg"
+    shutil.copy(ROOT / "docs" / "images" / "demo.jpg", photo)
+    assert "person" in run("detect_image", photo)["detector"].names  # type: ignore[attr-defined]
+    assert "found; written:" in capsys.readouterr().out
+
+
+def test_camera_loop_plays_a_video(tmp_path: Path, make_model: MakeModel, capsys: pytest.CaptureFixture[str]) -> None:
+    run("camera_loop", falling(tmp_path / "a.mp4", [8, 16, 24]), make_model())
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition("(")[0] for line in lines] == [f"frame {i}: red " for i in range(3)]
+
+
+def test_count_crossings(tmp_path: Path, make_model: MakeModel, capsys: pytest.CaptureFixture[str]) -> None:
+    model = make_model(names=("person", "dog", "owl"))
+    there_and_back = [*range(0, 64, 4), *range(64, 0, -4)]
+    run("count_crossings", falling(tmp_path / "a.mp4", there_and_back), model)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition("s: ")[2] for line in lines[:-1]] == ["person 1 went in", "person 1 went out"]
+    assert lines[-1] == "in: 1, out: 1"
+
+
+def test_count_crossings_counts_people_only(
+    tmp_path: Path, make_model: MakeModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(
+        "count_crossings",
+        falling(tmp_path / "a.mp4", list(range(0, 64, 4))),
+        make_model(names=("dog", "person", "owl")),
+    )
+    assert capsys.readouterr().out == "in: 0, out: 0\n"
+
+
+def test_batch_folder(picture: Path, make_model: MakeModel, capsys: pytest.CaptureFixture[str]) -> None:
+    (picture.parent / "broken.jpg").write_bytes(b"no picture")
+    table = picture.parent.parent / "found.csv"
+    run("batch_folder", picture.parent, table, make_model())
+    with table.open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["picture"], row["class"], float(row["score"])) == ("green.png", "green", pytest.approx(0.9))
+    assert [float(row[side]) for side in ("left", "top", "right", "bottom")] == [32, 16, 80, 64]
+    assert "could not be read: 1" in capsys.readouterr().out
+    with pytest.raises(FileExistsError):
+        run("batch_folder", picture.parent, table, make_model())
+
+
+def test_custom_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("custom_classes", tmp_path / "custom.onnx", "cat", "dog", "owl")
+    detector = Detector(tmp_path / "custom.fused.onnx")
+    assert (detector.names, detector.input_size) == (("cat", "dog", "owl"), (192, 320))
+    assert "parameters" in capsys.readouterr().out
+
+
+def test_opencv_dnn_finds_what_fusedet_finds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    net, place = trained_net(small_config()), tmp_path / "m.onnx"
+    model = export_onnx(net, place, names=NAMES, nms=True, layout="ultralytics").plain
+    image = draw_pictures(1)["drawn picture 1"]
+    cv2.imwrite(str(tmp_path / "a.png"), image)
+    run("opencv_dnn", model, tmp_path / "a.png", 64)
+    theirs = sorted(line.partition(" at ")[0] for line in capsys.readouterr().out.splitlines())
+    found = Detector(model)(image)
+    ours = sorted(f"class {i} {score:.2f}" for i, score in zip(found.class_ids, found.scores, strict=True))
+    assert ours == theirs
+    assert len(ours) > 2
+
+
+def test_supervision_annotators(picture: Path, make_model: MakeModel, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("supervision", reason="supervision is not installed")
+    out = picture.with_name("out.png")
+    run("supervision_annotators", picture, out, make_model())
+    assert capsys.readouterr().out.startswith("1 found")
+    assert np.abs(cv2.imread(str(out)).astype(int) - cv2.imread(str(picture))).max() > 50
+
+
+EVENT = {
+    "id": "a1",
+    "kind": "cross",
+    "camera": "door",
+    "place": "gate",
+    "track": 7,
+    "label": "person",
+    "direction": "in",
+}
+
+
+@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
+@pytest.mark.skipif(find_spec("paho") is None, reason="paho-mqtt is not installed")
+def test_mqtt_consumer(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "examples" / "mqtt_consumer.py"), "127.0.0.1"]
+    with Broker(tmp_path) as broker, Listener(broker.port) as sender:
+        with subprocess.Popen([*command, str(broker.port)], stdout=subprocess.PIPE, text=True) as consumer:
+            assert consumer.stdout is not None
+            heard = threading.Event()
+
+            def say() -> None:  # until the consumer has subscribed; what comes twice, it tells once
+                while not heard.wait(0.1):
+                    sender.say("fusedet/door/events", json.dumps(EVENT))
+
+            teller = threading.Thread(target=say)
+            teller.start()
+            first = consumer.stdout.readline()
+            heard.set()
+            teller.join()
+            sender.say("fusedet/door/events", json.dumps({**EVENT, "id": "a2", "kind": "enter", "direction": None}))
+            second = consumer.stdout.readline()
+            consumer.send_signal(signal.SIGINT)
+        assert (first, second) == ("door: person 7: cross gate in\n", "door: person 7: enter gate \n")
+        assert consumer.returncode == 0

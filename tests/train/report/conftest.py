@@ -1,0 +1,54 @@
+"""A training of seconds on pictures and classes whose names are no HTML, and what it left."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fusedet.train import TrainConfig, train
+from tests.train.drawing import draw_set
+
+EVIL = '<b>box & "co"</b>'
+
+
+def draw_evil_set(root: Path) -> Path:
+    """A drawn set, one class and one picture of which have names that would be HTML."""
+    draw_set(root, train=8, val=4, size=(64, 64))
+    for split in ("train", "val"):
+        file = root / "annotations" / f"{split}.json"
+        content = json.loads(file.read_text())
+        content["categories"][0]["name"] = EVIL
+        for image in content["images"]:
+            name = f"<i>{image['file_name']}"
+            (root / "images" / image["file_name"]).rename(root / "images" / name)
+            image["file_name"] = name
+        file.write_text(json.dumps(content))
+    return root
+
+
+def config_of(root: Path, out: Path, **settings: object) -> TrainConfig:
+    return TrainConfig.model_validate(
+        {
+            "model": {
+                "input_size": 64,
+                "stages": [{"channels": 16, "block": "fused"}, *({"channels": 16} for _ in range(3))],
+                "neck": {"channels": 16, "kernel": 3},
+                "head": {"channels": 16, "depth": 1, "kernel": 3},
+            },
+            "data": {"root": str(root), "workers": 0},
+            "train": {"epochs": 3, "batch": 4, "device": "cpu", "out": str(out), **settings},
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def evil_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_evil_set(tmp_path_factory.mktemp("report") / "data")
+
+
+@pytest.fixture(scope="session")
+def finished(evil_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of a training that is done; tests read it, and write elsewhere."""
+    run = tmp_path_factory.mktemp("report") / "run<u>"
+    assert train(config_of(evil_data, run)).finished
+    return run

@@ -1,0 +1,103 @@
+"""Divides an annotation file into sets that have the same share of every class.
+
+Iterative stratification: Sechidis, Tsoumakas and Vlahavas, "On the Stratification of Multi-Label Data", 2011. The class
+of which the fewest pictures are left comes first, for it leaves the least choice, and each picture with it goes where
+that class is missed most.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["divide", "group_names"]
+
+
+def group_names(file_names: Sequence[str], pattern: re.Pattern[str] | None) -> list[str]:
+    """The group of each picture: what the first group of ``pattern`` matches, or the whole match.
+
+    A picture that does not match, and every picture without a pattern, is a group of its own.
+    """
+    groups = []
+    for i, name in enumerate(file_names):
+        match = pattern.search(name) if pattern is not None else None
+        if match is None:
+            groups.append(f"{i}:{name}")
+        else:
+            groups.append(str(match.group(1) if match.re.groups else match.group(0)))
+    return groups
+
+
+def divide(content: Mapping[str, Any], ratios: Mapping[str, float], groups: Sequence[str], seed: int) -> dict[str, Any]:
+    """The content of an annotation file for each set, everything else of it kept.
+
+    Args:
+        content: a COCO dictionary.
+        ratios: name of each set -> its share; they need not add up to 1.
+        groups: of each image, in the order of ``content["images"]``; images of a group stay together.
+        seed: same seed, same sets.
+    """
+    images, names = content["images"], list(ratios)
+    counts = _class_counts(content, groups)
+    shares = np.array(list(ratios.values()), np.float64)
+    of_group = _assign(counts, _sizes(counts, groups), shares / shares.sum(), np.random.default_rng(seed))
+    place = dict(zip(counts, of_group, strict=True))
+    chosen = {image["id"]: names[place[group]] for image, group in zip(images, groups, strict=True)}
+    return {
+        name: {
+            **content,
+            "images": [image for image in images if chosen[image["id"]] == name],
+            "annotations": [a for a in content["annotations"] if chosen[a["image_id"]] == name],
+        }
+        for name in names
+    }
+
+
+def _class_counts(content: Mapping[str, Any], groups: Sequence[str]) -> dict[str, Counter[Any]]:
+    """Group -> category id -> boxes."""
+    counts: dict[str, Counter[Any]] = {group: Counter() for group in groups}
+    by_image = {image["id"]: group for image, group in zip(content["images"], groups, strict=True)}
+    for annotation in content["annotations"]:
+        counts[by_image[annotation["image_id"]]][annotation["category_id"]] += 1
+    return counts
+
+
+def _sizes(counts: Mapping[str, object], groups: Sequence[str]) -> NDArray[np.float64]:
+    """Pictures in each group, in the order of ``counts``."""
+    pictures = Counter(groups)
+    return np.array([pictures[group] for group in counts], np.float64)
+
+
+def _assign(
+    counts: Mapping[str, Counter[Any]],
+    sizes: NDArray[np.float64],
+    shares: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> list[int]:
+    """Index of the set of each group."""
+    classes = sorted({category for counter in counts.values() for category in counter}, key=str)
+    table = np.array([[c[k] for k in classes] for c in counts.values()], np.float64).reshape(len(counts), len(classes))
+    wanted = np.outer(shares, table.sum(0))  # [sets, classes] boxes
+    room = shares * sizes.sum()  # [sets] pictures
+    places = np.full(len(counts), -1)
+    order = rng.permutation(len(counts))
+    order = order[np.argsort(-sizes[order], kind="stable")]  # the largest groups first, while there is room
+
+    def put(group: int, need: NDArray[np.float64]) -> None:
+        best = max(range(len(shares)), key=lambda s: (round(float(need[s]), 9), round(float(room[s]), 9)))
+        places[group] = best
+        wanted[best] -= table[group]
+        room[best] -= sizes[group]
+
+    while (left := np.flatnonzero(((table > 0) & (places < 0)[:, None]).any(0))).size:
+        rarest = min(left, key=lambda k: ((table[:, k] > 0) & (places < 0)).sum())
+        for group in order:
+            if places[group] < 0 and table[group, rarest] > 0:
+                put(group, wanted[:, rarest])
+    for group in order:
+        if places[group] < 0:
+            put(group, room)
+    return [int(place) for place in places]
