@@ -1,6 +1,7 @@
 """``fusedet train``: trains a network, or goes on with an interrupted training."""
 
 import argparse
+import os
 from pathlib import Path
 
 from fusedet.configs import preset_names
@@ -63,9 +64,15 @@ def run(args: argparse.Namespace) -> int:
         config = load_train_config(args.config, args.overrides)  # a typo is told before torch is imported
         from fusedet.train.doctor.triage import triage
 
-        for line in triage(config.data, config.model.input_size):
-            print(line)
+        if _is_first_process():
+            for line in triage(config.data, config.model.input_size):
+                print(line)
         from fusedet.train import train
 
         result = train(config, name=Path(args.config).stem)
     return 0 if result.finished else 130
+
+
+def _is_first_process() -> bool:
+    """Of those that train together, which are started with such an environment: what all find is said once."""
+    return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
