@@ -214,7 +214,8 @@ def _summary(pipeline: "Pipeline") -> int:
         counts = ", ".join(f"{camera[key]} {key}" for key in ("captured", "processed", "dropped"))
         failed = f", {camera['failed']} failed" if camera["failed"] else ""
         error = f": {camera['error']}" if camera["error"] else ""
-        code = 1 if camera["error"] and camera["state"] == "ended" else code
+        ended_by_error = camera["error"] and camera["state"] == "ended" and not pipeline.was_stopped
+        code = 1 if ended_by_error else code
         ages = camera["age_ms"]
         age = "" if ages["p50"] is None else f"; age p50 {ages['p50']:.0f} ms, p95 {ages['p95']:.0f} ms"
         print(f"{name}: {counts}{failed}{age}{error}", file=sys.stderr)

@@ -68,6 +68,7 @@ class Pipeline:
         Raises:
             InputError: a source cannot be opened, or the model has no such class.
         """
+        self.was_stopped = False
         self._started_s = monotonic()
         self._detector, self._model = detector, model
         self._outlets = list(outlets)
@@ -117,6 +118,7 @@ class Pipeline:
 
     def stop(self) -> None:
         """Asks the pipeline to end; may be called from a signal handler."""
+        self.was_stopped = True
         self._stopping.set()
 
     def close(self) -> None:

@@ -174,6 +174,12 @@ def test_a_source_is_enough(place: Path) -> None:
         assert "camera: " in running.log.read_text()
 
 
+def test_a_camera_that_is_away_is_no_error_when_it_is_stopped(place: Path) -> None:
+    with run(place, "camera.yaml", "cameras.door.source=rtsp://127.0.0.1:1/stream") as running:
+        running.until("refuses the connection")
+        assert running.stop() == 0
+
+
 def test_check_runs_nothing(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
     assert main(["run", "camera.yaml", "--check"]) == 0
