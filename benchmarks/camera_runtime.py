@@ -30,8 +30,7 @@ import numpy as np
 from benchmarks.study import facts, run_command, write_text
 from fusedet.configs.errors import InputError
 from fusedet.configs.starter import starter_model
-from fusedet.deploy.detections import Detections
-from fusedet.deploy.detector import Detector
+from fusedet.deploy.detector import Detector, RawOutputs
 from fusedet.deploy.runtime.camera import CameraSettings
 from fusedet.deploy.runtime.outlet import Outlet
 from fusedet.deploy.runtime.pipeline import Pipeline
@@ -90,12 +89,12 @@ class SlowDetector(Detector):
 
     slowed_to_s = 0.1
 
-    def __call__(self, image_bgr: np.ndarray) -> Detections:
-        """Detects, and waits until the time is over."""
+    def infer(self, image_bgr: np.ndarray) -> RawOutputs:
+        """Asks the network, and waits until the time is over."""
         start = perf_counter()
-        found = super().__call__(image_bgr)
+        raw = super().infer(image_bgr)
         sleep(max(0.0, self.slowed_to_s - (perf_counter() - start)))
-        return found
+        return raw
 
 
 def measure_age(model: Path, seconds: float, detector_fps: float = 10.0) -> dict[str, Any]:

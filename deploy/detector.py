@@ -17,7 +17,7 @@ from fusedet.deploy.formats import find_format
 from fusedet.deploy.postprocess import Place, decode_outputs
 from fusedet.deploy.session import open_session
 
-__all__ = ["Detector", "Timings"]
+__all__ = ["Detector", "RawOutputs", "Timings"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,23 @@ class Timings:
     def total(self) -> float:
         """The whole call."""
         return self.pre + self.inference + self.post
+
+
+@dataclass(frozen=True)
+class RawOutputs:
+    """What the network said of one picture, not yet read.
+
+    Attributes:
+        arrays: of each output, without the batch.
+        place: where the picture lay in the network's input.
+        pre: milliseconds of letterbox and conversion.
+        inference: milliseconds of the network.
+    """
+
+    arrays: tuple[NDArray[Any], ...]
+    place: Place
+    pre: float
+    inference: float
 
 
 class Detector:
@@ -119,7 +136,34 @@ class Detector:
         Raises:
             ValueError: the image is something else.
         """
-        return self.batch([image_bgr])[0]
+        return self.read(self.infer(image_bgr))
+
+    def infer(self, image_bgr: NDArray[np.uint8]) -> RawOutputs:
+        """The first half of a call, the network; :meth:`read` is the second.
+
+        A program that looks at one picture after the other can read one on another thread while the network, which
+        needs no Python, is at the next.
+
+        Args:
+            image_bgr: uint8 ``[H, W, 3]`` of any size.
+
+        Raises:
+            ValueError: the image is something else.
+        """
+        start = perf_counter()
+        canvas, place = self.format.prepare(image_bgr)
+        feed = self.format.feed([canvas])
+        ready = perf_counter()
+        outputs = self._session.run(self.format.output_names, feed)
+        done = perf_counter()
+        return RawOutputs(_by_image([outputs])[0], place, (ready - start) * 1e3, (done - ready) * 1e3)
+
+    def read(self, raw: RawOutputs) -> Detections:
+        """The second half of a call: what :meth:`infer` gave, as detections."""
+        start = perf_counter()
+        found = self._decode(raw.arrays, raw.place)
+        self.timings = Timings(raw.pre, raw.inference, (perf_counter() - start) * 1e3)
+        return found
 
     def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:
         """Detections in each of several pictures, which may differ in size.

@@ -7,13 +7,15 @@ capture (a thread each) -> Inbox -> detection (one thread) -> Outlet (a thread e
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import Queue
 from time import monotonic
 from typing import Any
 
 import numpy as np
 
 from fusedet.configs.errors import InputError
-from fusedet.deploy.detector import Detector
+from fusedet.deploy.detector import Detector, RawOutputs
 from fusedet.deploy.events.event import Event
 from fusedet.deploy.events.places import Places
 from fusedet.deploy.runtime.camera import Camera, CameraSettings, only_classes
@@ -79,6 +81,7 @@ class Pipeline:
         self._ended = threading.Event()
         self._stopping = threading.Event()
         self._recent = RecentEvents()
+        self._seen: Queue[_Seen | None] = Queue(1)
         self._cpu = CpuShare()
         self._class_names: tuple[str, ...] | None = None
         self._score = _checked_score(score)
@@ -92,6 +95,7 @@ class Pipeline:
                 camera.capture.stop()
             raise
         self._detection = Worker("detection", self._detect)
+        self._reading = Worker("reading", self._read)
         self._watchdog = Worker("watchdog", self._watch)
 
     def __enter__(self) -> "Pipeline":
@@ -108,6 +112,7 @@ class Pipeline:
         for outlet in self._outlets:
             outlet.start()
         self._detection.start()
+        self._reading.start()
         for camera in self._cameras.values():
             camera.capture.start()
         self._watchdog.start()
@@ -128,6 +133,7 @@ class Pipeline:
             camera.capture.stop()
         self._inbox.close()
         self._detection.join(_FINISH_S)
+        self._reading.join(_FINISH_S)
         self._watchdog.stop()
         self._watchdog.join(_FINISH_S)
         for camera in self._cameras.values():
@@ -141,7 +147,7 @@ class Pipeline:
     @property
     def stuck_s(self) -> float:
         """Seconds for which detection has hung. Nothing inside of the process can help then, but a new process."""
-        return self._detection.stuck_s()
+        return max(self._detection.stuck_s(), self._reading.stuck_s())
 
     # What others see and change: the Monitor.
 
@@ -197,7 +203,7 @@ class Pipeline:
 
     def set_classes(self, classes: list[str] | None) -> None:
         """See :meth:`fusedet.deploy.runtime.monitor.Monitor.set_classes`."""
-        self._class_ids = _class_ids(self._detector, classes)
+        _class_ids(self._detector, classes)
         self._class_names = None if classes is None else tuple(classes)
 
     def places(self, camera: str) -> Places:
@@ -225,10 +231,9 @@ class Pipeline:
         Raises:
             InputError: it lacks a class that was asked for.
         """
-        classes = None if self._class_names is None else list(self._class_names)
-        ids = _class_ids(detector, classes)
+        _class_ids(detector, self._class_names)
         detector(np.zeros((*detector.input_size, 3), np.uint8))
-        self._class_ids, self._detector, self._model = ids, detector, model
+        self._detector, self._model = detector, model
 
     # The threads.
 
@@ -236,28 +241,49 @@ class Pipeline:
         while True:
             worker.rest()
             taken = self._inbox.take(_POLL_S)
-            if taken is None:
-                if self._stopping.is_set():
-                    return
-                continue
-            worker.beat()
-            name, frame = taken
-            camera = self._cameras[name]
-            try:
-                result = self._look_at(camera, frame)
-            except Exception as error:  # a frame that cannot be looked at must not end the watch
-                camera.statistics.failed()
-                _log.warning("camera %s: frame %d: %s", name, frame.index, " ".join(str(error).split()))
-                continue
-            worker.rest()  # a sink of a file may make us wait
-            self._deliver(camera, result)
+            if taken is not None:
+                worker.beat()
+                seen = self._see(*taken)
+                worker.rest()  # a sink of a file may make us wait
+                if seen is not None:
+                    self._seen.put(seen)
+            elif self._stopping.is_set():
+                self._seen.put(None)
+                return
 
-    def _look_at(self, camera: Camera, frame: Frame) -> Result:
-        detector, score = self._detector, self._score
+    def _see(self, name: str, frame: Frame) -> "_Seen | None":
+        detector = self._detector
+        try:
+            return _Seen(self._cameras[name], frame, detector, detector.infer(frame.image))
+        except Exception as error:  # a frame that cannot be looked at must not end the watch
+            self._failed(self._cameras[name], frame, error)
+            return None
+
+    def _read(self, worker: Worker) -> None:
+        while True:
+            worker.rest()
+            seen = self._seen.get()
+            if seen is None:
+                return
+            worker.beat()
+            try:
+                result = self._interpret(seen)
+            except Exception as error:
+                self._failed(seen.camera, seen.frame, error)
+                continue
+            worker.rest()
+            self._deliver(seen.camera, result)
+
+    def _interpret(self, seen: "_Seen") -> Result:
+        camera, frame, detector, score = seen.camera, seen.frame, seen.detector, self._score
         detector.score_threshold = camera.lowest_score(score)
-        found = only_classes(detector(frame.image), self._class_ids)
+        found = only_classes(detector.read(seen.raw), _class_ids(detector, self._class_names))
         detections, events = camera.interpret(frame, found, score)
         return Result(camera.name, frame, detections, events, detector.timings, monotonic(), camera.rules.counts())
+
+    def _failed(self, camera: Camera, frame: Frame, error: Exception) -> None:
+        camera.statistics.failed()
+        _log.warning("camera %s: frame %d: %s", camera.name, frame.index, " ".join(str(error).split()))
 
     def _deliver(self, camera: Camera, result: Result) -> None:
         camera.statistics.processed(result.timings.inference, result.age_s, result.detections.labels)
@@ -280,13 +306,23 @@ class Pipeline:
                 self._ended.set()
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """A frame that the network has looked at, and the detector that can read what it said."""
+
+    camera: Camera
+    frame: Frame
+    detector: Detector
+    raw: RawOutputs
+
+
 def _checked_score(score: float) -> float:
     if not 0 <= score <= 1:
         raise InputError(f"score must be in 0..1, but got {score}")
     return float(score)
 
 
-def _class_ids(detector: Detector, classes: list[str] | None) -> frozenset[int] | None:
+def _class_ids(detector: Detector, classes: Sequence[str] | None) -> frozenset[int] | None:
     if classes is None:
         return None
     unknown = sorted(set(classes) - set(detector.names))

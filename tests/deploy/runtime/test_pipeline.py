@@ -12,6 +12,7 @@ import pytest
 
 from fusedet.configs.errors import InputError
 from fusedet.deploy import Contract, Detector
+from fusedet.deploy.detector import RawOutputs
 from fusedet.deploy.events.places import Line, Places, Zone
 from fusedet.deploy.runtime.camera import CameraSettings
 from fusedet.deploy.runtime.outlet import Outlet
@@ -70,10 +71,10 @@ class SlowDetector(Detector):
 
     allowed = threading.Semaphore(0)
 
-    def __call__(self, image: np.ndarray) -> object:  # type: ignore[override]
-        if image.any():  # the first, black one warms up
+    def infer(self, image_bgr: np.ndarray) -> RawOutputs:
+        if image_bgr.any():  # the first, black one warms up
             self.allowed.acquire()
-        return super().__call__(image)
+        return super().infer(image_bgr)
 
 
 @contextmanager
