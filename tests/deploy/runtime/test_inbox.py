@@ -36,22 +36,23 @@ def test_cameras_are_served_in_turn() -> None:
     assert [found[0] for found in order if found] == ["a", "b", "c", "a", "b", "c"]
 
 
-def test_a_file_waits_for_its_place() -> None:
+def test_a_file_waits_for_room() -> None:
     inbox = Inbox(["a"])
     inbox.put("a", frame(0), newest=False)
+    inbox.put("a", frame(1), newest=False)
     put = threading.Event()
 
-    def put_second() -> None:
-        inbox.put("a", frame(1), newest=False)
+    def put_third() -> None:
+        inbox.put("a", frame(2), newest=False)
         put.set()
 
-    thread = threading.Thread(target=put_second)
+    thread = threading.Thread(target=put_third)
     thread.start()
     assert not put.wait(0.05)
     assert taken(inbox) == ("a", 0)
     assert put.wait(10)
     thread.join()
-    assert taken(inbox) == ("a", 1)
+    assert [taken(inbox), taken(inbox)] == [("a", 1), ("a", 2)]
     assert inbox.dropped("a") == 0
 
 
@@ -68,8 +69,9 @@ def test_after_the_end_nothing_is_taken_but_what_was_there() -> None:
 def test_the_end_frees_who_waits() -> None:
     inbox = Inbox(["a"])
     inbox.put("a", frame(0), newest=False)
+    inbox.put("a", frame(1), newest=False)
     answers: list[bool] = []
-    thread = threading.Thread(target=lambda: answers.append(inbox.put("a", frame(1), newest=False)))
+    thread = threading.Thread(target=lambda: answers.append(inbox.put("a", frame(2), newest=False)))
     thread.start()
     inbox.close()
     thread.join(10)
