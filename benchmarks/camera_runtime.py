@@ -30,7 +30,7 @@ import numpy as np
 from benchmarks.study import facts, run_command, write_text
 from fusedet.configs.errors import InputError
 from fusedet.configs.starter import starter_model
-from fusedet.deploy.detector import Detector, RawOutputs
+from fusedet.deploy.detector import Detector, Prepared, RawOutputs
 from fusedet.deploy.runtime.camera import CameraSettings
 from fusedet.deploy.runtime.outlet import Outlet
 from fusedet.deploy.runtime.pipeline import Pipeline
@@ -89,10 +89,10 @@ class SlowDetector(Detector):
 
     slowed_to_s = 0.1
 
-    def infer(self, image_bgr: np.ndarray) -> RawOutputs:
+    def infer(self, prepared: Prepared) -> RawOutputs:
         """Asks the network, and waits until the time is over."""
         start = perf_counter()
-        raw = super().infer(image_bgr)
+        raw = super().infer(prepared)
         sleep(max(0.0, self.slowed_to_s - (perf_counter() - start)))
         return raw
 

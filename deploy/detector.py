@@ -17,7 +17,7 @@ from fusedet.deploy.formats import find_format
 from fusedet.deploy.postprocess import Place, decode_outputs
 from fusedet.deploy.session import open_session
 
-__all__ = ["Detector", "RawOutputs", "Timings"]
+__all__ = ["Detector", "Prepared", "RawOutputs", "Timings"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,21 @@ class Timings:
     def total(self) -> float:
         """The whole call."""
         return self.pre + self.inference + self.post
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A picture as the network takes it.
+
+    Attributes:
+        feed: input name -> array.
+        place: where the picture lies in it.
+        pre: milliseconds that it took.
+    """
+
+    feed: dict[str, NDArray[Any]]
+    place: Place
+    pre: float
 
 
 @dataclass(frozen=True)
@@ -136,13 +151,13 @@ class Detector:
         Raises:
             ValueError: the image is something else.
         """
-        return self.read(self.infer(image_bgr))
+        return self.read(self.infer(self.prepare(image_bgr)))
 
-    def infer(self, image_bgr: NDArray[np.uint8]) -> RawOutputs:
-        """The first half of a call, the network; :meth:`read` is the second.
+    def prepare(self, image_bgr: NDArray[np.uint8]) -> Prepared:
+        """The first third of a call, the letterbox; :meth:`infer` and :meth:`read` are the others.
 
-        A program that looks at one picture after the other can read one on another thread while the network, which
-        needs no Python, is at the next.
+        A program that looks at one picture after the other can prepare and read on other threads while the network,
+        which needs no Python, is at work.
 
         Args:
             image_bgr: uint8 ``[H, W, 3]`` of any size.
@@ -152,14 +167,17 @@ class Detector:
         """
         start = perf_counter()
         canvas, place = self.format.prepare(image_bgr)
-        feed = self.format.feed([canvas])
-        ready = perf_counter()
-        outputs = self._session.run(self.format.output_names, feed)
-        done = perf_counter()
-        return RawOutputs(_by_image([outputs])[0], place, (ready - start) * 1e3, (done - ready) * 1e3)
+        return Prepared(self.format.feed([canvas]), place, (perf_counter() - start) * 1e3)
+
+    def infer(self, prepared: Prepared) -> RawOutputs:
+        """The second third of a call, the network."""
+        start = perf_counter()
+        outputs = self._session.run(self.format.output_names, prepared.feed)
+        taken = (perf_counter() - start) * 1e3
+        return RawOutputs(_by_image([outputs])[0], prepared.place, prepared.pre, taken)
 
     def read(self, raw: RawOutputs) -> Detections:
-        """The second half of a call: what :meth:`infer` gave, as detections."""
+        """The last third of a call: what :meth:`infer` gave, as detections."""
         start = perf_counter()
         found = self._decode(raw.arrays, raw.place)
         self.timings = Timings(raw.pre, raw.inference, (perf_counter() - start) * 1e3)

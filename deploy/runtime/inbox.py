@@ -51,9 +51,7 @@ class Inbox:
     def take(self, timeout_s: float) -> tuple[str, Frame] | None:
         """The next frame, of the camera that has waited for its turn the longest; None when none came in time."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._closed or any(self._frames.values()), timeout_s
-            )
+            self._changed.wait_for(lambda: self._closed or any(self._frames.values()), timeout_s)
             for camera in self._turn:
                 if self._frames[camera]:
                     frame = self._frames[camera].popleft()

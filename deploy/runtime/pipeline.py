@@ -238,25 +238,41 @@ class Pipeline:
     # The threads.
 
     def _detect(self, worker: Worker) -> None:
+        last: _Seen | None = None
         while True:
             worker.rest()
-            taken = self._inbox.take(_POLL_S)
-            if taken is not None:
-                worker.beat()
-                seen = self._see(*taken)
-                worker.rest()  # a sink of a file may make us wait
-                if seen is not None:
-                    self._seen.put(seen)
-            elif self._stopping.is_set():
-                self._seen.put(None)
-                return
+            taken = self._inbox.take(_POLL_S if last is None else 0)
+            if taken is None:
+                if last is not None:
+                    self._seen.put(last)
+                    last = None
+                elif self._stopping.is_set():
+                    self._seen.put(None)
+                    return
+                continue
+            worker.beat()
+            last = self._see(*taken, last)
 
-    def _see(self, name: str, frame: Frame) -> "_Seen | None":
-        detector = self._detector
+    def _see(self, name: str, frame: Frame, last: "_Seen | None") -> "_Seen | None":
+        """What the network says of a frame; ``last``, that of the frame before, is handed over just before.
+
+        Two threads cannot run Python at once: handed over earlier, the last frame would be read while this one is
+        prepared, and each would wait for the other. The network leaves Python to the thread that reads.
+        """
+        camera, detector = self._cameras[name], self._detector
+        prepared = None
         try:
-            return _Seen(self._cameras[name], frame, detector, detector.infer(frame.image))
+            prepared = detector.prepare(frame.image)
         except Exception as error:  # a frame that cannot be looked at must not end the watch
-            self._failed(self._cameras[name], frame, error)
+            self._failed(camera, frame, error)
+        if last is not None:
+            self._seen.put(last)
+        if prepared is None:
+            return None
+        try:
+            return _Seen(camera, frame, detector, detector.infer(prepared))
+        except Exception as error:
+            self._failed(camera, frame, error)
             return None
 
     def _read(self, worker: Worker) -> None:

@@ -6,13 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
-import numpy as np
 import onnx
 import pytest
 
 from fusedet.configs.errors import InputError
 from fusedet.deploy import Contract, Detector
-from fusedet.deploy.detector import RawOutputs
+from fusedet.deploy.detector import Prepared, RawOutputs
 from fusedet.deploy.events.places import Line, Places, Zone
 from fusedet.deploy.runtime.camera import CameraSettings
 from fusedet.deploy.runtime.outlet import Outlet
@@ -71,10 +70,10 @@ class SlowDetector(Detector):
 
     allowed = threading.Semaphore(0)
 
-    def infer(self, image_bgr: np.ndarray) -> RawOutputs:
-        if image_bgr.any():  # the first, black one warms up
+    def infer(self, prepared: Prepared) -> RawOutputs:
+        if any(array.any() for array in prepared.feed.values()):  # the first, black one warms up
             self.allowed.acquire()
-        return super().infer(image_bgr)
+        return super().infer(prepared)
 
 
 @contextmanager
