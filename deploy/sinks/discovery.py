@@ -30,14 +30,14 @@ def discovery_messages(prefix: str, topic: str, camera: str, places: Places) -> 
     for component, name, entity in _entities(places):
         record = {
             "name": name,
-            "unique_id": f"{node}_{safe_name(name).lower()}",
+            "unique_id": f"{node}_{safe_name(name)}",
             "state_topic": f"{topic}/{camera}/counts",
             **entity,
             "availability_topic": f"{topic}/status",
             "device": {"identifiers": [node], "name": f"{camera} ({topic})", "manufacturer": "fusedet"},
             "origin": {"name": "fusedet"},
         }
-        messages[f"{prefix}/{component}/{node}/{safe_name(name).lower()}/config"] = json.dumps(record)
+        messages[f"{prefix}/{component}/{node}/{safe_name(name)}/config"] = json.dumps(record)
     return messages
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from fusedet.configs.errors import InputError
 from fusedet.deploy.events.event import Event
 from fusedet.deploy.events.places import Line, Places, Zone
 from fusedet.deploy.sinks.mqtt import Mqtt, counts_record
@@ -334,3 +335,10 @@ def test_a_second_start_is_not_said_to_be_offline(tmp_path: Path) -> None:
         wait_until(lambda: listener.of("home/fusedet/status")[1:3] == ["offline", "online"])
         second.close()
         first.close()
+
+
+def test_a_missing_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fusedet.deploy.sinks.mqtt.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"install fusedet\[mqtt\]"):
+        open_mqtt(tmp_path, 1883)
+    assert not (tmp_path / "queue").exists()
