@@ -12,18 +12,22 @@ __all__ = ["build_optimizer", "learning_rate_factor", "set_learning_rate", "sett
 
 #: Peak learning rate and weight decay of each optimiser.
 _DEFAULTS = {"muon": (0.02, 0.2), "adamw": (0.004, 0.05), "sgd": (0.01, 0.0005)}
+#: The same where an epoch has many steps: with what small sets want nothing is learned there (docs/recipe.md,
+#: "Large sets want less").
+_DEFAULTS_OF_LARGE_SETS = {**_DEFAULTS, "muon": (0.006, 0.05)}
 #: What was learned before is to be kept: part of the learning rate with which a training from scratch begins.
 _FINE_TUNING = 0.1
 
 
-def settled_optim(config: OptimConfig, fine_tuning: bool = False) -> OptimConfig:
+def settled_optim(config: OptimConfig, fine_tuning: bool = False, large_set: bool = False) -> OptimConfig:
     """With the optimiser's own learning rate and weight decay where the config leaves them out.
 
     Args:
         config: as the user wrote it.
         fine_tuning: the training starts from weights that know something, and takes smaller steps.
+        large_set: there are many pictures to learn from, so that an epoch has many steps.
     """
-    lr, weight_decay = _DEFAULTS[config.name]
+    lr, weight_decay = (_DEFAULTS_OF_LARGE_SETS if large_set else _DEFAULTS)[config.name]
     found = {
         "lr": lr * (_FINE_TUNING if fine_tuning else 1) if config.lr is None else config.lr,
         "weight_decay": weight_decay if config.weight_decay is None else config.weight_decay,

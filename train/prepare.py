@@ -41,7 +41,8 @@ def settled(config: TrainConfig, dataset: CocoDataset) -> TrainConfig:
     model = config.model.model_copy(update={"classes": there})
     train = config.train.model_copy(update={"batch": batch})
     count_processes(train)  # that they can share it
-    optim = settled_optim(config.optim, fine_tuning=config.train.init is not None)
+    large = len(dataset.samples) >= SMALL_SET
+    optim = settled_optim(config.optim, fine_tuning=config.train.init is not None, large_set=large)
     return config.model_copy(update={"model": model, "train": train, "optim": optim})
 
 

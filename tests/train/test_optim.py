@@ -53,5 +53,13 @@ def test_each_optimiser_has_its_own_defaults(given, lr, weight_decay):
     assert (tuned.lr, tuned.weight_decay) == (pytest.approx(lr / 10), weight_decay)
 
 
+def test_large_sets_want_less():
+    assert settled_optim(OptimConfig(), large_set=True).model_dump(include={"lr", "weight_decay"}) == {
+        "lr": 0.006,
+        "weight_decay": 0.05,
+    }
+    assert settled_optim(OptimConfig(name="adamw"), large_set=True) == settled_optim(OptimConfig(name="adamw"))
+
+
 def test_a_given_learning_rate_stays():
     assert settled_optim(OptimConfig(lr=0.1), fine_tuning=True).lr == 0.1
