@@ -4,6 +4,7 @@ import json
 import logging
 import threading
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 from fusedet.deploy.runtime.result import Result
@@ -32,7 +33,7 @@ class NotDeliveredError(Exception):
         self.wait_s = wait_s
 
 
-class Delivery:
+class Delivery(ABC):
     """A sink of which :meth:`write` only puts events into a queue on disk, so that it never waits for a network.
 
     A subclass sends them in :meth:`_deliver`, and takes them off the queue when the receiver has them.
@@ -103,14 +104,15 @@ class Delivery:
     def _start(self) -> None:
         self._thread.start()
 
+    @abstractmethod
     def _deliver(self) -> None:
         """Sends what is in the queue and what comes; returns when :meth:`_is_over`.
 
         Raises:
             NotDeliveredError: try again later.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def _interrupt(self) -> None:
         """Ends an attempt that hangs, if it can be ended."""
 

@@ -114,6 +114,9 @@ class Mqtt(Delivery):
         finally:
             session.close()
 
+    def _interrupt(self) -> None:
+        """Nothing to do: no wait of a conversation is longer than closing lasts."""
+
 
 class _Conversation:
     """What is said in one connection."""

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NoReturn
 
 from fusedet.configs.errors import InputError
-from fusedet.deploy.web.library import web
+from fusedet.deploy.web.framework import web
 
 __all__ = ["MAX_BODY", "Handler", "error_answer", "errors_as_json", "json_answer", "read_json", "to_json"]
 

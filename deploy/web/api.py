@@ -10,7 +10,7 @@ from fusedet.configs.errors import InputError
 from fusedet.deploy.runtime.monitor import Monitor
 from fusedet.deploy.web.answers import Handler, json_answer, read_json
 from fusedet.deploy.web.auth import Guard
-from fusedet.deploy.web.library import web
+from fusedet.deploy.web.framework import web
 from fusedet.deploy.web.live import MAX_VIEWERS, LivePictures
 from fusedet.deploy.web.metrics import to_prometheus
 from fusedet.deploy.web.places import places_from_json, places_to_json, read_classes, read_number, version

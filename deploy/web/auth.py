@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from fusedet.configs.errors import InputError
 from fusedet.deploy.web.answers import Handler, error_answer
-from fusedet.deploy.web.library import web
+from fusedet.deploy.web.framework import web
 
 __all__ = ["Guard", "WrongGuesses", "add_security_headers", "is_loopback"]
 

@@ -3,7 +3,7 @@
 import hashlib
 from importlib import resources
 
-from fusedet.deploy.web.library import web
+from fusedet.deploy.web.framework import web
 
 __all__ = ["PageFiles"]
 

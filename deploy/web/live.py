@@ -22,7 +22,7 @@ from fusedet.deploy.opencv import cv2
 from fusedet.deploy.runtime.monitor import Monitor
 from fusedet.deploy.runtime.result import Result
 from fusedet.deploy.web.answers import to_json
-from fusedet.deploy.web.library import WSMsgType, web
+from fusedet.deploy.web.framework import WSMsgType, web
 
 __all__ = ["MAX_VIEWERS", "SIZES", "LivePictures", "encode", "nearest_size"]
 

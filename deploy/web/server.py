@@ -12,7 +12,7 @@ from fusedet.deploy.web.answers import MAX_BODY, errors_as_json
 from fusedet.deploy.web.api import Api
 from fusedet.deploy.web.auth import Guard, add_security_headers
 from fusedet.deploy.web.files import PageFiles
-from fusedet.deploy.web.library import web
+from fusedet.deploy.web.framework import web
 from fusedet.deploy.web.live import LivePictures
 
 __all__ = ["WebServer"]
