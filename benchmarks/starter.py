@@ -32,9 +32,9 @@ from fusedet.export import export_onnx
 from fusedet.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fusedet.train.config import EvalConfig, load_train_config
 from fusedet.train.evaluate import evaluate_model
-from fusedet.train.loop import resume, train
 from fusedet.train.metrics import Metrics
 from fusedet.train.run_folder import RunFolder
+from fusedet.train.start import resume, train
 
 __all__ = ["card", "main", "publish", "read_rounds", "strip", "train_rounds", "with_guide"]
 

@@ -17,8 +17,8 @@ from fusedet.configs.loader import load_config
 from fusedet.export import export_onnx
 from fusedet.model.checkpoint import load_checkpoint
 from fusedet.train.config import DataConfig, TrainConfig, load_train_config
-from fusedet.train.loop import resume, train
 from fusedet.train.run_folder import RunFolder
+from fusedet.train.start import resume, train
 
 #: Ultralytics' networks that can be trained beside the presets.
 PEERS = ("yolo26n", "yolo11n", "yolov8n")

@@ -12,16 +12,17 @@ __all__ = ["Metrics", "TrainConfig", "TrainResult", "evaluate_model", "resume", 
 
 if TYPE_CHECKING:
     from fusedet.train.evaluate import evaluate_model
-    from fusedet.train.loop import TrainResult, resume, train
     from fusedet.train.metrics import Metrics
+    from fusedet.train.start import resume, train
+    from fusedet.train.trainer import TrainResult
 else:
     __getattr__ = imported_on_use(
         __name__,
         {
             "Metrics": "metrics",
-            "TrainResult": "loop",
+            "TrainResult": "trainer",
             "evaluate_model": "evaluate",
-            "resume": "loop",
-            "train": "loop",
+            "resume": "start",
+            "train": "start",
         },
     )

@@ -74,6 +74,9 @@ class CocoDataset:
     samples: tuple[Sample, ...]
     source: Path
 
+    def __str__(self) -> str:
+        return f"{self.source} ({len(self.samples)} images)"
+
     def ground_truth(self) -> dict[str, Any]:
         """The annotations as a clean COCO dictionary with the file's own ids, for a COCO grader."""
         annotations: list[dict[str, Any]] = []

@@ -16,7 +16,8 @@ def draw_curves(rows: list[dict[str, float]], path: Path) -> None:
     """Loss, accuracy and learning rate over the epochs, as a picture.
 
     Args:
-        rows: one dict an epoch, as :class:`fusedet.train.loop.Trainer` logs them. Figures that an epoch lacks are NaN.
+        rows: one dict an epoch, as :class:`fusedet.train.logbook.Logbook` writes them. Figures that an epoch lacks are
+            NaN.
         path: of the PNG.
     """
     figure = Figure(figsize=(12, 3.6), layout="constrained")

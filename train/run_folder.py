@@ -47,6 +47,11 @@ class RunFolder:
         """The report as a page, written when the training is done."""
         return self.path / "report.html"
 
+    @property
+    def resume_command(self) -> str:
+        """What the user gives to go on with the training."""
+        return f"fusedet train --resume {self.path}"
+
     @classmethod
     def create(cls, name: str, wanted: Path | None) -> "RunFolder":
         """A new, empty folder: ``wanted``, or the first free of ``runs/NAME-1``, ``runs/NAME-2``, ...

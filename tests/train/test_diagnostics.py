@@ -13,7 +13,7 @@ from fusedet.model.blocks import ConvNormAct, LayerStyle
 from fusedet.train import resume, train
 from fusedet.train.diagnostics import DIAGNOSTIC_NAMES, Diagnostics, LayerRow, read_diagnostics
 from fusedet.train.run_folder import RunFolder
-from tests.train.test_loop import assert_equal, changed, stop_at, weights
+from tests.train.trainings import assert_equal, changed, stop_at, weights
 
 
 def network(activation: str, biases: list[float]) -> nn.Sequential:

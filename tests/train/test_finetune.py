@@ -15,7 +15,7 @@ from fusedet.train import TrainConfig, resume, train
 from fusedet.train.config import RunConfig, load_train_config
 from fusedet.train.finetune import CLASS_LAYERS, freeze, hold_frozen, plan_transfer
 from fusedet.train.optim import build_optimizer, settled_optim
-from tests.train.test_loop import assert_equal, changed, stop_at, weights
+from tests.train.trainings import assert_equal, changed, stop_at, weights
 
 #: Of the set ``rectangles``.
 NAMES = ["blue", "green", "red"]

@@ -10,7 +10,7 @@ from fusedet.model import load_checkpoint
 from fusedet.train import resume, train
 from fusedet.train.dataset import Batch
 from fusedet.train.guard import FAR_STEPS, MOST_STRIKES, NEAR_STEPS, RECOVERED_STEPS, Guard, Step
-from fusedet.train.loop import Trainer
+from fusedet.train.trainer import Trainer
 
 
 def step(loss: float = 1.0, cls: float = 0.5, norm: float | None = 1.0) -> Step:

@@ -16,7 +16,7 @@ from fusedet.train.dataset import CROWD, build_train_loader
 from fusedet.train.run_folder import RunFolder
 from fusedet.train.sets import count_objects, join, load_sets, sort_by_score
 from tests.train.drawing import draw_set
-from tests.train.test_loop import changed
+from tests.train.trainings import changed
 
 
 def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> Path:

@@ -9,10 +9,10 @@ import pytest
 
 from fusedet.configs import InputError
 from fusedet.model import load_checkpoint
-from fusedet.train import loop, resume, train
-from fusedet.train.loop import Trainer
+from fusedet.train import resume, train, trainer
 from fusedet.train.report import ReportOptions, report_run
 from fusedet.train.run_folder import RunFolder
+from fusedet.train.trainer import Trainer
 from tests.train.report.conftest import EVIL, config_of
 
 SECTIONS = ["training", "curves", "classes", "sizes", "confusion", "labels", "origin"]
@@ -195,7 +195,7 @@ def test_a_report_that_fails_does_not_fail_the_training(
     def fail(*arguments: object) -> Path:
         raise OSError(28, "No space left\non device")
 
-    monkeypatch.setattr(loop, "report_after_training", fail)
+    monkeypatch.setattr(trainer, "report_after_training", fail)
     result = train(config_of(evil_data, tmp_path / "run", epochs=1))
     assert result.finished
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("no report")]

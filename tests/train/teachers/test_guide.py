@@ -22,7 +22,7 @@ from fusedet.train.run_folder import RunFolder
 from fusedet.train.teachers import DenseMap
 from fusedet.train.teachers.weights import open_folded
 from tests.deploy.foreign_files import MakeFile, detr, picodet
-from tests.train.test_loop import assert_equal, changed, stop_at, weights
+from tests.train.trainings import assert_equal, changed, stop_at, weights
 
 NAMES = ["cat", "dog", "fox"]
 PICTURES = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), dtype=np.uint8))

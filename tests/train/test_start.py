@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,29 +13,12 @@ from fusedet.configs import InputError
 from fusedet.configs.validate import dump_config
 from fusedet.model import load_checkpoint, load_detector
 from fusedet.model.detector import DetectorNet
-from fusedet.train import TrainConfig, evaluate_model, prepare, resume, train
-from fusedet.train.dataset import Batch
-from fusedet.train.loop import Trainer
+from fusedet.train import evaluate_model, prepare, resume, train
 from fusedet.train.run_folder import RunFolder
+from tests.train.trainings import assert_equal, changed, stop_at, weights
 
 #: Trains from the config file and with the arguments given, in a process of its own that can be killed.
 SCRIPT = "import sys; from fusedet.cli.main import main; sys.exit(main(['train', *sys.argv[1:]]))"
-
-
-def changed(config: TrainConfig, **sections: dict[str, object]) -> TrainConfig:
-    return config.model_copy(
-        update={name: getattr(config, name).model_copy(update=values) for name, values in sections.items()}
-    )
-
-
-def weights(path: Path) -> dict[str, torch.Tensor]:
-    return load_checkpoint(path).state["model"]
-
-
-def assert_equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
-    assert a.keys() == b.keys()
-    different = [name for name in a if not torch.equal(a[name], b[name])]
-    assert not different
 
 
 def test_a_training_leaves_what_it_promises(tiny):
@@ -104,7 +86,8 @@ def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_happened(tiny, tmp
 DIES = """
 import os, signal, sys
 from fusedet.cli.main import main
-from fusedet.train.loop import Trainer
+from fusedet.train.trainer import Trainer
+from tests.train.trainings import assert_equal, changed, stop_at, weights
 plain, left = Trainer._step, int(sys.argv[2])
 def step(trainer, batch):
     global left
@@ -139,20 +122,6 @@ def test_a_kill_within_an_epoch_loses_no_step_that_was_saved(tiny, tmp_path):
         for folder in (run, through)
     ]
     assert repr(rows[0]) == repr(rows[1]), "the table tells of whole epochs"  # by text: NaN is not equal to itself
-
-
-def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """Asks for a stop, as Ctrl-C does, in the given step."""
-    plain, done = Trainer._step, 0
-
-    def step_and_stop(trainer: Trainer, batch: Batch) -> dict[str, torch.Tensor]:
-        nonlocal done
-        done += 1
-        if done == step:
-            signal.raise_signal(signal.SIGINT)
-        return plain(trainer, batch)
-
-    monkeypatch.setattr(Trainer, "_step", step_and_stop)
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])

@@ -1,10 +1,8 @@
-"""The training: epochs over the data, a grade after each, a checkpoint that a resume goes on from."""
+"""The training loop: epochs over the data, a grade after each, a checkpoint that a resume goes on from."""
 
 import logging
 import math
-import random
 import time
-from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -13,46 +11,37 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
-from torch.nn import functional
 
-from fusedet.configs.errors import InputError
-from fusedet.configs.validate import dump_config
-from fusedet.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from fusedet.model.checkpoint import Checkpoint, save_checkpoint
 from fusedet.model.decode import anchor_points
 from fusedet.model.detector import STRIDES, DetectorNet, build_detector
-from fusedet.train.coco import CocoDataset
+from fusedet.train.best import Best
 from fusedet.train.config import TrainConfig
 from fusedet.train.dataset import Batch
-from fusedet.train.devices import build_fabric, count_processes
 from fusedet.train.diagnostics import Diagnostics
 from fusedet.train.ema import ModelEma
 from fusedet.train.evaluate import TorchDetector, find_objects
-from fusedet.train.finetune import Transfer, freeze, hold_frozen, plan_transfer
+from fusedet.train.finetune import Transfer, freeze, hold_frozen
 from fusedet.train.guard import MOST_STRIKES, Guard, Step
-from fusedet.train.guide import Guidance, Guide, open_guide
+from fusedet.train.guide import Guidance, Guide
 from fusedet.train.logbook import Logbook
 from fusedet.train.losses import LOSS_NAMES, detection_loss
 from fusedet.train.metrics import SUMMARY_NAMES, Metrics, grade
 from fusedet.train.optim import build_optimizer, learning_rate_factor, set_learning_rate
 from fusedet.train.parallel import any_rank, gather, part, rank_mean, together
-from fusedet.train.prepare import TrainingData, read_images, settled, with_batch
+from fusedet.train.prepare import TrainingData
 from fusedet.train.progress import TrainingProgress
 from fusedet.train.report.analysis import Evaluation
 from fusedet.train.report.provenance import this_computer
 from fusedet.train.report.write import report_after_training
-from fusedet.train.resuming import check_changes, config_to_resume
 from fusedet.train.run_folder import RunFolder
-from fusedet.train.sets import load_sets
+from fusedet.train.sizes import rescale, side_factor
 from fusedet.train.stop import Stop, stop_flag
 from fusedet.train.syncnorm import synchronise_norms
 
-__all__ = ["TrainResult", "resume", "train"]
+__all__ = ["TrainResult", "Trainer"]
 
 _log = logging.getLogger(__name__)
-
-#: Part of the training after which pictures that grow (``augment.grow_from``) have their full size.
-GROWN_AT = 0.75
 
 
 @dataclass(frozen=True)
@@ -71,65 +60,6 @@ class TrainResult:
     best_epoch: int
     metrics: dict[str, float]
     finished: bool
-
-
-def train(config: TrainConfig, name: str = "run") -> TrainResult:
-    """Trains a network from the beginning.
-
-    Args:
-        config: everything there is to say; ``config.data`` must name images and annotations.
-        name: of the run folder, where ``config.train.out`` does not say.
-
-    Raises:
-        InputError: the data or a setting cannot be used; nothing has been written then.
-    """
-    sets = load_sets(config.data)
-    config = settled(config, sets[0])
-    transfer = plan_transfer(config, sets[0].names)
-    guide = _open_guide(config, sets[0])
-    RunFolder.check_free(config.train.out)
-    fabric = build_fabric(config.train)
-    with (
-        together("start it again"),
-        TrainingProgress(config.train.epochs, fabric.is_global_zero) as progress,
-    ):
-        config = with_batch(config, fabric, sets[0], progress)
-        data = read_images(config, *sets, fabric, progress)
-        run = _new_run(config, name, fabric)  # what the user gave has passed: not before now is anything written
-        trainer = Trainer(config, fabric, run, data, guide)
-        if transfer is not None:
-            trainer.take_over(transfer)
-            for line in transfer.report:
-                progress.say(line)
-        return trainer.fit(progress)
-
-
-def resume(path: Path, overrides: Sequence[str] = ()) -> TrainResult:
-    """Goes on with an interrupted training, exactly where its last checkpoint was written.
-
-    Args:
-        path: the run folder, or its ``last.pt``. The run's own config is used.
-        overrides: ``key=value`` for settings that may change on the way: :data:`fusedet.train.resuming.CHANGEABLE`.
-
-    Raises:
-        InputError: there is no such run, its data have changed, or another setting was to change.
-    """
-    check_changes(overrides)
-    run = RunFolder.find(path)
-    checkpoint = load_checkpoint(run.last)
-    config = config_to_resume(run, checkpoint, overrides)
-    count_processes(config.train)
-    sets = load_sets(config.data)
-    _check_same_data(checkpoint, run, sets[0])
-    guide = _open_guide(config, sets[0])
-    fabric = build_fabric(config.train)
-    with together("start it again"), TrainingProgress(config.train.epochs, fabric.is_global_zero) as progress:
-        trainer = Trainer(config, fabric, run, read_images(config, *sets, fabric, progress), guide)
-        try:
-            trainer.load(checkpoint)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise InputError(f"{run.last}: cannot be resumed: its state is not that of such a training") from error
-        return trainer.fit(progress)
 
 
 class Trainer:
@@ -160,9 +90,7 @@ class Trainer:
             synchronise_norms(net, self.fabric.device)
         self.net, self.optimizer = self.fabric.setup(net, build_optimizer(net, config.optim))
         self.epoch, self.batches_done = 0, 0
-        self.best_ap, self.best_epoch, self.best_metrics = -1.0, 0, dict[str, float]()
-        self.best_per_class: dict[str, list[float]] = {}
-        self.best_evaluation: Evaluation | None = None  # of the first process, since it was started
+        self.best = Best()
         self.seconds = 0.0
         self.sums, self.steps_counted = dict[str, float](), 0  # losses of this epoch so far
         self.guard, self.stop = Guard(), Stop()
@@ -184,12 +112,10 @@ class Trainer:
         meta = checkpoint.meta
         self._load_learned(checkpoint.state, meta["ema_steps"])
         self.epoch, self.batches_done = meta["epoch"], meta["batches_done"]
-        self.best_ap, self.best_epoch = meta["best_ap"], meta["best_epoch"]
-        self.best_metrics, self.seconds = meta["metrics"], meta["seconds"]
+        self.best, self.seconds = Best.from_meta(meta), meta["seconds"]
         self.sums, self.steps_counted = meta.get("sums", {}), meta.get("steps_counted", 0)
         if "guard" in meta:
             self.guard.load_meta(meta["guard"])
-        self.best_per_class = meta.get("per_class", {})
 
     def save(self) -> None:
         """Writes ``last.pt``: everything that a resume needs."""
@@ -217,7 +143,7 @@ class Trainer:
             FloatingPointError: losses or gradients became infinite again and again.
             GaveUpError: another process of this training is lost.
         """
-        with together(f"go on with: {_resume_command(self.run)}"):
+        with together(f"go on with: {self.run.resume_command}"):
             result = self._fit(progress)
             part()
         return result
@@ -254,17 +180,16 @@ class Trainer:
             stopped = stopped and self.epoch < self.epochs  # asked for in the very last step, it comes too late
             if stopped:
                 self.save()
-                progress.say(f"interrupted; go on with: {_resume_command(self.run)}")
+                progress.say(f"interrupted; go on with: {self.run.resume_command}")
             logbook.draw()
         finished = not stopped
         if finished and self.epoch > first_epoch:
             self._report(progress)
-        if finished and self.best_epoch:
-            progress.say(
-                f"best epoch {self.best_epoch}: AP {self.best_metrics['ap']:.3f}, "
-                f"AP50 {self.best_metrics['ap50']:.3f}; {self.run.best}"
-            )
-        return TrainResult(self.run.path, self.best_epoch, self.best_metrics, finished)
+        best = self.best
+        if finished and best.epoch:
+            figures = f"AP {best.metrics['ap']:.3f}, AP50 {best.metrics['ap50']:.3f}"
+            progress.say(f"best epoch {best.epoch}: {figures}; {self.run.best}")
+        return TrainResult(self.run.path, best.epoch, best.metrics, finished)
 
     def _report(self, progress: TrainingProgress) -> None:
         """Writes ``report.html``. The training is done: nothing that goes wrong here may take that away."""
@@ -273,7 +198,7 @@ class Trainer:
         progress.say("making the report")
         try:
             sets = self.train_set, self.val_set
-            progress.say(f"report in {report_after_training(self.run, sets, self.best_evaluation)}")
+            progress.say(f"report in {report_after_training(self.run, sets, self.best.evaluation)}")
         except Exception as error:
             _log.debug("the report failed", exc_info=True)
             reason = " ".join(str(error).splitlines()) or type(error).__name__
@@ -300,7 +225,7 @@ class Trainer:
             images += len(batch.images) * self.fabric.world_size
             seconds = time.perf_counter() - start
             self.seconds, rate = before + seconds, images / seconds
-            progress.finish_step(step.losses["loss"], self.best_ap, rate, self._seconds_left(self.seconds))
+            progress.finish_step(step.losses["loss"], self.best.ap, rate, self._seconds_left(self.seconds))
             # Gradients that wait for the rest of their step are not in a checkpoint: the step is finished first.
             if self.batches_done % config.train.accumulate == 0:
                 if step.stop:
@@ -320,7 +245,8 @@ class Trainer:
         config = self.config
         images, boxes, labels = (x.to(self.fabric.device) for x in (batch.images, batch.boxes, batch.labels))
         images = images.permute(0, 3, 1, 2).float()  # [B, H, W, 3] -> [B, 3, H, W]
-        images, boxes = self._rescale(images, boxes)
+        draw = f"{config.train.seed} {self.epoch} {self.batches_done}"
+        images, boxes = rescale(images, boxes, side_factor(config.augment, self._epochs_done() / self.epochs, draw))
         points, strides = (x.to(self.fabric.device) for x in anchor_points((images.shape[2], images.shape[3]), STRIDES))
         due = (self.batches_done + 1) % config.train.accumulate == 0 or self.batches_done + 1 == len(self.loader)
         with self.fabric.no_backward_sync(self.net, enabled=not due):
@@ -338,9 +264,8 @@ class Trainer:
         if step.trouble:
             self.optimizer.zero_grad(set_to_none=True)
         elif due:
-            progress = self.epoch + self.batches_done / len(self.loader)
             assert config.optim.lr is not None  # it is settled
-            factor = learning_rate_factor(progress, self.epochs, config.optim)
+            factor = learning_rate_factor(self._epochs_done(), self.epochs, config.optim)
             set_learning_rate(self.optimizer, config.optim.lr * factor * self.guard.lr_factor)
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
@@ -363,7 +288,7 @@ class Trainer:
             raise FloatingPointError(
                 f"{what}; that was number {MOST_STRIKES} in a short time; a lower optim.lr or a smaller "
                 f"optim.clip_norm helps, and the pictures may be worth a look; {self.run.last} holds a good state: "
-                f"{_resume_command(self.run)} optim.lr=..."
+                f"{self.run.resume_command} optim.lr=..."
             )
         self._load_learned(state["learned"], state["ema_steps"])
         slower = f" with {self.guard.lr_factor:g} of the learning rate" if self.guard.lr_factor < 1 else ""
@@ -395,26 +320,6 @@ class Trainer:
         # Half precision finds its scale by trying: gradients that overflow are left out by its scaler.
         return None if self.fabric.strategy.precision.precision == "16-mixed" else norm
 
-    def _rescale(self, images: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
-        """The batch at the size that this step trains at."""
-        factor = self._side_factor()
-        height, width = images.shape[2:]
-        deepest = max(STRIDES)
-        size = [max(deepest, round(side * factor / deepest) * deepest) for side in (height, width)]
-        if size == [height, width]:
-            return images, boxes
-        resized = functional.interpolate(images, size=size, mode="bilinear", align_corners=False)
-        scale = boxes.new_tensor([size[1] / width, size[0] / height]).repeat(2)
-        return resized, boxes * scale
-
-    def _side_factor(self) -> float:
-        """Input side over the config's: grows with the training, and multi-scale varies it, alike in a repeated run."""
-        config = self.config.augment
-        done = (self.epoch + self.batches_done / len(self.loader)) / self.epochs
-        grown = config.grow_from + (1 - config.grow_from) * min(done / GROWN_AT, 1.0)
-        draw = random.Random(f"{self.config.train.seed} {self.epoch} {self.batches_done}")
-        return grown * draw.uniform(1 - config.multi_scale, 1 + config.multi_scale)
-
     def _grade(self, progress: TrainingProgress) -> dict[str, float]:
         """Accuracy of the averaged weights, where this epoch is graded; keeps the best."""
         config = self.config.eval
@@ -433,22 +338,21 @@ class Trainer:
             self.seconds += time.perf_counter() - start
         metrics = self.fabric.broadcast(metrics)
         assert metrics is not None
-        if metrics.ap > self.best_ap:
-            self.best_ap, self.best_epoch, self.best_metrics = metrics.ap, self.epoch, metrics.summary()
-            self.best_per_class = {name: list(figures) for name, figures in metrics.per_class.items()}
-            self.best_evaluation = evaluation
-            if self.fabric.is_global_zero:
-                save_checkpoint(self.run.best, {"ema": self.ema.net.state_dict()}, self._meta())
+        if self.best.offer(metrics, self.epoch, evaluation) and self.fabric.is_global_zero:
+            save_checkpoint(self.run.best, {"ema": self.ema.net.state_dict()}, self._meta())
         return metrics.summary()
 
     def _seconds_left(self, seconds: float) -> float:
         """To the end of the last epoch, when it took ``seconds`` to come here."""
-        done = self.epoch + self.batches_done / len(self.loader)
+        done = self._epochs_done()
         return seconds / done * (self.epochs - done)
+
+    def _epochs_done(self) -> float:
+        return self.epoch + self.batches_done / len(self.loader)
 
     def _out_of_patience(self) -> bool:
         patience = self.config.train.patience
-        return bool(patience and self.best_epoch and self.epoch - self.best_epoch >= patience)
+        return bool(patience and self.best.epoch and self.epoch - self.best.epoch >= patience)
 
     def _ema_decay(self) -> float:
         """The wanted decay, or less where its memory would reach far back into a short training."""
@@ -467,55 +371,15 @@ class Trainer:
             "model": self.config.model.model_dump(mode="json"),
             "epoch": self.epoch,
             "batches_done": self.batches_done,
-            "metrics": self.best_metrics,
-            "per_class": self.best_per_class,
-            "best_ap": self.best_ap,
-            "best_epoch": self.best_epoch,
+            **self.best.to_meta(),
             "ema_steps": self.ema.steps,
             "sums": self.sums,
             "steps_counted": self.steps_counted,
             "guard": self.guard.to_meta(),
             "seconds": self.seconds,
-            "data": _describe(self.train_set),
+            "data": str(self.train_set),
             "config": self.config.model_dump(mode="json"),
             "fusedet_version": version("fusedet"),
             "torch_version": str(torch.__version__),
             "machine": this_computer(),
         }
-
-
-def _new_run(config: TrainConfig, name: str, fabric: Fabric) -> RunFolder:
-    """Made by the first process, known to all."""
-    run: RunFolder | None = None
-    if fabric.is_global_zero:
-        run = RunFolder.create(name, config.train.out)
-        run.config.write_text(dump_config(config))
-    run = fabric.broadcast(run)
-    assert run is not None
-    return run
-
-
-def _resume_command(run: RunFolder) -> str:
-    return f"fusedet train --resume {run.path}"
-
-
-def _open_guide(config: TrainConfig, train_set: CocoDataset) -> Guide | None:
-    return None if config.train.guide is None else open_guide(config.train.guide, train_set.names)
-
-
-def _check_same_data(checkpoint: Checkpoint, run: RunFolder, train_set: CocoDataset) -> None:
-    """A training that went on with other images would not be the one that was interrupted."""
-    before = checkpoint.meta.get("names")
-    if list(train_set.names) != before:
-        raise InputError(
-            f"{run.last}: was trained on the classes {before}, but {train_set.source} has {list(train_set.names)}"
-        )
-    if checkpoint.meta.get("data") != _describe(train_set):
-        raise InputError(
-            f"{run.last}: was trained on {checkpoint.meta.get('data')}, which is now {_describe(train_set)}; "
-            f"train.init={run.best} starts a new training from its weights"
-        )
-
-
-def _describe(dataset: CocoDataset) -> str:
-    return f"{dataset.source} ({len(dataset.samples)} images)"

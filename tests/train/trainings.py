@@ -1,0 +1,46 @@
+"""What tests of whole trainings share: changed configs, stops at a step, weights compared bit by bit."""
+
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from fusedet.model import load_checkpoint
+from fusedet.train import TrainConfig
+from fusedet.train.dataset import Batch
+from fusedet.train.guard import Step
+from fusedet.train.trainer import Trainer
+
+
+def changed(config: TrainConfig, **sections: dict[str, object]) -> TrainConfig:
+    """The config with other values in some sections."""
+    return config.model_copy(
+        update={name: getattr(config, name).model_copy(update=values) for name, values in sections.items()}
+    )
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    """The network's tensors in a checkpoint."""
+    return load_checkpoint(path).state["model"]
+
+
+def assert_equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
+    """Bit by bit."""
+    assert a.keys() == b.keys()
+    different = [name for name in a if not torch.equal(a[name], b[name])]
+    assert not different
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Asks for a stop, as Ctrl-C does, in the given step."""
+    plain, done = Trainer._step, 0
+
+    def step_and_stop(trainer: Trainer, batch: Batch) -> Step:
+        nonlocal done
+        done += 1
+        if done == step:
+            signal.raise_signal(signal.SIGINT)
+        return plain(trainer, batch)
+
+    monkeypatch.setattr(Trainer, "_step", step_and_stop)

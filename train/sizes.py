@@ -1,0 +1,44 @@
+"""The size that a step trains at: pictures that grow with the training, and multi-scale."""
+
+import random
+
+from torch import Tensor
+from torch.nn import functional
+
+from fusedet.model.detector import STRIDES
+from fusedet.train.config import AugmentConfig
+
+__all__ = ["GROWN_AT", "rescale", "side_factor"]
+
+#: Part of the training after which pictures that grow (``augment.grow_from``) have their full size.
+GROWN_AT = 0.75
+
+
+def side_factor(config: AugmentConfig, done: float, step: str) -> float:
+    """Input side of a step over the config's.
+
+    Args:
+        config: ``grow_from`` and ``multi_scale`` are used.
+        done: part of the training before this step, in 0..1.
+        step: names the step in this training: a repeated run draws the same factor for it.
+    """
+    grown = config.grow_from + (1 - config.grow_from) * min(done / GROWN_AT, 1.0)
+    return grown * random.Random(step).uniform(1 - config.multi_scale, 1 + config.multi_scale)
+
+
+def rescale(images: Tensor, boxes: Tensor, factor: float) -> tuple[Tensor, Tensor]:
+    """A batch with its sides times ``factor``, rounded to what the deepest stride divides.
+
+    Args:
+        images: [B, 3, H, W].
+        boxes: [B, N, 4], xyxy in pixels of the images.
+        factor: above 0.
+    """
+    height, width = images.shape[2:]
+    deepest = max(STRIDES)
+    size = [max(deepest, round(side * factor / deepest) * deepest) for side in (height, width)]
+    if size == [height, width]:
+        return images, boxes
+    resized = functional.interpolate(images, size=size, mode="bilinear", align_corners=False)
+    scale = boxes.new_tensor([size[1] / width, size[0] / height]).repeat(2)
+    return resized, boxes * scale
