@@ -36,6 +36,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "demo": Command("train a small detector on drawn pictures, export it and run it", "demo,desktop"),
     "train": Command("train a network on your COCO-format data", "train,desktop"),
+    "tune": Command("search for better settings by short trainings", "train,tune,desktop"),
     "eval": Command("grade a checkpoint or an exported file on annotated images", "train,desktop"),
     "export": Command("turn a checkpoint into an ONNX file, and prove that both agree", "export,desktop"),
     "report": Command("make one page about a training, done or not: what it finds and misses", "train,desktop"),

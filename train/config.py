@@ -18,6 +18,7 @@ __all__ = [
     "EvalConfig",
     "ExtraSet",
     "FrozenPart",
+    "LoggerName",
     "LossConfig",
     "OptimConfig",
     "RunConfig",
@@ -29,6 +30,8 @@ __all__ = [
 STARTER = Path("starter")
 #: Parts of the network that a training can leave as they are.
 FrozenPart = Literal["backbone", "neck"]
+#: What figures can be sent to.
+LoggerName = Literal["tensorboard", "mlflow", "wandb"]
 
 
 def _as_list(value: object) -> object:
@@ -200,6 +203,11 @@ class RunConfig(StrictModel):
     diagnostics: bool = Field(False, description="log gradient norms and dead units, also layer by layer")
     save_minutes: float = Field(
         10.0, ge=0, description="write last.pt also within an epoch, whenever so much time has passed; 0: never"
+    )
+    loggers: Annotated[
+        list[LoggerName], BeforeValidator(_as_list, json_schema_input_type=LoggerName | list[LoggerName])
+    ] = Field(
+        ["tensorboard"], description="where figures go beside metrics.csv; one that cannot be reached stops nothing"
     )
     report: bool = Field(True, description="write report.html when the training is done")
     patience: int = Field(0, ge=0, description="stop after so many epochs without a better AP; 0: never")

@@ -1,22 +1,31 @@
-"""The figures of each epoch: as CSV, for TensorBoard, and as curves."""
+"""The figures of each epoch: as CSV, as curves, and to the loggers that the config names."""
 
 import math
+from collections.abc import Callable
 from types import TracebackType
 
-from lightning_fabric.loggers import TensorBoardLogger
-
+from fusedet.train.config import TrainConfig
+from fusedet.train.loggers import Ending, open_loggers
 from fusedet.train.plots import draw_curves
+from fusedet.train.report.record import flat_settings
 from fusedet.train.run_folder import RunFolder
 
 __all__ = ["Logbook"]
 
 
 class Logbook:
-    """Writes one row an epoch. ``active`` is False for all processes but the first."""
+    """Writes one row an epoch.
 
-    def __init__(self, run: RunFolder, active: bool) -> None:
+    Args:
+        run: where ``metrics.csv`` and ``curves.png`` lie.
+        active: False for all processes but the first.
+        config: names the loggers, and is told to them.
+        say: is given what goes wrong in a logger, which stops nothing.
+    """
+
+    def __init__(self, run: RunFolder, active: bool, config: TrainConfig, say: Callable[[str], None]) -> None:
         self._run, self._active = run, active
-        self._board = TensorBoardLogger(run.path, name="tensorboard", version="") if active else None
+        self._loggers = open_loggers(config.train.loggers, run, flat_settings(config), say) if active else []
 
     def __enter__(self) -> "Logbook":
         return self
@@ -24,20 +33,28 @@ class Logbook:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._board is not None:
-            self._board.experiment.close()
+        for logger in self._loggers:
+            logger.close()
 
     def write(self, row: dict[str, float], epoch: int) -> None:
         """Adds the row of ``epoch``; ``row["epoch"]`` is the same number."""
-        if self._board is None:
+        if not self._active:
             return
         self._run.append_metrics(row)
         figures = {name: value for name, value in row.items() if name != "epoch" and not math.isnan(value)}
-        self._board.log_metrics(figures, epoch)
-        self._board.save()
+        for logger in self._loggers:
+            logger.log(figures, epoch)
 
     def draw(self) -> None:
         """Draws ``curves.png`` from all rows so far."""
         rows = self._run.read_metrics() if self._active else []
         if rows:
-            draw_curves(rows, self._run.path / "curves.png")
+            draw_curves(rows, self._run.curves)
+
+    def finish(self, best: dict[str, float], finished: bool) -> None:
+        """Tells the loggers how it ended."""
+        run = self._run
+        files = tuple(path for path in (run.report, run.curves, run.config) if path.is_file())
+        figures = {name: value for name, value in best.items() if not math.isnan(value)}
+        for logger in self._loggers:
+            logger.finish(Ending(finished, figures, run.best, files))

@@ -21,6 +21,7 @@ CHANGEABLE = (
     "optim.lr",
     "train.device",
     "train.devices",
+    "train.loggers",
     "train.nodes",
     "train.patience",
     "train.precision",

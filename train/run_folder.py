@@ -38,6 +38,11 @@ class RunFolder:
         return self.path / "metrics.csv"
 
     @property
+    def curves(self) -> Path:
+        """The training's curves as a picture."""
+        return self.path / "curves.png"
+
+    @property
     def diagnostics(self) -> Path:
         """One row an epoch and layer, where ``train.diagnostics`` is set."""
         return self.path / "diagnostics.csv"
@@ -103,10 +108,14 @@ class RunFolder:
         return run
 
     def append_metrics(self, row: dict[str, float]) -> None:
-        """Adds one epoch to ``metrics.csv``."""
+        """Adds one epoch to ``metrics.csv``; its columns are those of the first row."""
+        columns = list(row)
+        if self.metrics.exists():
+            with self.metrics.open(newline="") as file:
+                columns = next(csv.reader(file), columns)
         is_new = not self.metrics.exists()
         with self.metrics.open("a", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(row))
+            writer = csv.DictWriter(file, fieldnames=columns, restval="nan", extrasaction="ignore")
             if is_new:
                 writer.writeheader()
             writer.writerow({key: f"{value:.6g}" for key, value in row.items()})

@@ -12,6 +12,7 @@ from fusedet.train.coco import CocoDataset
 from fusedet.train.config import TrainConfig
 from fusedet.train.devices import build_fabric, count_processes
 from fusedet.train.finetune import plan_transfer
+from fusedet.train.loggers import check_loggers
 from fusedet.train.guide import Guide, open_guide
 from fusedet.train.parallel import together
 from fusedet.train.prepare import read_images, settled, with_batch
@@ -24,26 +25,25 @@ from fusedet.train.trainer import Trainer, TrainResult
 __all__ = ["resume", "train"]
 
 
-def train(config: TrainConfig, name: str = "run") -> TrainResult:
+def train(config: TrainConfig, name: str = "run", progress: TrainingProgress | None = None) -> TrainResult:
     """Trains a network from the beginning.
 
     Args:
         config: everything there is to say; ``config.data`` must name images and annotations.
         name: of the run folder, where ``config.train.out`` does not say.
+        progress: what is told how it goes; left out, the terminal. What it raises ends the training.
 
     Raises:
         InputError: the data or a setting cannot be used; nothing has been written then.
     """
+    check_loggers(config.train.loggers)
     sets = load_sets(config.data)
     config = settled(config, sets[0])
     transfer = plan_transfer(config, sets[0].names)
     guide = _open_guide(config, sets[0])
     RunFolder.check_free(config.train.out)
     fabric = build_fabric(config.train)
-    with (
-        together("start it again"),
-        TrainingProgress(config.train.epochs, fabric.is_global_zero) as progress,
-    ):
+    with together("start it again"), progress or _on_the_terminal(config, fabric) as progress:
         config = with_batch(config, fabric, sets[0], progress)
         data = read_images(config, *sets, fabric, progress)
         run = _new_run(config, name, fabric)  # what the user gave has passed: not before now is anything written
@@ -55,12 +55,13 @@ def train(config: TrainConfig, name: str = "run") -> TrainResult:
         return trainer.fit(progress)
 
 
-def resume(path: Path, overrides: Sequence[str] = ()) -> TrainResult:
+def resume(path: Path, overrides: Sequence[str] = (), progress: TrainingProgress | None = None) -> TrainResult:
     """Goes on with an interrupted training, exactly where its last checkpoint was written.
 
     Args:
         path: the run folder, or its ``last.pt``. The run's own config is used.
         overrides: ``key=value`` for settings that may change on the way: :data:`fusedet.train.resuming.CHANGEABLE`.
+        progress: see :func:`train`.
 
     Raises:
         InputError: there is no such run, its data have changed, or another setting was to change.
@@ -70,17 +71,22 @@ def resume(path: Path, overrides: Sequence[str] = ()) -> TrainResult:
     checkpoint = load_checkpoint(run.last)
     config = config_to_resume(run, checkpoint, overrides)
     count_processes(config.train)
+    check_loggers(config.train.loggers)
     sets = load_sets(config.data)
     _check_same_data(checkpoint, run, sets[0])
     guide = _open_guide(config, sets[0])
     fabric = build_fabric(config.train)
-    with together("start it again"), TrainingProgress(config.train.epochs, fabric.is_global_zero) as progress:
+    with together("start it again"), progress or _on_the_terminal(config, fabric) as progress:
         trainer = Trainer(config, fabric, run, read_images(config, *sets, fabric, progress), guide)
         try:
             trainer.load(checkpoint)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise InputError(f"{run.last}: cannot be resumed: its state is not that of such a training") from error
         return trainer.fit(progress)
+
+
+def _on_the_terminal(config: TrainConfig, fabric: Fabric) -> TrainingProgress:
+    return TrainingProgress(config.train.epochs, fabric.is_global_zero)
 
 
 def _new_run(config: TrainConfig, name: str, fabric: Fabric) -> RunFolder:

@@ -38,6 +38,7 @@ from fusedet.train.run_folder import RunFolder
 from fusedet.train.sizes import rescale, side_factor
 from fusedet.train.stop import Stop, stop_flag
 from fusedet.train.syncnorm import synchronise_norms
+from fusedet.train.waiting import Waiting
 
 __all__ = ["TrainResult", "Trainer"]
 
@@ -159,37 +160,44 @@ class Trainer:
             self.save()  # from now on the run can be resumed, however it ends
         self._saved_at = time.monotonic()
         self.guard.keep_first(self._snapshot)
-        stopped = False
-        with stop_flag() as self.stop, Logbook(self.run, self.fabric.is_global_zero) as logbook:
-            while self.epoch < self.epochs and not self._out_of_patience():
-                stopped = any_rank(bool(self.stop), self.fabric.device)
-                if stopped:
-                    break
-                row, stopped = self._train_epoch(progress)
-                if self.batches_done < len(self.loader):
-                    break
-                self.epoch, self.batches_done = self.epoch + 1, 0
-                self.sums, self.steps_counted = {}, 0
-                row |= self._grade(progress)
-                if self.diagnostics is not None:
-                    row |= self.diagnostics.finish_epoch(self.epoch)
-                logbook.write(row, self.epoch)
-                self.save()
-                left = self._seconds_left(self.seconds)
-                progress.finish_epoch(self.epoch, row["loss"], row["ap"], row["ap50"], row["images_per_second"], left)
-            stopped = stopped and self.epoch < self.epochs  # asked for in the very last step, it comes too late
-            if stopped:
-                self.save()
-                progress.say(f"interrupted; go on with: {self.run.resume_command}")
+        with Logbook(self.run, self.fabric.is_global_zero, self.config, progress.say) as logbook:
+            with stop_flag() as self.stop:
+                stopped = self._epochs(logbook, progress)
+            finished = not stopped
             logbook.draw()
-        finished = not stopped
-        if finished and self.epoch > first_epoch:
-            self._report(progress)
+            if finished and self.epoch > first_epoch:
+                self._report(progress)
+            logbook.finish(self.best.metrics, finished)
         best = self.best
         if finished and best.epoch:
             figures = f"AP {best.metrics['ap']:.3f}, AP50 {best.metrics['ap50']:.3f}"
             progress.say(f"best epoch {best.epoch}: {figures}; {self.run.best}")
         return TrainResult(self.run.path, best.epoch, best.metrics, finished)
+
+    def _epochs(self, logbook: Logbook, progress: TrainingProgress) -> bool:
+        """Those that are left; True where a stop was asked for before the last one."""
+        stopped = False
+        while self.epoch < self.epochs and not self._out_of_patience():
+            stopped = any_rank(bool(self.stop), self.fabric.device)
+            if stopped:
+                break
+            row, stopped = self._train_epoch(progress)
+            if self.batches_done < len(self.loader):
+                break
+            self.epoch, self.batches_done = self.epoch + 1, 0
+            self.sums, self.steps_counted = {}, 0
+            row |= self._grade(progress)
+            if self.diagnostics is not None:
+                row |= self.diagnostics.finish_epoch(self.epoch)
+            logbook.write(row, self.epoch)
+            self.save()
+            left = self._seconds_left(self.seconds)
+            progress.finish_epoch(self.epoch, row["loss"], row["ap"], row["ap50"], row["images_per_second"], left)
+        stopped = stopped and self.epoch < self.epochs  # asked for in the very last step, it comes too late
+        if stopped:
+            self.save()
+            progress.say(f"interrupted; go on with: {self.run.resume_command}")
+        return stopped
 
     def _report(self, progress: TrainingProgress) -> None:
         """Writes ``report.html``. The training is done: nothing that goes wrong here may take that away."""
@@ -208,7 +216,7 @@ class Trainer:
         """One pass over the images, or its rest. Ends early when a stop was asked for: the second value says so."""
         config, start, skipped, before = self.config, time.perf_counter(), self.batches_done, self.seconds
         mosaic = self.epoch < self.epochs - config.augment.close_epochs
-        batches = self.loader.epoch(self.epoch, mosaic, skipped)
+        batches = Waiting(self.loader.epoch(self.epoch, mosaic, skipped))
         progress.begin("epoch", self.epoch + 1, len(self.loader), skipped)
         self.net.train()
         hold_frozen(self._raw_net(), config.train.freeze)
@@ -237,6 +245,7 @@ class Trainer:
             **{name: self.sums.get(name, math.nan) / max(self.steps_counted, 1) for name in LOSS_NAMES},
             "lr": self.optimizer.param_groups[0]["lr"],
             "images_per_second": rate,
+            "waiting": batches.seconds / max(self.seconds - before, 1e-9),
             "seconds": self.seconds,
         }, stopped
 

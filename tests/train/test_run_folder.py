@@ -48,3 +48,13 @@ def test_half_a_row_that_a_power_cut_left_is_no_row(tmp_path):
     run.forget_metrics_from(2)
     run.append_metrics({"epoch": 2, "loss": 0.25})
     assert [row["loss"] for row in run.read_metrics()] == [0.5, 0.25]
+
+
+def test_a_run_of_an_older_release_keeps_its_columns(tmp_path):
+    run = RunFolder(tmp_path)
+    run.append_metrics({"epoch": 1, "loss": 0.5, "grip": 0.25})
+    run.append_metrics({"epoch": 2, "waiting": 0.01, "loss": 0.25})
+    first, second = run.read_metrics()
+    assert first == {"epoch": 1, "loss": 0.5, "grip": 0.25}
+    assert (second["epoch"], second["loss"]) == (2, 0.25)
+    assert math.isnan(second["grip"])

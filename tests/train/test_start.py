@@ -116,7 +116,7 @@ def test_a_kill_within_an_epoch_loses_no_step_that_was_saved(tiny, tmp_path):
     assert resume(run.path).finished
     for part in ("model", "ema"):
         assert_equal(load_checkpoint(run.last).state[part], load_checkpoint(through.last).state[part])
-    timed = {"seconds", "images_per_second"}
+    timed = {"seconds", "images_per_second", "waiting"}
     rows = [
         [{name: value for name, value in row.items() if name not in timed} for row in folder.read_metrics()]
         for folder in (run, through)

@@ -28,6 +28,7 @@ def training_figures(rows: Rows, best_epoch: int) -> str:
         _chart("AP50-95 by size of object", rows, _SIZES, mark, (0.0, 1.0)),
         _chart("Learning rate", rows, {"lr": "learning rate"}),
         _chart("Images per second", rows, {"images_per_second": "images per second"}),
+        _chart("Part of the time that waits for data", rows, {"waiting": "waits for data"}, y_range=(0.0, 1.0)),
     ]
     return grid(large, wide=True) + grid(small)
 

@@ -1,0 +1,95 @@
+"""What the trials of a search found: as a table, a picture and the config of the best."""
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from fusedet.train.tune.space import Axis, Choice
+
+__all__ = ["Trial", "best_of", "draw_trials", "table"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training of a search.
+
+    Attributes:
+        number: counted from 0.
+        state: ``done``; ``ended early``, because others were better at that time or its losses were no numbers; or
+            ``left``, as an interrupted one is when another takes its place.
+        ap: of its best epoch, in 0..1; NaN where none was graded.
+        epochs: that were trained.
+        settings: key -> value.
+        run: its folder.
+    """
+
+    number: int
+    state: Literal["done", "ended early", "left"]
+    ap: float
+    epochs: int
+    settings: Mapping[str, str]
+    run: Path
+
+
+def best_of(trials: Sequence[Trial]) -> Trial | None:
+    """The one with the best AP, which a trial that ended early may have as well."""
+    graded = [trial for trial in trials if not math.isnan(trial.ap)]
+    return max(graded, key=lambda trial: trial.ap) if graded else None
+
+
+def table(trials: Sequence[Trial]) -> str:
+    """A CSV file's content."""
+    file = io.StringIO()
+    keys = list(trials[0].settings) if trials else []
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["trial", "state", "ap", "epochs", *keys, "run"])
+    for trial in trials:
+        values = [trial.settings[key] for key in keys]
+        writer.writerow([trial.number, trial.state, f"{trial.ap:.4f}", trial.epochs, *values, trial.run])
+    return file.getvalue()
+
+
+def draw_trials(trials: Sequence[Trial], space: Mapping[str, Axis], path: Path) -> None:
+    """AP over the trials, and over each setting."""
+    graded = [trial for trial in trials if not math.isnan(trial.ap)]
+    if not graded:
+        return
+    columns = min(3, len(space) + 1)
+    rows = math.ceil((len(space) + 1) / columns)
+    figure = Figure(figsize=(4.2 * columns, 3.2 * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    first, *others = figure.subplots(rows, columns, squeeze=False).ravel()
+    _draw(first, graded, [trial.number for trial in graded])
+    best = [max(trial.ap for trial in graded[: i + 1]) for i in range(len(graded))]
+    first.step([trial.number for trial in graded], best, where="post", color="tab:orange", label="best so far")
+    first.set_xlabel("trial")
+    first.set_ylabel("AP50-95")
+    first.legend(loc="lower right", fontsize=8)
+    for axes, (key, axis) in zip(others, space.items(), strict=False):
+        texts = [trial.settings[key] for trial in graded]
+        if isinstance(axis, Choice):
+            _draw(axes, graded, [axis.values.index(text) for text in texts])
+            axes.set_xticks(range(len(axis.values)), axis.values)
+        else:
+            _draw(axes, graded, [float(text) for text in texts])
+            axes.set_xscale("log" if axis.log else "linear")
+        axes.set_xlabel(key)
+    for axes in others[len(space) :]:
+        axes.set_visible(False)
+    figure.savefig(path, dpi=110)
+
+
+def _draw(axes: Axes, trials: Sequence[Trial], places: Sequence[float]) -> None:
+    for state, color, label in (("ended early", "lightgrey", "ended early"), ("done", "tab:blue", "done")):
+        points = [(x, trial.ap) for x, trial in zip(places, trials, strict=True) if trial.state == state]
+        if points:
+            axes.plot(*zip(*points, strict=True), "o", color=color, label=label)
+    axes.grid(alpha=0.3)

@@ -1,0 +1,33 @@
+"""How long a training waits for its data: time in which the devices have nothing to do."""
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import Generic, TypeVar
+
+__all__ = ["Waiting"]
+
+_T = TypeVar("_T")
+
+
+class Waiting(Generic[_T]):
+    """Hands on what it iterates over.
+
+    Attributes:
+        seconds: that were waited for it so far.
+    """
+
+    def __init__(self, items: Iterable[_T]) -> None:
+        self._items = items
+        self.seconds = 0.0
+
+    def __iter__(self) -> Iterator[_T]:
+        items = iter(self._items)
+        while True:
+            start = time.perf_counter()
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+            finally:
+                self.seconds += time.perf_counter() - start
+            yield item
