@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fusedet.train.boxes import pairwise_iou
+from fusedet.train.boxes import box_overlap
 from fusedet.train.dataset import CROWD
 
 __all__ = ["Assignment", "Matching", "assign"]
@@ -70,34 +70,39 @@ def assign(
         matching: how many points an object gets, and what counts in choosing them.
         among: an object's points are chosen among those that it has there, where it has any.
     """
-    is_object = labels >= 0
-    ignored = (_inside(points, boxes) & (labels == CROWD)[..., None]).any(1)
-    if not is_object.any():
-        nothing = torch.zeros_like(ignored)
-        return Assignment(nothing, nothing.long(), nothing.to(predicted.dtype), ignored)
-    candidates = _inside(points, _grow(boxes)) & is_object[..., None]  # [B, M, A]
+    batch, rows, columns = len(labels), labels.shape[1], len(points)
+    is_object, crowd = labels >= 0, labels == CROWD
+    ignored = torch.zeros(batch, columns, dtype=torch.bool, device=labels.device)
+    if crowd.any():
+        ignored = (_inside(points, boxes) & crowd[..., None]).any(1)
+    # What follows is worked out for the pairs of an object and a point inside it, of which there are few: one of a
+    # hundred of all pairs, perhaps.
+    pictures, objects, places = (_inside(points, _grow(boxes)) & is_object[..., None]).nonzero(as_tuple=True)  # [K]
+    point, row = pictures * columns + places, pictures * rows + objects  # [K]: in the whole batch
     if among is not None:
-        theirs = torch.arange(labels.shape[1], device=labels.device)[:, None] == among.objects[:, None]
-        theirs &= among.positive[:, None]  # [B, M, A]
-        candidates &= theirs | ~theirs.any(2, keepdim=True)
-    iou = pairwise_iou(boxes, predicted) * candidates  # [B, M, A]
-    own_class = labels.clamp(min=0)[..., None].expand(-1, -1, logits.shape[2])
-    score = logits.gather(1, own_class).sigmoid()  # [B, M, A]
-    alignment = score.pow(matching.alpha) * iou.pow(matching.beta) * candidates
+        theirs = (among.objects.flatten()[point] == objects) & among.positive.flatten()[point]
+        kept = theirs | ~_any(theirs, row, batch * rows)
+        pictures, objects, places, point, row = (x[kept] for x in (pictures, objects, places, point, row))
+    iou = box_overlap(predicted[pictures, places], boxes[pictures, objects])
+    score = logits[pictures, labels[pictures, objects], places].sigmoid()
+    alignment = score.pow(matching.alpha) * iou.pow(matching.beta)  # [K]
 
-    chosen = _top_points(alignment, matching.topk) & candidates
-    wanted = chosen.sum(1)  # [B, A]
-    if (wanted > 1).any():
-        favourite = iou.masked_fill(~chosen, -1).argmax(1)
-        chosen &= torch.zeros_like(chosen).scatter_(1, favourite[:, None], True)
-    alignment = alignment * chosen
+    chosen = (_rank(alignment, row) < matching.topk) & (alignment > 0)
+    objects, point, row, iou, alignment = (x[chosen] for x in (objects, point, row, iou, alignment))
+    mine = iou == _largest(iou, point, batch * columns)[point]
+    mine = _first(objects, point, mine, rows, batch * columns)  # of two objects that overlap it alike, the first
+    objects, point, row, iou, alignment = (x[mine] for x in (objects, point, row, iou, alignment))
 
     # The best point of an object should score as high as the best overlap with it, the others in proportion.
-    best = alignment.amax(2, keepdim=True)
-    best_iou = (iou * chosen).amax(2, keepdim=True)
-    quality = (alignment * best_iou / (best + _EPS)).amax(1)
-    positive = chosen.any(1)
-    return Assignment(positive, chosen.byte().argmax(1), quality, ignored & ~positive)
+    best, best_iou = (_largest(x, row, batch * rows)[row] for x in (alignment, iou))
+    quality = predicted.new_zeros(batch * columns)
+    quality[point] = alignment * best_iou / (best + _EPS)
+    positive = torch.zeros_like(ignored).flatten()
+    positive[point] = True
+    learned = torch.zeros_like(positive, dtype=torch.int64)
+    learned[point] = objects
+    positive, learned, quality = (x.view(batch, columns) for x in (positive, learned, quality))
+    return Assignment(positive, learned, quality, ignored & ~positive)
 
 
 def _inside(points: Tensor, boxes: Tensor) -> Tensor:
@@ -114,7 +119,29 @@ def _grow(boxes: Tensor) -> Tensor:
     return torch.cat((centre - half, centre + half), -1)
 
 
-def _top_points(alignment: Tensor, topk: int) -> Tensor:
-    """Bool ``[B, M, A]``: the ``topk`` largest entries of each row."""
-    index = alignment.topk(min(topk, alignment.shape[2]), dim=2, sorted=False).indices
-    return torch.zeros_like(alignment, dtype=torch.bool).scatter_(2, index, True)
+def _rank(values: Tensor, groups: Tensor) -> Tensor:
+    """Place of each value in its group, the largest first: ``[K]`` from 0."""
+    order = values.argsort(descending=True, stable=True)
+    order = order[groups[order].argsort(stable=True)]  # by group, and in each by value
+    ordered = groups[order]
+    begins = torch.searchsorted(ordered, ordered)  # where each one's group begins
+    rank = torch.empty_like(order)
+    rank[order] = torch.arange(len(order), device=order.device) - begins
+    return rank
+
+
+def _largest(values: Tensor, groups: Tensor, count: int) -> Tensor:
+    """The largest value of each of ``count`` groups, at least 0."""
+    return values.new_zeros(count).scatter_reduce_(0, groups, values, "amax")
+
+
+def _any(flags: Tensor, groups: Tensor, count: int) -> Tensor:
+    """Whether any flag of its group is up: bool ``[K]``."""
+    return _largest(flags.int(), groups, count)[groups] > 0
+
+
+def _first(objects: Tensor, points: Tensor, flags: Tensor, rows: int, count: int) -> Tensor:
+    """Of the objects whose flag is up at one of ``count`` points, the one with the lowest index: bool ``[K]``."""
+    lowest = objects.new_full((count,), rows)
+    lowest.scatter_reduce_(0, points[flags], objects[flags], "amin")
+    return flags & (lowest[points] == objects)
