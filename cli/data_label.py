@@ -2,12 +2,13 @@
 
 import argparse
 import hashlib
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusedet.cli.files import model_file, refuse_to_replace
+from fusedet.cli.files import counter, model_file, refuse_to_replace
 from fusedet.configs.errors import InputError
 
 if TYPE_CHECKING:  # training's packages are imported when the command runs
@@ -20,16 +21,20 @@ __all__ = ["add_arguments", "run"]
 _ENSEMBLE_SCORE = 0.05
 #: Classes that the summary lists; the rest is counted.
 _MOST_CLASSES = 10
+#: Seconds between two frames of footage.
+_EVERY_S = 1.0
 
 _EPILOG = """\
 examples:
   fusedet data label runs/nano-1 new_pictures --out new.json --score 0.4
   fusedet data label deimv2.onnx picodet.onnx new_pictures --out new.json --classes person,car=vehicle,truck=vehicle
+  fusedet data label deimv2.onnx recordings --every 2 --out my_data/annotations/all.json --classes person,car
 
 TEACHER is a checkpoint, a run folder, a preset with starter weights, a file of fusedet export, or an ONNX file of
 DEIMv2, PicoDet, YOLOX or one that Ultralytics exported. Several teachers of the same classes are fused to one. IMAGES
-is a folder, with the folders in it, or a COCO file whose pictures are meant. Each label says its score; a training on
-them may leave out doubtful ones:
+is a folder, with the folders in it, a COCO file whose pictures are meant, or footage: a video, or a folder of videos. Of
+footage, a frame every some seconds becomes a JPEG file, unless an earlier one shows nearly the same. Each label says its
+score; a training on them may leave out doubtful ones:
 
   fusedet train nano data.root=my_data \\
     'data.extra_train=[{annotations: new.json, images: new_pictures}]' data.min_score=0.5
@@ -46,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("teachers", metavar="TEACHER", nargs="+", type=Path, help="a detector; several are fused")
     parser.add_argument(
-        "pictures", metavar="IMAGES", type=Path, help="folder of pictures, or a COCO file that lists some"
+        "pictures", metavar="IMAGES", type=Path, help="folder of pictures or videos, a video, or a COCO file"
     )
     parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="the COCO file to write")
     parser.add_argument(
@@ -56,7 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--classes", metavar="NAMES", help="only these, such as person,car; car=vehicle writes it by another name"
     )
     parser.add_argument(
-        "--images", metavar="DIR", type=Path, help="folder of a COCO file's pictures (default: ../images)"
+        "--images",
+        metavar="DIR",
+        type=Path,
+        help="folder of a COCO file's pictures, or for the frames of footage (default: ../images)",
+    )
+    parser.add_argument(
+        "--every", metavar="SECONDS", type=float, help=f"of footage, between two frames (default: {_EVERY_S:g})"
     )
     parser.add_argument(
         "--batch", type=int, default=8, metavar="N", help="pictures for each call (default: %(default)s)"
@@ -104,8 +115,10 @@ def _check_arguments(args: argparse.Namespace) -> None:
         raise InputError(f"--score must be in 0..1, but got {args.score}")
     if args.batch < 1:
         raise InputError(f"--batch must be at least 1, but got {args.batch}")
-    if args.images is not None and args.pictures.is_dir():
-        raise InputError(f"--images is the folder of a COCO file's pictures, but {args.pictures} is a folder itself")
+    if args.every is not None and not 0 < args.every < math.inf:
+        raise InputError(f"--every must be above 0 seconds, but got {args.every:g}")
+    if args.out.parent.name == "annotations":  # of a data set that begins with these labels
+        args.out.parent.mkdir(parents=True, exist_ok=True)
     refuse_to_replace("--out", args.out, args.force)
 
 
@@ -133,11 +146,44 @@ def _open_teacher(files: list[Path], score: float) -> "Predictor":
 
 
 def _pictures(args: argparse.Namespace) -> "list[Picture]":
+    from fusedet.train.footage import find_videos
     from fusedet.train.label import find_pictures, pictures_of
 
-    if args.pictures.is_file():
+    videos = find_videos(args.pictures)
+    if args.pictures.is_file() and not videos:
+        if args.every is not None:
+            raise InputError(f"--every is for footage, but {args.pictures} is no video")
         return pictures_of(args.pictures, args.images or args.pictures.parent.parent / "images")
+    if videos and (args.pictures.is_file() or args.every is not None or not _any_picture(args.pictures)):
+        return _frames(args, videos)
+    if args.every is not None:
+        raise InputError(f"--every is for footage, but there is no video in {args.pictures}")
+    if args.images is not None:
+        raise InputError(f"--images is the folder of a COCO file's pictures, but {args.pictures} is a folder itself")
     return find_pictures(args.pictures)
+
+
+def _any_picture(folder: Path) -> bool:
+    from fusedet.deploy.sources import PICTURE_SUFFIXES
+
+    return any(path.suffix.lower() in PICTURE_SUFFIXES for path in folder.rglob("*"))
+
+
+def _frames(args: argparse.Namespace, videos: list[Path]) -> "list[Picture]":
+    """The frames of footage, written where a training looks for its pictures."""
+    from fusedet.train.footage import take_frames
+
+    if args.images is None and args.out.parent.name != "annotations":
+        raise InputError(
+            f"--out {args.out}: for footage, expected a file in a folder annotations/, so that the frames go to images/ "
+            "beside it, or --images DIR for them"
+        )
+    folder = args.images or args.out.parent.parent / "images"
+    frames = take_frames(videos, args.every or _EVERY_S, folder, counter("frames"))
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    print(f"{folder}: {len(frames.pictures)} frames of {len(videos)} videos; {frames.alike} more show nothing new")
+    return frames.pictures
 
 
 def _sha256(path: Path) -> str:

@@ -83,14 +83,14 @@ def write_text(path: Path, text: str) -> None:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def counter() -> Callable[[int], None]:
-    """Says on a terminal how many images are done."""
+def counter(what: str = "images") -> Callable[[int], None]:
+    """Says on a terminal how many images, or other things, are done."""
     done = 0
 
     def count(more: int) -> None:
         nonlocal done
         done += more
         if sys.stderr.isatty():
-            print(f"\r{done} images ", end="", file=sys.stderr, flush=True)
+            print(f"\r{done} {what} ", end="", file=sys.stderr, flush=True)
 
     return count

@@ -12,6 +12,7 @@ from fusedet.deploy import Contract
 from fusedet.train.coco import load_coco
 from tests.cli.conftest import BOXES
 from tests.deploy.conftest import NAMES, build_model
+from tests.train.test_footage import record, scene
 
 
 def boxes(path: Path, images: Path) -> list[list[float]]:
@@ -120,3 +121,41 @@ def test_help_of_the_group(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert "data label" in printed
     assert "export" not in printed
+
+
+def test_footage_becomes_a_set(exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record(tmp_path / "recordings" / "gate.avi", [scene(0), scene(1)])
+    out = tmp_path / "set" / "annotations" / "all.json"
+    command = ["data", "label", str(exported), str(tmp_path / "recordings"), "--out", str(out)]
+    assert main([*command, "--every", "0.5"]) == 0
+    images = tmp_path / "set" / "images"
+    assert f"{images}: 2 frames of 1 videos; 2 more show nothing new" in capsys.readouterr().out
+    samples = load_coco(out, images).samples
+    assert sorted(sample.path.name for sample in samples) == ["gate-000000.00.jpg", "gate-000001.00.jpg"]
+    assert main(["data", "view", str(tmp_path / "set"), "--split", "all", "--out", str(tmp_path / "sheet.jpg")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["recordings", "--out", "all.json"], "expected a file in a folder annotations/"),
+        (["recordings", "--out", "all.json", "--every", "0"], "--every must be above 0 seconds, but got 0"),
+        (["pictures", "--out", "all.json", "--every", "1"], "--every is for footage, but there is no video in"),
+        (["pictures", "--out", "all.json", "--images", "x"], "is a folder itself"),
+    ],
+)
+def test_mistakes_about_footage(
+    exported: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    record(tmp_path / "recordings" / "gate.avi", [scene(0)])
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "a.png").touch()
+    assert main(["data", "label", str(exported), *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "all.json").exists()

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from fusedet.deploy.opencv import cv2
 from fusedet.train.doctor.finding import Finding
-from fusedet.train.doctor.pictures import Look
+from fusedet.train.doctor.pictures import Look, fingerprint
 
-__all__ = ["MAX_BITS", "MAX_LEVELS", "check_duplicates", "levels_apart"]
+__all__ = ["MAX_BITS", "MAX_LEVELS", "Seen", "check_duplicates", "levels_apart"]
 
 #: Two copies differ in at most so many of the 256 bits, and in their small grey pictures, brightness and contrast
 #: aligned, by at most so many of 255 levels anywhere. Chosen by looking at the pairs of five sets: docs/data.md.
@@ -38,6 +38,43 @@ def check_duplicates(looks: Sequence[Look]) -> Iterator[Finding]:
         twin.setdefault(second, (root, how if how_first == how else _NEARLY))
     for second, (first, how) in sorted(twin.items()):
         yield _finding(order[first], order[second], how)
+
+
+class Seen:
+    """The pictures of a stream, such as a camera's, to tell those that show nothing new."""
+
+    def __init__(self) -> None:
+        self._bits: list[NDArray[np.bool_]] = []
+        self._thumbs: list[NDArray[np.uint8]] = []
+
+    def is_new(self, picture: NDArray[np.uint8]) -> bool:
+        """Whether no earlier picture was nearly the same as this one, uint8 BGR ``[H, W, 3]``; it counts from now on.
+
+        Pictures without contrast, as of a camera at night, are the same where their levels are.
+        """
+        bits, thumb = fingerprint(picture)
+        flat = _is_flat(thumb)
+        near = np.ones(len(self._bits), bool)
+        if self._bits and not flat:
+            near = (np.stack(self._bits) != bits).sum(1) <= MAX_BITS
+        for index in np.flatnonzero(near):
+            other = self._thumbs[index]
+            apart = _levels(thumb, other) if flat and _is_flat(other) else levels_apart(other, thumb)
+            if apart <= MAX_LEVELS:
+                return False
+        self._bits.append(bits)
+        self._thumbs.append(thumb)
+        return True
+
+
+def _is_flat(thumb: NDArray[np.uint8]) -> bool:
+    return float(thumb.std()) < _LEAST_CONTRAST
+
+
+def _levels(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    """Where two small grey pictures differ most, as they are."""
+    first, second = (cv2.GaussianBlur(thumb.astype(np.float32), (0, 0), 0.8) for thumb in (a, b))
+    return float(np.abs(first - second).max())
 
 
 def _finding(first: Look, second: Look, how: str) -> Finding:

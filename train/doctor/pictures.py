@@ -14,7 +14,7 @@ from fusedet.train.doctor.finding import Finding
 from fusedet.train.doctor.header import Header, read_header
 from fusedet.train.doctor.source import Image, Split
 
-__all__ = ["THUMB", "Look", "check_picture", "look"]
+__all__ = ["THUMB", "Look", "check_picture", "fingerprint", "look"]
 
 #: Side of the small grey copies, in pixels.
 THUMB = 48
@@ -70,18 +70,25 @@ def look(split: Split, image: Image, path: Path) -> Look:
             return Look(split, image, header, "unreadable-picture", f"a damaged {header.format.upper()} file")
         return Look(split, image, header, "not-a-picture", f"a file that begins with {data[:8]!r}")
     height, width = picture.shape[:2]
-    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-    cells = cv2.resize(grey, (_HASH_SIDE + 1, _HASH_SIDE), interpolation=cv2.INTER_AREA)
+    bits, thumb = fingerprint(np.asarray(picture, np.uint8))
     return Look(
         split,
         image,
         header,
         size_wh=(width, height),
         digest=hashlib.blake2b(np.array([height, width]).tobytes() + picture.tobytes(), digest_size=16).digest(),
-        bits=(cells[:, 1:] > cells[:, :-1]).ravel(),
-        thumb=np.asarray(cv2.resize(grey, (THUMB, THUMB), interpolation=cv2.INTER_AREA), np.uint8),
+        bits=bits,
+        thumb=thumb,
         blank=bool((picture == picture[0, 0]).all()),
     )
+
+
+def fingerprint(picture: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
+    """``bits`` and ``thumb`` of a :class:`Look`, of uint8 BGR ``[H, W, 3]``."""
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    cells = cv2.resize(grey, (_HASH_SIDE + 1, _HASH_SIDE), interpolation=cv2.INTER_AREA)
+    thumb = np.asarray(cv2.resize(grey, (THUMB, THUMB), interpolation=cv2.INTER_AREA), np.uint8)
+    return (cells[:, 1:] > cells[:, :-1]).ravel(), thumb
 
 
 def check_picture(seen: Look) -> Iterator[Finding]:

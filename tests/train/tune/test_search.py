@@ -53,7 +53,7 @@ def test_a_search_finds_the_best_and_goes_on(configs: Configs, tmp_path: Path) -
     config = load_train_config(folder / "best.yaml")
     assert f"{config.optim.lr:g}" == best.settings["optim.lr"]
     assert config.train.out is None
-    rows = list(csv.DictReader((folder / "trials.csv").open()))
+    rows = list(csv.DictReader((folder / "trials.csv").read_text().splitlines()))
     assert [row["run"] for row in rows] == [str(folder / "trial-0"), str(folder / "trial-1")]
     assert all(RunFolder(trial.run).best.exists() for trial in trials if trial.ap > 0)
     assert (folder / "trials.png").exists()
