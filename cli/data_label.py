@@ -32,9 +32,9 @@ examples:
 
 TEACHER is a checkpoint, a run folder, a preset with starter weights, a file of fusedet export, or an ONNX file of
 DEIMv2, PicoDet, YOLOX or one that Ultralytics exported. Several teachers of the same classes are fused to one. IMAGES
-is a folder, with the folders in it, a COCO file whose pictures are meant, or footage: a video, or a folder of videos. Of
-footage, a frame every some seconds becomes a JPEG file, unless an earlier one shows nearly the same. Each label says its
-score; a training on them may leave out doubtful ones:
+is a folder, with the folders in it, a COCO file whose pictures are meant, or footage: a video, or a folder of videos.
+Of footage, a frame every some seconds becomes a JPEG file, unless an earlier one shows nearly the same. Each label says
+its score; a training on them may leave out doubtful ones:
 
   fusedet train nano data.root=my_data \\
     'data.extra_train=[{annotations: new.json, images: new_pictures}]' data.min_score=0.5
@@ -175,8 +175,8 @@ def _frames(args: argparse.Namespace, videos: list[Path]) -> "list[Picture]":
 
     if args.images is None and args.out.parent.name != "annotations":
         raise InputError(
-            f"--out {args.out}: for footage, expected a file in a folder annotations/, so that the frames go to images/ "
-            "beside it, or --images DIR for them"
+            f"--out {args.out}: for footage, expected a file in a folder annotations/, so that the frames go to "
+            "images/ beside it, or --images DIR for them"
         )
     folder = args.images or args.out.parent.parent / "images"
     frames = take_frames(videos, args.every or _EVERY_S, folder, counter("frames"))

@@ -97,7 +97,7 @@ def frames_every(video: Path, every_s: float) -> Iterator[tuple[float, NDArray[n
 def _names(videos: list[Path]) -> list[str]:
     """Their paths without what all have in common, and without suffix."""
     parents = {video.parent.resolve() for video in videos}
-    root = next((p for p in [*parents, *next(iter(parents)).parents] if all(q.is_relative_to(p) for q in parents)))
+    root = next(p for p in [*parents, *next(iter(parents)).parents] if all(q.is_relative_to(p) for q in parents))
     names = [video.resolve().relative_to(root).with_suffix("").as_posix() for video in videos]
     for i, name in enumerate(names):
         if name in names[:i]:

@@ -12,8 +12,8 @@ from fusedet.train.coco import CocoDataset
 from fusedet.train.config import TrainConfig
 from fusedet.train.devices import build_fabric, count_processes
 from fusedet.train.finetune import plan_transfer
-from fusedet.train.loggers import check_loggers
 from fusedet.train.guide import Guide, open_guide
+from fusedet.train.loggers import check_loggers
 from fusedet.train.parallel import together
 from fusedet.train.prepare import read_images, settled, with_batch
 from fusedet.train.progress import TrainingProgress

@@ -72,7 +72,7 @@ def test_a_night_without_anything_is_one_picture() -> None:
 def test_bad_recordings_are_told(tmp_path: Path) -> None:
     fake = tmp_path / "fake.avi"
     fake.write_bytes(b"no video")
-    with pytest.raises(InputError, match="fake.avi: not a video that OpenCV can read"):
+    with pytest.raises(InputError, match=r"fake\.avi: not a video that OpenCV can read"):
         take_frames([fake], 1.0, tmp_path / "images")
     assert not (tmp_path / "images").exists()
     twins = [record(tmp_path / f"a.{suffix}", [scene(0)]) for suffix in ("avi", "mkv")]

@@ -26,4 +26,4 @@ def test_a_loop_may_be_left_early() -> None:
     for item in waiting:
         if item == 2:
             break
-    assert 0 < waiting.seconds
+    assert waiting.seconds > 0

@@ -1,4 +1,4 @@
-"""The search: trials one after the other, proposed by optuna, kept in a file that an interrupted search goes on from."""
+"""The search: trials one after the other, proposed by optuna, and kept, so that an interrupted search goes on."""
 
 import json
 import math
