@@ -8,6 +8,7 @@ import pytest
 from fusedet.train import TrainConfig
 from fusedet.train.coco import CocoDataset, load_coco
 from tests.train.drawing import draw_set
+from tests.train.trainings import tiny_config
 
 COLORS = [(220, 60, 60), (60, 200, 60), (60, 60, 220)]
 NAMES = ["blue", "green", "red"]
@@ -54,18 +55,7 @@ def rectangles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def tiny(rectangles: Path, tmp_path: Path) -> TrainConfig:
     """A training of seconds."""
-    return TrainConfig.model_validate(
-        {
-            "model": {
-                "input_size": 64,
-                "stages": [{"channels": 16, "block": "fused"}, *({"channels": 16} for _ in range(3))],
-                "neck": {"channels": 16, "kernel": 3},
-                "head": {"channels": 16, "depth": 1, "kernel": 3},
-            },
-            "data": {"root": str(rectangles), "workers": 0},
-            "train": {"epochs": 4, "batch": 4, "device": "cpu", "out": str(tmp_path / "run")},
-        }
-    )
+    return tiny_config(rectangles, tmp_path / "run", epochs=4)
 
 
 @pytest.fixture

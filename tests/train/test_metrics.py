@@ -1,44 +1,14 @@
 import contextlib
 import io
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from fusedet.deploy import Detections
-from fusedet.train.coco import CocoDataset, Sample
 from fusedet.train.metrics import grade
-
-NAMES = ("cat", "dog")
-
-
-def sample(image_id: int, boxes, labels, crowd=None) -> Sample:
-    boxes = np.array(boxes, np.float32).reshape(-1, 4)
-    sides = boxes[:, 2:] - boxes[:, :2]
-    return Sample(
-        image_id=image_id,
-        path=Path(f"{image_id}.jpg"),
-        width=200,
-        height=200,
-        boxes_xyxy=boxes,
-        labels=np.array(labels, np.int64),
-        crowd=np.zeros(len(boxes), bool) if crowd is None else np.array(crowd),
-        areas=sides.prod(1),
-        scores=np.ones(len(boxes), np.float32),
-    )
-
-
-def dataset(*samples: Sample) -> CocoDataset:
-    return CocoDataset(names=NAMES, category_ids=(3, 17), samples=samples, source=Path("val.json"))
-
-
-def detections(boxes, scores, labels) -> Detections:
-    return Detections(
-        np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32), np.array(labels, np.int64), NAMES
-    )
+from tests.train.samples import dataset, detections, sample
 
 
 def test_perfect_detections():

@@ -1,4 +1,4 @@
-"""What tests of whole trainings share: changed configs, stops at a step, weights compared bit by bit."""
+"""What tests of whole trainings share: configs, stops at a step, weights compared bit by bit."""
 
 import signal
 from pathlib import Path
@@ -11,6 +11,22 @@ from fusedet.train import TrainConfig
 from fusedet.train.dataset import Batch
 from fusedet.train.guard import Step
 from fusedet.train.trainer import Trainer
+
+
+def tiny_config(root: Path, out: Path, **settings: object) -> TrainConfig:
+    """A training of seconds, on the set in ``root``; ``settings`` are those of ``train``."""
+    return TrainConfig.model_validate(
+        {
+            "model": {
+                "input_size": 64,
+                "stages": [{"channels": 16, "block": "fused"}, *({"channels": 16} for _ in range(3))],
+                "neck": {"channels": 16, "kernel": 3},
+                "head": {"channels": 16, "depth": 1, "kernel": 3},
+            },
+            "data": {"root": str(root), "workers": 0},
+            "train": {"epochs": 3, "batch": 4, "device": "cpu", "out": str(out), **settings},
+        }
+    )
 
 
 def changed(config: TrainConfig, **sections: dict[str, object]) -> TrainConfig:

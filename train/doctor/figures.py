@@ -15,7 +15,7 @@ def class_bars(per_class: Mapping[str, int], most: int = 20) -> str:
     """A bar for each class, the most frequent first; those beyond ``most`` are counted."""
     top = max(per_class.values(), default=0) or 1
     rows = [
-        f'<div class="bar"><span>{escape(name)}</span><i style="width:{max(0.5, 55 * count / top):.1f}%"></i>'
+        f'<div class="row"><span>{escape(name)}</span><i style="width:{max(0.5, 55 * count / top):.1f}%"></i>'
         f"<b>{count:,}</b></div>"
         for name, count in list(per_class.items())[:most]
     ]

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusedet.configs.errors import InputError
+from fusedet.deploy.html import fold, page, table, verdict
 from fusedet.deploy.opencv import cv2
 from fusedet.deploy.sources import read_image
 from fusedet.train.doctor.balance import SMALL_PX
 from fusedet.train.doctor.check import Report
 from fusedet.train.doctor.figures import class_bars, histogram, place_map
-from fusedet.train.doctor.finding import KINDS, SEVERITIES, Finding
+from fusedet.train.doctor.finding import KINDS, Finding, Severity
 from fusedet.train.doctor.report import summary
 from fusedet.train.doctor.source import Image, Split
 from fusedet.train.doctor.statistics import Statistics
@@ -32,36 +33,26 @@ _COUNTS = (0, 1, 2, 3, 4, 5, 8, 12, 20, 50)
 _RATIOS = (0.125, 0.25, 0.5, 0.71, 1.41, 2, 4, 8)
 
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #1c2430; background: #fff; max-width: 70rem; margin: 2rem auto;
-  padding: 0 1rem }
-h1 { font-size: 1.6rem; margin: 0 } h2 { font-size: 1.15rem; margin: 2.2rem 0 .4rem; scroll-margin-top: 1rem }
-h3 { font-size: 1rem; margin: 1rem 0 .3rem } p { margin: .3rem 0 } .quiet { color: #5a6675 }
-.verdict, .tag { display: inline-block; border-radius: .4rem; color: #fff; font-weight: 600 }
-.verdict { margin: .8rem 0; padding: .3rem .9rem } .tag { padding: 0 .5rem; font-size: .8rem; margin-right: .4rem }
-.error { background: #b3261e } .warning { background: #a15c00 } .note { background: #5a6675 }
-.good { background: #1a7f4b }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem }
-th, td { text-align: left; padding: .2rem .9rem .2rem 0; border-bottom: 1px solid #dde3ea; vertical-align: top;
-  overflow-wrap: anywhere } td.number { text-align: right; white-space: nowrap } .scroll { overflow-x: auto }
-a { color: inherit } summary { cursor: pointer; margin: .4rem 0 }
-.pictures { display: flex; flex-wrap: wrap; gap: .8rem; margin: .6rem 0 } figure { margin: 0; width: 280px }
-.pair { display: flex; gap: .3rem } .wide { width: 566px } img { max-width: 100%; border-radius: .3rem; display: block }
-figcaption { color: #5a6675; font-size: .82rem; overflow-wrap: anywhere }
-.none { width: 280px; height: 90px; border-radius: .3rem; background: #eef1f5; color: #5a6675; display: grid;
+.tag { display: inline-block; border-radius: .4rem; padding: 0 .5rem; font-size: .8rem; margin-right: .4rem;
+  font-weight: 600; color: #fff } .error { background: #b3261e } .warning { background: #a15c00 }
+.note { background: #5a6675 }
+h2 { scroll-margin-top: 1rem } h2 .tag { vertical-align: .1rem } td a { color: inherit }
+.pictures { display: flex; flex-wrap: wrap; gap: .8rem; margin: .6rem 0 } .pictures figure { width: 280px }
+.pictures .wide { width: 566px } .pictures .pair { display: flex; gap: .3rem; margin: 0 }
+.pictures img { max-width: 100%; border-radius: .3rem; display: block } .pictures figcaption { overflow-wrap: anywhere }
+.none { width: 280px; height: 90px; border-radius: .3rem; background: var(--card); color: var(--quiet); display: grid;
   place-items: center; font-size: .85rem }
 .sets { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: .4rem 2rem }
-svg { width: 100%; max-width: 22rem; height: auto; display: block } svg.map { max-width: 10rem }
-svg text { font-size: 10px; fill: #5a6675 } rect.some { fill: #2f6fb0 } rect.few { fill: #c2571a }
-rect.frame { fill: none; stroke: #9aa7b5; stroke-width: .2 }
-.bar { display: grid; grid-template-columns: 7rem 1fr; position: relative; font-size: .85rem; align-items: center }
-.bar span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap } .bar b { font-weight: 400;
-  grid-column: 2; padding-left: .3rem } .bar i { display: inline-block; height: .7rem; background: #2f6fb0;
+.sets svg { max-width: 22rem } .sets svg.map { max-width: 10rem } .sets svg text { font-size: 10px }
+rect.some { fill: #2f6fb0 } rect.few { fill: #c2571a } rect.frame { fill: none; stroke: #9aa7b5; stroke-width: .2 }
+.row { display: flex; gap: .4rem; align-items: center; font-size: .85rem }
+.row span { flex: 0 0 7rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
+.row b { font-weight: 400; padding-left: .3rem } .row i { display: inline-block; height: .7rem; background: #2f6fb0;
   border-radius: 2px }
-.bar { display: flex; gap: .4rem } .bar span { flex: 0 0 7rem }
-@media (prefers-color-scheme: dark) {
-  body { background: #14181d; color: #e3e8ee } .quiet, figcaption, svg text { color: #9aa7b5; fill: #9aa7b5 }
-  th, td { border-color: #2c343d } .none { background: #222a33 } }
 """
+
+#: Severity -> how the verdict looks.
+_VERDICTS: dict[Severity, str] = {"error": "bad", "warning": "warn"}
 
 
 def report_page(report: Report, title: str) -> str:
@@ -74,19 +65,13 @@ def report_page(report: Report, title: str) -> str:
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="quiet">{escape(_sets(report))}</p>',
-        f'<p class="verdict {_verdict(report)}">{escape(summary(report))}</p>',
+        verdict(summary(report), _verdict(report)),
         _overview(report),
         *(_kind(report, kind, findings) for kind, findings in report.by_kind().items()),
         "<h2>The sets</h2>",
         f'<div class="sets">{"".join(_figures(figures, report.input_size) for figures in report.statistics)}</div>',
     ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}: data check</title><style>{_STYLE}</style></head>\n<body>\n"
-        + "\n".join(part for part in parts if part)
-        + "\n</body></html>\n"
-    )
+    return page(f"{title}: data check", "\n".join(part for part in parts if part), _STYLE)
 
 
 def _sets(report: Report) -> str:
@@ -96,35 +81,31 @@ def _sets(report: Report) -> str:
 
 
 def _verdict(report: Report) -> str:
-    return next((severity for severity in SEVERITIES[:2] if report.count(severity)), "good")
+    return next((kind for severity, kind in _VERDICTS.items() if report.count(severity)), "good")
 
 
 def _overview(report: Report) -> str:
-    rows = "".join(
-        f'<tr><td><span class="tag {KINDS[kind].severity}">{KINDS[kind].severity}</span></td>'
-        f'<td class="number">{len(found)}</td><td><a href="#{kind}">{escape(KINDS[kind].title)}</a></td>'
-        f'<td class="quiet">{escape(KINDS[kind].fix) or "for a person to judge"}</td></tr>'
+    rows = [
+        [
+            f'<span class="tag {KINDS[kind].severity}">{KINDS[kind].severity}</span>',
+            f"{len(found)}",
+            f'<a href="#{kind}">{escape(KINDS[kind].title)}</a>',
+            f'<span class="quiet">{escape(KINDS[kind].fix) or "for a person to judge"}</span>',
+        ]
         for kind, found in report.by_kind().items()
-    )
-    head = "<tr><th></th><th></th><th>what</th><th>what <code>--fix</code> does</th></tr>"
-    return f'<div class="scroll"><table>{head}{rows}</table></div>' if rows else ""
+    ]
+    return table(("", "", "what", "what --fix does"), rows, (1,)) if rows else ""
 
 
 def _kind(report: Report, kind: str, findings: Sequence[Finding]) -> str:
     severity, title, _ = KINDS[kind]
-    rows = "".join(
-        f"<tr><td>{escape(f.split)}</td><td>{escape(f.place)}</td><td>{escape(f.expected)}</td>"
-        f"<td>{escape(f.found)}</td></tr>"
-        for f in findings[:_MOST_ROWS]
-    )
-    more = f"<p class=quiet>and {len(findings) - _MOST_ROWS} more</p>" if len(findings) > _MOST_ROWS else ""
-    head = "<tr><th>set</th><th>where</th><th>expected</th><th>found</th></tr>"
-    table = f'<div class="scroll"><table>{head}{rows}</table></div>{more}'
-    if len(findings) > 6:
-        table = f"<details><summary>All {len(findings)}</summary>{table}</details>"
+    rows = ([escape(text) for text in (f.split, f.place, f.expected, f.found)] for f in findings[:_MOST_ROWS])
+    more = f'<p class="quiet">and {len(findings) - _MOST_ROWS} more</p>' if len(findings) > _MOST_ROWS else ""
+    listed = table(("set", "where", "expected", "found"), rows) + more
     return (
         f'<h2 id="{kind}"><span class="tag {severity}">{len(findings)}</span>{escape(title)}</h2>'
-        f'<div class="pictures">{"".join(_pictures(report, findings))}</div>{table}'
+        f'<div class="pictures">{"".join(_pictures(report, findings))}</div>'
+        f"{fold(f'All {len(findings)}', listed) if len(findings) > 6 else listed}"
     )
 
 

@@ -3,9 +3,9 @@
 import math
 from html import escape
 
+from fusedet.deploy.html import figure, grid, legend, page, section, share, table
 from fusedet.train.report.charts import color, line_chart
 from fusedet.train.report.compare import ComparedRun, Comparison
-from fusedet.train.report.elements import figure, grid, legend, page, section, share, table
 from fusedet.train.report.head import duration
 from fusedet.train.report.training_figures import epoch_curve
 

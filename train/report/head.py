@@ -8,9 +8,9 @@ from html import escape
 
 import numpy as np
 
+from fusedet.deploy.html import code, share, tiles
 from fusedet.train.coco import CocoDataset
 from fusedet.train.report.analysis import Analysis, Evaluation
-from fusedet.train.report.elements import code, share, tiles
 from fusedet.train.report.latency import FileLatency
 from fusedet.train.report.record import RunRecord
 from fusedet.train.sets import count_objects

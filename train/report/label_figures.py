@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from html import escape
 
+from fusedet.deploy.html import figure, fold, grid, legend, table
 from fusedet.train.report.charts import color
-from fusedet.train.report.elements import figure, fold, grid, legend, table
 from fusedet.train.report.labels import LabelStatistics
 from fusedet.train.report.maps import heat_map, size_histogram
 

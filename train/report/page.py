@@ -5,10 +5,10 @@ from html import escape
 
 import numpy as np
 
+from fusedet.deploy.html import page, section, table
 from fusedet.train.coco import CocoDataset
 from fusedet.train.report.accuracy_figures import class_curves, class_table, confusion_figures, size_table
 from fusedet.train.report.analysis import Analysis
-from fusedet.train.report.elements import page, section, table
 from fusedet.train.report.head import Content, best_epoch, recommended, report_head
 from fusedet.train.report.label_figures import label_figures
 from fusedet.train.report.labels import label_statistics

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fusedet.deploy.html import legend
 from fusedet.deploy.opencv import cv2
 from fusedet.train.cache import load_at_size
-from fusedet.train.report.elements import legend
 from fusedet.train.report.matching import IGNORED, Judged
 
 __all__ = ["LEGEND", "all_pairs", "best_and_worst", "picture_pair"]

@@ -9,8 +9,8 @@ import torch
 
 from fusedet.configs.validate import dump_config
 from fusedet.deploy.bench.machine import processor_name
+from fusedet.deploy.html import code, fold, table
 from fusedet.train.coco import CocoDataset
-from fusedet.train.report.elements import code, fold, table
 from fusedet.train.report.record import RunRecord, checksum
 
 __all__ = ["provenance", "this_computer"]

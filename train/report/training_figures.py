@@ -3,8 +3,8 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from fusedet.deploy.html import figure, grid, legend
 from fusedet.train.report.charts import Curve, color, line_chart
-from fusedet.train.report.elements import figure, grid, legend
 
 __all__ = ["epoch_curve", "training_figures"]
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from fusedet.train import TrainConfig, train
+from fusedet.train import train
 from tests.train.drawing import draw_set
+from tests.train.trainings import tiny_config
 
 EVIL = '<b>box & "co"</b>'
 
@@ -26,21 +27,6 @@ def draw_evil_set(root: Path) -> Path:
     return root
 
 
-def config_of(root: Path, out: Path, **settings: object) -> TrainConfig:
-    return TrainConfig.model_validate(
-        {
-            "model": {
-                "input_size": 64,
-                "stages": [{"channels": 16, "block": "fused"}, *({"channels": 16} for _ in range(3))],
-                "neck": {"channels": 16, "kernel": 3},
-                "head": {"channels": 16, "depth": 1, "kernel": 3},
-            },
-            "data": {"root": str(root), "workers": 0},
-            "train": {"epochs": 3, "batch": 4, "device": "cpu", "out": str(out), **settings},
-        }
-    )
-
-
 @pytest.fixture(scope="session")
 def evil_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return draw_evil_set(tmp_path_factory.mktemp("report") / "data")
@@ -50,5 +36,5 @@ def evil_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(evil_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run folder of a training that is done; tests read it, and write elsewhere."""
     run = tmp_path_factory.mktemp("report") / "run<u>"
-    assert train(config_of(evil_data, run)).finished
+    assert train(tiny_config(evil_data, run)).finished
     return run

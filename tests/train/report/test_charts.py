@@ -5,9 +5,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from fusedet.deploy.html import fold, legend, share, table, tiles
 from fusedet.train.report.charts import Curve, line_chart, nice_ticks
 from fusedet.train.report.confusion import Confusion
-from fusedet.train.report.elements import fold, legend, share, table, tiles
 from fusedet.train.report.maps import confusion_matrix, heat_map, size_histogram
 
 EVIL = "<script>alert('&')</script>\""

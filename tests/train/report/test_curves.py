@@ -13,7 +13,7 @@ from fusedet.train.report.curves import (
     mean_curves,
 )
 from fusedet.train.report.matching import Ranked, rank
-from tests.train.report.drawing import NAMES, dataset, detections, random_set, sample
+from tests.train.samples import NAMES, dataset, detections, random_set, sample
 
 
 def ranked(*hits: tuple[float, bool], objects: int) -> Ranked:

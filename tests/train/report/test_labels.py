@@ -1,7 +1,7 @@
 import numpy as np
 
 from fusedet.train.report.labels import CELLS, label_statistics
-from tests.train.report.drawing import dataset, sample
+from tests.train.samples import dataset, sample
 
 
 def test_counts_by_hand() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from fusedet.train.report.matching import Judged, judge
 from fusedet.train.report.pictures import best_and_worst, picture_pair
-from tests.train.report.drawing import detections, sample
+from tests.train.samples import detections, sample
 
 LEFT, RIGHT, FAR = [0, 0, 40, 40], [50, 0, 90, 40], [150, 50, 190, 90]
 

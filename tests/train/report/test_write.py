@@ -13,7 +13,8 @@ from fusedet.train import resume, train, trainer
 from fusedet.train.report import ReportOptions, report_run
 from fusedet.train.run_folder import RunFolder
 from fusedet.train.trainer import Trainer
-from tests.train.report.conftest import EVIL, config_of
+from tests.train.report.conftest import EVIL
+from tests.train.trainings import tiny_config
 
 SECTIONS = ["training", "curves", "classes", "sizes", "confusion", "labels", "origin"]
 #: Elements without an end.
@@ -196,14 +197,14 @@ def test_a_report_that_fails_does_not_fail_the_training(
         raise OSError(28, "No space left\non device")
 
     monkeypatch.setattr(trainer, "report_after_training", fail)
-    result = train(config_of(evil_data, tmp_path / "run", epochs=1))
+    result = train(tiny_config(evil_data, tmp_path / "run", epochs=1))
     assert result.finished
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("no report")]
     assert said == [f"no report: [Errno 28] No space left on device; fusedet report {tmp_path / 'run'} tries again"]
 
 
 def test_it_can_be_left_out(evil_data: Path, tmp_path: Path) -> None:
-    train(config_of(evil_data, tmp_path / "run", epochs=1, report=False))
+    train(tiny_config(evil_data, tmp_path / "run", epochs=1, report=False))
     assert not (tmp_path / "run" / "report.html").exists()
 
 
@@ -219,7 +220,7 @@ def test_an_interrupted_training_has_none_until_it_is_done(
 
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "_train_epoch", stop_in_the_second)
-        assert not train(config_of(evil_data, run, epochs=2)).finished
+        assert not train(tiny_config(evil_data, run, epochs=2)).finished
     assert not (run / "report.html").exists()
     assert resume(run).finished
     report = run / "report.html"
@@ -236,7 +237,7 @@ def test_pictures_that_are_graded_but_have_no_object(evil_data: Path, tmp_path: 
     shutil.copytree(evil_data, data)
     val = data / "annotations" / "val.json"
     val.write_text(json.dumps(json.loads(val.read_text()) | {"annotations": []}))
-    result = train(config_of(data, tmp_path / "run", epochs=1))
+    result = train(tiny_config(data, tmp_path / "run", epochs=1))
     assert result.best_epoch == 0
     assert "no object" in check(tmp_path / "run" / "report.html").text
 

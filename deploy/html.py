@@ -1,4 +1,6 @@
-"""The pieces that pages are put together from: the frame with its style, sections, tables, figures.
+"""The pieces that pages for people are put together from: the frame with its style, sections, tables, figures.
+
+A page is one file that needs nothing else: the report of a training, what was found in data, a certificate.
 
 Everything that takes a text escapes it; everything that takes HTML says so.
 """
@@ -7,7 +9,7 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 from html import escape
 
-__all__ = ["code", "figure", "fold", "grid", "legend", "page", "section", "share", "table", "tiles"]
+__all__ = ["code", "figure", "fold", "grid", "legend", "page", "section", "share", "table", "tiles", "verdict"]
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --quiet: #5a6675; --paper: #fff; --line: #dde3ea; --card: #f5f7fa;
@@ -56,6 +58,9 @@ pre { background: var(--card); border-radius: .4rem; padding: .6rem .8rem; margi
   white-space: pre-wrap }
 details { margin: .6rem 0 } summary { cursor: pointer; font-weight: 600 }
 .good { color: var(--good) } .bad { color: var(--bad) }
+.verdict { display: inline-block; margin: .8rem 0; padding: .3rem .9rem; border-radius: .4rem; font-weight: 600;
+  color: #fff } .verdict.good { background: #1a7f4b } .verdict.bad { background: #b3261e }
+.verdict.warn { background: #a15c00 } .verdict.plain { background: #5a6675 }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(18rem, 100%), 1fr)); gap: .5rem .8rem;
   margin: .3rem 0 .2rem } .picture { margin: 1.1rem 0; max-width: 56rem; break-inside: avoid }
 .beside { display: flex; flex-wrap: wrap; gap: .5rem 3rem; align-items: flex-start } .beside > * { max-width: 100% }
@@ -71,12 +76,12 @@ details { margin: .6rem 0 } summary { cursor: pointer; font-weight: 600 }
 _LONG_TITLE = 20
 
 
-def page(title: str, body: str) -> str:
-    """A whole page; ``body`` is HTML."""
+def page(title: str, body: str, style: str = "") -> str:
+    """A whole page; ``body`` is HTML, ``style`` is CSS for what this page alone has."""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
+        f"<title>{escape(title)}</title><style>{_STYLE}{style}</style></head>\n<body>\n{body}\n</body></html>\n"
     )
 
 
@@ -102,6 +107,11 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]], numbers: Collect
     head = f"<thead><tr>{cells([escape(title) for title in titles], 'th')}</tr></thead>" if any(titles) else ""
     body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
     return f'<div class="scroll"><table>{head}<tbody>{body}</tbody></table></div>'
+
+
+def verdict(text: str, kind: str) -> str:
+    """What it all comes to: ``kind`` is good, warn, bad or plain."""
+    return f'<p class="verdict {kind}">{escape(text)}</p>'
 
 
 def tiles(items: Iterable[tuple[str, str]]) -> str:
