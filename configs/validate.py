@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from fusedet.configs.errors import InputError
 from fusedet.configs.loader import ConfigTree, KeyPath, dump_yaml, nearest
 
-__all__ = ["dump_config", "validate"]
+__all__ = ["dump_config", "flat_settings", "validate"]
 
 #: Errors that one message lists; the rest is counted.
 MOST_ERRORS = 3
@@ -49,6 +49,21 @@ def validate(tree: ConfigTree, model: type[_Model]) -> _Model:
 def dump_config(config: BaseModel) -> str:
     """The whole config, defaults included, as YAML that loads back to an equal one."""
     return dump_yaml(config.model_dump(mode="json"))
+
+
+def flat_settings(config: BaseModel) -> dict[str, Any]:
+    """Settings by their whole key, such as ``train.epochs``; lists are taken as one value."""
+
+    def walk(values: dict[str, Any], before: str) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key, value in values.items():
+            if isinstance(value, dict):
+                result |= walk(value, f"{before}{key}.")
+            else:
+                result[before + key] = value
+        return result
+
+    return walk(config.model_dump(mode="json"), "")
 
 
 def _describe(problem: ErrorDetails, tree: ConfigTree, model: type[BaseModel]) -> str:

@@ -4,10 +4,10 @@ import math
 from collections.abc import Callable
 from types import TracebackType
 
+from fusedet.configs.validate import flat_settings
 from fusedet.train.config import TrainConfig
 from fusedet.train.loggers import Ending, open_loggers
 from fusedet.train.plots import draw_curves
-from fusedet.train.report.record import flat_settings
 from fusedet.train.run_folder import RunFolder
 
 __all__ = ["Logbook"]

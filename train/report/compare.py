@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from fusedet.configs.errors import InputError
-from fusedet.train.report.record import RunRecord, flat_settings, read_record
+from fusedet.configs.validate import flat_settings
+from fusedet.train.report.record import RunRecord, read_record
 from fusedet.train.report.write import evaluate_best, sets_of
 
 __all__ = ["ComparedRun", "Comparison", "compare_runs", "short_names"]

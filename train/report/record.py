@@ -11,7 +11,7 @@ from fusedet.model import count_parameters, load_detector
 from fusedet.train.config import TrainConfig, load_train_config
 from fusedet.train.run_folder import RunFolder
 
-__all__ = ["BestWeights", "RunRecord", "checksum", "flat_settings", "read_record"]
+__all__ = ["BestWeights", "RunRecord", "checksum", "read_record"]
 
 
 @dataclass(frozen=True)
@@ -103,18 +103,3 @@ def read_record(path: Path) -> RunRecord:
 def checksum(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def flat_settings(config: TrainConfig) -> dict[str, Any]:
-    """Settings by their whole key, such as ``train.epochs``; lists are taken as one value."""
-
-    def walk(values: dict[str, Any], before: str) -> dict[str, Any]:
-        result: dict[str, Any] = {}
-        for key, value in values.items():
-            if isinstance(value, dict):
-                result |= walk(value, f"{before}{key}.")
-            else:
-                result[before + key] = value
-        return result
-
-    return walk(config.model_dump(mode="json"), "")

@@ -8,8 +8,8 @@ from typing import Any
 
 from fusedet.configs.errors import InputError
 from fusedet.configs.loader import load_config
+from fusedet.configs.validate import flat_settings
 from fusedet.train.config import TrainConfig
-from fusedet.train.report.record import flat_settings
 
 __all__ = ["Axis", "Choice", "Range", "own_values", "read_space"]
 

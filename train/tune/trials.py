@@ -72,7 +72,7 @@ def draw_trials(trials: Sequence[Trial], space: Mapping[str, Axis], path: Path) 
     first.step([trial.number for trial in graded], best, where="post", color="tab:orange", label="best so far")
     first.set_xlabel("trial")
     first.set_ylabel("AP50-95")
-    first.legend(loc="lower right", fontsize=8)
+    first.legend(fontsize=8)
     for axes, (key, axis) in zip(others, space.items(), strict=False):
         texts = [trial.settings[key] for trial in graded]
         if isinstance(axis, Choice):
@@ -80,7 +80,11 @@ def draw_trials(trials: Sequence[Trial], space: Mapping[str, Axis], path: Path) 
             axes.set_xticks(range(len(axis.values)), axis.values)
         else:
             _draw(axes, graded, [float(text) for text in texts])
-            axes.set_xscale("log" if axis.log else "linear")
+            if axis.log:
+                axes.set_xscale("log")
+                ticks = [axis.low, math.sqrt(axis.low * axis.high), axis.high]
+                axes.set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
+                axes.set_xticks([], minor=True)
         axes.set_xlabel(key)
     for axes in others[len(space) :]:
         axes.set_visible(False)
@@ -88,7 +92,7 @@ def draw_trials(trials: Sequence[Trial], space: Mapping[str, Axis], path: Path) 
 
 
 def _draw(axes: Axes, trials: Sequence[Trial], places: Sequence[float]) -> None:
-    for state, color, label in (("ended early", "lightgrey", "ended early"), ("done", "tab:blue", "done")):
+    for state, color, label in (("ended early", "silver", "ended early"), ("done", "tab:blue", "done")):
         points = [(x, trial.ap) for x, trial in zip(places, trials, strict=True) if trial.state == state]
         if points:
             axes.plot(*zip(*points, strict=True), "o", color=color, label=label)
