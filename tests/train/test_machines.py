@@ -103,7 +103,7 @@ def test_two_machines_learn_what_one_process_learns(
         print("loss by epoch, two machines:", *(f"{loss:.4f}" for loss in theirs))
     assert len(theirs) == 10
     assert theirs == pytest.approx(mine, rel=0.05)
-    assert mine[-1] < 0.8 * mine[0], "it learned"
+    assert mine[-1] < 0.9 * mine[0], "it learned"
 
 
 def test_a_machine_that_is_lost_ends_the_other_and_the_run_goes_on(
