@@ -1,0 +1,112 @@
+"""The commands on ARM: the self-test that a file carries, and a video."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from fusedet.cli.main import main
+from fusedet.deploy.self_test import read_self_test
+from fusedet.deploy.session import open_session, read_contract
+from fusedet.export.self_test import choose_self_test, embed_self_test
+from fusedet.export.verify import Outputs, compare, draw_pictures
+from tests.arm64.agreement import TOLERANCE
+from tests.arm64.conftest import MODELS, with_slope
+from tests.arm64.emulator import Emulator
+
+pytestmark = pytest.mark.arm64
+
+FRAMES = 6
+
+
+@pytest.fixture(scope="module")
+def tested(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file itself where it carries a self-test, else a copy that carries one."""
+    if read_self_test(model) is not None:
+        return model
+    copy = Path(shutil.copy(model, tmp_path_factory.mktemp("tested")))
+    test = choose_self_test(model, draw_pictures(8))
+    assert test is not None
+    embed_self_test(test, [copy])
+    return copy
+
+
+def test_check(emulator: Emulator, tested: Path) -> None:
+    done = emulator.fusedet("check", emulator.put(tested), "--json")
+
+    result = json.loads(done.stdout)
+    print(result)
+    assert (done.returncode, result["passed"], result["faults"]) == (0, True, [])
+    assert result["expected"] > 0
+    assert result["largest_score_difference"] <= TOLERANCE.rounding
+    assert result["least_iou"] >= TOLERANCE.iou
+
+
+def test_check_notices_another_slope(emulator: Emulator, tested: Path, tmp_path: Path) -> None:
+    done = emulator.fusedet("check", emulator.put(with_slope(tested, 0.2, tmp_path / "steeper.onnx")))
+
+    assert done.returncode == 1
+    assert "FAILED" in done.stdout
+
+
+def draw_video(path: Path) -> None:
+    """A drawn picture that a camera passes over."""
+    (still,) = draw_pictures(1, seed=3).values()
+    scene = cv2.resize(still, (480, 360))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10.0, (400, 300))
+    assert writer.isOpened()
+    for index in range(FRAMES):
+        writer.write(np.ascontiguousarray(scene[6 * index :][:300, 12 * index :][:, :400]))
+    writer.release()
+
+
+def records(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def outputs(record: dict[str, Any]) -> Outputs:
+    found = record["detections"]
+    boxes = np.array([one["box_xyxy"] for one in found], np.float32).reshape(-1, 4)
+    return Outputs(boxes, np.array([one["score"] for one in found]), np.array([one["class_id"] for one in found]))
+
+
+def test_detect_on_a_video(emulator: Emulator, tmp_path: Path) -> None:
+    model, video = MODELS[0], tmp_path / "street.mp4"
+    draw_video(video)
+    # A little below what is compared, so that the counterpart of a detection just above is there.
+    flags = ("--score", "0.05", "--threads", "2")
+    assert main(["detect", str(model), str(video), *flags, "--no-images", "--json", str(tmp_path / "x86.jsonl")]) == 0
+    out, json_lines = emulator.folder / "annotated", emulator.folder / "arm.jsonl"
+
+    done = emulator.fusedet(
+        *("detect", emulator.put(model), emulator.put(video), *flags),
+        *("--out", emulator.inside(out), "--json", emulator.inside(json_lines)),
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert f"{FRAMES} frames" in done.stdout
+    x86, arm = records((tmp_path / "x86.jsonl").read_text()), records(json_lines.read_text())
+    for one, other in zip(x86, arm, strict=True):
+        assert {key: one[key] for key in ("frame", "time_s", "width", "height")} == {
+            key: other[key] for key in ("frame", "time_s", "width", "height")
+        }
+    found = [{str(record["frame"]): outputs(record) for record in lines} for lines in (x86, arm)]
+    contract = read_contract(open_session(model, threads=1), str(model))
+    agreement = compare(("x86-64", "ARM64"), *found, contract, TOLERANCE, strict=False)
+    print(agreement)
+    assert agreement.missing == ()
+    assert agreement.compared >= FRAMES
+    assert count_frames(out / "street.mp4") == FRAMES
+
+
+def count_frames(path: Path) -> int:
+    capture = cv2.VideoCapture(str(path))
+    count = 0
+    while capture.read()[0]:
+        count += 1
+    capture.release()
+    return count
