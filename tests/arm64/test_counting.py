@@ -1,4 +1,4 @@
-"""Instructions are counted: twice the work is twice as many, and the same work as many again."""
+"""Instructions are counted: twice the work is twice as many."""
 
 import shutil
 from pathlib import Path
@@ -29,13 +29,11 @@ def convolutions(path: Path, layers: int) -> Path:
 
 
 def test_counts_work(emulator: Emulator, tmp_path: Path) -> None:
-    small, again, large = (
-        count_runs(emulator, convolutions(tmp_path / f"{name}.onnx", layers), runs=4)
-        for name, layers in (("small", 2), ("again", 2), ("large", 4))
+    small, large = (
+        count_runs(emulator, convolutions(tmp_path / f"{layers}.onnx", layers), runs=8) for layers in (2, 4)
     )
 
     macs = 2 * 32 * 32 * 9 * 40 * 40
     assert macs / 4 <= small.vector <= macs  # four multiply-accumulates an instruction at best, one at worst
-    assert again.vector == pytest.approx(small.vector, rel=1e-3)
-    assert again.total == pytest.approx(small.total, rel=0.01)
     assert large.vector == pytest.approx(2 * small.vector, rel=0.02)
+    assert large.total == pytest.approx(2 * small.total, rel=0.1)

@@ -25,11 +25,14 @@ def test_no_activation_stands_alone(emulator: Emulator, model: Path) -> None:
 
     graph, shipped = onnx.load(out), onnx.load(model)
     print(dict(ran))
-    carriers = activation_carriers(graph)
+    carriers, expected = activation_carriers(graph), activation_carriers(shipped)
     assert {carrier.activation for carrier in carriers} == {"LeakyRelu"}
-    assert {carrier.parameters for carrier in carriers} == {one.parameters for one in activation_carriers(shipped)}
-    assert len(carriers) == len(activation_carriers(shipped)) == ran["FusedConv"]
+    assert sorted(carrier.parameters for carrier in carriers) == sorted(carrier.parameters for carrier in expected)
     assert standing_activations(graph) == ()
     assert not ACTIVATIONS & ran.keys()
-    assert not [op for op in count_ops(graph) if op.startswith("nchwc.")]  # x86 alone has that layout
-    assert ran["FusedConv"] + ran["Conv"] == sum(op in ("FusedConv", "Conv") for op in count_ops(graph).elements())
+    ops = count_ops(graph)
+    assert not [op for op in ops if "nchwc" in op]  # x86 alone has that layout
+    # Those without an activation add the sum of a residual while their result is at hand.
+    assert ran["FusedConv"] == ops["FusedConv"] >= len(carriers)
+    assert ran["Conv"] == ops["Conv"]
+    assert {carrier.op for carrier in carriers} == {"FusedConv"}
