@@ -3,8 +3,8 @@
     python -m benchmarks.arm64_cost --peer yolo26n.onnx --peer yolox_nano_416.onnx
 
 It takes minutes, needs what ``make arm64`` needs and a C compiler. One thread, one picture, the network alone, as ONNX
-Runtime's package for aarch64 runs it; the first peer is the unit of the ratios. `benchmarks/ultralytics_peers.py` exports
-peers.
+Runtime's package for aarch64 runs it; the first peer is the unit of the ratios. What instructions say of time, and what
+not, stands in docs/arm64.md. `benchmarks/ultralytics_peers.py` exports peers.
 """
 
 import argparse
@@ -16,8 +16,8 @@ from pathlib import Path
 
 import onnx
 
-from fusedet.train.teachers.weights import without_weight_inputs
 from benchmarks.latency import PRESETS, preset_entry
+from fusedet.train.teachers.weights import without_weight_inputs
 from tests.arm64.counting import Instructions, count_runs
 from tests.arm64.emulator import CPU, open_emulator
 from tests.arm64.root import RootError, make_root, wheels

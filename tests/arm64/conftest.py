@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
-import fusedet.configs
 import onnx
 import pytest
 
+import fusedet.configs
 from fusedet.export.verify import draw_pictures
 from tests.arm64.agreement import Seen, read_seen
 from tests.arm64.emulator import Emulator, open_emulator

@@ -1,7 +1,7 @@
 """Runs programs under an emulated ARM core, in the root that :mod:`tests.arm64.root` makes.
 
-The programs see that root as the whole file system, and nothing of this machine's /proc and /sys: with them ONNX
-Runtime would be told of an x86 processor, and its import ends in a segmentation fault.
+The programs see that root as the whole file system. Nothing of this machine is mounted there, above all not /proc and
+/sys: see ``_CPUINFO`` in :mod:`tests.arm64.root`.
 """
 
 import os

@@ -12,7 +12,7 @@ from tests.arm64.root import RootError, is_whole, make_root
 def test_another_machine_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
 
-    with pytest.raises(RootError, match="needs Linux on x86-64.*but this is Linux on aarch64"):
+    with pytest.raises(RootError, match=r"needs Linux on x86-64.*but this is Linux on aarch64"):
         make_root(tmp_path)
     assert not list(tmp_path.glob("root-*"))
 

@@ -1,6 +1,6 @@
 """The pixels of a video, as OpenCV reads it on this machine.
 
-    python frames.py VIDEO OUT.npy
+python frames.py VIDEO OUT.npy
 """
 
 import sys

@@ -1,6 +1,6 @@
 """What ONNX Runtime makes of a model on this processor: the graph that it saves, and the kinds of operators that ran.
 
-    python operators.py MODEL OUT.onnx
+python operators.py MODEL OUT.onnx
 """
 
 import json

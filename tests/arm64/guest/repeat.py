@@ -1,6 +1,6 @@
 """Runs a network, of whatever project, so many times.
 
-    python repeat.py MODEL TIMES
+python repeat.py MODEL TIMES
 """
 
 import sys

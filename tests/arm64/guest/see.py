@@ -1,6 +1,6 @@
 """What a model finds in pictures: runs on both machines.
 
-    python see.py MODEL FOLDER OUT.npz
+python see.py MODEL FOLDER OUT.npz
 """
 
 import hashlib
