@@ -39,9 +39,9 @@ _MANIFEST = "manifest.json"
 #: Wheels for these versions 2.N of glibc may be taken: from the oldest that there is, to what ONNX Runtime asks for.
 _GLIBC = range(17, 29)
 _CORES = 4
-#: What Linux says of a Raspberry Pi 4, in plain files. ONNX Runtime reads them when it is imported: with /proc and /sys of
-#: this machine, which tell of an x86 processor, that ends in a segmentation fault, and with nothing there it warns that
-#: it does not know the processor.
+#: What Linux says of a Raspberry Pi 4, in plain files. ONNX Runtime reads them when it is imported: with /proc and /sys
+#: of this machine, which tell of an x86 processor, that ends in a segmentation fault, and with nothing there it warns
+#: that it does not know the processor.
 _CPUINFO = """\
 processor	: {core}
 BogoMIPS	: 108.00

@@ -41,8 +41,8 @@ class Film(NamedTuple):
     tolerance: Tolerance
 
 
-#: Lossless videos of whole pixels are read alike. Most codecs keep brightness and half of the colours, and to make pixels
-#: of these FFmpeg rounds in another way on each kind of processor: as much as a self-test allows may come of it.
+#: Lossless videos of whole pixels are read alike. Most codecs keep brightness and a part of the colours, and to make
+#: pixels of these FFmpeg rounds in another way on each kind of processor: up to what a self-test allows may come of it.
 FILMS = [
     Film("FFV1", "avi", 0, TOLERANCE),
     Film("mp4v", "mp4", 4, Tolerance(threshold=0.1, adaptive=False, rounding=0.02, iou=0.95, side=0, tie=-math.inf)),
