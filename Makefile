@@ -1,6 +1,6 @@
 # make demo    try it: trains on drawn digits, exports, runs         make check   formatting, types, import rules
 # make test    the tests; ARGS="-m slow" runs the long ones          make clean   removes what make made
-# make docs    the documents as a site, in build/site
+# make docs    the documents as a site, in build/site        make arm64   the runtime under an emulated ARM core
 #
 # PYTHON names the interpreter that the virtual environment is made from.
 
@@ -11,7 +11,7 @@ READY := $(VENV)/ready
 PACKAGES := cli configs deploy export model train
 ARGS ?=
 
-.PHONY: demo test check docs clean
+.PHONY: demo test check docs arm64 clean
 
 demo: $(READY)
 	$(BIN)/fusedet demo --out runs/demo
@@ -33,6 +33,10 @@ docs: $(READY)
 	rm -rf build/pages && mkdir -p build/pages
 	tar -cf - *.md LICENSE docs examples configs/weights/README.md | tar -xf - -C build/pages
 	$(BIN)/mkdocs build --strict
+
+arm64: $(READY)
+	$(BIN)/python -m tests.arm64.root
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m arm64 -rP tests/arm64 $(ARGS)
 
 # A changed pyproject or constraints file installs anew.
 $(READY): pyproject.toml constraints.txt
