@@ -1,0 +1,71 @@
+"""The page: docs/benchmarks.md, whose text is written by people and whose tables come from the results."""
+
+from pathlib import Path
+
+from benchmarks.book.chapters import CHAPTERS
+from benchmarks.book.results import Record, Results, write_results
+from benchmarks.pages import fill_sections
+
+__all__ = ["PAGE", "RESULTS", "draw_all", "picture_name", "publish", "sections"]
+
+#: In the folder of the documents: the page, and what its tables were made from.
+PAGE, RESULTS = "benchmarks.md", "benchmarks.json"
+_MACHINE = "machine"
+
+
+def picture_name(chapter: str) -> str:
+    """Of a chapter's file."""
+    return f"book_{chapter}.png"
+
+
+def sections(results: Results) -> dict[str, str]:
+    """The page's parts by the names of their markers; chapters that were not measured are left as they stand."""
+    found = {_MACHINE: _machine(results)}
+    for name, record in results.chapters.items():
+        chapter = CHAPTERS[name]
+        parts = [chapter.table(record, results)] if record.rows else []
+        if chapter.draw is not None and record.rows:
+            parts.append(f"![{chapter.title}](images/{picture_name(name)})")
+        parts += [*record.remarks, _provenance(name, record)]
+        found[name] = "\n\n".join(parts)
+    return found
+
+
+def draw_all(results: Results, folder: Path) -> list[Path]:
+    """Draws what can be drawn; gives the paths."""
+    paths = []
+    for name, record in results.chapters.items():
+        draw, path = CHAPTERS[name].draw, folder / picture_name(name)
+        if draw is not None and record.rows and draw(record, results, path):
+            paths.append(path)
+    return paths
+
+
+def publish(results: Results, docs: Path) -> None:
+    """Fills the page in ``docs``, draws its pictures, and puts the results beside it.
+
+    Raises:
+        InputError: the page is not there, or lacks the markers of a chapter.
+    """
+    fill_sections(docs / PAGE, sections(results))
+    draw_all(results, docs / "images")
+    write_results(docs / RESULTS, results)
+
+
+def _machine(results: Results) -> str:
+    machine = results.machine
+    board = f"{machine['board']}: " if machine["board"] else ""
+    memory = "" if machine["memory_mb"] is None else f", {int(machine['memory_mb']):,} MB"
+    versions = ", ".join(f"{name} {number}" for name, number in results.versions.items())
+    tried = "\n\n**Only tried, not measured**: `--quick`." if results.quick else ""
+    cores = f"{machine['cores']} cores, {machine['architecture']} ({machine['vector']}){memory}"
+    return f"{board}{machine['cpu']}, {cores}, {machine['system']}; {versions}.{tried}"
+
+
+def _provenance(name: str, record: Record) -> str:
+    """The command that gives it again, and when and how quietly it was measured."""
+    busy = record.busy_elsewhere
+    load = "" if busy is None else f"; other programs kept {busy:.1f} cores busy meanwhile"
+    settings = ", ".join(f"{key} {value}" for key, value in record.settings.items())
+    command = f"`python -m benchmarks.book --only {name}`"
+    return f"{command}: {record.date}, {record.seconds:.0f} s{load}. Settings: {settings}."
