@@ -1,6 +1,7 @@
 # make demo    try it: trains on drawn digits, exports, runs         make check   formatting, types, import rules
 # make test    the tests; ARGS="-m slow" runs the long ones          make clean   removes what make made
 # make docs    the documents as a site, in build/site
+# make bench   the benchmark book: runs/book/results.json; ARGS="--only latency"
 #
 # PYTHON names the interpreter that the virtual environment is made from.
 
@@ -11,7 +12,7 @@ READY := $(VENV)/ready
 PACKAGES := cli configs deploy export model train
 ARGS ?=
 
-.PHONY: demo test check docs clean
+.PHONY: demo test check docs bench clean
 
 demo: $(READY)
 	$(BIN)/fusedet demo --out runs/demo
@@ -33,6 +34,9 @@ docs: $(READY)
 	rm -rf build/pages && mkdir -p build/pages
 	tar -cf - *.md LICENSE docs examples configs/weights/README.md | tar -xf - -C build/pages
 	$(BIN)/mkdocs build --strict
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks.book $(ARGS)
 
 # A changed pyproject or constraints file installs anew.
 $(READY): pyproject.toml constraints.txt

@@ -210,7 +210,7 @@ class Desk:
             raise InputError(f"{path}: cannot take part: {error!s:.200}") from error
         size = next(shape[2] for shape in (one.shape for one in session.get_inputs()) if len(shape) == 4)
         size = size if isinstance(size, int) else self.plan.size
-        name = re.sub(r"([_-]\d{3})?(_coco)?$", "", path.stem)
+        name = re.sub(r"([_-]\d{2,4})?(_coco)?$", "", path.stem)
         cleaned = self.out / "models" / "peers" / f"{name}-{size}.onnx"
         if not (cleaned.exists() and cleaned.read_bytes() == content):
             cleaned.parent.mkdir(parents=True, exist_ok=True)
