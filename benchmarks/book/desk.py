@@ -91,7 +91,7 @@ QUICK = Plan(
     pipeline_rounds=1,
     pipeline_s=0.5,
     images=16,
-    epochs=1,
+    epochs=2,
     batch=8,
 )
 

@@ -11,6 +11,8 @@ __all__ = ["PAGE", "RESULTS", "draw_all", "picture_name", "publish", "sections"]
 #: In the folder of the documents: the page, and what its tables were made from.
 PAGE, RESULTS = "benchmarks.md", "benchmarks.json"
 _MACHINE = "machine"
+#: From this part of the cores on that other programs kept busy, times by the clock of the wall are no good.
+_BUSY = 0.15
 
 
 def picture_name(chapter: str) -> str:
@@ -26,7 +28,7 @@ def sections(results: Results) -> dict[str, str]:
         parts = [chapter.table(record, results)] if record.rows else []
         if chapter.draw is not None and record.rows:
             parts.append(f"![{chapter.title}](images/{picture_name(name)})")
-        parts += [*record.remarks, _provenance(name, record)]
+        parts += [*record.remarks, _provenance(name, record, int(results.machine["cores"] or 1))]
         found[name] = "\n\n".join(parts)
     return found
 
@@ -62,10 +64,12 @@ def _machine(results: Results) -> str:
     return f"{board}{machine['cpu']}, {cores}, {machine['system']}; {versions}.{tried}"
 
 
-def _provenance(name: str, record: Record) -> str:
+def _provenance(name: str, record: Record, cores: int) -> str:
     """The command that gives it again, and when and how quietly it was measured."""
     busy = record.busy_elsewhere
-    load = "" if busy is None else f"; other programs kept {busy:.1f} cores busy meanwhile"
+    load = "" if busy is None else f"; other programs kept {busy:.1f} of {cores} cores busy meanwhile"
+    if busy is not None and busy > _BUSY * cores and CHAPTERS[name].by_the_wall:
+        load += f", so **{CHAPTERS[name].by_the_wall} are too long**"
     settings = ", ".join(f"{key} {value}" for key, value in record.settings.items())
     command = f"`python -m benchmarks.book --only {name}`"
     return f"{command}: {record.date}, {record.seconds:.0f} s{load}. Settings: {settings}."

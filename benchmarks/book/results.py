@@ -93,7 +93,7 @@ def here(quick: bool) -> Results:
 
 def better(name: str) -> Literal["lower", "higher"] | None:
     """Which way a figure is better; None where it only describes."""
-    if name.endswith("_per_s") or name in ("ap", "ap50"):
+    if name.endswith(("_per_s", "_per_cpu_s")) or name in ("ap", "ap50"):
         return "higher"
     return "lower" if {"ms", "mb"} & set(name.split("_")) else None
 

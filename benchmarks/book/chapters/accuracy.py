@@ -11,6 +11,7 @@ from benchmarks.book.desk import Desk
 from benchmarks.book.drawing import OURS, THEIRS, figure, save
 from benchmarks.book.results import Record, Results, Row
 from benchmarks.pages import table
+from benchmarks.pareto import draw_names_at_the_right
 from benchmarks.study import write_text
 from fusedet.configs import starter
 from fusedet.export import Int8Settings, export_onnx, quantize
@@ -102,15 +103,18 @@ def draw(record: Record, results: Results, path: Path) -> bool:
         ours, final = notes["by"] == "fusedet", notes["left"] == "nothing"
         color = OURS if ours else THEIRS
         axes.plot(x, y, "o" if ours else "s", color=color, markerfacecolor=color if final else "white", markersize=7)
-        axes.annotate(name, (x, y), (7, -3), textcoords="offset points", fontsize=8, color=color)
+        if ours:
+            axes.annotate(name, (x, y), (7, -3), textcoords="offset points", fontsize=8, color=color)
     best, front = -1.0, []
     for x, y, *_ in sorted(points):
         if y > best:
             best = y
             front.append((x, y))
     axes.plot(*zip(*front, strict=True), color="#999999", lw=1, ls=":", zorder=0)
-    axes.set_xlim(0, 1.35 * max(x for x, *_ in points))
+    axes.set_xlim(0, 1.5 * max(x for x, *_ in points))
     axes.set_ylim(0, 1.15 * max(y for _, y, *_ in points))
+    peers = sorted((y, x, name) for x, y, name, notes in points if notes["by"] == "peer")
+    draw_names_at_the_right(axes, {name: (x, y) for y, x, name in peers})
     axes.set_xlabel("ms, one thread, minimum (hollow: what its output still needs is not in it)", fontsize=8)
     axes.set_ylabel("AP50-95 in percent", fontsize=8)
     axes.grid(alpha=0.25)

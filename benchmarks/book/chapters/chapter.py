@@ -21,6 +21,7 @@ class Chapter:
         measure: gives rows; what it has to leave out goes to ``desk.remarks``.
         table: its part of the page, from rows that there are.
         uses: names of the settings of a :class:`~benchmarks.book.desk.Plan` that its figures depend on.
+        by_the_wall: which of its figures other programs lengthen, in words; empty: none.
         peers: whether detectors of other projects take part.
         draw: makes its picture, where it has one; False: there was nothing to draw.
     """
@@ -30,6 +31,7 @@ class Chapter:
     measure: Callable[[Desk], list[Row]]
     table: Callable[[Record, Results], str]
     uses: Sequence[str]
+    by_the_wall: str = ""
     peers: bool = False
     draw: Callable[[Record, Results, Path], bool] | None = None
 

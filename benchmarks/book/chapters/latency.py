@@ -82,6 +82,7 @@ CHAPTER = Chapter(
     measure,
     tabulate,
     ("size", "peer_sizes", "threads", "rounds"),
+    by_the_wall="times with more than one thread",
     peers=True,
     draw=draw,
 )

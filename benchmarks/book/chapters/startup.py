@@ -44,4 +44,4 @@ def tabulate(record: Record, results: Results) -> str:
     return table(header, lines)
 
 
-CHAPTER = Chapter("startup", "", measure, tabulate, ("size", "peer_sizes", "processes"), peers=True)
+CHAPTER = Chapter("startup", "", measure, tabulate, ("size", "peer_sizes", "processes"), "times", peers=True)
