@@ -30,6 +30,7 @@ class Run(StrictModel):
         threads: of the network.
         network_ms: the network with its decoding.
         call_ms: letterbox, network and reading.
+        computing_ms: of all threads for a picture, which other programs disturb little.
         frames_per_s: that were looked at, one after the other.
         resident_mb: memory of a process.
         unsteady: times spread widely.
@@ -40,6 +41,7 @@ class Run(StrictModel):
     threads: int
     network_ms: dict[Literal["min", "p50"], float]
     call_ms: dict[Literal["min", "p50"], float]
+    computing_ms: float
     frames_per_s: float
     resident_mb: float | None
     unsteady: bool
@@ -140,7 +142,7 @@ def read_reports(folder: Path = FOLDER) -> list[Report]:
 def boards_table(reports: list[Report]) -> str:
     """A row for each board and model, in Markdown."""
     header = ["board", "cores", "ONNX Runtime", "model", "input", "threads", "network, ms", "whole call, ms"]
-    header += ["pictures/s", "memory, MB"]
+    header += ["computing, ms", "pictures/s", "memory, MB"]
     lines = []
     for report in reports:
         for run in report.runs:
@@ -149,7 +151,7 @@ def boards_table(reports: list[Report]) -> str:
             runtime = report.versions.get("onnxruntime", "-")
             cells = [report.board, f"{report.cores} ({report.vector})", runtime, run.model]
             cells += [run.input, str(run.threads), _pair(run.network_ms), _pair(run.call_ms) + star]
-            lines.append([*cells, f"{run.frames_per_s:.0f}", memory])
+            lines.append([*cells, f"{run.computing_ms:.1f}", f"{run.frames_per_s:.0f}{star}", memory])
     return table(header, lines, left=5) if lines else "No board was added yet."
 
 
@@ -168,6 +170,7 @@ def _run(content: dict[str, Any]) -> Run:
         threads=content["threads"],
         network_ms=times["inference"],
         call_ms=times["total"],
+        computing_ms=round(content["cpu_ms_per_frame"], 3),
         frames_per_s=round(content["frames_per_s"], 1),
         resident_mb=None if resident is None else round(resident, 1),
         unsteady=content["unsteady"],

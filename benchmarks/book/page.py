@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from benchmarks.book.chapters import CHAPTERS
+from benchmarks.book.chapters.chapter import is_disturbed
 from benchmarks.book.results import Record, Results, write_results
 from benchmarks.pages import fill_sections
 
@@ -11,8 +12,6 @@ __all__ = ["PAGE", "RESULTS", "draw_all", "picture_name", "publish", "sections"]
 #: In the folder of the documents: the page, and what its tables were made from.
 PAGE, RESULTS = "benchmarks.md", "benchmarks.json"
 _MACHINE = "machine"
-#: From this part of the cores on that other programs kept busy, times by the clock of the wall are no good.
-_BUSY = 0.15
 
 
 def picture_name(chapter: str) -> str:
@@ -28,7 +27,7 @@ def sections(results: Results) -> dict[str, str]:
         parts = [chapter.table(record, results)] if record.rows else []
         if chapter.draw is not None and record.rows:
             parts.append(f"![{chapter.title}](images/{picture_name(name)})")
-        parts += [*record.remarks, _provenance(name, record, int(results.machine["cores"] or 1))]
+        parts += [*record.remarks, _provenance(name, record, results)]
         found[name] = "\n\n".join(parts)
     return found
 
@@ -64,12 +63,13 @@ def _machine(results: Results) -> str:
     return f"{board}{machine['cpu']}, {cores}, {machine['system']}; {versions}.{tried}"
 
 
-def _provenance(name: str, record: Record, cores: int) -> str:
+def _provenance(name: str, record: Record, results: Results) -> str:
     """The command that gives it again, and when and how quietly it was measured."""
-    busy = record.busy_elsewhere
-    load = "" if busy is None else f"; other programs kept {busy:.1f} of {cores} cores busy meanwhile"
-    if busy is not None and busy > _BUSY * cores and CHAPTERS[name].by_the_wall:
-        load += f", so **{CHAPTERS[name].by_the_wall} are too long**"
+    chapter, load = CHAPTERS[name], ""
+    if record.busy_elsewhere is not None:
+        load = f"; other programs kept {record.busy_elsewhere:.1f} of {results.machine['cores']} cores busy meanwhile"
+    if chapter.by_the_wall and is_disturbed(record, results):
+        load += f", so **{chapter.by_the_wall}**"
     settings = ", ".join(f"{key} {value}" for key, value in record.settings.items())
     command = f"`python -m benchmarks.book --only {name}`"
     return f"{command}: {record.date}, {record.seconds:.0f} s{load}. Settings: {settings}."

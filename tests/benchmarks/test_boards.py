@@ -24,6 +24,7 @@ def bench_report(**changes: Any) -> dict[str, Any]:
         "startup": {"resident_mb": 103.4},
         "milliseconds": {"pre": times, "inference": times, "total": {**times, "min": 4.6, "p50": 5.04}},
         "frames_per_s": 190.0,
+        "cpu_ms_per_frame": 5.2,
         "unsteady": False,
         **changes.pop("model", {}),
     }
@@ -42,14 +43,16 @@ def test_a_board_is_kept_without_its_paths(tmp_path: Path) -> None:
     target = add_report(written(tmp_path), tmp_path / "boards")
     assert target.name == "a-cpu-rev-3.json"
     assert "somebody" not in target.read_text()
-    line = "| A CPU (rev 3) | 4 (asimd) | 1.31.1 | nano.fused.onnx | 320 | 1 | 4.2 (4.4) | 4.6 (5.0) | 190 | 103 |"
+    line = (
+        "| A CPU (rev 3) | 4 (asimd) | 1.31.1 | nano.fused.onnx | 320 | 1 | 4.2 (4.4) | 4.6 (5.0) | 5.2 | 190 | 103 |"
+    )
     assert boards_table(read_reports(tmp_path / "boards")).splitlines()[2] == line
 
 
 @pytest.mark.parametrize("changes", [{"load_before": 2.0}, {"model": {"unsteady": True}}])
 def test_a_busy_machine_has_a_star(tmp_path: Path, changes: dict[str, Any]) -> None:
     add_report(written(tmp_path, **changes), tmp_path / "boards")
-    assert "| 4.6 (5.0)* |" in boards_table(read_reports(tmp_path / "boards"))
+    assert "| 4.6 (5.0)* | 5.2 | 190* |" in boards_table(read_reports(tmp_path / "boards"))
 
 
 def test_the_quickest_board_comes_first(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.book.chapters.chapter import Chapter, cell, milliseconds, ratio
+from benchmarks.book.chapters.chapter import Chapter, cell, milliseconds, ratio, thread_counts
 from benchmarks.book.desk import Desk, ratios, time_in_turns
 from benchmarks.book.drawing import OURS, THEIRS, bars, figure, save
 from benchmarks.book.results import Record, Results, Row
@@ -39,7 +39,7 @@ def measure(desk: Desk) -> list[Row]:
 
 def tabulate(record: Record, results: Results) -> str:
     """A row for each network and size."""
-    counts = list(dict.fromkeys(row.what["threads"] for row in record.rows))
+    counts = thread_counts(record, results)
     header = ["model", "input", "output still needs", "AP50-95"]
     for count in counts:
         header += [f"ms, {count} thread{'s' if count != 1 else ''}", "of nano's"]
@@ -82,7 +82,7 @@ CHAPTER = Chapter(
     measure,
     tabulate,
     ("size", "peer_sizes", "threads", "rounds"),
-    by_the_wall="times with more than one thread",
+    by_the_wall="figures with more than one thread are left out",
     peers=True,
     draw=draw,
 )

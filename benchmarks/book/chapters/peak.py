@@ -8,7 +8,7 @@ from pathlib import Path
 import onnxruntime as ort
 from onnx import TensorProto, helper
 
-from benchmarks.book.chapters.chapter import Chapter, cell
+from benchmarks.book.chapters.chapter import Chapter, cell, thread_counts
 from benchmarks.book.desk import Desk, clock_of
 from benchmarks.book.drawing import OURS, THEIRS, bars, figure, save
 from benchmarks.book.results import Record, Results, Row
@@ -74,7 +74,7 @@ def convolution_gmac(path: Path) -> float:
 
 def tabulate(record: Record, results: Results) -> str:
     """A row for each network."""
-    counts = list(dict.fromkeys(row.what["threads"] for row in record.rows))
+    counts = thread_counts(record, results)
     header = ["", "GMAC"]
     for count in counts:
         header += [f"GFLOP/s, {count} thread{'s' if count != 1 else ''}", "of sgemm"]
@@ -109,7 +109,7 @@ CHAPTER = Chapter(
     measure,
     tabulate,
     ("size", "threads", "rounds"),
-    by_the_wall="times with more than one thread",
+    by_the_wall="figures with more than one thread are left out",
     peers=True,
     draw=draw,
 )

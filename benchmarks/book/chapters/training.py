@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.book.chapters.chapter import Chapter, cell
+from benchmarks.book.chapters.chapter import Chapter, cell, is_disturbed, thread_counts
 from benchmarks.book.desk import Desk
 from benchmarks.book.results import Record, Results, Row
 from benchmarks.pages import table
@@ -60,16 +60,22 @@ def _train(desk: Desk, preset: str, threads: int, data: Path, run: Path, epochs:
 
 def tabulate(record: Record, results: Results) -> str:
     """A row for each preset."""
-    counts = list(dict.fromkeys(row.what["threads"] for row in record.rows))
+    counts = [] if is_disturbed(record, results) else thread_counts(record, results)
     lines = []
     for preset in dict.fromkeys(row.what["model"] for row in record.rows):
         rows = [record.row(model=preset, threads=count) for count in counts]
-        computed = rows[0] and rows[0].values.get("images_per_cpu_s")
+        alone = record.row(model=preset, threads=1)
+        computed = alone and alone.values.get("images_per_cpu_s")
         lines.append([str(preset), cell(computed, ".1f"), *(cell(row and row["images_per_s"], ".1f") for row in rows)])
     header = ["", "pictures for a second of computing"]
     return table([*header, *(f"pictures/s, {count} thread{'s' if count != 1 else ''}" for count in counts)], lines)
 
 
 CHAPTER = Chapter(
-    "training", "", measure, tabulate, ("size", "threads", "images", "epochs", "batch"), "times by the wall"
+    "training",
+    "",
+    measure,
+    tabulate,
+    ("size", "threads", "images", "epochs", "batch"),
+    by_the_wall="rates by the clock of the wall are left out",
 )
