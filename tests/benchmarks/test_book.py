@@ -15,7 +15,7 @@ from benchmarks.book.chapters import CHAPTERS
 from benchmarks.book.chapters.peak import convolution_gmac
 from benchmarks.book.desk import QUICK, Desk
 from benchmarks.book.page import draw_all, sections
-from benchmarks.book.results import Results, better, here, read_results, write_results
+from benchmarks.book.results import Record, Results, Row, better, here, read_results, write_results
 from benchmarks.study import run_command
 from fusedet.configs.errors import InputError
 
@@ -152,6 +152,21 @@ def test_results_come_back_from_their_file(book: Results, tmp_path: Path) -> Non
     assert list(found.chapters) == list(book.chapters)
     one, other = (one.chapters["latency"].rows[0]["ms_min"] for one in (book, found))
     assert one == pytest.approx(other, rel=1e-4)
+
+
+@pytest.mark.parametrize(("busy", "shown"), [(0.0, True), (None, True), (1.5, False)])
+def test_what_other_programs_lengthened_is_left_out(busy: float | None, shown: bool) -> None:
+    rows = [
+        Row(what={"model": "nano", "threads": threads}, values={"images_per_s": 20.5, "images_per_cpu_s": 19.5})
+        for threads in (1, 2)
+    ]
+    results = here(quick=False)
+    results.machine["cores"] = 2
+    results.chapters["training"] = Record(date="", seconds=1, busy_elsewhere=busy, settings={}, rows=rows)
+    text = sections(results)["training"]
+    assert "| 19.5 |" in text, "computing time is right on a busy machine, too"
+    assert ("2 threads" in text) is shown
+    assert ("so **rates by the clock of the wall are left out**" in text) is not shown
 
 
 @pytest.mark.slow
