@@ -136,7 +136,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     draw_all(results, out / "images")
     if args.docs is not None:
         publish(results, args.docs)
-    print("\n\n".join(text for text in sections(results).values()))
+    shown = sections(results)
+    print("\n\n".join(shown[name] for name in ("machine", *results.chapters)))
     print(f"\nwritten in {time.monotonic() - began:.0f} s: {out / 'results.json'}, {out / 'images'}", end="")
     print("" if args.docs is None else f", {args.docs / PAGE}")
     return 0

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from benchmarks.book.chapters import CHAPTERS
 from benchmarks.book.chapters.chapter import is_disturbed
-from benchmarks.book.results import Record, Results, write_results
+from benchmarks.book.results import Record, Results, read_results, write_results
 from benchmarks.pages import fill_sections
+from fusedet.configs.errors import InputError
 
 __all__ = ["PAGE", "RESULTS", "draw_all", "picture_name", "publish", "sections"]
 
@@ -20,10 +21,13 @@ def picture_name(chapter: str) -> str:
 
 
 def sections(results: Results) -> dict[str, str]:
-    """The page's parts by the names of their markers; chapters that were not measured are left as they stand."""
+    """The page's parts by the names of their markers."""
     found = {_MACHINE: _machine(results)}
-    for name, record in results.chapters.items():
-        chapter = CHAPTERS[name]
+    for name, chapter in CHAPTERS.items():
+        record = results.chapters.get(name)
+        if record is None:
+            found[name] = f"Not measured here yet: `python -m benchmarks.book --only {name}` does it."
+            continue
         parts = [chapter.table(record, results)] if record.rows else []
         if chapter.draw is not None and record.rows:
             parts.append(f"![{chapter.title}](images/{picture_name(name)})")
@@ -46,8 +50,12 @@ def publish(results: Results, docs: Path) -> None:
     """Fills the page in ``docs``, draws its pictures, and puts the results beside it.
 
     Raises:
-        InputError: the page is not there, or lacks the markers of a chapter.
+        InputError: the page is not there, lacks the markers of a chapter, or shows one that these results lack.
     """
+    if (docs / RESULTS).exists():
+        lost = [name for name in read_results(docs / RESULTS).chapters if name not in results.chapters]
+        if lost:
+            raise InputError(f"{docs / PAGE} shows {', '.join(lost)}, not measured here yet: measure that as well")
     fill_sections(docs / PAGE, sections(results))
     draw_all(results, docs / "images")
     write_results(docs / RESULTS, results)

