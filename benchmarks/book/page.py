@@ -4,7 +4,7 @@ from pathlib import Path
 
 from benchmarks.book.chapters import CHAPTERS
 from benchmarks.book.chapters.chapter import is_disturbed
-from benchmarks.book.results import Record, Results, read_results, write_results
+from benchmarks.book.results import Record, Results, read_results, rounded, write_results
 from benchmarks.pages import fill_sections
 from fusedet.configs.errors import InputError
 
@@ -56,6 +56,7 @@ def publish(results: Results, docs: Path) -> None:
         lost = [name for name in read_results(docs / RESULTS).chapters if name not in results.chapters]
         if lost:
             raise InputError(f"{docs / PAGE} shows {', '.join(lost)}, not measured here yet: measure that as well")
+    results = rounded(results)
     fill_sections(docs / PAGE, sections(results))
     draw_all(results, docs / "images")
     write_results(docs / RESULTS, results)

@@ -12,7 +12,7 @@ from fusedet.configs.errors import InputError
 from fusedet.configs.strict import StrictModel
 from fusedet.deploy.bench.machine import this_machine
 
-__all__ = ["FORMAT_VERSION", "Record", "Results", "Row", "better", "here", "read_results", "write_results"]
+__all__ = ["FORMAT_VERSION", "Record", "Results", "Row", "better", "here", "read_results", "rounded", "write_results"]
 
 #: Raised by one when a reader of the older form would misread the newer one.
 FORMAT_VERSION = 1
@@ -126,7 +126,12 @@ def read_results(path: Path) -> Results:
         raise InputError(f"{path}: {place}: {first['msg']}, but got {first['input']!r:.80}") from error
 
 
+def rounded(results: Results) -> Results:
+    """With five digits for each figure: what the file says and what tables are made from must be the same."""
+    text = results.model_dump_json()
+    return Results.model_validate(json.loads(text, parse_float=lambda number: float(f"{float(number):.5g}")))
+
+
 def write_results(path: Path, results: Results) -> None:
-    """Writes ``path`` wholly or not at all."""
-    rounded = json.loads(results.model_dump_json(), parse_float=lambda text: float(f"{float(text):.5g}"))
-    write_text(path, json.dumps(rounded, indent=1, ensure_ascii=False) + "\n")
+    """Writes ``path`` wholly or not at all, with figures as :func:`rounded` has them."""
+    write_text(path, json.dumps(rounded(results).model_dump(), indent=1, ensure_ascii=False) + "\n")
