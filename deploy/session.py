@@ -107,13 +107,25 @@ def _start(
         adjust(options)
     providers = [provider] if provider == CPU else [provider, CPU]
     try:
-        return ort.InferenceSession(model, options, providers=providers)
+        session = ort.InferenceSession(model, options, providers=providers)
     except Exception as error:  # ONNX Runtime's errors share no base class
         hint = " (a checkpoint becomes one by `fusedet export`)" if name.endswith((".pt", ".pth", ".ckpt")) else ""
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
             f"{name}: not an ONNX file that ONNX Runtime {ort.__version__} can run{hint}: {reason}"
         ) from error
+    _refuse_damaged_text(name, session)
+    return session
+
+
+def _refuse_damaged_text(name: str, session: ort.InferenceSession) -> None:
+    """ONNX Runtime reads text only when it is asked for it, and takes bytes that are none until then."""
+    try:
+        session.get_modelmeta().custom_metadata_map  # noqa: B018
+        for tensor in (*session.get_inputs(), *session.get_outputs()):
+            tensor.name, tensor.shape  # noqa: B018
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name}: a damaged ONNX file: its text is not UTF-8") from error
 
 
 def read_contract(session: ort.InferenceSession, source: str) -> Contract:

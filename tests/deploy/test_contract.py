@@ -81,3 +81,13 @@ def test_damaged_metadata_names_the_file(key: str, text: str | None, message: st
 
 def test_every_value_is_json() -> None:
     assert json.loads(FULL.to_metadata()["fusedet.input_size"]) == [320, 416]
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "9" * 5000, "[320, 1000000]", "[0, 320]", '["' + "x" * 5000 + '", 3]', "[1, 2, 3]"]
+)
+def test_an_input_size_that_cannot_be_is_one_short_line(text: str) -> None:
+    metadata = Contract(("a",), (64, 64)).to_metadata() | {"fusedet.input_size": text}
+    with pytest.raises(InputError, match="damaged metadata") as caught:
+        Contract.from_metadata(metadata, "m.onnx")
+    assert len(str(caught.value)) < 300
