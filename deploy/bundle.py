@@ -6,7 +6,6 @@ elsewhere. A file that was cut off or changed on its way is refused before it ru
 
 import hashlib
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +43,9 @@ class Bundle:
             InputError: the bundle has none.
         """
         if role not in self.roles:
-            raise InputError(f"{self.path}: the bundle has no {role} model; it has {', '.join(sorted(self.roles))}")
+            raise InputError(
+                f"{self.path}: the bundle has no {role} model; it has {', '.join(sorted(self.roles)):.200}"
+            )
         name = self.roles[role]
         return f"{self.path}/{name}", self.files[name]
 
@@ -108,5 +109,7 @@ def _read_zip(path: Path, names: list[str]) -> dict[str, bytes]:
             return {name: archive.read(name) for name in names}
     except KeyError as error:
         raise InputError(f"{path}: {error.args[0]}") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:  # RuntimeError: it is encrypted
+    except InputError:
+        raise
+    except Exception as error:  # what reading foreign bytes ends in has no common base class
         raise InputError(f"{path}: a damaged zip file: {error!s:.200}; copy the bundle again") from error

@@ -15,6 +15,7 @@ __all__ = ["CPU", "MOST_THREADS", "default_threads", "open_session", "physical_c
 CPU = "CPUExecutionProvider"
 #: More threads than this gain little on networks of this size.
 MOST_THREADS = 4
+_CONCEIVABLE_THREADS = 1024
 
 _INPUT_TYPES = {"uint8_nhwc_bgr": "tensor(uint8)", "float32_nchw_rgb": "tensor(float)"}
 _OUTPUT_TYPES = {"boxes": "tensor(float)", "scores": "tensor(float)", "class_ids": "tensor(int64)"}
@@ -65,6 +66,8 @@ def open_session(
         raise InputError(f"{path}: no such model file")
     if threads is not None and threads < 1:
         raise InputError(f"threads must be at least 1, but got {threads}")
+    if threads is not None and threads > _CONCEIVABLE_THREADS:
+        raise InputError(f"threads must be at most {_CONCEIVABLE_THREADS}, but got {threads}")
     if provider not in ort.get_available_providers():
         raise InputError(f"provider {provider}: this ONNX Runtime has {', '.join(ort.get_available_providers())} only")
     name, model = _model(path, provider)

@@ -193,7 +193,7 @@ def read_foreign(path: str | Path) -> onnx.ModelProto:
         )
     try:
         onnx.checker.check_model(model)
-    except onnx.checker.ValidationError as error:
+    except (onnx.checker.ValidationError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a valid ONNX graph: {str(error).splitlines()[0]}") from error
     return inliner.inline_local_functions(model) if model.functions else model
 

@@ -254,3 +254,24 @@ def test_a_manifest_without_an_end_is_said(tmp_path):
 
     with pytest.raises(InputError, match=r"damaged manifest\.json: nested too deeply"):
         open_bundle(tmp_path)
+
+
+def test_a_zip_whose_names_are_no_text_is_said(tmp_path):
+    path = tmp_path / "b.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(MANIFEST.replace("m", "ü"), "{}")
+        archive.writestr(MANIFEST, "{}")
+    data = path.read_bytes()
+    first = data.find(b"PK\x01\x02", data.find(b"PK\x01\x02") + 1)  # of the directory, the second entry
+    name = data.find(MANIFEST.encode(), data.find(b"PK\x03\x04", 1))
+    path.write_bytes(
+        data[: name - 24]
+        + b"\x00\x08"
+        + data[name - 22 : name]
+        + b"\xff" * len(MANIFEST)
+        + data[name + len(MANIFEST) :]
+    )
+    assert first > name
+
+    with pytest.raises(InputError, match="a damaged zip file"):
+        open_bundle(path)
