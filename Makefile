@@ -32,6 +32,7 @@ docs: $(READY)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	rm -rf build/pages && mkdir -p build/pages
 	tar -cf - *.md LICENSE docs examples configs/weights/README.md | tar -xf - -C build/pages
+	$(BIN)/python docs/make_api.py build/pages/docs
 	$(BIN)/mkdocs build --strict
 
 # A changed pyproject or constraints file installs anew.

@@ -55,6 +55,7 @@ class Environment:
         kept = {
             key: os.environ[key] for key in os.environ if key.startswith(("PIP_", "SSL_", "http", "HTTP", "no_", "NO_"))
         }
+        kept.setdefault("PIP_CACHE_DIR", str(Path.home() / ".cache" / "pip"))
         environment = {**kept, "HOME": str(self.folder), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
         path = self.folder / "venv" / "bin" / command
         result = subprocess.run(
