@@ -49,6 +49,12 @@ class _Dumper(yaml.SafeDumper):
     """Quotes what either form of YAML would misread."""
 
 
+def _text_node(dumper: _Dumper, text: str) -> yaml.Node:
+    """Text with a rare line break in it needs double quotes, which alone can escape it."""
+    return dumper.represent_scalar(_TAG + "str", text, style='"' if re.search("[\x85\u2028\u2029]", text) else None)
+
+
+_Dumper.add_representer(str, _text_node)
 for _name, _pattern in _PLAIN_SCALARS.items():
     _Loader.add_implicit_resolver(_TAG + _name, _pattern, None)
 _Dumper.add_implicit_resolver(_TAG + "float", _FLOAT, list("-+.0123456789"))

@@ -98,7 +98,8 @@ def _member(owner: str, name: str, member: Any, where: str) -> str:
     function = member.__func__ if isinstance(member, staticmethod | classmethod) else member
     if not inspect.getdoc(function) and name == "__call__":
         return ""
-    return f"#### {owner}.{name}\n\n{_code(f'def {name}', function)}\n\n{_documented(function, f'{where}.{name}')}"
+    shown = name.replace("__", r"\_\_")  # else it is bold
+    return f"#### {owner}.{shown}\n\n{_code(f'def {name}', function)}\n\n{_documented(function, f'{where}.{name}')}"
 
 
 def _code(head: str, value: Any) -> str:
