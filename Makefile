@@ -1,6 +1,6 @@
 # make demo    try it: trains on drawn digits, exports, runs         make check   formatting, types, import rules
 # make test    the tests; ARGS="-m slow" runs the long ones          make clean   removes what make made
-# make docs    the documents as a site, in build/site
+# make docs    the documents as a site, in build/site            make dist    the wheel and the sdist, checked
 #
 # PYTHON names the interpreter that the virtual environment is made from.
 
@@ -11,7 +11,7 @@ READY := $(VENV)/ready
 PACKAGES := cli configs deploy export model train
 ARGS ?=
 
-.PHONY: demo test check docs clean
+.PHONY: demo test check docs dist release-check clean
 
 demo: $(READY)
 	$(BIN)/fusedet demo --out runs/demo
@@ -34,6 +34,15 @@ docs: $(READY)
 	tar -cf - *.md LICENSE docs examples configs/weights/README.md | tar -xf - -C build/pages
 	$(BIN)/python docs/make_api.py build/pages/docs
 	$(BIN)/mkdocs build --strict
+
+# The files in dist are those that the tests look at.
+dist: $(READY)
+	rm -rf dist
+	$(BIN)/python -m tests.packaging.artefacts dist
+	FUSEDET_DIST=dist $(BIN)/python -m pytest tests/packaging -m "slow or not slow"
+
+release-check: $(READY)
+	FUSEDET_RELEASE=1 $(BIN)/python -m pytest -q tests/test_release.py tests/test_documents.py tests/configs
 
 # A changed pyproject or constraints file installs anew.
 $(READY): pyproject.toml constraints.txt
