@@ -226,7 +226,10 @@ class Detector:
     def _decode(self, arrays: tuple[NDArray[Any], ...], place: Place) -> Detections:
         boxes, scores, class_ids = self.format.read(arrays)
         settings = (self.contract, self.score_threshold, self.max_detections, self.one_label)
-        return decode_outputs(boxes, scores, class_ids, place, *settings)
+        try:
+            return decode_outputs(boxes, scores, class_ids, place, *settings)
+        except ValueError as error:  # what the graph gives is not what its file says
+            raise InputError(f"{self._source}: {error!s:.300}") from error
 
 
 def _by_image(outputs: Sequence[Sequence[NDArray[Any]]]) -> list[tuple[NDArray[Any], ...]]:

@@ -339,7 +339,7 @@ def _check_files(paths: Iterable[Path], folder: Path, source: Path) -> None:
     missing = missing_files(paths)
     if missing:
         count = f"{len(missing)} images are" if len(missing) > 1 else "an image is"
-        raise InputError(f"{source}: {count} missing, first {missing[0]}")
+        raise InputError(f"{source}: {count} missing, first {missing[0]!s:.300}")
 
 
 def missing_files(paths: Iterable[Path]) -> list[Path]:

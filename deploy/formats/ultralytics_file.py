@@ -55,7 +55,7 @@ class UltralyticsFile(ModelFormat):
         metadata = session.get_modelmeta().custom_metadata_map
         if metadata.get("task", "detect") != "detect":
             raise InputError(
-                f"{source}: an Ultralytics file of task {metadata['task']!r}, but fusedet reads those of 'detect'"
+                f"{source}: an Ultralytics file of task {metadata['task']!r:.60}, but fusedet reads those of 'detect'"
             )
         names = _class_names(metadata, source)
         self._is_final = self._check_output(session, len(names))

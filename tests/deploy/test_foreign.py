@@ -365,3 +365,9 @@ def test_text_that_is_none_is_a_damaged_file(make_file: MakeFile) -> None:
     path.write_bytes(path.read_bytes().replace(b"Ultralytics", b"Ultra\xff\xfetics"))
     with pytest.raises(InputError, match="its text is not UTF-8"):
         Detector(path, threads=1)
+
+
+def test_a_class_without_a_name_names_the_file(make_file: MakeFile) -> None:
+    outputs = {**detr(), "labels": np.array([[2**56, 0]], np.int64)}
+    with pytest.raises(InputError, match=r"foreign\.onnx: class_ids must be in 0\.\.79"):
+        Detector(make_file(outputs, 32), threads=1)(np.zeros((32, 32, 3), np.uint8))
