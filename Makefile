@@ -1,6 +1,7 @@
-# make demo    try it: trains on drawn digits, exports, runs         make check   formatting, types, import rules
-# make test    the tests; ARGS="-m slow" runs the long ones          make clean   removes what make made
-# make docs    the documents as a site, in build/site
+# make demo    try it: trains on drawn digits, exports, runs        make bench   the benchmark book; ARGS="--only latency"
+# make test    the tests; ARGS="-m slow" runs the long ones         make arm64   the runtime under an emulated ARM core
+# make check   formatting, types, import rules                      make dist    the wheel and the sdist, checked
+# make docs    the documents as a site, in build/site               make clean   removes what make made
 #
 # PYTHON names the interpreter that the virtual environment is made from.
 
@@ -11,7 +12,7 @@ READY := $(VENV)/ready
 PACKAGES := cli configs deploy export model train
 ARGS ?=
 
-.PHONY: demo test check docs clean
+.PHONY: demo test check docs bench arm64 dist release-check clean
 
 demo: $(READY)
 	$(BIN)/fusedet demo --out runs/demo
@@ -32,7 +33,24 @@ docs: $(READY)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	rm -rf build/pages && mkdir -p build/pages
 	tar -cf - *.md LICENSE docs examples configs/weights/README.md | tar -xf - -C build/pages
+	$(BIN)/python docs/make_api.py build/pages/docs
 	$(BIN)/mkdocs build --strict
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks.book $(ARGS)
+
+arm64: $(READY)
+	$(BIN)/python -m tests.arm64.root
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m arm64 -rP tests/arm64 $(ARGS)
+
+# The files in dist are those that the tests look at.
+dist: $(READY)
+	rm -rf dist
+	$(BIN)/python -m tests.packaging.artefacts dist
+	FUSEDET_DIST=dist $(BIN)/python -m pytest tests/packaging -m "slow or not slow"
+
+release-check: $(READY)
+	FUSEDET_RELEASE=1 $(BIN)/python -m pytest -q tests/test_release.py tests/test_documents.py tests/configs
 
 # A changed pyproject or constraints file installs anew.
 $(READY): pyproject.toml constraints.txt

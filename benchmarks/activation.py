@@ -20,6 +20,7 @@ from typing import get_args
 
 from benchmarks import activation_plots
 from benchmarks.graphs import Graph, Latency, export_best, race, read_race
+from benchmarks.pages import fill_sections, table
 from benchmarks.study import (
     Outcome,
     Study,
@@ -49,7 +50,7 @@ POINTS = (0.1, 0.5, 1.0)
 GOALS = (0.5, 0.9)
 #: What the page says around its results, before there are any.
 TEMPLATE = Path(__file__).with_suffix(".md")
-PAGE, BEGIN, END = "leaky_relu.md", "<!-- results: begin -->", "<!-- results: end -->"
+PAGE, SECTION = "leaky_relu.md", "results"
 
 
 class Run(StrictModel):
@@ -226,7 +227,7 @@ def _accuracy_table(results: Results, activations: Sequence[ActivationResult], d
             ]
         )
     note = f"Epochs to a part of the best AP of {results.reference}; – where a seed never came so far."
-    return f"{_table(header, rows)}\n\n{note}" if goal is not None else _table(header, rows)
+    return f"{table(header, rows)}\n\n{note}" if goal is not None else table(header, rows)
 
 
 def _health_table(activations: Sequence[ActivationResult], data: str) -> str:
@@ -248,7 +249,7 @@ def _health_table(activations: Sequence[ActivationResult], data: str) -> str:
             f"{mean(lambda run: run.grad_spread):.2f}",
         ]
 
-    return _table(header, [row(result) for result in activations])
+    return table(header, [row(result) for result in activations])
 
 
 def _graph_table(results: Results) -> str:
@@ -272,12 +273,7 @@ def _graph_table(results: Results) -> str:
         "*Fused in the file* holds on every CPU; *standing when run* is what is left on this one at ONNX Runtime's "
         f"highest optimisation level.{f' Why some are not fused: {said}.' if said else ''}"
     )
-    return f"{_table(header, rows)}\n\n{note}"
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return f"{table(header, rows)}\n\n{note}"
 
 
 def _with_spread(values: Sequence[float]) -> str:
@@ -300,16 +296,10 @@ def fill_page(page: Path, text: str, pictures: Sequence[Path]) -> None:
     Raises:
         InputError: the page is not there, or has no markers.
     """
-    if not page.is_file():
-        raise InputError(f"{page}: no such page")
-    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise InputError(f"{page}: expected the lines {BEGIN!r} and {END!r}, between which the results go")
     shown = "\n".join(
         f"![{activation_plots.TITLES[path.stem]}]({path.relative_to(page.parent).as_posix()})\n" for path in pictures
     )
-    write_text(page, f"{before}{begin}\n\n{text}\n{shown}\n{end}{after}")
+    fill_sections(page, {SECTION: f"{text}\n{shown}"})
 
 
 def publish(results: Results, out: Path, docs: Path | None) -> None:

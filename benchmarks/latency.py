@@ -14,7 +14,8 @@ import statistics
 import tempfile
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,11 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import torch
-from onnx import TensorProto, helper
 
 from fusedet.configs.loader import load_config
+from fusedet.deploy.bench.peak import convolution_chain
 from fusedet.export import count_ops, export_onnx, optimize
+from fusedet.export.foreign import open_model
 from fusedet.model import ModelConfig, build_detector, count_macs, count_parameters
 from fusedet.train.teachers.weights import without_weight_inputs
 
@@ -39,10 +41,10 @@ class Entry:
     name: str
     session: ort.InferenceSession
     feed: dict[str, np.ndarray]
-    gmac: float | None
-    parameters: int | None
-    ops: Counter[str]
-    standing: int | None
+    gmac: float | None = None
+    parameters: int | None = None
+    ops: Counter[str] = field(default_factory=Counter)
+    standing: int | None = None
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,9 @@ class Row:
 
 
 def open_session(model: str | bytes, threads: int) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    """At the highest level, with threads that do not spin: those would disturb whoever runs next."""
+    content = model if isinstance(model, bytes) else Path(model).read_bytes()
+    return open_model(content, "all", "the model" if isinstance(model, bytes) else model, threads)
 
 
 def random_feed(session: ort.InferenceSession, size: int) -> dict[str, np.ndarray]:
@@ -114,36 +115,22 @@ def file_entry(path: Path, size: int, threads: int, name: str | None = None) -> 
 
 def peak_probe(threads: int, channels: int = 128, side: int = 40, layers: int = 8) -> Entry:
     """A stack of dense 3x3 convolutions: the most multiply-accumulates a second that the kernels reach here."""
-    rng = np.random.default_rng(0)
-    shape = [1, channels, side, side]
-    nodes, weights, last = [], [], "x0"
-    for i in range(layers):
-        weight = (rng.standard_normal((channels, channels, 3, 3)) * 0.01).astype(np.float32)
-        weights.append(onnx.numpy_helper.from_array(weight, f"w{i}"))
-        nodes.append(helper.make_node("Conv", [last, f"w{i}"], [f"x{i + 1}"], pads=[1] * 4))
-        last = f"x{i + 1}"
-    graph = helper.make_graph(
-        nodes,
-        "peak",
-        [helper.make_tensor_value_info("x0", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info(last, TensorProto.FLOAT, shape)],
-        weights,
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    session = open_session(model.SerializeToString(), threads)
+    session = open_session(convolution_chain(channels, side, layers), threads)
     gmac = layers * channels * channels * 9 * side * side / 1e9
-    return Entry("dense 3x3 probe", session, random_feed(session, side), gmac, None, Counter(), None)
+    return Entry("dense 3x3 probe", session, random_feed(session, side), gmac)
 
 
-def measure(entries: list[Entry], rounds: int) -> dict[str, list[float]]:
-    """Milliseconds of each entry in each round."""
+def measure(
+    entries: list[Entry], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
+    """Milliseconds of each entry in each round, by a clock in seconds."""
     times: dict[str, list[float]] = {entry.name: [] for entry in entries}
     for number in range(rounds + 5):
         for entry in entries:
-            start = time.perf_counter()
+            start = clock()
             entry.session.run(None, entry.feed)
             if number >= 5:  # the first ones lay out the memory
-                times[entry.name].append((time.perf_counter() - start) * 1e3)
+                times[entry.name].append((clock() - start) * 1e3)
     return times
 
 

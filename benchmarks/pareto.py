@@ -48,7 +48,7 @@ def draw_panel(axes: Axes, rows: Sequence[Row]) -> None:
     for name, row in _lowest(ours).items():
         place = (row.ms_min, row.mean("ap"))
         axes.annotate(name, place, (6, -9), textcoords="offset points", fontsize=8, color=OURS)
-    _draw_names_at_the_right(axes, _lowest(theirs))
+    draw_names_at_the_right(axes, {name: (row.ms_min, row.mean("ap")) for name, row in _lowest(theirs).items()})
     axes.set_xlabel("ms, one thread", fontsize=8)
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.25)
@@ -68,15 +68,20 @@ def _lowest(rows: Sequence[Row]) -> dict[str, Row]:
     return lowest
 
 
-def _draw_names_at_the_right(axes: Axes, marks: Mapping[str, Row]) -> None:
-    """Networks of like speed would write over each other: their names stand in a column, far enough apart to read."""
+def draw_names_at_the_right(axes: Axes, marks: Mapping[str, tuple[float, float]]) -> None:
+    """Networks of like speed would write over each other: their names stand in a column, far enough apart to read.
+
+    Args:
+        axes: with its limits as they will stay.
+        marks: ``(x, y)`` of each, the lowest first.
+    """
     bottom, top = axes.get_ylim()
     apart, y = (top - bottom) * 0.055, bottom
-    for name, row in marks.items():
-        y = max(row.mean("ap"), y + apart)
+    for name, place in marks.items():
+        y = max(place[1], y + apart)
         axes.annotate(
             name,
-            (row.ms_min, row.mean("ap")),
+            place,
             (0.985 * axes.get_xlim()[1], y),
             ha="right",
             va="center",

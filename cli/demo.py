@@ -18,6 +18,7 @@ _PICTURES = 8
 _VIDEO_FPS = 25
 #: Height and width in pixels.
 _PICTURE_SIZE, _VIDEO_SIZE = (192, 192), (288, 384)
+_MOST_PICTURES = 100_000
 
 _SUMMARY = """\
 # A detector of handwritten digits
@@ -80,6 +81,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.pictures < 1:
         raise InputError(f"--pictures must be at least 1, but got {args.pictures}")
+    if args.pictures > _MOST_PICTURES:
+        raise InputError(f"--pictures must be at most {_MOST_PICTURES}, but got {args.pictures}")
     epochs = [] if args.epochs is None else [f"train.epochs={args.epochs}"]
     load_train_config("demo", epochs)  # wrong settings are told before anything is drawn
     start = perf_counter()

@@ -2,7 +2,6 @@
 
 import argparse
 import hashlib
-import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -74,8 +73,9 @@ def _checkpoint(path: Path) -> list[tuple[str, str]]:
     from fusedet.model import count_macs, count_parameters, load_detector
 
     net, meta = load_detector(path)
-    figures = meta.get("metrics", {}).items()
-    metrics = "  ".join(f"{name} {value:.3f}" for name, value in figures if not math.isnan(value))
+    figures = meta.get("metrics")
+    numbers = figures.items() if isinstance(figures, dict) else ()
+    metrics = "  ".join(f"{name} {value:.3f}" for name, value in numbers if _is_figure(value))
     rows = [
         ("kind", "checkpoint"),
         ("classes", _names(meta["names"])),
@@ -89,6 +89,11 @@ def _checkpoint(path: Path) -> list[tuple[str, str]]:
         ("written by", f"fusedet {meta.get('fusedet_version', '')}"),
     ]
     return [(name, text) for name, text in rows if text]
+
+
+def _is_figure(value: object) -> bool:
+    """Whether it is a number that was measured: not NaN either."""
+    return isinstance(value, int | float) and abs(value) < 1e9
 
 
 def _names(names: Iterable[str]) -> str:

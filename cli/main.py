@@ -4,6 +4,7 @@ Starting up imports nothing but the standard library; a command's own module is 
 """
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -18,6 +19,8 @@ __all__ = ["COMMANDS", "Command", "build_parser", "main"]
 FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
+#: What the system says when something cannot be written, also where it does not say to which file.
+_OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
 
 class Command(NamedTuple):
@@ -88,12 +91,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left over goes there at exit
         return 0
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno not in _OF_THE_DISK:
             raise
-        return _fail(f"{error.filename}: {error.strerror}")
-    except KeyboardInterrupt:
+        return _fail(f"{error.filename or 'output'}: {error.strerror}")
+    except (KeyboardInterrupt, ImportError) as error:
+        if not _was_interrupted(error):
+            raise
         print("fusedet: interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """A library that is interrupted while it is imported may make another error of it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _run(arguments: list[str]) -> int:

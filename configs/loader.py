@@ -17,7 +17,7 @@ import yaml
 from fusedet.configs import preset_names, preset_path
 from fusedet.configs.errors import InputError
 
-__all__ = ["BASE_KEY", "ConfigTree", "KeyPath", "dump_yaml", "load_config", "nearest", "override"]
+__all__ = ["BASE_KEY", "ConfigTree", "KeyPath", "dotted", "dump_yaml", "load_config", "nearest", "override"]
 
 #: Keys and list positions that lead to a value, from the root: ``("model", "stages", 0, "depth")``.
 KeyPath = tuple[str | int, ...]
@@ -26,6 +26,7 @@ BASE_KEY = "base"
 COMMAND_LINE = "command line"
 #: Aliases of aliases make a small file explode; a config has a few hundred values.
 MOST_VALUES = 10_000
+_LONGEST_KEY = 60
 
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|[-+]?\.(?:inf|Inf|INF)$")
 _PLAIN_SCALARS = {  # YAML 1.2, section 10.3.2, without octal, hexadecimal and .nan, which no setting wants
@@ -48,6 +49,12 @@ class _Dumper(yaml.SafeDumper):
     """Quotes what either form of YAML would misread."""
 
 
+def _text_node(dumper: _Dumper, text: str) -> yaml.Node:
+    """Text with a rare line break in it needs double quotes, which alone can escape it."""
+    return dumper.represent_scalar(_TAG + "str", text, style='"' if re.search("[\x85\u2028\u2029]", text) else None)
+
+
+_Dumper.add_representer(str, _text_node)
 for _name, _pattern in _PLAIN_SCALARS.items():
     _Loader.add_implicit_resolver(_TAG + _name, _pattern, None)
 _Dumper.add_implicit_resolver(_TAG + "float", _FLOAT, list("-+.0123456789"))
@@ -210,7 +217,7 @@ class _Builder:
             if key in values:
                 first = self.marks[key_path].rpartition(":")[2]
                 also = f", first on line {first}" if first.isdigit() else ""
-                raise InputError(f"{self._place(key_node)}: {_dotted(key_path)}: this key stands here twice{also}")
+                raise InputError(f"{self._place(key_node)}: {dotted(key_path)}: this key stands here twice{also}")
             self.marks[key_path] = self._place(key_node)
             values[key] = self._value(value_node, key_path)
         return values
@@ -295,7 +302,7 @@ def _container(tree: ConfigTree, parts: list[str], override: str) -> tuple[Any, 
         place, path = place[step], (*path, step)
         if not isinstance(place, dict | list):
             raise InputError(
-                f"{COMMAND_LINE}: {override!r}: {_dotted(path)} is {_kind(place)}, so it has no {parts[len(path)]!r}"
+                f"{COMMAND_LINE}: {override!r}: {dotted(path)} is {_kind(place)}, so it has no {parts[len(path)]!r}"
             )
     return place, path
 
@@ -304,13 +311,14 @@ def _index(items: list[Any], part: str, path: KeyPath, override: str) -> int:
     if not part.isdecimal() or int(part) >= len(items):
         expected = f"a position from 0 to {len(items) - 1}" if items else "nothing in it: the list is empty"
         raise InputError(
-            f"{COMMAND_LINE}: {override!r}: {_dotted(path)} is a list: expected {expected}, but got {part!r}"
+            f"{COMMAND_LINE}: {override!r}: {dotted(path)} is a list: expected {expected}, but got {part!r}"
         )
     return int(part)
 
 
-def _dotted(path: KeyPath) -> str:
-    return ".".join(map(str, path))
+def dotted(path: KeyPath) -> str:
+    """A key as people write it; one that is too long for a message is cut."""
+    return ".".join(text if len(text) <= _LONGEST_KEY else f"{text[:_LONGEST_KEY]}..." for text in map(str, path))
 
 
 def _kind(value: Any) -> str:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from fusedet.configs.errors import InputError
-from fusedet.configs.loader import ConfigTree, KeyPath, dump_yaml, nearest
+from fusedet.configs.loader import ConfigTree, KeyPath, dotted, dump_yaml, nearest
 
 __all__ = ["dump_config", "flat_settings", "validate"]
 
@@ -69,7 +69,7 @@ def flat_settings(config: BaseModel) -> dict[str, Any]:
 def _describe(problem: ErrorDetails, tree: ConfigTree, model: type[BaseModel]) -> str:
     """One error in one line: place, key, what was expected and what came."""
     path: KeyPath = tuple(problem["loc"])
-    place = f"{tree.where(path)}: " + (f"{'.'.join(map(str, path))}: " if path else "")
+    place = f"{tree.where(path)}: " + (f"{dotted(path)}: " if path else "")
     if problem["type"] == "extra_forbidden":
         known = _keys_at(model.model_json_schema(), path[:-1])
         hint = nearest(str(path[-1]), known) or f"; the keys here are {', '.join(known)}"

@@ -5,20 +5,21 @@ elsewhere. A file that was cut off or changed on its way is refused before it ru
 """
 
 import hashlib
-import json
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fusedet.configs.errors import InputError
+from fusedet.configs.plain_json import parse_json, short
 
 __all__ = ["BUNDLE_VERSION", "MANIFEST", "Bundle", "is_bundle", "open_bundle"]
 
 MANIFEST = "manifest.json"
 BUNDLE_VERSION = 1
+#: No ONNX file is larger; a small zip may hold anything that repeats itself.
+_MOST_BYTES = 2 << 30
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,9 @@ class Bundle:
             InputError: the bundle has none.
         """
         if role not in self.roles:
-            raise InputError(f"{self.path}: the bundle has no {role} model; it has {', '.join(sorted(self.roles))}")
+            raise InputError(
+                f"{self.path}: the bundle has no {role} model; it has {', '.join(sorted(self.roles)):.200}"
+            )
         name = self.roles[role]
         return f"{self.path}/{name}", self.files[name]
 
@@ -76,7 +79,7 @@ def open_bundle(path: Path) -> Bundle:
 def _parse(path: Path, text: bytes) -> dict[str, Any]:
     """The manifest, checked as far as it is used."""
     try:
-        manifest = json.loads(text)
+        manifest = parse_json(text)
         version, files, models = manifest["format_version"], manifest["files"], manifest["models"]
         plain_names = all(isinstance(name, str) and Path(name).name == name for name in [*files, *models.values()])
         if not plain_names or not all(isinstance(one["sha256"], str) for one in files.values()):
@@ -84,9 +87,9 @@ def _parse(path: Path, text: bytes) -> dict[str, Any]:
         if not set(models.values()) <= set(files):
             raise ValueError("a model is not among the files")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: damaged {MANIFEST}: {error}") from error
+        raise InputError(f"{path}: damaged {MANIFEST}: {error!s:.200}") from error
     if version != BUNDLE_VERSION:
-        raise InputError(f"{path}: a bundle of form {version}, this fusedet reads form {BUNDLE_VERSION}")
+        raise InputError(f"{path}: a bundle of form {short(version)}, this fusedet reads form {BUNDLE_VERSION}")
     return {"files": files, "models": models}
 
 
@@ -100,8 +103,13 @@ def _read_folder(path: Path, names: list[str]) -> dict[str, bytes]:
 def _read_zip(path: Path, names: list[str]) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
+            too_large = [name for name in names if archive.getinfo(name).file_size > _MOST_BYTES]
+            if too_large:
+                raise InputError(f"{path}: {too_large[0]} is larger than any model can be, {_MOST_BYTES >> 30} GiB")
             return {name: archive.read(name) for name in names}
     except KeyError as error:
         raise InputError(f"{path}: {error.args[0]}") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:  # RuntimeError: it is encrypted
-        raise InputError(f"{path}: a damaged zip file: {error}; copy the bundle again") from error
+    except InputError:
+        raise
+    except Exception as error:  # what reading foreign bytes ends in has no common base class
+        raise InputError(f"{path}: a damaged zip file: {error!s:.200}; copy the bundle again") from error

@@ -14,14 +14,17 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from fusedet.configs.errors import InputError
+from fusedet.configs.plain_json import parse_json, short
 
-__all__ = ["FORMAT_VERSION", "FUSED_KEY", "INPUT_FORMATS", "OUTPUT_NAMES", "Contract"]
+__all__ = ["FORMAT_VERSION", "FUSED_KEY", "INPUT_FORMATS", "MOST_SIDE", "OUTPUT_NAMES", "Contract"]
 
 #: Raised by one when a reader of the older form would misread the newer one.
 FORMAT_VERSION = 1
 OUTPUT_NAMES = ("boxes", "scores", "class_ids")
 #: ``uint8_nhwc_bgr``: the camera's picture, letterboxed, as it is. ``float32_nchw_rgb``: RGB planes in 0..1.
 INPUT_FORMATS = ("uint8_nhwc_bgr", "float32_nchw_rgb")
+#: No network looks at larger pictures, in pixels of a side; what says so is damaged.
+MOST_SIDE = 1 << 14
 
 #: Metadata of a file with FusedConv nodes: ``true`` when no activation stands outside them, else ``false``.
 FUSED_KEY = "fusedet.fused"
@@ -59,17 +62,21 @@ class Contract:
 
     def __post_init__(self) -> None:
         if self.input_format not in INPUT_FORMATS:
-            raise InputError(f"input_format must be one of {', '.join(INPUT_FORMATS)}, but got {self.input_format!r}")
+            raise InputError(
+                f"input_format must be one of {', '.join(INPUT_FORMATS)}, but got {short(self.input_format)}"
+            )
         if not self.names:
             raise InputError("a detector needs at least one class name, but names is empty")
         if not isinstance(self.names, tuple) or not all(isinstance(name, str) for name in self.names):
-            raise InputError(f"names must be a tuple of text, but got {self.names!r}")
-        if len(self.input_size) != 2 or any(side < 1 for side in self.input_size):
-            raise InputError(f"input_size must be (height, width) in pixels, but got {self.input_size!r}")
+            raise InputError(f"names must be a tuple of text, but got {short(self.names)}")
+        if len(self.input_size) != 2 or any(not 1 <= side <= MOST_SIDE for side in self.input_size):
+            raise InputError(
+                f"input_size must be (height, width) in pixels, 1 to {MOST_SIDE} each, but got {short(self.input_size)}"
+            )
         if not 0 <= self.nms_iou <= 1:
-            raise InputError(f"nms_iou must be in 0..1, but got {self.nms_iou!r}")
+            raise InputError(f"nms_iou must be in 0..1, but got {short(self.nms_iou)}")
         if not 0 <= self.pad_value <= 255:
-            raise InputError(f"pad_value must be a grey level in 0..255, but got {self.pad_value!r}")
+            raise InputError(f"pad_value must be a grey level in 0..255, but got {short(self.pad_value)}")
 
     def to_metadata(self) -> dict[str, str]:
         """The contract as flat text, for ``metadata_props``: every value is JSON."""
@@ -97,14 +104,14 @@ class Contract:
             raise InputError(f"{source}: not a fusedet model: its metadata has no {_PREFIX}format_version")
         try:
             values = {
-                key[len(_PREFIX) :]: json.loads(text) for key, text in metadata.items() if key.startswith(_PREFIX)
+                key[len(_PREFIX) :]: parse_json(text) for key, text in metadata.items() if key.startswith(_PREFIX)
             }
-        except json.JSONDecodeError as error:
+        except ValueError as error:
             raise InputError(f"{source}: damaged metadata: {error}") from error
         version = values.pop("format_version")
         if version != FORMAT_VERSION:
             raise InputError(
-                f"{source}: written in form {version} of the metadata, this fusedet reads form {FORMAT_VERSION}"
+                f"{source}: written in form {short(version)} of the metadata, this fusedet reads form {FORMAT_VERSION}"
             )
         known = {f.name for f in fields(cls)}
         required = {"names", "input_size", "input_format", "nms"}

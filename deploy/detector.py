@@ -120,7 +120,8 @@ class Detector:
         if max_detections < 1:
             raise InputError(f"max_detections must be at least 1, but got {max_detections}")
         self._session = session or open_session(path, threads, allow_spinning=allow_spinning)
-        self.format = find_format(self._session, str(path))
+        self._source = str(path)
+        self.format = find_format(self._session, self._source)
         self.score_threshold = score_threshold
         self.max_detections = max_detections
         self.one_label = one_label
@@ -170,9 +171,13 @@ class Detector:
         return Prepared(self.format.feed([canvas]), place, (perf_counter() - start) * 1e3)
 
     def infer(self, prepared: Prepared) -> RawOutputs:
-        """The second third of a call, the network."""
+        """The second third of a call, the network.
+
+        Raises:
+            InputError: the file's graph cannot be run, though it could be opened.
+        """
         start = perf_counter()
-        outputs = self._session.run(self.format.output_names, prepared.feed)
+        outputs = self._run(prepared.feed)
         taken = (perf_counter() - start) * 1e3
         return RawOutputs(_by_image([outputs])[0], prepared.place, prepared.pre, taken)
 
@@ -199,17 +204,32 @@ class Detector:
         groups = [[canvas] for canvas in canvases] if self._one_at_a_time else [canvases]
         feeds = [self.format.feed(group) for group in groups]
         ready = perf_counter()
-        outputs = [self._session.run(self.format.output_names, feed) for feed in feeds]
+        outputs = [self._run(feed) for feed in feeds]
         done = perf_counter()
         found = [self._decode(arrays, place) for arrays, (_, place) in zip(_by_image(outputs), boxed, strict=True)]
         end = perf_counter()
         self.timings = Timings((ready - start) * 1e3, (done - ready) * 1e3, (end - done) * 1e3)
         return found
 
+    def _run(self, feed: dict[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:
+        """What the network gives.
+
+        Raises:
+            InputError: the graph cannot be run, or not with what it says that it takes.
+        """
+        try:
+            return self._session.run(self.format.output_names, feed)
+        except Exception as error:  # ONNX Runtime's errors share no base class
+            reason = " ".join(str(error).split())
+            raise InputError(f"{self._source}: ONNX Runtime cannot run this network: {reason:.300}") from error
+
     def _decode(self, arrays: tuple[NDArray[Any], ...], place: Place) -> Detections:
         boxes, scores, class_ids = self.format.read(arrays)
         settings = (self.contract, self.score_threshold, self.max_detections, self.one_label)
-        return decode_outputs(boxes, scores, class_ids, place, *settings)
+        try:
+            return decode_outputs(boxes, scores, class_ids, place, *settings)
+        except ValueError as error:  # what the graph gives is not what its file says
+            raise InputError(f"{self._source}: {error!s:.300}") from error
 
 
 def _by_image(outputs: Sequence[Sequence[NDArray[Any]]]) -> list[tuple[NDArray[Any], ...]]:

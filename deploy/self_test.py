@@ -18,6 +18,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from fusedet.configs.errors import InputError
+from fusedet.configs.plain_json import parse_json
 from fusedet.deploy.boxes import box_iou
 from fusedet.deploy.detections import Detections
 from fusedet.deploy.detector import Detector
@@ -70,13 +71,13 @@ class SelfTest:
         if SELF_TEST_KEY not in metadata:
             return None
         try:
-            values = json.loads(metadata[SELF_TEST_KEY])
+            values = parse_json(metadata[SELF_TEST_KEY])
             table = np.array(values["boxes"], np.float64).reshape(-1, 6)
             picture = _decode(values["picture"])
             columns = table[:, :4].astype(np.float32), table[:, 4].astype(np.float32), table[:, 5].astype(np.int64)
             return cls(picture, Detections(*columns, names), float(values["threshold"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{source}: damaged self-test in its metadata: {error}") from error
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise InputError(f"{source}: damaged self-test in its metadata: {error!s:.200}") from error
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ __all__ = ["CPU", "MOST_THREADS", "default_threads", "open_session", "physical_c
 CPU = "CPUExecutionProvider"
 #: More threads than this gain little on networks of this size.
 MOST_THREADS = 4
+_CONCEIVABLE_THREADS = 1024
 
 _INPUT_TYPES = {"uint8_nhwc_bgr": "tensor(uint8)", "float32_nchw_rgb": "tensor(float)"}
 _OUTPUT_TYPES = {"boxes": "tensor(float)", "scores": "tensor(float)", "class_ids": "tensor(int64)"}
@@ -65,6 +66,8 @@ def open_session(
         raise InputError(f"{path}: no such model file")
     if threads is not None and threads < 1:
         raise InputError(f"threads must be at least 1, but got {threads}")
+    if threads is not None and threads > _CONCEIVABLE_THREADS:
+        raise InputError(f"threads must be at most {_CONCEIVABLE_THREADS}, but got {threads}")
     if provider not in ort.get_available_providers():
         raise InputError(f"provider {provider}: this ONNX Runtime has {', '.join(ort.get_available_providers())} only")
     name, model = _model(path, provider)
@@ -107,13 +110,25 @@ def _start(
         adjust(options)
     providers = [provider] if provider == CPU else [provider, CPU]
     try:
-        return ort.InferenceSession(model, options, providers=providers)
+        session = ort.InferenceSession(model, options, providers=providers)
     except Exception as error:  # ONNX Runtime's errors share no base class
         hint = " (a checkpoint becomes one by `fusedet export`)" if name.endswith((".pt", ".pth", ".ckpt")) else ""
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
             f"{name}: not an ONNX file that ONNX Runtime {ort.__version__} can run{hint}: {reason}"
         ) from error
+    _refuse_damaged_text(name, session)
+    return session
+
+
+def _refuse_damaged_text(name: str, session: ort.InferenceSession) -> None:
+    """ONNX Runtime reads text only when it is asked for it, and takes bytes that are none until then."""
+    try:
+        session.get_modelmeta().custom_metadata_map  # noqa: B018
+        for tensor in (*session.get_inputs(), *session.get_outputs()):
+            tensor.name, tensor.shape  # noqa: B018
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name}: a damaged ONNX file: its text is not UTF-8") from error
 
 
 def read_contract(session: ort.InferenceSession, source: str) -> Contract:

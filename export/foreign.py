@@ -6,7 +6,6 @@ What a foreign file finds on a picture is not known here: there is no contract. 
 value, on random inputs of the declared shapes.
 """
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, inliner
 
 from fusedet.configs.errors import InputError
+from fusedet.configs.plain_json import parse_json
 from fusedet.export.batchnorm import fold_batchnorms
 from fusedet.export.errors import ExportError
 from fusedet.export.fuse import FusionResult, fuse
@@ -193,7 +193,7 @@ def read_foreign(path: str | Path) -> onnx.ModelProto:
         )
     try:
         onnx.checker.check_model(model)
-    except onnx.checker.ValidationError as error:
+    except (onnx.checker.ValidationError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a valid ONNX graph: {str(error).splitlines()[0]}") from error
     return inliner.inline_local_functions(model) if model.functions else model
 
@@ -438,9 +438,9 @@ def _sides(model: onnx.ModelProto) -> tuple[int, int]:
     for entry in model.metadata_props:
         if entry.key == "imgsz":  # as Ultralytics writes it: "[320, 320]"
             try:
-                height, width = json.loads(entry.value)
+                height, width = parse_json(entry.value)
                 return int(height), int(width)
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, OverflowError):
                 break
     return SIDE, SIDE
 

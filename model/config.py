@@ -15,7 +15,9 @@ MAX_STRIDE = 32
 #: ONNX Runtime's blocked layout holds channels in blocks of 8 or 16: other counts waste the rest of a block.
 CHANNEL_BLOCK = 16
 
-Channels = Annotated[int, Field(ge=CHANNEL_BLOCK, multiple_of=CHANNEL_BLOCK)]
+Channels = Annotated[int, Field(ge=CHANNEL_BLOCK, le=4096, multiple_of=CHANNEL_BLOCK)]
+#: More is a slip of the finger, or a damaged file, and would take all memory before it fails.
+Depth = Annotated[int, Field(le=100)]
 OddKernel = Literal[3, 5, 7]
 
 
@@ -26,7 +28,7 @@ def _square(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-Side = Annotated[int, Field(ge=MAX_STRIDE, multiple_of=MAX_STRIDE)]
+Side = Annotated[int, Field(ge=MAX_STRIDE, le=1 << 14, multiple_of=MAX_STRIDE)]
 #: ``(height, width)`` in pixels.
 InputSize = Annotated[tuple[Side, Side], BeforeValidator(_square, json_schema_input_type=Side | tuple[Side, Side])]
 
@@ -35,7 +37,7 @@ class StageConfig(StrictModel):
     """One backbone stage: a convolution that halves the map, then ``depth`` residual blocks."""
 
     channels: Channels = Field(description="of the stage's map")
-    depth: int = Field(1, ge=0, description="residual blocks after the convolution that halves the map")
+    depth: Depth = Field(1, ge=0, description="residual blocks after the convolution that halves the map")
     expand: float = Field(2.0, gt=0, le=8, description="width of a block's inside over its outside")
     kernel: OddKernel = Field(3, description="side of the residual blocks' kernels")
     block: Literal["inverted", "fused"] = Field(
@@ -47,7 +49,7 @@ class NeckConfig(StrictModel):
     """The top-down and bottom-up path that mixes strides 8, 16 and 32."""
 
     channels: Channels = Field(96, description="of each of the three maps")
-    depth: int = Field(1, ge=1, description="blocks after each fusion")
+    depth: Depth = Field(1, ge=1, description="blocks after each fusion")
     kernel: OddKernel = Field(5, description="side of the depthwise kernels")
 
 
@@ -55,7 +57,7 @@ class HeadConfig(StrictModel):
     """The decoupled head: one tower for classes and one for boxes at each stride."""
 
     channels: Channels = Field(96, description="width of each tower")
-    depth: int = Field(2, ge=1, description="depthwise-separable layers in each tower")
+    depth: Depth = Field(2, ge=1, description="depthwise-separable layers in each tower")
     kernel: OddKernel = Field(5, description="side of the depthwise kernels")
 
 
@@ -67,7 +69,9 @@ class ModelConfig(StrictModel):
     """
 
     input_size: InputSize = Field((320, 320), description="height and width in pixels; one number is a square")
-    classes: int | None = Field(None, ge=1, description="how many; left out, as many as the training annotations name")
+    classes: int | None = Field(
+        None, ge=1, le=100_000, description="how many; left out, as many as the training annotations name"
+    )
     activation: ActivationName = Field(
         "leaky_relu", description="of those, an export can move leaky_relu and relu into their convolutions"
     )

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusedet.configs.errors import InputError
+from fusedet.configs.plain_json import parse_json
 
 __all__ = [
     "CocoDataset",
@@ -180,7 +181,7 @@ def read_json(path: Path) -> Any:
         InputError: it cannot be read or is no JSON; the message names the file, line and column.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return parse_json(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such annotation file") from error
     except OSError as error:
@@ -189,6 +190,8 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path}: not JSON: not UTF-8 text at byte {error.start}") from error
     except json.JSONDecodeError as error:
         raise InputError(f"{path}: broken JSON at line {error.lineno}, column {error.colno}: {error.msg}") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON: {error}") from error
 
 
 def read_section(content: Any, key: str, source: Path) -> list[Any]:
@@ -339,7 +342,7 @@ def _check_files(paths: Iterable[Path], folder: Path, source: Path) -> None:
     missing = missing_files(paths)
     if missing:
         count = f"{len(missing)} images are" if len(missing) > 1 else "an image is"
-        raise InputError(f"{source}: {count} missing, first {missing[0]}")
+        raise InputError(f"{source}: {count} missing, first {missing[0]!s:.300}")
 
 
 def missing_files(paths: Iterable[Path]) -> list[Path]:
@@ -355,9 +358,9 @@ def missing_files(paths: Iterable[Path]) -> list[Path]:
             try:
                 with os.scandir(parent) as listing:
                     listings[parent] = {file.name for file in listing}
-            except OSError:
+            except (OSError, ValueError):  # ValueError: a NUL in it
                 listings[parent] = set()
         # The second look is for file systems that take several spellings of a name for one.
-        if name not in listings[parent] and not path.exists():
+        if name not in listings[parent] and not os.path.exists(path):  # a name may be anything
             missing.append(path)
     return missing

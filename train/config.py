@@ -81,7 +81,9 @@ class DataConfig(StrictModel):
         "auto",
         description="keep decoded images in memory at training size; auto: where they fit in half of what is free",
     )
-    workers: int = Field(2, ge=0, description="processes that prepare batches; 0 prepares them in the training process")
+    workers: int = Field(
+        2, ge=0, le=1024, description="processes that prepare batches; 0 prepares them in the training process"
+    )
 
     @model_validator(mode="after")
     def _root_fills_what_is_missing(self) -> "DataConfig":
@@ -140,7 +142,7 @@ class LossConfig(StrictModel):
         description="power of the IoU in the one-to-one branch's alignment: low, for of boxes that overlap about "
         "equally well the one that it prefers already should win, or the choice would hang on noise",
     )
-    topk: int = Field(10, ge=1, description="anchor points for each object in the one-to-many branch")
+    topk: int = Field(10, ge=1, le=1000, description="anchor points for each object in the one-to-many branch")
     one_to_one: float = Field(1.0, ge=0, description="weight of the one-to-one branch beside the one-to-many branch")
     detach_one_to_one: bool = Field(False, description="the one-to-one branch trains its selector only, no features")
     label_smoothing: float = Field(
@@ -172,7 +174,9 @@ class OptimConfig(StrictModel):
     )
     warmup_epochs: float = Field(3.0, ge=0, description="the learning rate rises to its peak in so many epochs")
     schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="how it falls afterwards")
-    clip_norm: float = Field(10.0, ge=0, description="gradients are scaled to this norm at most; 0: not clipped")
+    clip_norm: float = Field(
+        10.0, ge=0, allow_inf_nan=True, description="gradients are scaled to this norm at most; 0: not clipped"
+    )
 
 
 class RunConfig(StrictModel):
@@ -236,7 +240,7 @@ class EvalConfig(StrictModel):
     """How the validation set is graded."""
 
     every: int = Field(1, ge=1, description="epochs between two evaluations; the last epoch is always graded")
-    batch: int = Field(16, ge=1, description="images in one forward pass")
+    batch: int = Field(16, ge=1, le=65536, description="images in one forward pass")
     score_threshold: float = Field(0.001, ge=0, lt=1, description="lowest score that is graded")
     max_detections: int = Field(300, ge=1, description="of each image at most")
     nms: bool = Field(False, description="grade the one-to-many branch with NMS instead of the one-to-one branch")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from fusedet.configs.errors import InputError
 from fusedet.configs.loader import nearest
+from fusedet.configs.plain_json import parse_json
 from fusedet.deploy.detections import Detections
 from fusedet.deploy.postprocess import nms
 from fusedet.deploy.sources import PICTURE_SUFFIXES, read_image
@@ -210,8 +211,8 @@ def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The lines of a journal up to one that was not written to its end."""
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
+            row = parse_json(line)
+        except ValueError:
             return
         if not line.endswith("\n") or not isinstance(row, dict):
             return

@@ -36,12 +36,14 @@ class Startup:
         open_ms: opening the model, with ONNX Runtime's optimisations.
         first_ms: the first picture, for which ONNX Runtime lays out the memory.
         resident_mb: after some pictures; None where the system does not tell.
+        peak_mb: the most that lay in RAM until then, mostly while the model was opened; None likewise.
     """
 
     import_ms: float
     open_ms: float
     first_ms: float
     resident_mb: float | None
+    peak_mb: float | None = None
 
     @property
     def total_ms(self) -> float:
@@ -67,6 +69,16 @@ def resident_mb() -> float | None:
     return pages * os.sysconf("SC_PAGE_SIZE") / _MB
 
 
+def _peak_mb() -> float | None:
+    """The most of this process that ever lay in RAM. Not what ``getrusage`` says, where its parent counts as well."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return None
+    found = next((line.split() for line in lines if line.startswith("VmHWM:")), None)
+    return None if found is None else int(found[1]) / 1024
+
+
 def _start(model: Path, threads: int, spinning: bool) -> Startup:
     arguments = [sys.executable, "-m", __name__, str(model), str(threads), str(int(spinning))]
     # Nothing of the folder that the user happens to be in may be imported.
@@ -84,7 +96,7 @@ def _start(model: Path, threads: int, spinning: bool) -> Startup:
     if process.returncode != 0 or len(marks) != _LINES:
         raise InputError(f"{model}: a process of its own could not run it: {last_error}")
     imported, opened, first, _ = marks
-    return Startup(imported, opened - imported, first - opened, json.loads(said[-1])["resident_mb"])
+    return Startup(imported, opened - imported, first - opened, **json.loads(said[-1]))
 
 
 def _child(model: str, threads: str, spinning: str) -> None:
@@ -96,7 +108,7 @@ def _child(model: str, threads: str, spinning: str) -> None:
     print("first", flush=True)
     for _ in range(_SETTLED):
         detector(picture)
-    print(json.dumps({"resident_mb": resident_mb()}), flush=True)
+    print(json.dumps({"resident_mb": resident_mb(), "peak_mb": _peak_mb()}), flush=True)
 
 
 if __name__ == "__main__":

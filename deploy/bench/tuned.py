@@ -15,6 +15,7 @@ from typing import Any
 import onnxruntime as ort
 
 from fusedet.configs.errors import InputError
+from fusedet.configs.plain_json import parse_json
 from fusedet.configs.starter import available, starter_model
 from fusedet.deploy.bench.machine import processor_name
 from fusedet.deploy.session import physical_cores
@@ -63,7 +64,7 @@ def read_tuned(model: str | Path) -> Tuned | None:
         _log.warning("left out what was tuned for %s: %s", model, error)
         return None
     try:
-        found = json.loads(text)
+        found = parse_json(text)
         if found["version"] != _VERSION:
             raise ValueError(f"version {found['version']}")
         tuned, identity = _checked(found), found["measured_on"]

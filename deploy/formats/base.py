@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import ArrayLike, NDArray
 
-from fusedet.deploy.contract import Contract
+from fusedet.deploy.contract import MOST_SIDE, Contract
 from fusedet.deploy.opencv import cv2
 from fusedet.deploy.postprocess import Place
 from fusedet.deploy.preprocess import check_image, letterbox, to_blob
@@ -21,6 +21,7 @@ __all__ = [
     "Stretch",
     "as_planes",
     "best_class",
+    "fixed_sides",
     "foreign_contract",
     "inputs_of",
     "outputs_of",
@@ -137,6 +138,15 @@ def foreign_contract(
     """
     contract = Contract(names, size_hw, "float32_nchw_rgb", activation="unknown", negative_slope=0.0, extra=extra)
     return contract if nms_iou is None else replace(contract, nms=True, nms_iou=nms_iou)
+
+
+def fixed_sides(shape: Sequence[Any]) -> tuple[int, int] | None:
+    """Height and width of an input ``[batch, 3, height, width]``; None where it is none or leaves them open."""
+    if len(shape) != 4 or shape[1] != 3 or (isinstance(shape[0], int) and shape[0] < 1):
+        return None
+    height, width = shape[2:]
+    fits = all(isinstance(side, int) and 1 <= side <= MOST_SIDE for side in (height, width))
+    return (height, width) if fits else None
 
 
 def inputs_of(session: ort.InferenceSession) -> dict[str, list[Any]]:

@@ -20,6 +20,7 @@ from fusedet.deploy.formats.base import (
     ModelFormat,
     Stretch,
     as_planes,
+    fixed_sides,
     foreign_contract,
     inputs_of,
     outputs_of,
@@ -41,8 +42,9 @@ class Detr(ModelFormat):
 
     def __init__(self, session: ort.InferenceSession, source: str) -> None:
         super().__init__(session, source)
-        height, width = inputs_of(session)["images"][2:]
-        self.contract = foreign_contract(COCO_NAMES, (height, width))
+        size = fixed_sides(inputs_of(session)["images"])
+        assert size is not None  # or it had not been recognised
+        self.contract = foreign_contract(COCO_NAMES, size)
         self.output_names = _OUTPUTS
 
     @staticmethod
@@ -51,7 +53,7 @@ class Detr(ModelFormat):
         inputs = inputs_of(session)
         if set(inputs) != set(_INPUTS) or set(outputs_of(session)) != set(_OUTPUTS):
             return False
-        return all(isinstance(side, int) for side in inputs["images"][2:])
+        return fixed_sides(inputs["images"]) is not None
 
     def prepare(self, image_bgr: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Stretch]:
         """The stretched picture."""

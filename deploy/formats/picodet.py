@@ -19,6 +19,7 @@ from fusedet.deploy.formats.base import (
     Stretch,
     as_planes,
     best_class,
+    fixed_sides,
     foreign_contract,
     inputs_of,
     outputs_of,
@@ -53,9 +54,10 @@ class PicoDet(ModelFormat):
     def recognises(session: ort.InferenceSession) -> bool:
         """By the shapes of input and outputs."""
         inputs, outputs = list(inputs_of(session).values()), list(outputs_of(session).values())
-        if len(inputs) != 1 or len(inputs[0]) != 4 or not isinstance(inputs[0][2], int) or inputs[0][2] != inputs[0][3]:
+        size = fixed_sides(inputs[0]) if len(inputs) == 1 else None
+        if size is None or size[0] != size[1]:
             return False
-        points = [_cells(inputs[0][2], stride) ** 2 for stride in _STRIDES]
+        points = [_cells(size[0], stride) ** 2 for stride in _STRIDES]
         return outputs == [[1, count, width] for width in (_CLASSES, 4 * _BINS) for count in points]
 
     def prepare(self, image_bgr: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Stretch]:

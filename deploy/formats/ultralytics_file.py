@@ -19,9 +19,11 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from fusedet.configs.errors import InputError
+from fusedet.deploy.contract import MOST_SIDE
 from fusedet.deploy.formats.base import (
     Candidates,
     ModelFormat,
+    fixed_sides,
     foreign_contract,
     inputs_of,
     outputs_of,
@@ -53,7 +55,7 @@ class UltralyticsFile(ModelFormat):
         metadata = session.get_modelmeta().custom_metadata_map
         if metadata.get("task", "detect") != "detect":
             raise InputError(
-                f"{source}: an Ultralytics file of task {metadata['task']!r}, but fusedet reads those of 'detect'"
+                f"{source}: an Ultralytics file of task {metadata['task']!r:.60}, but fusedet reads those of 'detect'"
             )
         names = _class_names(metadata, source)
         self._is_final = self._check_output(session, len(names))
@@ -155,12 +157,13 @@ def _input_size(session: ort.InferenceSession, metadata: Mapping[str, str], sour
             f"{source}: an Ultralytics file must take one float32 input [1 or any, 3, H, W], but the graph takes "
             f"{inputs} of {', '.join(types)}"
         )
-    if all(isinstance(side, int) for side in shape[2:]):
-        return shape[2], shape[3]
+    fixed = fixed_sides(shape)
+    if fixed is not None:
+        return fixed
     size = _literal(metadata, "imgsz", source)
     sides = [size, size] if isinstance(size, int) else size
     fits = isinstance(sides, list | tuple) and len(sides) == 2
-    if not fits or not all(isinstance(side, int) and 0 < side <= 1 << 14 for side in sides):
+    if not fits or not all(isinstance(side, int) and 0 < side <= MOST_SIDE for side in sides):
         raise InputError(f"{source}: metadata imgsz must be [height, width] in pixels, but got {_short(size)}")
     return sides[0], sides[1]
 

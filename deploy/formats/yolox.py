@@ -18,6 +18,7 @@ from fusedet.deploy.formats.base import (
     ModelFormat,
     as_planes,
     best_class,
+    fixed_sides,
     foreign_contract,
     inputs_of,
     outputs_of,
@@ -51,9 +52,11 @@ class Yolox(ModelFormat):
     def recognises(session: ort.InferenceSession) -> bool:
         """By the shapes of input and output."""
         inputs, outputs = list(inputs_of(session).values()), list(outputs_of(session).values())
-        if len(inputs) != 1 or len(inputs[0]) != 4 or not all(isinstance(side, int) for side in inputs[0][2:]):
+        size = fixed_sides(inputs[0]) if len(inputs) == 1 else None
+        if size is None:
             return False
-        return outputs == [[1, len(_cells(inputs[0][2:])[0]), _COLUMNS]]
+        points = sum((size[0] // stride) * (size[1] // stride) for stride in _STRIDES)
+        return outputs == [[1, points, _COLUMNS]]
 
     def prepare(self, image_bgr: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Letterbox]:
         """The picture in its corner."""

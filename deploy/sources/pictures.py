@@ -33,6 +33,8 @@ def read_image(path: str | Path, *, upright: bool = True) -> NDArray[np.uint8]:
         data = np.fromfile(path, np.uint8)  # not cv2.imread, which cannot open every name on every system
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:  # a NUL in the name, or half a character
+        raise InputError(f"{str(path)!r:.200}: cannot be read: {error}") from error
     try:
         turning = 0 if upright else cv2.IMREAD_IGNORE_ORIENTATION
         image = cv2.imdecode(data, cv2.IMREAD_COLOR | turning) if len(data) else None

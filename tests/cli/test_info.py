@@ -43,3 +43,15 @@ def test_a_file_of_another_kind_is_one_line(name: str, tmp_path: Path, capsys: p
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert name in said
+
+
+@pytest.mark.parametrize("metrics", ["text", None, {"ap": "text", "ap50": float("nan"), "ap75": 0.5}, {"ap75": 0.5}])
+def test_a_checkpoint_that_others_have_touched(
+    metrics: object, run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from fusedet.model import load_checkpoint, save_checkpoint
+
+    checkpoint = load_checkpoint(run_folder / "best.pt")
+    save_checkpoint(tmp_path / "best.pt", checkpoint.state, {**checkpoint.meta, "metrics": metrics})
+    assert main(["info", str(tmp_path / "best.pt")]) == 0
+    assert rows(capsys).get("metrics", "").strip() == ("ap75 0.500" if isinstance(metrics, dict) else "")

@@ -1,7 +1,10 @@
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from fusedet.configs import InputError, preset_names, preset_path
 from fusedet.configs.loader import dump_yaml, load_config, nearest
@@ -249,3 +252,33 @@ def test_nearest_says_nothing_where_nothing_is_near() -> None:
 def test_an_unknown_preset_lists_the_known_ones() -> None:
     with pytest.raises(InputError, match=r"nano.*pico.*small"):
         preset_path("huge")
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**17), 10**17) | st.floats(allow_nan=False) | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=12,
+)
+KEYS = st.text(max_size=8).filter(lambda text: text != "base")
+
+
+@given(data=st.dictionaries(KEYS, PLAIN, max_size=4))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_written_is_read_back(data: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(dump_yaml(data), encoding="utf-8")
+    tree = load_config(path)
+    assert tree.data == data
+    assert all(mark.startswith(str(path)) for mark in tree.marks.values())
+
+
+@given(text=st.text(max_size=60))
+def test_any_override_is_taken_or_refused_in_one_line(text: str) -> None:
+    try:
+        load_config("pico", [text])
+    except InputError as error:
+        said = str(error)
+    else:
+        return
+    assert said
+    assert "\n" not in said

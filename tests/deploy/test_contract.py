@@ -2,6 +2,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fusedet.configs import InputError
 from fusedet.deploy import Contract
@@ -81,3 +83,31 @@ def test_damaged_metadata_names_the_file(key: str, text: str | None, message: st
 
 def test_every_value_is_json() -> None:
     assert json.loads(FULL.to_metadata()["fusedet.input_size"]) == [320, 416]
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "9" * 5000, "[320, 1000000]", "[0, 320]", '["' + "x" * 5000 + '", 3]', "[1, 2, 3]"]
+)
+def test_an_input_size_that_cannot_be_is_one_short_line(text: str) -> None:
+    metadata = Contract(("a",), (64, 64)).to_metadata() | {"fusedet.input_size": text}
+    with pytest.raises(InputError, match="damaged metadata") as caught:
+        Contract.from_metadata(metadata, "m.onnx")
+    assert len(str(caught.value)) < 300
+
+
+NAMES = st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=5).map(tuple)
+
+
+@given(
+    names=NAMES,
+    input_size=st.tuples(st.integers(1, 1 << 14), st.integers(1, 1 << 14)),
+    input_format=st.sampled_from(["uint8_nhwc_bgr", "float32_nchw_rgb"]),
+    nms=st.booleans(),
+    nms_iou=st.floats(0, 1),
+    pad_value=st.integers(0, 255),
+    negative_slope=st.floats(0, 1, exclude_max=True),
+    extra=st.dictionaries(st.text(max_size=10), st.text(max_size=30), max_size=3),
+)
+def test_any_contract_survives_its_metadata(**fields: Any) -> None:
+    contract = Contract(**fields)
+    assert Contract.from_metadata(contract.to_metadata(), "m.onnx") == contract

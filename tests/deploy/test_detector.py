@@ -227,3 +227,14 @@ def test_contract_comes_back_whole(make_model: ModelMaker) -> None:
     contract = read_contract(open_session(path), str(path))
     assert (contract.nms_iou, contract.pad_value, contract.extra) == (0.45, 0, {"data": "drawn"})
     assert Detector(path).input_size == (64, 64)
+
+
+def test_a_graph_that_fails_when_it_is_run(make_model: Callable[..., Path]) -> None:
+    def ask_for_a_seventh_channel(model: Any) -> None:
+        flip = next(tensor for tensor in model.graph.initializer if tensor.name == "flip")
+        flip.CopyFrom(onnx.numpy_helper.from_array(np.array([2, 1, 7]), "flip"))
+
+    detector = Detector(make_model(change=ask_for_a_seventh_channel), threads=1)
+    with pytest.raises(InputError, match=r"model\.onnx: ONNX Runtime cannot run this network: ") as caught:
+        detector(np.zeros((64, 64, 3), np.uint8))
+    assert "\n" not in str(caught.value)

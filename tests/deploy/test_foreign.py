@@ -346,3 +346,28 @@ def test_a_foreign_file_that_cannot_be_used_ends_with_2(
     path = make_file(ultralytics_raw(), 32, **{**ULTRALYTICS, "names": "__import__('os')"})
     assert main(["detect", str(path), "nowhere.png"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_sides_that_cannot_be_are_no_known_format(make_file: MakeFile) -> None:
+    for outputs in (yolox(), picodet(), detr()):
+        path = make_file(outputs, 64)
+        model = onnx.load(path)
+        sides = model.graph.input[0].type.tensor_type.shape.dim
+        for spoiled in (0, 2**31, 2**40):
+            sides[2].dim_value = sides[3].dim_value = spoiled
+            onnx.save(model, path)
+            with pytest.raises(InputError, match="not a fusedet model"):
+                Detector(path, threads=1)
+
+
+def test_text_that_is_none_is_a_damaged_file(make_file: MakeFile) -> None:
+    path = make_file(ultralytics_final(), 32, **ULTRALYTICS)
+    path.write_bytes(path.read_bytes().replace(b"Ultralytics", b"Ultra\xff\xfetics"))
+    with pytest.raises(InputError, match="its text is not UTF-8"):
+        Detector(path, threads=1)
+
+
+def test_a_class_without_a_name_names_the_file(make_file: MakeFile) -> None:
+    outputs = {**detr(), "labels": np.array([[2**56, 0]], np.int64)}
+    with pytest.raises(InputError, match=r"foreign\.onnx: class_ids must be in 0\.\.79"):
+        Detector(make_file(outputs, 32), threads=1)(np.zeros((32, 32, 3), np.uint8))

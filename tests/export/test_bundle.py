@@ -237,3 +237,41 @@ def test_the_command(plain, tmp_path, capsys):
     assert main(["bundle", str(plain), "--out", str(out)]) == 2
     assert main(["bundle", str(plain), "--out", str(out), "--force", "--ort"]) == 0
     assert "bird.ort" in open_bundle(out).files
+
+
+def test_a_small_zip_that_holds_too_much_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("fusedet.deploy.bundle._MOST_BYTES", 1000)
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(MANIFEST, "[" * 100_000)
+
+    with pytest.raises(InputError, match=r"manifest\.json is larger than any model can be"):
+        open_bundle(path)
+
+
+def test_a_manifest_without_an_end_is_said(tmp_path):
+    (tmp_path / MANIFEST).write_text("[" * 100_000)
+
+    with pytest.raises(InputError, match=r"damaged manifest\.json: nested too deeply"):
+        open_bundle(tmp_path)
+
+
+def test_a_zip_whose_names_are_no_text_is_said(tmp_path):
+    path = tmp_path / "b.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(MANIFEST.replace("m", "ü"), "{}")
+        archive.writestr(MANIFEST, "{}")
+    data = path.read_bytes()
+    first = data.find(b"PK\x01\x02", data.find(b"PK\x01\x02") + 1)  # of the directory, the second entry
+    name = data.find(MANIFEST.encode(), data.find(b"PK\x03\x04", 1))
+    path.write_bytes(
+        data[: name - 24]
+        + b"\x00\x08"
+        + data[name - 22 : name]
+        + b"\xff" * len(MANIFEST)
+        + data[name + len(MANIFEST) :]
+    )
+    assert first > name
+
+    with pytest.raises(InputError, match="a damaged zip file"):
+        open_bundle(path)

@@ -1,5 +1,7 @@
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fusedet.model.decode import anchor_points, decode_boxes, select_top
 
@@ -45,3 +47,19 @@ def test_other_classes_of_a_lowered_point_are_lowered_with_it():
     torch.testing.assert_close(scores[0, :2], torch.tensor([1.0, -1.0]).sigmoid())
     assert ids[0, :2].tolist() == [2, 0]
     assert scores[0, 2] < 0.001, "the third class is not reported"
+
+
+@given(
+    st.lists(st.tuples(*[st.floats(0, 64, width=32)] * 4), min_size=1, max_size=8),
+    st.sampled_from([(64, 96), (32, 32), (96, 64)]),
+    st.randoms(use_true_random=False),
+)
+def test_distances_of_a_box_give_the_box(sides, size_hw, random) -> None:  # type: ignore[no-untyped-def]
+    """Encoding is the sides' distances from a point, in strides; decoding takes it back, also where it is outside."""
+    points, strides = anchor_points(size_hw, (8, 16, 32))
+    chosen = torch.tensor([random.randrange(len(points)) for _ in sides])
+    boxes = torch.tensor(sides)
+    low, high = boxes[:, :2] - points[chosen], boxes[:, 2:] + points[chosen]
+    encoded = torch.cat((points[chosen] - low, high - points[chosen]), -1) / strides[chosen, None]
+    decoded = decode_boxes(encoded, points[chosen], strides[chosen])
+    torch.testing.assert_close(decoded, torch.cat((low, high), -1), atol=1e-4, rtol=1e-6)

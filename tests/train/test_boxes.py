@@ -1,8 +1,13 @@
 import math
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
+from fusedet.deploy.boxes import box_iou
 from fusedet.train.boxes import box_overlap, pairwise_iou
 
 #: predicted, target, IoU, GIoU, DIoU
@@ -51,3 +56,27 @@ def test_gradients_are_finite_where_boxes_are_degenerate(kind: str):
     box_overlap(predicted, torch.tensor([[0.0, 0, 10, 10]]).expand(3, 4), kind).sum().backward()
     assert predicted.grad is not None
     assert predicted.grad.isfinite().all()
+
+
+SIDES = st.floats(0, 1000, width=32)
+BOXES = st.tuples(SIDES, SIDES, SIDES, SIDES).map(
+    lambda s: (min(s[0], s[2]), min(s[1], s[3]), max(s[0], s[2]), max(s[1], s[3]))
+)
+
+
+@given(BOXES, BOXES, st.sampled_from(["iou", "giou", "diou", "ciou"]))
+def test_overlap_is_symmetric_and_bounded(one: tuple[float, ...], other: tuple[float, ...], kind: str) -> None:
+    a, b = torch.tensor(one, dtype=torch.float64), torch.tensor(other, dtype=torch.float64)
+    value = box_overlap(a, b, kind)
+    assert value.isfinite()
+    assert value == pytest.approx(float(box_overlap(b, a, kind)), abs=1e-9)
+    lowest = {"iou": 0.0, "giou": -1.0, "diou": -1.0, "ciou": -2.0}[kind]  # CIoU's aspect costs at most 1
+    assert lowest - 1e-6 <= value <= 1 + 1e-6
+    assert value <= box_overlap(a, b, "iou") + 1e-9
+
+
+@given(st.lists(BOXES, max_size=5), st.lists(BOXES, max_size=5))
+def test_training_and_the_board_mean_the_same_by_iou(one: list[Any], other: list[Any]) -> None:
+    a, b = (torch.tensor(boxes, dtype=torch.float64).reshape(-1, 4) for boxes in (one, other))
+    large = ((a[:, 2:] - a[:, :2]).prod(-1)[:, None] + (b[:, 2:] - b[:, :2]).prod(-1)) > 1  # beyond the 1e-7 in it
+    np.testing.assert_allclose((pairwise_iou(a, b) * large).numpy(), box_iou(a, b) * large.numpy(), atol=1e-6)

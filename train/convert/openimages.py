@@ -4,10 +4,12 @@ The pictures lie in folders called train, validation and test, and are known by 
 """
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from fusedet.configs.errors import InputError
+from fusedet.configs.plain_json import short
 from fusedet.train.coco import CocoDataset
 from fusedet.train.convert.sets import LabelledSet, Row, make_sample, picture_names, picture_size
 from fusedet.train.folders import copy_file
@@ -75,18 +77,32 @@ def _display_names(source: Path) -> dict[str, str]:
     files = sorted(source.glob("*class-descriptions*.csv"))
     if not files:
         return {}
-    with files[0].open(encoding="utf-8", newline="") as file:
+    with _table_errors(files[0]), files[0].open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.reader(file) if len(row) >= 2]
     return {row[0]: row[1] for row in rows if row[0] != "LabelName"}
 
 
+@contextmanager
+def _table_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: not a table in UTF-8 with commas: {error}") from error
+
+
 def _read_table(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
+    with _table_errors(path), path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
         missing = {"ImageID", "LabelName", *_EDGES} - set(reader.fieldnames or ())
         if missing:
             raise InputError(f"{path}:1: the columns {', '.join(sorted(missing))} are missing")
-        return [{**row, "line": str(reader.line_num)} for row in reader]
+        rows = [{**row, "line": str(reader.line_num)} for row in reader]
+    for row in rows:
+        if None in row.values():
+            raise InputError(f"{path}:{row['line']}: expected {len(reader.fieldnames or ())} columns, but found fewer")
+    return rows
 
 
 def _as_set(
@@ -103,7 +119,7 @@ def _as_set(
     pictures = {Path(name).with_suffix("").as_posix(): name for name in picture_names(images)}
     lost = [image_id for image_id in by_image if image_id not in pictures]
     if lost:
-        raise InputError(f"{table}: {len(lost)} pictures are not in {images}, first {lost[0]}")
+        raise InputError(f"{table}: {len(lost)} pictures are not in {images}, first {lost[0]:.100}")
     samples = []
     for number, (image_id, name) in enumerate(pictures.items(), start=1):
         size = picture_size(images / name)
@@ -119,7 +135,7 @@ def _row(row: dict[str, str], size_wh: tuple[int, int], index: dict[str, int], t
         left, right, top, bottom = (float(row[edge]) for edge in _EDGES)
         score = float(row.get("Confidence") or 1)
     except ValueError as error:
-        raise InputError(f"{table}:{row['line']}: expected numbers in 0..1, but found {row}") from error
+        raise InputError(f"{table}:{row['line']}: expected numbers in 0..1, but found {short(row, 300)}") from error
     width, height = size_wh
     box = (left * width, top * height, right * width, bottom * height)
     return Row(index[row["LabelName"]], box, row.get("IsGroupOf") == "1", min(1.0, max(0.0, score)))

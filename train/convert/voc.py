@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 from fusedet.configs.errors import InputError
 from fusedet.train.coco import CocoDataset, Sample
 from fusedet.train.convert.sets import LabelledSet, Row, make_sample, picture_names, picture_size, single_folder
+from fusedet.train.convert.text import read_lines
 from fusedet.train.folders import copy_file
 
 __all__ = ["HOLDS", "read_voc", "write_voc"]
@@ -103,7 +104,7 @@ def _lists(source: Path) -> dict[str, list[str]]:
     for split in ("train", "val", "test"):
         path = folder / f"{split}.txt"
         if path.is_file():
-            lines = path.read_text(encoding="utf-8").splitlines()
+            lines = read_lines(path)
             found[split] = [line.strip() for line in lines if line.strip()]
     return found
 
@@ -112,15 +113,19 @@ def _parse(path: Path, stem: str) -> tuple[str, ElementTree.Element]:
     try:
         return stem, ElementTree.parse(path).getroot()
     except FileNotFoundError as error:
-        raise InputError(f"{path}: no such annotation file, but a list names it") from error
+        raise InputError(f"{path!s:.300}: no such annotation file, but a list names it") from error
+    except OSError as error:
+        raise InputError(f"{path!s:.300}: cannot be read: {error.strerror}") from error
     except ElementTree.ParseError as error:
         raise InputError(f"{path}:{error.position[0]}: not XML: {error}") from error
+    except (ValueError, LookupError) as error:  # an encoding that Python does not know, a name that is none
+        raise InputError(f"{path}: not XML that can be read: {error!s:.200}") from error
 
 
 def _classes(source: Path, parsed: dict[str, list[tuple[str, ElementTree.Element]]]) -> dict[str, int]:
     """Class name -> index: in the order of labels.txt, or of the alphabet."""
     labels = source / "labels.txt"
-    names = [line for line in labels.read_text(encoding="utf-8").splitlines() if line] if labels.is_file() else []
+    names = [line for line in read_lines(labels) if line] if labels.is_file() else []
     used = {_text(thing, "name") for entries in parsed.values() for _, root in entries for thing in root.iter("object")}
     return {name: i for i, name in enumerate([*names, *sorted(used - set(names))])}
 
@@ -131,7 +136,7 @@ def _picture(root: ElementTree.Element, stem: str, stems: dict[str, str], images
     for name in (stems.get(stem), said, stems.get(Path(said).stem)):
         if name and (images / name).is_file():
             return images / name
-    raise InputError(f"{annotations / stem}.xml: there is no picture {said or stem} in {images}")
+    raise InputError(f"{annotations / stem!s:.300}.xml: there is no picture {said or stem:.100} in {images}")
 
 
 def _size(root: ElementTree.Element) -> tuple[int, int] | None:
@@ -151,7 +156,7 @@ def _rows(root: ElementTree.Element, stem: str, classes: dict[str, int], one_bas
                 float(thing.findtext(f"bndbox/{k}") or "") for k in ("xmin", "ymin", "xmax", "ymax")
             )
         except ValueError as error:
-            raise InputError(f"{stem}.xml: an object {name!r} has no bndbox of four numbers") from error
+            raise InputError(f"{stem}.xml: an object {name!r:.60} has no bndbox of four numbers") from error
         crowd = (thing.findtext("difficult") or "0").strip() == "1"
         yield Row(classes[name], (left - shift, top - shift, right, bottom), crowd)
 

@@ -3,6 +3,7 @@
 A line is ``class x_middle y_middle width height`` in parts of the picture's size; a line of more numbers is a polygon.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 import yaml
 
 from fusedet.configs.errors import InputError
+from fusedet.configs.plain_json import short
 from fusedet.train.coco import CocoDataset
 from fusedet.train.convert.sets import LabelledSet, Row, make_sample, picture_names, picture_size
+from fusedet.train.convert.text import read_lines
 from fusedet.train.folders import copy_file
 
 __all__ = ["HOLDS", "read_yolo", "write_yolo"]
@@ -61,7 +64,7 @@ def write_yolo(sets: Sequence[LabelledSet], out: Path, link: bool = False) -> No
 def _settings(source: Path) -> tuple[Path, dict[str, Any]]:
     """The file that describes the set, and what it says."""
     if source.is_dir() and (source / "classes.txt").is_file() and not list(source.glob("*.y*ml")):
-        names = (source / "classes.txt").read_text(encoding="utf-8").splitlines()
+        names = read_lines(source / "classes.txt")
         return source / "classes.txt", {"train": "images", "names": [name for name in names if name]}
     found = [source] if source.is_file() else sorted(source.glob("data.y*ml")) or sorted(source.glob("*.y*ml"))
     if len(found) != 1:
@@ -70,8 +73,11 @@ def _settings(source: Path) -> tuple[Path, dict[str, Any]]:
         )
     try:
         content = yaml.safe_load(found[0].read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{found[0]}: not YAML: {' '.join(str(error).split())}") from error
+    except OSError as error:
+        raise InputError(f"{found[0]}: cannot be read: {error.strerror}") from error
+    except (ValueError, TypeError, AttributeError, RecursionError, yaml.YAMLError) as error:
+        # PyYAML ends in any of these: for a date that is none, a key that is a list, text that is not UTF-8, ...
+        raise InputError(f"{found[0]}: not YAML: {' '.join(str(error).split()):.300}") from error
     if not isinstance(content, dict):
         raise InputError(f"{found[0]}: expected keys like 'train' and 'names', but it holds a {type(content).__name__}")
     return found[0], content
@@ -80,11 +86,13 @@ def _settings(source: Path) -> tuple[Path, dict[str, Any]]:
 def _names(settings: dict[str, Any], config: Path) -> tuple[str, ...]:
     names = settings.get("names")
     if isinstance(names, dict):
-        if sorted(names) != list(range(len(names))):
-            raise InputError(f"{config}: 'names' must count from 0 without gaps, but has {sorted(names, key=str)}")
+        if set(names) != set(range(len(names))):
+            raise InputError(f"{config}: 'names' must count from 0 without gaps, but has {short(list(names))}")
         names = [names[i] for i in range(len(names))]
     if not isinstance(names, list) or not names:
-        raise InputError(f"{config}: 'names' must be a list of class names, but is {names!r:.60}")
+        raise InputError(f"{config}: 'names' must be a list of class names, but is {short(names)}")
+    if not all(isinstance(name, str | int | float) for name in names):
+        raise InputError(f"{config}: 'names' must hold texts, but has {short(names)}")
     if len(set(map(str, names))) < len(names):
         raise InputError(f"{config}: 'names' has a name twice")
     return tuple(map(str, names))
@@ -98,9 +106,10 @@ def _folders(value: object, config: Path, settings: dict[str, Any]) -> list[Path
     for text in map(str, values):
         # Some exporters write ../train/images for a folder beside the file.
         places = [base / text, config.parent / text, config.parent / text.removeprefix("../")]
-        place = next((place for place in places if place.exists()), None)
+        place = next((place for place in places if os.path.exists(place)), None)  # whatever the text is
         if place is None:
-            raise InputError(f"{config}: {text!r}: no such folder or list of pictures ({places[0]})")
+            place_text = short(str(places[0]), 200)
+            raise InputError(f"{config}: {short(text)}: no such folder or list of pictures ({place_text})")
         found.append(place)
     return found
 
@@ -127,7 +136,7 @@ def _pictures(place: Path) -> Iterator[Path]:
     if place.is_dir():
         yield from (place / name for name in picture_names(place))
         return
-    for line in place.read_text(encoding="utf-8").splitlines():
+    for line in read_lines(place):
         if line.strip():
             path = Path(line.strip())
             yield path if path.is_absolute() else place.parent / path
@@ -157,7 +166,7 @@ def _rows(path: Path, classes: int, size_wh: tuple[int, int]) -> Iterator[tuple[
     if not path.is_file():
         return
     width, height = size_wh
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
         label, values = _numbers(line, f"{path}:{number}", classes)
@@ -176,7 +185,7 @@ def _numbers(line: str, place: str, classes: int) -> tuple[int, list[float]]:
     except ValueError as error:
         raise InputError(f"{place}: expected a class and numbers in 0..1, but found {line!r:.60}") from error
     if not (label.is_integer() and 0 <= label < classes):
-        raise InputError(f"{place}: expected a class from 0 to {classes - 1}, but found {line.split()[0]}")
+        raise InputError(f"{place}: expected a class from 0 to {classes - 1}, but found {line.split()[0]:.60}")
     if not (len(values) == 4 or (len(values) >= 6 and len(values) % 2 == 0)):
         raise InputError(f"{place}: expected 4 numbers of a box or 6 and more of a polygon, but found {len(values)}")
     if not all(-0.1 <= value <= 1.1 for value in values):

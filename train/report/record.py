@@ -13,6 +13,8 @@ from fusedet.train.run_folder import RunFolder
 
 __all__ = ["BestWeights", "RunRecord", "checksum", "read_record"]
 
+_MOST_EPOCHS = 1e9
+
 
 @dataclass(frozen=True)
 class BestWeights:
@@ -91,6 +93,8 @@ def read_record(path: Path) -> RunRecord:
         rows = run.read_metrics()
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{run.metrics}: expected a row of numbers an epoch, but it holds something else") from error
+    if not all({"epoch", "seconds"} <= row.keys() and abs(row["epoch"]) < _MOST_EPOCHS for row in rows):
+        raise InputError(f"{run.metrics}: expected the columns epoch and seconds, and a whole epoch in each row")
     config = load_train_config(run.config)
     best = None
     if run.best.is_file():

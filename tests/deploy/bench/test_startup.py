@@ -14,6 +14,7 @@ def test_a_fresh_process_tells_its_steps_and_its_memory(model: Path, tmp_path: P
     assert startup.import_ms > startup.first_ms
     assert startup.total_ms == pytest.approx(startup.import_ms + startup.open_ms + startup.first_ms)
     assert startup.resident_mb is None or 20 < startup.resident_mb < 1000
+    assert startup.peak_mb is None or startup.resident_mb <= startup.peak_mb < 1000
 
 
 def test_a_process_that_fails_says_why(tmp_path: Path):

@@ -137,3 +137,9 @@ def test_wrong_sources_are_named(tmp_path: Path, name: str, message: str) -> Non
         open_source(str(tmp_path / name))
     assert "\n" not in str(caught.value)
     assert name in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a\0b.png", "\ud800.png"])
+def test_a_name_that_cannot_be_one_is_said(name: str) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        read_image(name)

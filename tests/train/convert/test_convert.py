@@ -228,3 +228,42 @@ def test_nothing_is_written_over(root: Path, tmp_path: Path) -> None:
     (tmp_path / "out" / "mine").touch()
     with pytest.raises(InputError, match="out: exists already"):
         convert(root, tmp_path / "out", "coco", "yolo")
+
+
+@pytest.mark.parametrize(
+    ("form", "file", "data", "message"),
+    [
+        ("yolo", "data.yaml", b"train: images/train\nnames: [a, \xff]\n", "data.yaml: not YAML: "),
+        ("yolo", "data.yaml", b"train: images/train\nnames: {0: a, x: b}\n", "'names' must count from 0 without gaps"),
+        ("yolo", "data.yaml", b"train: images/train\nnames: [a, [b]]\n", "'names' must hold texts"),
+        ("yolo", "data.yaml", b"train: 2024-99-99\nnames: [a]\n", "data.yaml: not YAML: "),
+        ("yolo", "data.yaml", b"train: " + b"x" * 5000 + b"\nnames: [a]\n", "no such folder or list of pictures"),
+        ("yolo", "labels/train/0.txt", b"0 .5 .5 .1 .1\n\xff\n", "0.txt:2: not text in UTF-8"),
+        ("voc", "ImageSets/Main/train.txt", b"\xff\n", "train.txt:1: not text in UTF-8"),
+        ("voc", "ImageSets/Main/train.txt", b"x" * 5000, "cannot be read: File name too long"),
+        ("voc", "labels.txt", b"a\n\xff\n", "labels.txt:2: not text in UTF-8"),
+        ("voc", "Annotations/0.xml", b"<?xml version='1.0' encoding='none'?><a/>", "0.xml"),
+        (
+            "openimages",
+            "train-annotations-bbox.csv",
+            b"ImageID,LabelName,XMin,XMax,YMin,YMax\n0,a,0.1\n",
+            ":2: expected 6",
+        ),
+        ("openimages", "train-annotations-bbox.csv", b"ImageID,LabelName,\xff\n", "not a table in UTF-8"),
+    ],
+)
+def test_files_that_are_no_text(form: str, file: str, data: bytes, message: str, tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    for folder_of_pictures in ("images/train", "JPEGImages", "train"):
+        (root / folder_of_pictures).mkdir(parents=True)
+        cv2.imwrite(str(root / folder_of_pictures / "0.png"), np.zeros((8, 8, 3), np.uint8))
+    (root / "Annotations").mkdir()
+    (root / "Annotations" / "0.xml").write_text("<annotation><filename>0.png</filename></annotation>")
+    (root / "ImageSets" / "Main").mkdir(parents=True)
+    (root / "labels" / "train").mkdir(parents=True)
+    (root / "data.yaml").write_text("train: images/train\nnames: [a]\n")
+    (root / file).write_bytes(data)
+    with pytest.raises(InputError) as caught:
+        FORMATS[form].read(root)
+    assert message in str(caught.value)
+    assert len(str(caught.value)) < 1000

@@ -1,0 +1,314 @@
+"""What every chapter works with: how long to measure, exported networks, peers, and data to grade on."""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import onnx
+import onnxruntime as ort
+import torch
+
+from benchmarks.latency import Entry, measure, open_session, random_feed
+from benchmarks.study import write_text
+from benchmarks.ultralytics_peers import is_installed
+from fusedet.configs.errors import InputError
+from fusedet.configs.loader import load_config
+from fusedet.deploy.bench.timing import summarise
+from fusedet.deploy.formats import FORMATS, FusedetFile, UltralyticsFile
+from fusedet.export import export_onnx
+from fusedet.export.foreign import without_weight_inputs
+from fusedet.model import ModelConfig, build_detector, count_macs, count_parameters
+
+__all__ = [
+    "FULL",
+    "QUICK",
+    "ULTRALYTICS",
+    "Desk",
+    "Network",
+    "OtherWork",
+    "Peer",
+    "Plan",
+    "clock_of",
+    "ratios",
+    "time_in_turns",
+]
+
+#: Networks of Ultralytics that take part; it builds yolov5n with its newer, anchor-free head.
+ULTRALYTICS = ("yolo26n", "yolo11n", "yolov8n", "yolov5n")
+_ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured.
+
+    Attributes:
+        size: side of the input in pixels where nothing else is said.
+        peer_sizes: sides at which presets stand beside peers, and Ultralytics' networks are exported.
+        sizes: sides of the chapter about them.
+        classes: numbers of classes of the chapter about them.
+        threads: numbers of threads of the chapters about latency, peak and training.
+        rounds: how often each network runs.
+        processes: fresh processes of the chapter about start and memory.
+        pipeline_rounds: of the pipeline and the bare session in turn.
+        pipeline_s: seconds of each of them.
+        images: pictures of an epoch of the training.
+        epochs: of the training; the quickest counts.
+        batch: of the training.
+    """
+
+    size: int = 320
+    peer_sizes: tuple[int, ...] = (320, 352, 416)
+    sizes: tuple[int, ...] = (160, 224, 320, 416, 512, 640)
+    classes: tuple[int, ...] = (1, 20, 80, 365)
+    threads: tuple[int, ...] = (1, 2)
+    rounds: int = 80
+    processes: int = 3
+    pipeline_rounds: int = 3
+    pipeline_s: float = 2.0
+    images: int = 64
+    epochs: int = 3
+    batch: int = 16
+
+
+FULL = Plan()
+#: Tries whether everything runs.
+QUICK = Plan(
+    peer_sizes=(320,),
+    sizes=(160, 320),
+    classes=(1, 80),
+    rounds=5,
+    processes=1,
+    pipeline_rounds=1,
+    pipeline_s=0.5,
+    images=16,
+    epochs=2,
+    batch=8,
+)
+
+
+@dataclass(frozen=True)
+class Network:
+    """An exported network of ours, with fresh weights: they take as long as trained ones.
+
+    Attributes:
+        plain: the plain file.
+        fused: the file with activations in their convolutions.
+        gmac: 10^9 multiply-accumulates for one picture.
+        parameters: of the network with its branches folded or not, as it is trained.
+        standing: activations that ONNX Runtime runs by themselves here.
+        reorders: its conversions between memory layouts.
+    """
+
+    plain: Path
+    fused: Path
+    gmac: float
+    parameters: int
+    standing: int
+    reorders: int
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A detector of another project.
+
+    Attributes:
+        name: without its input size.
+        size: side of its input in pixels.
+        path: ONNX file without weights among its inputs: those would keep ONNX Runtime from folding them.
+        left: what its output still needs: ``nothing``, ``NMS``, or ``decoding, NMS``.
+        ours: whether the runtime reads its format, so that it can be graded.
+        trained: whether its weights are, as those of all files that somebody gave.
+    """
+
+    name: str
+    size: int
+    path: Path
+    left: str
+    ours: bool
+    trained: bool
+
+
+@dataclass
+class Desk:
+    """The place where the book is written.
+
+    Attributes:
+        out: folder of everything that is made.
+        plan: how much is measured.
+        presets: by name, what ``load_config`` reads: presets or config files.
+        peers_folder: ONNX files of other projects, in folders or not.
+        ultralytics: a Python that has Ultralytics; this one may.
+        coco: a data set of COCO's 80 classes to grade on, ``images`` and ``annotations/{train,val}.json``.
+        say: tells the user what happens.
+        remarks: what a chapter leaves out, and why; taken by who runs it.
+    """
+
+    out: Path
+    plan: Plan = FULL
+    presets: Mapping[str, str] = field(default_factory=lambda: {name: name for name in ("pico", "nano", "small")})
+    peers_folder: Path | None = None
+    ultralytics: Path | None = None
+    coco: Path | None = None
+    say: Callable[[str], None] = print
+    remarks: list[str] = field(default_factory=list)
+
+    def network(self, preset: str, *, size: int | None = None, classes: int = 80, activation: str = "") -> Network:
+        """Exports a preset, or takes what was exported before from the same code."""
+        size = size or self.plan.size
+        settings = {**load_config(self.presets[preset], []).data["model"], "classes": classes, "input_size": size}
+        if activation:
+            settings["activation"] = activation
+        config = ModelConfig.model_validate(settings)
+        folder = self.out / "models" / f"{preset}-{size}-{classes}{activation and '-' + activation}"
+        key, record = _digest(config.model_dump_json()), folder / "network.json"
+        if not (record.exists() and json.loads(record.read_text())["key"] == key):
+            self.say(f"  exporting {folder.name}")
+            write_text(record, json.dumps({"key": key, **_export(config, folder / f"{preset}.onnx")}) + "\n")
+        known = json.loads(record.read_text())
+        del known["key"]
+        return Network(folder / f"{preset}.onnx", folder / f"{preset}.fused.onnx", **known)
+
+    @cached_property
+    def peers(self) -> list[Peer]:
+        """Those at hand, Ultralytics' first; what is missing goes to the remarks of the chapter that asks first."""
+        given = [] if self.peers_folder is None else sorted(self.peers_folder.rglob("*.onnx"))
+        if not given:
+            self.remarks.append("No peers of other projects at hand (`--peers`, FUSEDET_PEERS): left out.")
+        peers = [*(self._peer(path, trained=False) for path in self._ultralytics_files())]
+        return peers + [self._peer(path, trained=True) for path in given]
+
+    def _ultralytics_files(self) -> list[Path]:
+        """Exported before, or exported now where Ultralytics is installed."""
+        files, folder = [], self.out / "models" / "ultralytics"
+        for size in (size for size in self.plan.peer_sizes if size in (320, 416)):
+            wanted = [folder / str(size) / f"{name}.onnx" for name in ULTRALYTICS]
+            missing = [path.stem for path in wanted if not path.exists()]
+            if missing and (self.ultralytics or is_installed()):
+                self.say(f"  exporting {', '.join(missing)} at {size} px")
+                _export_ultralytics(self.ultralytics or Path(sys.executable), missing, size, folder / str(size))
+            files += [path for path in wanted if path.exists()]
+        if not files:
+            self.remarks.append("Ultralytics is not installed (`--ultralytics PYTHON`): its networks are left out.")
+        return files
+
+    def _peer(self, path: Path, *, trained: bool) -> Peer:
+        try:
+            model = without_weight_inputs(onnx.load(path))
+            content = model.SerializeToString()
+            session = open_session(content, 1)
+        except Exception as error:  # protobuf's and ONNX Runtime's share no base class
+            raise InputError(f"{path}: cannot take part: {error!s:.200}") from error
+        size = next(shape[2] for shape in (one.shape for one in session.get_inputs()) if len(shape) == 4)
+        size = size if isinstance(size, int) else self.plan.size
+        name = re.sub(r"([_-]\d{2,4})?(_coco)?$", "", path.stem)
+        cleaned = self.out / "models" / "peers" / f"{name}-{size}.onnx"
+        if not (cleaned.exists() and cleaned.read_bytes() == content):
+            cleaned.parent.mkdir(parents=True, exist_ok=True)
+            cleaned.write_bytes(content)
+        left, ours = _left_to_do(session, str(path))
+        return Peer(name, size, cleaned, left, ours, trained)
+
+
+def _export(config: ModelConfig, path: Path) -> dict[str, Any]:
+    torch.manual_seed(0)
+    net = build_detector(config)
+    names = [str(i) for i in range(config.classes)]
+    result = export_onnx(net, path, names=names, allow_unfused=True, overwrite=True)
+    ops = result.optimized_ops
+    return {
+        "gmac": count_macs(net) / 1e9,
+        "parameters": count_parameters(net),
+        "standing": len(result.standing),
+        "reorders": ops["nchwc.ReorderInput"] + ops["nchwc.ReorderOutput"],
+    }
+
+
+def _export_ultralytics(python: Path, names: Sequence[str], size: int, out: Path) -> None:
+    command = [str(python), "-m", "benchmarks.ultralytics_peers", "--out", str(out), "--size", str(size), *names]
+    result = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, env={**os.environ, **_paths()})
+    if result.returncode != 0:
+        last = (result.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise InputError(f"{python}: Ultralytics' networks could not be exported: {last}")
+
+
+def _paths() -> dict[str, str]:
+    """For another Python: where this one finds the project."""
+    return {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)} if "PYTHONPATH" in os.environ else {}
+
+
+def _left_to_do(session: ort.InferenceSession, source: str) -> tuple[str, bool]:
+    """What the outputs still need, and whether the runtime knows the format."""
+    kind = next((kind for kind in FORMATS if kind.recognises(session)), None)
+    if kind is None:
+        return "decoding, NMS", False
+    if not kind(session, source).contract.nms:
+        return "nothing", True
+    return ("NMS" if kind in (FusedetFile, UltralyticsFile) else "decoding, NMS"), True
+
+
+def _digest(config: str) -> str:
+    """Of everything that an exported file depends on: the code of networks and export, torch, the config."""
+    digest = hashlib.sha256(f"{config} {torch.__version__} {onnx.__version__}".encode())
+    for package in ("model", "export"):
+        for path in sorted((_ROOT / package).glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def clock_of(threads: int) -> Callable[[], float]:
+    """One thread is timed by its own clock, which stands still while another program has the core; more by the wall."""
+    return time.thread_time if threads == 1 else time.perf_counter
+
+
+def time_in_turns(files: Mapping[str, Path | bytes], threads: int, rounds: int) -> dict[str, dict[str, float | None]]:
+    """Milliseconds of ONNX files, each run once in every round: ``ms_min``, ``ms_median``, ``ms_p95`` by name.
+
+    See :func:`clock_of` for which milliseconds.
+    """
+    entries = []
+    for name, file in files.items():
+        session = open_session(file if isinstance(file, bytes) else str(file), threads)
+        entries.append(Entry(name, session, random_feed(session, 320)))
+    found = {name: summarise(own) for name, own in measure(entries, rounds, clock_of(threads)).items()}
+    return {name: {"ms_min": one.min, "ms_median": one.p50, "ms_p95": one.p95} for name, one in found.items()}
+
+
+def ratios(values: Mapping[str, float | None], to: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Of minimum and median to another thing's in the same run."""
+    pairs = {name: (values[f"ms_{name}"], to[f"ms_{name}"]) for name in ("min", "median")}
+    return {f"ratio_{name}": own / base if own and base else None for name, (own, base) in pairs.items()}
+
+
+class OtherWork:
+    """What other programs compute from now on."""
+
+    def __init__(self) -> None:
+        self._start = self._now()
+
+    def cores(self) -> float | None:
+        """Kept busy by them on average; None where the system does not tell."""
+        if self._start is None or (now := self._now()) is None:
+            return None
+        wall, everybody, own = (after - before for after, before in zip(now, self._start, strict=True))
+        return max(0.0, (everybody - own) / wall) if wall > 0 else None
+
+    @staticmethod
+    def _now() -> tuple[float, float, float] | None:
+        """Seconds: of the clock, of all cores' work, of this process and its children that have ended."""
+        try:
+            words = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+        except OSError:
+            return None
+        user, nice, system, _idle, _wait, irq, soft_irq, steal = (int(word) for word in words[:8])
+        ticks = user + nice + system + irq + soft_irq + steal
+        return time.monotonic(), ticks / os.sysconf("SC_CLK_TCK"), sum(os.times()[:4])

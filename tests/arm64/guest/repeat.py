@@ -1,0 +1,31 @@
+"""Runs a network, of whatever project, so many times.
+
+python repeat.py MODEL TIMES
+"""
+
+import sys
+
+import numpy as np
+import onnxruntime as ort
+
+__all__ = ["repeat"]
+
+_TYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
+
+
+def repeat(model: str, times: int) -> None:
+    """On noise: how many instructions a network takes hardly depends on what it sees."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    rng = np.random.default_rng(0)
+    feed = {}
+    for one in session.get_inputs():
+        picture = rng.integers(0, 256, one.shape)
+        feed[one.name] = (picture if one.type == "tensor(uint8)" else picture / 255).astype(_TYPES[one.type])
+    for _ in range(times):
+        session.run(None, feed)
+
+
+if __name__ == "__main__":
+    repeat(sys.argv[1], int(sys.argv[2]))
