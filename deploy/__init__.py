@@ -8,6 +8,7 @@ Training's evaluation letterboxes and decodes with the functions of this package
 score that a camera gets here.
 """
 
+import fusedet.configs.privacy  # noqa: F401  before anything imports ONNX Runtime
 from fusedet.deploy.contract import Contract
 from fusedet.deploy.detections import Detections
 from fusedet.deploy.detector import Detector, Timings

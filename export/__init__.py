@@ -8,6 +8,7 @@ print(result.fused, *result.agreement, sep="\\n")
 And from a file that somebody else exported: ``fuse_file`` fuses it, ``lint`` says what stands in the way.
 """
 
+import fusedet.configs.privacy  # noqa: F401  before anything imports ONNX Runtime
 from fusedet.export.batchnorm import fold_batchnorms
 from fusedet.export.certificate import Certificate, Check, Limits
 from fusedet.export.certified import certificate_paths, export_certified

@@ -5,6 +5,8 @@
 
 from hypothesis import HealthCheck, settings
 
+import fusedet.configs.privacy  # noqa: F401  tests import ONNX Runtime before they import fusedet
+
 SLOW = [HealthCheck.too_slow]
 
 settings.register_profile("same", deadline=None, derandomize=True, suppress_health_check=SLOW)

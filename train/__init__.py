@@ -5,6 +5,7 @@ from fusedet.train import TrainConfig, evaluate_model, resume, train
 
 from typing import TYPE_CHECKING
 
+import fusedet.configs.privacy  # noqa: F401  before anything imports ONNX Runtime
 from fusedet.configs.lazy import imported_on_use
 from fusedet.train.config import TrainConfig
 

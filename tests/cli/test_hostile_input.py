@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -281,9 +282,24 @@ def test_a_full_disk(line: str, here: Path, tmp_path: Path, capsys: pytest.Captu
     assert left <= {"schema.json", "found.jsonl"}, "half of it was left"
 
 
-def command(*arguments: str, **settings: object) -> "subprocess.Popen[str]":
-    code = "from fusedet.cli.main import main; import sys; sys.exit(main(sys.argv[1:]))"
-    return subprocess.Popen([sys.executable, "-c", code, *arguments], text=True, **settings)  # type: ignore[call-overload,no-any-return]
+#: What a shell starts in the background ignores Ctrl-C, and so would what the tests start from there.
+MAIN = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from fusedet.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@contextmanager
+def command(*arguments: str, **settings: Any) -> Iterator["subprocess.Popen[str]"]:
+    """A command that is at work; killed, if it still is at the end."""
+    process = subprocess.Popen([sys.executable, "-c", MAIN, *arguments], text=True, **settings)
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("line", ["detect model.onnx drawn/images --no-images --json -", "schema", "--help"])

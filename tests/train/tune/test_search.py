@@ -70,7 +70,7 @@ def test_a_search_finds_the_best_and_goes_on(configs: Configs, tmp_path: Path) -
 def test_an_interrupted_trial_goes_on_where_it_was(
     configs: Configs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "search"
+    folder, handler = tmp_path / "search", signal.getsignal(signal.SIGINT)
     with monkeypatch.context() as patch:
         stop_at(patch, step=4)  # three steps an epoch: in the second epoch of the first trial
         trials, complete, said = search(configs, folder, 1)
@@ -92,7 +92,7 @@ def test_an_interrupted_trial_goes_on_where_it_was(
         ("left", "trial-0", 1),
         ("done", "trial-0", 2),
     ]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_a_trial_that_others_leave_behind_ends_early(configs: Configs, tmp_path: Path) -> None:
