@@ -39,7 +39,7 @@ def results(tmp_path: Path) -> Results:
     return Results(preset="pico", input_size=(96, 96), epochs=3, machine={"cpu": "a slow one"}, variants=variants)
 
 
-PLANS = [PLAN, PLAN.with_name("finetuning.yaml")]
+PLANS = [PLAN, PLAN.with_name("finetuning.yaml"), PLAN.with_name("kernels.yaml")]
 
 
 @pytest.mark.parametrize(("path", "name"), [(path, name) for path in PLANS for name in read_plan(path).variants])
