@@ -19,6 +19,7 @@ import pytest
 
 from fusedet.cli.main import main
 from fusedet.deploy import Contract
+from tests.alarm import limit
 from tests.cli.test_wrong_input import contents
 from tests.deploy.conftest import NAMES, build_model, draw_picture, write_video
 from tests.train.drawing import draw_set
@@ -202,23 +203,9 @@ HOSTILE: list[tuple[str, str]] = [
 ]
 
 
-@contextmanager
-def within(seconds: float) -> Iterator[None]:
-    def stop(*_: object) -> None:
-        raise TimeoutError(f"it hangs: more than {seconds:g} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
 def outcome(arguments: list[str]) -> int:
     try:
-        with within(60):
+        with limit(60, TimeoutError("it hangs: more than 60 s")):
             return main(arguments)
     except SystemExit as stop:  # argparse's own way
         return int(stop.code or 0)

@@ -2,14 +2,13 @@
 
 import random
 import re
-import signal
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fusedet.configs.errors import InputError
+from tests.alarm import limit
 
 __all__ = ["Fault", "Target", "Trial"]
 
@@ -60,20 +59,6 @@ class _HangsError(BaseException):
     """Not an Exception, so that no reader takes it for an error of its own."""
 
 
-@contextmanager
-def _limit(seconds: float) -> Iterator[None]:
-    def stop(*_: object) -> None:
-        raise _HangsError
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
 class Trial:
     """Feeds spoiled inputs to a target in a folder of its own."""
 
@@ -104,7 +89,7 @@ class Trial:
 
     def _read(self, number: int) -> Fault | None:
         try:
-            with _limit(LIMIT_S):
+            with limit(LIMIT_S, _HangsError()):
                 self.target.read(self._path)
         except InputError as error:
             if not str(error).strip() or len(str(error)) > 3000:
