@@ -118,10 +118,7 @@ def _run(
         changed = config([*_words(settings), *own])
         watched = _Watched(changed.train.epochs, trial)
         result = _train(changed, run, watched)
-    except _HopelessError:
-        study.tell(trial, state=TrialState.PRUNED)
-        return True
-    except FloatingPointError:
+    except (_HopelessError, FloatingPointError):
         study.tell(trial, state=TrialState.PRUNED)
         return True
     except InputError as error:
