@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from pydantic import ValidationError
 from torch import Tensor
+from torch.nn import functional
 
 from fusedet.configs.errors import InputError
 from fusedet.configs.starter import available, starter_checkpoint
@@ -57,8 +58,8 @@ class Transfer:
 def plan_transfer(config: TrainConfig, names: Sequence[str]) -> Transfer | None:
     """Works out what ``config.train.init`` gives to a new network; None where nothing is to be taken over.
 
-    Tensors go by name and shape, classes by their names: a class that the checkpoint knows keeps what was learned of
-    it, wherever it stands in either list. Every other class starts anew.
+    Tensors go by name and shape; of a kernel with other sides the middle is taken over. Classes go by their names: one
+    that the checkpoint knows keeps what was learned of it, wherever it stands in either list; any other starts anew.
 
     Args:
         config: with ``config.model.classes`` set.
@@ -75,9 +76,13 @@ def plan_transfer(config: TrainConfig, names: Sequence[str]) -> Transfer | None:
         own = {name: tensor.shape for name, tensor in build_detector(config.model).state_dict().items()}
     found = _known_classes(names, their_names)
     whole, rows = dict[str, Tensor](), dict[str, Rows]()
+    resized = 0
     for name, shape in own.items():
-        value = theirs.get(name)
-        if value is None or value.shape[1:] != shape[1:]:
+        if name not in theirs:
+            continue
+        value = _fitted(theirs[name], shape)
+        resized += value is not theirs[name]
+        if value.shape[1:] != shape[1:]:
             continue
         if not name.startswith(CLASS_LAYERS) or list(names) == their_names:
             if value.shape == shape:
@@ -88,6 +93,8 @@ def plan_transfer(config: TrainConfig, names: Sequence[str]) -> Transfer | None:
         raise InputError(f"train.init: {source}: no tensor in it has a name and shape of the network to train")
     _check_frozen(config.train.freeze, own, whole, source)
     report = [f"{len(whole)} of {len(own)} tensors start from {source}"]
+    if resized:
+        report.append(f"{resized} kernels are larger or smaller there: their middle is taken over")
     if list(names) != their_names:
         report.append(_about_classes(names, their_names, [names[i] for i in found] if rows else []))
     report += _about_missing(own, whole, theirs)
@@ -162,6 +169,17 @@ def _class_names(checkpoint: Checkpoint, source: str) -> list[str]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InputError(f"train.init: {source}: a damaged checkpoint: it must hold the names of its classes")
     return names
+
+
+def _fitted(value: Tensor, shape: torch.Size) -> Tensor:
+    """A kernel cut to the sides that ``shape`` has, or bordered by zeros, the middle kept; anything else as it is."""
+    if value.ndim != 4 or len(shape) != 4 or value.shape[1] != shape[1]:
+        return value
+    borders = [own - there for own, there in zip(shape[2:], value.shape[2:], strict=True)]
+    if not any(borders) or any(border % 2 for border in borders):
+        return value
+    top, left = (border // 2 for border in borders)
+    return functional.pad(value, (left, left, top, top))  # a negative border cuts
 
 
 def _known_classes(names: Sequence[str], theirs: Sequence[str]) -> dict[int, int]:

@@ -119,6 +119,23 @@ def test_what_has_another_shape_is_said(tiny: TrainConfig, taught: Teach) -> Non
     assert report[1].endswith("(16, 3, 3, 3) there") or " there" in report[1]
 
 
+@pytest.mark.parametrize(("there", "here"), [(5, 3), (3, 5)])
+def test_of_other_kernels_the_middle_is_taken(tiny: TrainConfig, taught: Teach, there: int, here: int) -> None:
+    head = tiny.model.head
+    init = taught(NAMES, head=head.model_copy(update={"kernel": there}))
+    config = changed(tiny, model={"head": head.model_copy(update={"kernel": here})})
+    state, report = started(config, init)
+    theirs = load_checkpoint(init).state["ema"]
+    kernels = [name for name in theirs if theirs[name].shape != state[name].shape]
+    assert kernels
+    assert f"{len(kernels)} kernels are larger or smaller there: their middle is taken over" in report
+    for name in kernels:
+        small, large = sorted((theirs[name], state[name]), key=lambda kernel: kernel.shape[-1])
+        assert torch.equal(large[..., 1:-1, 1:-1], small)
+        border = large.abs().sum() - small.abs().sum()
+        assert border > 0 if there > here else abs(border) < 1e-5
+
+
 def test_the_average_starts_there_too(tiny: TrainConfig, taught: Teach, capsys: pytest.CaptureFixture[str]) -> None:
     """A learning rate of almost nothing: what was graded after the epoch is what was taken over, statistics aside."""
     path = taught(["red", "green", "blue"])
