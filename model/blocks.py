@@ -24,6 +24,10 @@ __all__ = [
     "round_channels",
 ]
 
+#: Dilation of 1x1 kernels in training on a CPU. It changes nothing, a single point has no holes; but without it torch
+#: leaves batches of less than 16 on one thread to a matrix product that takes two to four times as long as oneDNN.
+_FASTER_POINT = 2
+
 
 @dataclass(frozen=True)
 class LayerStyle:
@@ -83,7 +87,8 @@ class ConvNormAct(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Maps ``[B, in_channels, H, W]`` to ``[B, out_channels, H / stride, W / stride]``."""
         conv = self.conv
-        y = functional.conv2d(x, self.kernel(), None, conv.stride, conv.padding, groups=conv.groups)
+        dilation = _FASTER_POINT if self.training and conv.kernel_size == (1, 1) and x.is_cpu else 1
+        y = functional.conv2d(x, self.kernel(), None, conv.stride, conv.padding, dilation, conv.groups)
         activated: Tensor = self.act(self.norm(y))
         return activated
 
