@@ -27,6 +27,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from fusedet.configs import whole_file
 from fusedet.configs.errors import InputError
 from fusedet.configs.validate import dump_config
 from fusedet.deploy.bench.machine import processor_name
@@ -323,11 +324,9 @@ def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes ``path`` wholly or not at all."""
+    """Writes ``path`` wholly or not at all, and makes its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    whole_file.write_text(path, text)
 
 
 def _start(piece: Piece, threads: int) -> "subprocess.Popen[bytes]":

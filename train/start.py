@@ -7,6 +7,7 @@ from lightning_fabric import Fabric
 
 from fusedet.configs.errors import InputError
 from fusedet.configs.validate import dump_config
+from fusedet.configs.whole_file import write_text
 from fusedet.model.checkpoint import Checkpoint, load_checkpoint
 from fusedet.train.coco import CocoDataset
 from fusedet.train.config import TrainConfig
@@ -94,7 +95,7 @@ def _new_run(config: TrainConfig, name: str, fabric: Fabric) -> RunFolder:
     run: RunFolder | None = None
     if fabric.is_global_zero:
         run = RunFolder.create(name, config.train.out)
-        run.config.write_text(dump_config(config))
+        write_text(run.config, dump_config(config))
     run = fabric.broadcast(run)
     assert run is not None
     return run
