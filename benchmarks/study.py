@@ -30,7 +30,7 @@ from typing import Any
 from fusedet.configs import whole_file
 from fusedet.configs.errors import InputError
 from fusedet.configs.validate import dump_config
-from fusedet.deploy.bench.machine import processor_name
+from fusedet.deploy.bench.machine import processor_name, vector_unit
 from fusedet.train.config import DataConfig, TrainConfig, load_train_config
 from fusedet.train.run_folder import RunFolder
 
@@ -307,8 +307,9 @@ def facts() -> dict[str, str]:
         "system": f"{platform.system()} {platform.machine()}",
         "cores": str(os.cpu_count()),
         "python": platform.python_version(),
+        "cpu": processor_name(),
+        "vector": vector_unit(),
     }
-    found["cpu"] = processor_name()
     for package in ("fusedet", "torch", "onnxruntime"):
         try:
             found[package] = version(package)
