@@ -30,10 +30,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.accuracy_report import Result, Times, mean_rows, results_json, rows_of, tables
-from benchmarks.latency import file_entry, machine, measure
+from benchmarks.latency import file_entry, measure
 from benchmarks.pareto import draw_pareto
 from benchmarks.peer_detector import PeerDetector
 from benchmarks.peer_training import train_peer
+from benchmarks.study import facts, write_text
 from benchmarks.trainings import PEERS, Job, read_json, train_preset, write_json
 from benchmarks.ultralytics_peers import is_installed
 from fusedet.configs import preset_names
@@ -146,9 +147,9 @@ def report(jobs: list[Job], args: argparse.Namespace) -> None:
     rows = rows_of(results, time_files(results, args.size, args.rounds))
     rows += mean_rows(rows, sets) if len(sets) > 1 else []
     settings = {"epochs": args.epochs, "size": args.size, "seeds": args.seeds, "rounds": args.rounds}
-    write_json(args.out / "results.json", results_json(results, rows, machine(), settings))
+    write_json(args.out / "results.json", results_json(results, rows, facts(), settings))
     text = tables(results, rows)
-    (args.out / "results.md").write_text(text, encoding="utf-8")
+    write_text(args.out / "results.md", text)
     draw_pareto(rows, args.out / "pareto.png", title=f"{args.epochs} epochs from scratch at {args.size} px")
     print(text)
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import onnx
 
-from benchmarks.latency import PRESETS, preset_entry
+from benchmarks.latency import add_network_arguments, preset_entry
+from benchmarks.study import write_text
 from fusedet.train.teachers.weights import without_weight_inputs
 from tests.arm64.counting import Instructions, count_runs
 from tests.arm64.emulator import CPU, open_emulator
@@ -49,11 +50,7 @@ def files(folder: Path, presets: list[str], peers: list[Path], size: int, classe
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peer", type=Path, action="append", default=[], help="ONNX file to compare with; repeatable")
-    parser.add_argument("--presets", nargs="*", default=PRESETS)
-    parser.add_argument("--size", type=int, default=320)
-    parser.add_argument("--classes", type=int, default=80)
-    parser.add_argument("--json", type=Path, help="also write the figures there")
+    add_network_arguments(parser)
     args = parser.parse_args()
     costs = {}
     try:
@@ -66,7 +63,7 @@ def main() -> None:
     print(f"emulated {CPU}, {', '.join(wheels())}, {args.size} px, {args.classes} classes\n")
     print(table(costs, next(iter(costs))))
     if args.json:
-        args.json.write_text(json.dumps({name: asdict(cost) for name, cost in costs.items()}, indent=2) + "\n")
+        write_text(args.json, json.dumps({name: asdict(cost) for name, cost in costs.items()}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

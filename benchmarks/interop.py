@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from benchmarks.study import write_text
 from benchmarks.trainings import write_json
 from benchmarks.ultralytics_peers import is_installed, prepare_ultralytics
 from benchmarks.yolo_format import write_yolo_format
@@ -202,7 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     text = table(rows)
-    (args.out / "results.md").write_text(text + "\n", encoding="utf-8")
+    write_text(args.out / "results.md", text + "\n")
     write_json(args.out / "results.json", [asdict(row) for row in rows])
     print(text)
     return 0

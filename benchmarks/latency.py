@@ -9,7 +9,6 @@ the machine hits all alike; the figures are the minimum and the median over the 
 
 import argparse
 import json
-import platform
 import statistics
 import tempfile
 import time
@@ -24,6 +23,7 @@ import onnx
 import onnxruntime as ort
 import torch
 
+from benchmarks.study import facts, write_text
 from fusedet.configs.loader import load_config
 from fusedet.deploy.bench.peak import convolution_chain
 from fusedet.export import count_ops, export_onnx, optimize
@@ -153,21 +153,8 @@ def to_row(entry: Entry, times: dict[str, list[float]], reference: str | None, p
     )
 
 
-def machine() -> dict[str, Any]:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    flags = facts.get("flags", "").split()
-    return {
-        "cpu": facts.get("model name", platform.processor()),
-        "vector": next((name for name in ("avx512f", "avx2", "asimd") if name in flags), "unknown"),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "onnxruntime": ort.__version__,
-    }
-
-
-def show(rows: list[Row], facts: dict[str, Any], peak: float) -> None:
-    print(", ".join(f"{key} {value}" for key, value in facts.items()))
+def show(rows: list[Row], settings: dict[str, Any], peak: float) -> None:
+    print(", ".join(f"{key} {value}" for key, value in settings.items()))
     print(f"peak of dense 3x3 convolutions: {peak:.0f} GMAC/s\n")
     print(
         "| model | GMAC | params | ms min | ms median | ratio min | ratio median | of peak | act. outside | reorders |"
@@ -193,15 +180,20 @@ def _cell(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_network_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is compared: presets and peers; and where the figures go."""
     parser.add_argument("--peer", type=Path, action="append", default=[], help="ONNX file to compare with; repeatable")
     parser.add_argument("--presets", nargs="*", default=PRESETS)
     parser.add_argument("--size", type=int, default=320)
     parser.add_argument("--classes", type=int, default=80)
+    parser.add_argument("--json", type=Path, help="also write the figures there")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_network_arguments(parser)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=200)
-    parser.add_argument("--json", type=Path, help="also write the figures there")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         presets = [preset_entry(name, Path(folder), args.size, args.classes, args.threads) for name in args.presets]
@@ -212,12 +204,11 @@ def main() -> None:
     peak = probe.gmac / min(times[probe.name]) * 1e3
     reference = peers[0].name if peers else None
     rows = [to_row(entry, times, reference, peak) for entry in (*peers, *presets)]
-    facts = {**machine(), "threads": args.threads, "size": args.size, "classes": args.classes, "rounds": args.rounds}
-    show(rows, facts, peak)
+    settings = {**facts(), "threads": args.threads, "size": args.size, "classes": args.classes, "rounds": args.rounds}
+    show(rows, settings, peak)
     if args.json:
-        args.json.write_text(
-            json.dumps({"machine": facts, "peak": peak, "rows": [asdict(row) for row in rows]}, indent=2)
-        )
+        content = {"machine": settings, "peak": peak, "rows": [asdict(row) for row in rows]}
+        write_text(args.json, json.dumps(content, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
-from benchmarks.latency import machine
+from benchmarks.study import facts, write_text
 from fusedet.export import count_ops
 from fusedet.export.foreign import open_model
 from fusedet.export.ops import optimize_model
@@ -390,13 +390,14 @@ def main() -> None:
     parser.add_argument("--rule", action="append", help="only this one; repeatable")
     parser.add_argument("--json", type=Path, help="also write the figures there")
     args = parser.parse_args()
-    facts = machine()
+    machine = facts()
     rows = [measure(case, args.rounds) for case in CASES if args.rule is None or case.rule in args.rule]
-    print(", ".join(f"{key} {value}" for key, value in facts.items()))
+    print(", ".join(f"{key} {value}" for key, value in machine.items()))
     print(f"one thread, {args.rounds} rounds, parts of a dense 3x3 convolution of {CHANNELS} channels\n")
     show(rows)
     if args.json:
-        args.json.write_text(json.dumps({"machine": facts, "rows": [asdict(row) for row in rows]}, indent=2))
+        content = {"machine": machine, "rows": [asdict(row) for row in rows]}
+        write_text(args.json, json.dumps(content, indent=2) + "\n")
 
 
 if __name__ == "__main__":

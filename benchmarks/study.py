@@ -27,9 +27,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from fusedet.configs import whole_file
 from fusedet.configs.errors import InputError
 from fusedet.configs.validate import dump_config
-from fusedet.deploy.bench.machine import processor_name
+from fusedet.deploy.bench.machine import processor_name, vector_unit
 from fusedet.train.config import DataConfig, TrainConfig, load_train_config
 from fusedet.train.run_folder import RunFolder
 
@@ -306,8 +307,9 @@ def facts() -> dict[str, str]:
         "system": f"{platform.system()} {platform.machine()}",
         "cores": str(os.cpu_count()),
         "python": platform.python_version(),
+        "cpu": processor_name(),
+        "vector": vector_unit(),
     }
-    found["cpu"] = processor_name()
     for package in ("fusedet", "torch", "onnxruntime"):
         try:
             found[package] = version(package)
@@ -323,11 +325,9 @@ def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes ``path`` wholly or not at all."""
+    """Writes ``path`` wholly or not at all, and makes its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    whole_file.write_text(path, text)
 
 
 def _start(piece: Piece, threads: int) -> "subprocess.Popen[bytes]":

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import os
 import shutil
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ from typing import Any
 from benchmarks.ultralytics_peers import HEADS
 from fusedet.configs.errors import InputError
 from fusedet.configs.loader import load_config
+from fusedet.configs.whole_file import write_text
 from fusedet.export import export_onnx
 from fusedet.model.checkpoint import load_checkpoint
 from fusedet.train.config import DataConfig, TrainConfig, load_train_config
@@ -161,6 +161,4 @@ def read_json(path: Path) -> Any:
 
 def write_json(path: Path, content: Any) -> None:
     """Writes ``path`` wholly or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    write_text(path, json.dumps(content, indent=1) + "\n")

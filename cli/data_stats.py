@@ -1,12 +1,12 @@
 """``fusedet data stats``: what a data set consists of, as text and as one picture."""
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fusedet.cli.files import refuse_to_replace
 from fusedet.configs.errors import InputError
+from fusedet.configs.whole_file import whole_file
 
 if TYPE_CHECKING:  # training's packages are imported when the command runs
     from fusedet.train.doctor.statistics import Statistics
@@ -52,9 +52,8 @@ def run(args: argparse.Namespace) -> int:
     if args.out is not None:
         from fusedet.train.doctor.plots import draw_statistics
 
-        part = args.out.with_name(args.out.name + ".part")
-        draw_statistics(statistics, size, part)
-        os.replace(part, args.out)
+        with whole_file(args.out) as part:
+            draw_statistics(statistics, size, part)
         print(args.out)
     return 0
 

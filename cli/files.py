@@ -1,10 +1,10 @@
 """Files that commands read and write: none is replaced unasked, and none is left half written."""
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from fusedet.configs import whole_file
 from fusedet.configs.errors import InputError
 from fusedet.configs.starter import available, starter_model
 
@@ -70,15 +70,13 @@ def refuse_to_replace(option: str, path: Path | None, force: bool) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes ``path`` so that it holds either what it held before or the whole text.
+    """Writes ``path`` wholly or not at all: see :mod:`fusedet.configs.whole_file`.
 
     Raises:
         InputError: it cannot be written.
     """
-    part = path.with_name(path.name + ".part")
     try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
+        whole_file.write_text(path, text)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
 

@@ -1,4 +1,4 @@
-"""The presets, the reader of the YAML that users write, and the error that says what is wrong with it.
+"""The presets, the reader of the YAML that users write, and what every package needs: the error, and whole files.
 
 This package is the leaf that every other one may import: it imports nothing of fusedet but itself. The names here need
 the standard library only; reading a config (:mod:`fusedet.configs.loader`) needs PyYAML, and checking it

@@ -9,6 +9,7 @@ from typing import Any
 import onnx
 
 from fusedet.configs.errors import InputError
+from fusedet.configs.whole_file import write_text
 from fusedet.deploy.detector import Detector
 from fusedet.export.certificate import Certificate, Limits
 from fusedet.export.certify import GRADED, Grader, certify
@@ -94,9 +95,7 @@ def export_certified(
         )
         proof = certificate_paths(plain, passed=certificate.passed)
         for path, text in zip(proof, (certificate.to_json(), certificate_page(certificate)), strict=True):
-            part = Path(folder) / path.name
-            part.write_text(text, encoding="utf-8")
-            os.replace(part, path)
+            write_text(path, text)
         if not certificate.passed:
             raise ExportError(f"{certificate.broken()}; see {proof[1]}")
         for kind, place in places.items():

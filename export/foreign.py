@@ -6,7 +6,6 @@ What a foreign file finds on a picture is not known here: there is no contract. 
 value, on random inputs of the declared shapes.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from onnx import TensorProto, helper, inliner
 
 from fusedet.configs.errors import InputError
 from fusedet.configs.plain_json import parse_json
+from fusedet.configs.whole_file import write_bytes
 from fusedet.export.batchnorm import fold_batchnorms
 from fusedet.export.errors import ExportError
 from fusedet.export.fuse import FusionResult, fuse
@@ -482,12 +482,9 @@ def _check_target(path: Path, target: Path, overwrite: bool) -> None:
 
 def _write(path: Path, model: onnx.ModelProto) -> None:
     """Writes ``path`` so that it holds either what it held before or the whole model."""
-    part = path.with_name(f".{path.name}.part")
     try:
-        part.write_bytes(model.SerializeToString(deterministic=True))
-        os.replace(part, path)
+        write_bytes(path, model.SerializeToString(deterministic=True))
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
 
 

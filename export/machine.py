@@ -2,9 +2,10 @@
 
 import platform
 from dataclasses import dataclass
-from pathlib import Path
 
 import onnxruntime as ort
+
+from fusedet.deploy.bench.machine import vector_unit
 
 __all__ = ["Machine", "this_machine"]
 
@@ -30,9 +31,6 @@ class Machine:
 
 
 def this_machine() -> Machine:
-    """Reads ``/proc/cpuinfo`` where there is one."""
-    architecture = platform.machine()
-    info = Path("/proc/cpuinfo")
-    words = set(info.read_text().split()) if info.exists() else set()
-    vector = next((name for name in ("avx512f", "avx2", "avx", "asimd") if name in words), "unknown")
-    return Machine(architecture, vector, 8 if vector in ("avx2", "avx") else 16, ort.__version__)
+    """The one that runs this."""
+    vector = vector_unit()
+    return Machine(platform.machine(), vector, 8 if vector in ("avx2", "avx") else 16, ort.__version__)

@@ -8,7 +8,6 @@ A checkpoint file holds a dict with three entries:
 * ``state``: named state dicts: ``ema`` (the weights to use), and in ``last.pt`` also ``model``, ``optimizer``, ...
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from fusedet.configs.errors import InputError
+from fusedet.configs.whole_file import whole_file
 from fusedet.model.config import ModelConfig
 from fusedet.model.detector import DetectorNet, build_detector
 
@@ -36,12 +36,8 @@ class Checkpoint:
 
 def save_checkpoint(path: Path, state: dict[str, Any], meta: dict[str, Any]) -> None:
     """Writes a checkpoint so that ``path`` holds either the old file or the whole new one, whatever happens."""
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
+    with whole_file(path) as part, part.open("wb") as file:
         torch.save({"format": FORMAT, "meta": meta, "state": state}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -16,7 +16,6 @@ Gradients are those of the whole network before they are clipped.
 import csv
 import io
 import math
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -29,6 +28,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from fusedet.configs.whole_file import write_text
 from fusedet.model.activations import build_activation
 from fusedet.model.blocks import ConvNormAct
 from fusedet.model.config import ActivationName
@@ -199,9 +199,7 @@ class Diagnostics:
         lines = self._path.read_text().splitlines(keepends=True)
         # A process that was killed may have left half a line at the end: it belongs to such an epoch.
         kept = [line for line in lines[1:] if line.endswith("\n") and int(line.partition(",")[0]) < epoch]
-        part = self._path.with_name(self._path.name + ".part")
-        part.write_text("".join((*lines[:1], *kept)))
-        os.replace(part, self._path)
+        write_text(self._path, "".join((*lines[:1], *kept)))
 
 
 def read_diagnostics(path: Path) -> list[LayerRow]:

@@ -7,7 +7,6 @@ validation pictures and videos only.
 
 import json
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from fusedet.configs.errors import InputError
 from fusedet.deploy.opencv import cv2
+from fusedet.train.folders import whole_folder
 
 __all__ = ["make_digits", "make_digits_video"]
 
@@ -59,17 +59,11 @@ def make_digits(out: Path, train: int = 400, val: int = 100, size: tuple[int, in
     info = {"description": _DESCRIPTION, "train": train, "val": val, "size": list(size), "seed": seed}
     if _is_there(out, info):
         return out
-    out.parent.mkdir(parents=True, exist_ok=True)
-    # Made beside its place, then moved there: an interrupted run leaves no half of a data set.
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
-        made = Path(folder) / out.name
-        (made / "annotations").mkdir(parents=True)
+    with whole_folder(out) as made:
+        (made / "annotations").mkdir()
         (made / "images").mkdir()
         _make_split(made, "train", train, size, seed, info)
         _make_split(made, "val", val, size, seed, info)
-        if out.exists():
-            out.rmdir()  # empty: not every system moves a folder onto another
-        os.replace(made, out)
     return out
 
 

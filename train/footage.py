@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusedet.configs.errors import InputError
+from fusedet.configs.whole_file import write_bytes
 from fusedet.deploy.opencv import cv2
 from fusedet.deploy.sources import VIDEO_SUFFIXES
 from fusedet.deploy.sources.device import rate_of
@@ -114,6 +115,4 @@ def _write(path: Path, frame: NDArray[np.uint8]) -> None:
             raise InputError(f"{path}: exists already, and is another picture; give another folder with --images")
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    part.replace(path)
+    write_bytes(path, content)

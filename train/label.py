@@ -5,7 +5,6 @@ Each annotation says its ``score``, so that a training can tell sure labels from
 
 import json
 import logging
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from fusedet.configs.errors import InputError
 from fusedet.configs.loader import nearest
 from fusedet.configs.plain_json import parse_json
+from fusedet.configs.whole_file import write_text
 from fusedet.deploy.detections import Detections
 from fusedet.deploy.postprocess import nms
 from fusedet.deploy.sources import PICTURE_SUFFIXES, read_image
@@ -131,7 +131,7 @@ def label_images(
             on_batch(len(group))
     rows = [journal.rows[picture.file_name] for picture in pictures]
     content, summary = _as_coco(pictures, rows, mapping.names, settings)
-    _write(out, json.dumps(content) + "\n")
+    write_text(out, json.dumps(content) + "\n")
     journal.remove()
     return summary
 
@@ -185,7 +185,7 @@ class _Journal:
 
     def __enter__(self) -> "_Journal":
         # Written anew: a line that was cut off by a sudden end would spoil the next one.
-        _write(self._path, "".join(map(_line, [self._settings, *self.rows.values()])))
+        write_text(self._path, "".join(map(_line, [self._settings, *self.rows.values()])))
         self._file = self._path.open("a", encoding="utf-8")
         return self
 
@@ -275,13 +275,6 @@ def _as_coco(
         "annotations": annotations,
     }
     return content, Summary(len(images), counts, len(pictures) - len(images))
-
-
-def _write(path: Path, text: str) -> None:
-    """Puts ``text`` into ``path`` as a whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
 
 
 def _groups(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from fusedet.configs.validate import flat_settings
+from fusedet.configs.whole_file import whole_file
 from fusedet.train.config import TrainConfig
 from fusedet.train.loggers import Ending, open_loggers
 from fusedet.train.plots import draw_curves
@@ -49,7 +50,8 @@ class Logbook:
         """Draws ``curves.png`` from all rows so far."""
         rows = self._run.read_metrics() if self._active else []
         if rows:
-            draw_curves(rows, self._run.curves)
+            with whole_file(self._run.curves, sync=False) as part:  # drawn anew after each epoch
+                draw_curves(rows, part)
 
     def finish(self, best: dict[str, float], finished: bool) -> None:
         """Tells the loggers how it ended."""

@@ -33,7 +33,7 @@ def draw_curves(rows: list[dict[str, float]], path: Path) -> None:
     _finish(accuracy, "validation accuracy", legend="upper left")
     _plot(rate, rows, "lr", "learning rate")
     _finish(rate, "learning rate")
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=110, format="png")
 
 
 def _plot(axes: Axes, rows: list[dict[str, float]], key: str, label: str, style: str = "-") -> None:

@@ -1,13 +1,13 @@
 """Pictures with their labels drawn in, alone or many of them on one sheet."""
 
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fusedet.configs.whole_file import write_bytes
 from fusedet.deploy.draw import class_color
 from fusedet.deploy.opencv import cv2
 
@@ -117,9 +117,7 @@ def contact_sheet(
 def save_picture(path: Path, picture: NDArray[np.uint8]) -> None:
     """Writes a picture as a whole or not at all, in the format that the name ends in."""
     _, data = cv2.imencode(path.suffix, picture, [cv2.IMWRITE_JPEG_QUALITY, 90] if path.suffix != ".png" else [])
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data.tobytes())  # not cv2.imwrite, which cannot write every name on every system
-    os.replace(part, path)
+    write_bytes(path, data.tobytes())  # not cv2.imwrite, which cannot write every name on every system
 
 
 def _short(text: str, width: int) -> str:

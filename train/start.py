@@ -7,6 +7,7 @@ from lightning_fabric import Fabric
 
 from fusedet.configs.errors import InputError
 from fusedet.configs.validate import dump_config
+from fusedet.configs.whole_file import remove_parts, write_text
 from fusedet.model.checkpoint import Checkpoint, load_checkpoint
 from fusedet.train.coco import CocoDataset
 from fusedet.train.config import TrainConfig
@@ -76,6 +77,8 @@ def resume(path: Path, overrides: Sequence[str] = (), progress: TrainingProgress
     _check_same_data(checkpoint, run, sets[0])
     guide = _open_guide(config, sets[0])
     fabric = build_fabric(config.train)
+    if fabric.is_global_zero:
+        remove_parts(run.path)
     with together("start it again"), progress or _on_the_terminal(config, fabric) as progress:
         trainer = Trainer(config, fabric, run, read_images(config, *sets, fabric, progress), guide)
         try:
@@ -94,7 +97,7 @@ def _new_run(config: TrainConfig, name: str, fabric: Fabric) -> RunFolder:
     run: RunFolder | None = None
     if fabric.is_global_zero:
         run = RunFolder.create(name, config.train.out)
-        run.config.write_text(dump_config(config))
+        write_text(run.config, dump_config(config))
     run = fabric.broadcast(run)
     assert run is not None
     return run

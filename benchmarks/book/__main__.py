@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.book.chapters import CHAPTERS, Chapter
-from benchmarks.book.desk import FULL, QUICK, Desk, OtherWork
+from benchmarks.book.desk import FULL, QUICK, Desk
 from benchmarks.book.page import PAGE, draw_all, publish, sections
 from benchmarks.book.results import Record, Results, here, write_results
+from benchmarks.book.timing import OtherWork
 from benchmarks.study import run_command, write_text
 from fusedet.configs.errors import InputError
 

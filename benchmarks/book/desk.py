@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,33 +16,22 @@ import onnx
 import onnxruntime as ort
 import torch
 
-from benchmarks.latency import Entry, measure, open_session, random_feed
+from benchmarks.latency import open_session
 from benchmarks.study import write_text
 from benchmarks.ultralytics_peers import is_installed
 from fusedet.configs.errors import InputError
 from fusedet.configs.loader import load_config
-from fusedet.deploy.bench.timing import summarise
 from fusedet.deploy.formats import FORMATS, FusedetFile, UltralyticsFile
 from fusedet.export import export_onnx
 from fusedet.export.foreign import without_weight_inputs
 from fusedet.model import ModelConfig, build_detector, count_macs, count_parameters
 
-__all__ = [
-    "FULL",
-    "QUICK",
-    "ULTRALYTICS",
-    "Desk",
-    "Network",
-    "OtherWork",
-    "Peer",
-    "Plan",
-    "clock_of",
-    "ratios",
-    "time_in_turns",
-]
+__all__ = ["FULL", "QUICK", "ULTRALYTICS", "Desk", "Network", "Peer", "Plan"]
 
 #: Networks of Ultralytics that take part; it builds yolov5n with its newer, anchor-free head.
 ULTRALYTICS = ("yolo26n", "yolo11n", "yolov8n", "yolov5n")
+#: Of the sizes at which peers stand beside presets, those at which it exports: the others are there for other peers.
+_ULTRALYTICS_SIZES = (320, 416)
 _ROOT = Path(__file__).parents[2]
 
 
@@ -178,27 +166,36 @@ class Desk:
         del known["key"]
         return Network(folder / f"{preset}.onnx", folder / f"{preset}.fused.onnx", **known)
 
-    @cached_property
+    @property
     def peers(self) -> list[Peer]:
-        """Those at hand, Ultralytics' first; what is missing goes to the remarks of the chapter that asks first."""
+        """Those at hand, Ultralytics' first; what is missing goes to the remarks of every chapter that asks."""
+        peers, missing = self._found_peers
+        self.remarks += missing
+        return peers
+
+    @cached_property
+    def _found_peers(self) -> tuple[list[Peer], list[str]]:
+        """The peers, and remarks on those that are missing."""
+        exported = self._ultralytics_files()
         given = [] if self.peers_folder is None else sorted(self.peers_folder.rglob("*.onnx"))
+        missing = []
+        if not exported:
+            missing.append("Ultralytics is not installed (`--ultralytics PYTHON`): its networks are left out.")
         if not given:
-            self.remarks.append("No peers of other projects at hand (`--peers`, FUSEDET_PEERS): left out.")
-        peers = [*(self._peer(path, trained=False) for path in self._ultralytics_files())]
-        return peers + [self._peer(path, trained=True) for path in given]
+            missing.append("No peers of other projects at hand (`--peers`, FUSEDET_PEERS): left out.")
+        peers = [self._peer(path, trained=False) for path in exported]
+        return peers + [self._peer(path, trained=True) for path in given], missing
 
     def _ultralytics_files(self) -> list[Path]:
         """Exported before, or exported now where Ultralytics is installed."""
         files, folder = [], self.out / "models" / "ultralytics"
-        for size in (size for size in self.plan.peer_sizes if size in (320, 416)):
+        for size in (size for size in self.plan.peer_sizes if size in _ULTRALYTICS_SIZES):
             wanted = [folder / str(size) / f"{name}.onnx" for name in ULTRALYTICS]
             missing = [path.stem for path in wanted if not path.exists()]
             if missing and (self.ultralytics or is_installed()):
                 self.say(f"  exporting {', '.join(missing)} at {size} px")
                 _export_ultralytics(self.ultralytics or Path(sys.executable), missing, size, folder / str(size))
             files += [path for path in wanted if path.exists()]
-        if not files:
-            self.remarks.append("Ultralytics is not installed (`--ultralytics PYTHON`): its networks are left out.")
         return files
 
     def _peer(self, path: Path, *, trained: bool) -> Peer:
@@ -208,7 +205,10 @@ class Desk:
             session = open_session(content, 1)
         except Exception as error:  # protobuf's and ONNX Runtime's share no base class
             raise InputError(f"{path}: cannot take part: {error!s:.200}") from error
-        size = next(shape[2] for shape in (one.shape for one in session.get_inputs()) if len(shape) == 4)
+        shape = next((one.shape for one in session.get_inputs() if len(one.shape) == 4), None)
+        if shape is None:
+            raise InputError(f"{path}: cannot take part: it has no input for pictures")
+        size = shape[2]
         size = size if isinstance(size, int) else self.plan.size
         name = re.sub(r"([_-]\d{2,4})?(_coco)?$", "", path.stem)
         cleaned = self.out / "models" / "peers" / f"{name}-{size}.onnx"
@@ -263,52 +263,3 @@ def _digest(config: str) -> str:
         for path in sorted((_ROOT / package).glob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-def clock_of(threads: int) -> Callable[[], float]:
-    """One thread is timed by its own clock, which stands still while another program has the core; more by the wall."""
-    return time.thread_time if threads == 1 else time.perf_counter
-
-
-def time_in_turns(files: Mapping[str, Path | bytes], threads: int, rounds: int) -> dict[str, dict[str, float | None]]:
-    """Milliseconds of ONNX files, each run once in every round: ``ms_min``, ``ms_median``, ``ms_p95`` by name.
-
-    See :func:`clock_of` for which milliseconds.
-    """
-    entries = []
-    for name, file in files.items():
-        session = open_session(file if isinstance(file, bytes) else str(file), threads)
-        entries.append(Entry(name, session, random_feed(session, 320)))
-    found = {name: summarise(own) for name, own in measure(entries, rounds, clock_of(threads)).items()}
-    return {name: {"ms_min": one.min, "ms_median": one.p50, "ms_p95": one.p95} for name, one in found.items()}
-
-
-def ratios(values: Mapping[str, float | None], to: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Of minimum and median to another thing's in the same run."""
-    pairs = {name: (values[f"ms_{name}"], to[f"ms_{name}"]) for name in ("min", "median")}
-    return {f"ratio_{name}": own / base if own and base else None for name, (own, base) in pairs.items()}
-
-
-class OtherWork:
-    """What other programs compute from now on."""
-
-    def __init__(self) -> None:
-        self._start = self._now()
-
-    def cores(self) -> float | None:
-        """Kept busy by them on average; None where the system does not tell."""
-        if self._start is None or (now := self._now()) is None:
-            return None
-        wall, everybody, own = (after - before for after, before in zip(now, self._start, strict=True))
-        return max(0.0, (everybody - own) / wall) if wall > 0 else None
-
-    @staticmethod
-    def _now() -> tuple[float, float, float] | None:
-        """Seconds: of the clock, of all cores' work, of this process and its children that have ended."""
-        try:
-            words = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
-        except OSError:
-            return None
-        user, nice, system, _idle, _wait, irq, soft_irq, steal = (int(word) for word in words[:8])
-        ticks = user + nice + system + irq + soft_irq + steal
-        return time.monotonic(), ticks / os.sysconf("SC_CLK_TCK"), sum(os.times()[:4])

@@ -13,7 +13,7 @@ import onnxruntime as ort
 from fusedet.deploy.opencv import cv2
 from fusedet.deploy.session import physical_cores
 
-__all__ = ["Machine", "processor_name", "this_machine"]
+__all__ = ["Machine", "processor_name", "this_machine", "vector_unit"]
 
 #: ``CPU part`` of ARM's own cores (implementer 0x41), which Linux tells by number alone.
 _ARM_CORES = {
@@ -77,13 +77,12 @@ def this_machine(root: Path = Path("/")) -> Machine:
     Args:
         root: of the file system that describes the machine.
     """
-    words = set(_read(root / "proc/cpuinfo").split())
     return Machine(
         board=_read(root / "proc/device-tree/model").strip("\0 \n"),
         cpu=processor_name(root),
         cores=physical_cores(),
         architecture=platform.machine(),
-        vector=next((unit for unit in _VECTOR_UNITS if unit in words), "unknown"),
+        vector=vector_unit(root),
         memory_mb=_memory_mb(_read(root / "proc/meminfo")),
         system=f"{platform.system()} {platform.release()}",
         versions={
@@ -112,6 +111,12 @@ def processor_name(root: Path = Path("/")) -> str:
     counted = ", ".join(f"{count} x {core}" for core, count in Counter(cores).items())
     board = next((value for name, value in pairs if name == "Model"), None)
     return counted or named or board or platform.processor() or platform.machine()
+
+
+def vector_unit(root: Path = Path("/")) -> str:
+    """The widest one that counts, by Linux's name for it; ``unknown`` where the system does not tell."""
+    words = set(_read(root / "proc/cpuinfo").split())
+    return next((unit for unit in _VECTOR_UNITS if unit in words), "unknown")
 
 
 def _memory_mb(meminfo: str) -> int | None:

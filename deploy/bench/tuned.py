@@ -17,6 +17,7 @@ import onnxruntime as ort
 from fusedet.configs.errors import InputError
 from fusedet.configs.plain_json import parse_json
 from fusedet.configs.starter import available, starter_model
+from fusedet.configs.whole_file import write_text
 from fusedet.deploy.bench.machine import processor_name
 from fusedet.deploy.session import physical_cores
 
@@ -100,13 +101,10 @@ def write_tuned(model: Path, tuned: Tuned, reason: str) -> Path:
         "measured_on": _identity(model),
     }
     path = tuned_path(model)
-    part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        os.replace(part, path)
+        write_text(path, json.dumps(content, indent=2) + "\n")
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
     return path
 

@@ -1,8 +1,8 @@
 """A picture of each event."""
 
-import os
 from pathlib import Path
 
+from fusedet.configs.whole_file import remove_parts, write_bytes
 from fusedet.deploy.draw import draw_event
 from fusedet.deploy.events.event import Event
 from fusedet.deploy.opencv import cv2
@@ -29,8 +29,7 @@ class EventPictures:
         """
         make_folder(folder)
         self._folder = folder
-        for part in folder.glob("*Z_*.jpg.part"):  # what a power cut left
-            part.unlink()
+        remove_parts(folder)
         self._newest = Newest(folder, _PATTERN, keep)
 
     def write(self, result: Result) -> None:
@@ -44,13 +43,7 @@ class EventPictures:
                 ".jpg", draw_event(result.frame.image, event), (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY)
             )
             path = self._folder / _name(event)
-            part = path.with_name(path.name + ".part")
-            try:
-                part.write_bytes(data.tobytes())
-                os.replace(part, path)
-            except OSError:
-                part.unlink(missing_ok=True)  # the disk may be full: half a picture only takes room
-                raise
+            write_bytes(path, data.tobytes(), sync=False)
             self._newest.add(path)
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
 """A folder of annotated pictures."""
 
-import os
 from pathlib import Path
 
+from fusedet.configs.whole_file import write_bytes
 from fusedet.deploy.draw import draw_detections
 from fusedet.deploy.opencv import cv2
 from fusedet.deploy.runtime.result import Result
@@ -39,9 +39,8 @@ class AnnotatedPictures:
         self._taken.add(path)
         _, data = cv2.imencode(path.suffix, draw_detections(result.frame.image, result.detections))
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        part.write_bytes(data.tobytes())  # not cv2.imwrite, which cannot write every name on every system
-        os.replace(part, path)
+        # Not cv2.imwrite, which cannot write every name on every system. Pictures can be made again: no sync for each.
+        write_bytes(path, data.tobytes(), sync=False)
 
     def close(self) -> None:
         """Every picture is whole already."""

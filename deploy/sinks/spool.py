@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fusedet.configs.errors import InputError
+from fusedet.configs.whole_file import remove_parts, write_text
 from fusedet.deploy.sinks.append import append_whole, open_to_append
 from fusedet.deploy.sinks.folders import make_folder
 
@@ -67,6 +68,7 @@ class Spool:
         self.dropped = 0
         self._lock = threading.Lock()
         self._guard = _lock_folder(folder)
+        remove_parts(folder)
         self._firsts = sorted(int(path.stem) for path in folder.iterdir() if _NAME.fullmatch(path.name))
         self._taken = self._saved_taken = max(self._read_taken(), self._firsts[0] - 1 if self._firsts else 0)
         self._next = self._mend_last()
@@ -172,9 +174,7 @@ class Spool:
 
     def _save_taken(self) -> None:
         if self._taken != self._saved_taken:
-            part = self._folder / "taken.part"
-            part.write_text(f"{self._taken}\n", encoding="ascii")
-            os.replace(part, self._folder / "taken")
+            write_text(self._folder / "taken", f"{self._taken}\n", sync=False)  # a spoilt one is too low
             self._saved_taken = self._taken
 
     def _mend_last(self) -> int:

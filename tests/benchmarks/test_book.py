@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -84,7 +85,26 @@ def test_weights_are_taken_out_of_a_peers_inputs(desk: Desk) -> None:
 
 def test_what_is_missing_is_said(book: Results) -> None:
     assert book.chapters["accuracy"].remarks == ["No COCO pictures at hand (`--coco`): nothing is graded."]
-    assert "Ultralytics is not installed" in str([one.remarks for one in book.chapters.values()])
+    for name in ("latency", "peak"):
+        assert "Ultralytics is not installed" in str(book.chapters[name].remarks)
+
+
+def test_it_is_said_again_when_a_chapter_is_measured_again(desk: Desk, book: Results, tmp_path: Path) -> None:
+    """Who looks for what was measured before asks for the peers, too."""
+    shutil.copytree(desk.out, tmp_path / "out")
+    later = dataclasses.replace(desk, out=tmp_path / "out", plan=dataclasses.replace(PLAN, rounds=1), remarks=[])
+    latency = write_book(later, ["latency"], quick=True).chapters["latency"]
+    assert latency.settings["rounds"] == 1
+    assert latency.remarks == book.chapters["latency"].remarks
+
+
+def test_a_peer_without_a_picture_is_refused(desk: Desk, tmp_path: Path) -> None:
+    ends = [helper.make_tensor_value_info(name, 1, [4]) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Neg", ["x"], ["y"])], "g", ends[:1], ends[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "sound.onnx")
+    with pytest.raises(InputError, match=r"sound\.onnx: cannot take part: it has no input for pictures"):
+        dataclasses.replace(desk, peers_folder=tmp_path).peers  # noqa: B018
 
 
 def test_multiply_accumulates_of_a_file(desk: Desk) -> None:

@@ -11,85 +11,23 @@ __all__ = ["ODD_TEXTS", "ODD_VALUES", "spoil_bytes", "spoil_json", "spoil_text",
 
 #: What a reader hardly expects, in the place of a value.
 ODD_VALUES: tuple[Any, ...] = (
-    *(
-        None,
-        True,
-        False,
-        "",
-        " ",
-        "x",
-        "12",
-        "nan",
-        "a\nb",
-        "\0",
-        "\ud800",
-        "é漢🙂",
-        "../../etc/passwd",
-        "/",
-        "x" * 3000,
-    ),
+    *(None, True, False, "", " ", "x", "12", "nan", "a\nb", "\0", "\ud800", "é漢🙂"),
+    *("../../etc/passwd", "/", "x" * 3000),
     *([], {}, [[]], [{}], [None], [1, 2, 3, 4], ["a"] * 4, {"a": 1}, {"": None}),
     *(0, -1, 1, 7, 7.5, -0.0, 2.0, 1e-300, 1e300, 2**31, 2**53, 2**63, -(2**63), 10**20, 10**400),
     *(float("nan"), float("inf"), float("-inf")),
 )
 #: The same for a word in a text.
 ODD_TEXTS = (
-    *(
-        "",
-        "0",
-        "-1",
-        "1",
-        "3.5",
-        "1e400",
-        "-1e-400",
-        "9" * 25,
-        "9" * 5000,
-        "nan",
-        ".nan",
-        ".inf",
-        "-.inf",
-        "inf",
-        "0x10",
-    ),
-    *(
-        "null",
-        "~",
-        "true",
-        "yes",
-        "on",
-        "[]",
-        "{}",
-        "[[[[",
-        "}}",
-        "'",
-        '"',
-        "''",
-        "#",
-        ":",
-        "- ",
-        "? ",
-        "&a",
-        "*a",
-        "<<",
-    ),
-    *("!!python/object/apply:os.getcwd []", "!!int x", "!!binary aGk=", "!x", "${HOME}", "${NONE_SUCH}", "%s", "%00"),
-    *(
-        "é漢🙂",
-        "\x00",
-        "\x85",
-        "\u2028",
-        "\ufeff",
-        "\t",
-        "\r\n",
-        "../../etc/passwd",
-        "/",
-        ".",
-        "..",
-        "~root",
-        "x" * 3000,
-    ),
+    *("", "0", "-1", "1", "3.5", "1e400", "-1e-400", "9" * 25, "9" * 5000, "nan", ".nan", ".inf", "-.inf", "inf"),
+    *("0x10", "null", "~", "true", "yes", "on", "[]", "{}", "[[[[", "}}", "'", '"', "''", "#", ":", "- ", "? "),
+    *("&a", "*a", "<<", "!!python/object/apply:os.getcwd []", "!!int x", "!!binary aGk=", "!x"),
+    *("${HOME}", "${NONE_SUCH}", "%s", "%00", "é漢🙂", "\x00", "\x85", "\u2028", "\ufeff", "\t", "\r\n"),
+    *("../../etc/passwd", "/", ".", "..", "~root", "x" * 3000),
     *("1:30", "2024-01-01", "1_000", "0b1", "+5", "5.", ".5", "\\", "\\x", "<", "&amp;", "&lol;", "]]>", "<!--"),
 )
+#: The same for four bytes, which may be a length.
+ODD_LENGTHS = (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f")
 _WORD = re.compile(r"[\w.+-]+|\S")
 
 
@@ -105,9 +43,7 @@ def spoil_bytes(data: bytes, rng: random.Random) -> bytes:
         elif action == 1:
             changed[at : at + length] = rng.randbytes(length)
         elif action == 2:
-            changed[at : at + 4] = rng.choice(
-                (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f")
-            )
+            changed[at : at + 4] = rng.choice(ODD_LENGTHS)
         elif action == 3:
             del changed[at : at + length]
         elif action == 4:

@@ -101,7 +101,7 @@ class Trial:
         return None
 
     def _listing(self) -> set[tuple[str, int]]:
-        """Files with their sizes; a reader keeps its hands off all of them."""
+        """Files and when they were last written; a reader keeps its hands off all of them."""
         files = (path for path in self._path.parent.rglob("*") if path.is_file())
         return {
             (path.relative_to(self._path.parent).as_posix(), path.stat().st_mtime_ns)

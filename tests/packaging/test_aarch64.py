@@ -20,17 +20,8 @@ def test_wheels_for_arm(version: str, wheel: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     platforms = [word for platform in PLATFORMS for word in ("--platform", platform)]
     command = [
-        *(
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "--dry-run",
-            "--ignore-installed",
-            "--quiet",
-            "--report",
-            str(report),
-        ),
+        *(sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"),
+        *("--report", str(report)),
         *("--python-version", version, "--only-binary", ":all:", "--target", str(tmp_path / "none"), *platforms),
         f"{wheel}[headless,run,web,mqtt]",
     ]

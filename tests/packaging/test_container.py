@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fusedet.deploy.opencv import cv2
-from tests.deploy.conftest import draw_picture
+from tests.deploy.conftest import write_video
 from tests.packaging.artefacts import PACKAGES, ROOT
 from tests.packaging.environments import Environment
 
@@ -29,13 +28,17 @@ def all_of(instruction: str) -> list[str]:
     return [rest for word, rest in steps() if word == instruction]
 
 
+def let_in(ignore_file: str) -> set[str]:
+    """What an ignore file leaves of the checkout."""
+    return {line[1:] for line in (ROOT / ignore_file).read_text().splitlines() if line.startswith("!")}
+
+
 def test_it_copies_what_the_package_is_built_from() -> None:
     copied = {name for rest in all_of("COPY") if "--from" not in rest for name in rest.split()[:-1]}
     assert copied == {*PACKAGES, "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "CHANGELOG.md"}
     assert all((ROOT / name).exists() for name in copied)
     for name in (".containerignore", ".dockerignore"):
-        let_in = {line[1:] for line in (ROOT / name).read_text().splitlines() if line.startswith("!")}
-        assert let_in == copied
+        assert let_in(name) == copied
 
 
 def test_it_is_slim_and_not_root() -> None:
@@ -54,12 +57,9 @@ def test_its_steps_in_an_environment(tmp_path: Path) -> None:
     box = Environment.make("3.12", tmp_path / "box")
     source = tmp_path / "source"
     source.mkdir()
-    for name in (".containerignore",):
-        for line in (ROOT / name).read_text().splitlines():
-            if line.startswith("!"):
-                path = ROOT / line[1:]
-                copy = shutil.copytree if path.is_dir() else shutil.copy
-                copy(path, source / line[1:])
+    for name in let_in(".containerignore"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, source / name)
     (install,) = (rest for rest in all_of("RUN") if "pip install" in rest)
     words = shlex.split(install)
     assert words[0] == "/opt/fusedet/bin/python"
@@ -68,15 +68,11 @@ def test_its_steps_in_an_environment(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    cv2.imwrite(str(box.folder / "a.png"), draw_picture((8, 8, 40, 40)))
-    writer = cv2.VideoWriter(str(box.folder / "a.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (128, 96))
-    for left in range(30):
-        writer.write(draw_picture((left, 8, left + 40, 40)))
-    writer.release()
+    write_video(box.folder / "a.mp4")
     yaml = f"model: nano\ncameras:\n  door: {{source: a.mp4, loop: true}}\nserve: {{port: {port}}}\n"
     (box.folder / "camera.yaml").write_text(yaml)
-    health = json.loads(all_of("HEALTHCHECK")[0].partition("CMD ")[2])
-    health = [health[0], health[1], health[2].replace("8000", str(port))]
+    ask = all_of("HEALTHCHECK")[0].partition("CMD ")[2]
+    health = json.loads(ask.replace("8000", str(port)))
     box.run(*health, code=1)
     command = [str(box.folder / "venv" / "bin" / "fusedet"), "run", "camera.yaml"]
     with (box.folder / "said.txt").open("w") as said, subprocess.Popen(command, cwd=box.folder, stderr=said) as process:

@@ -2,6 +2,7 @@
 
 import json
 
+from fusedet.configs.whole_file import write_text
 from fusedet.train.run_folder import RunFolder
 
 __all__ = ["keep_id", "known_id"]
@@ -20,4 +21,4 @@ def keep_id(run: RunFolder, logger: str, identity: str) -> None:
     """Writes ``loggers.json`` in the run folder."""
     path = run.path / _FILE
     known = json.loads(path.read_text()) if path.exists() else {}
-    path.write_text(json.dumps({**known, logger: identity}) + "\n")
+    write_text(path, json.dumps({**known, logger: identity}) + "\n")

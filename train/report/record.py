@@ -93,7 +93,7 @@ def read_record(path: Path) -> RunRecord:
         rows = run.read_metrics()
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{run.metrics}: expected a row of numbers an epoch, but it holds something else") from error
-    if not all({"epoch", "seconds"} <= row.keys() and abs(row["epoch"]) < _MOST_EPOCHS for row in rows):
+    if not all({"epoch", "seconds"} <= row.keys() and _is_epoch(row["epoch"]) for row in rows):
         raise InputError(f"{run.metrics}: expected the columns epoch and seconds, and a whole epoch in each row")
     config = load_train_config(run.config)
     best = None
@@ -102,6 +102,10 @@ def read_record(path: Path) -> RunRecord:
         best = BestWeights(meta, count_parameters(net), checksum(run.best))
         config = config.model_copy(update={"model": net.config})
     return RunRecord(run, config, rows, best)
+
+
+def _is_epoch(number: float) -> bool:
+    return 0 < number < _MOST_EPOCHS and number.is_integer()
 
 
 def checksum(path: Path) -> str:

@@ -1,12 +1,12 @@
 """Makes the report of a run folder: right after a training, or at any time later."""
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fusedet.configs.errors import InputError
+from fusedet.configs.whole_file import write_text
 from fusedet.train.cache import load_at_size
 from fusedet.train.coco import CocoDataset
 from fusedet.train.config import DataConfig
@@ -20,7 +20,7 @@ from fusedet.train.report.record import RunRecord, read_record
 from fusedet.train.run_folder import RunFolder
 from fusedet.train.sets import load_sets
 
-__all__ = ["ReportOptions", "evaluate_best", "report_after_training", "report_run", "sets_of", "write_page"]
+__all__ = ["ReportOptions", "evaluate_best", "report_after_training", "report_run", "sets_of"]
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _write(
     analysis = None if evaluation is None else analyse(evaluation)
     latencies = _latencies(files, sets[1]) if sets is not None else []
     content = Content(record, sets, evaluation, analysis, latencies, without)
-    write_page(out, report_page(content))
+    write_text(out, report_page(content))
     return content
 
 
@@ -129,10 +129,3 @@ def _latencies(files: Sequence[Path], dataset: CocoDataset) -> list[FileLatency]
     sample = dataset.samples[0]
     image = load_at_size(sample, (sample.height, sample.width))
     return measure(files, image)
-
-
-def write_page(path: Path, text: str) -> None:
-    """Writes ``path`` so that it holds either what it held before or the whole text."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)

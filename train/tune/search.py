@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from fusedet.configs.errors import InputError
 from fusedet.configs.validate import dump_config
+from fusedet.configs.whole_file import whole_file, write_text
 from fusedet.train.config import TrainConfig
 from fusedet.train.prepare import settled
 from fusedet.train.progress import TrainingProgress
@@ -218,16 +218,11 @@ def _write_results(
 ) -> None:
     """Each file as a whole or not at all."""
     best = best_of(trials)
-    _replace(folder / "trials.csv", table(trials))
-    draw_trials(trials, space, folder / "trials.png")
+    write_text(folder / "trials.csv", table(trials))
+    with whole_file(folder / "trials.png") as part:
+        draw_trials(trials, space, part)
     if best is not None:
-        _replace(folder / "best.yaml", dump_config(config(_words(best.settings))))
-
-
-def _replace(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+        write_text(folder / "best.yaml", dump_config(config(_words(best.settings))))
 
 
 def _line(trials: Sequence[Trial], number: int, count: int) -> str:

@@ -88,7 +88,7 @@ def draw_trials(trials: Sequence[Trial], space: Mapping[str, Axis], path: Path) 
         axes.set_xlabel(key)
     for axes in others[len(space) :]:
         axes.set_visible(False)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=110, format="png")
 
 
 def _draw(axes: Axes, trials: Sequence[Trial], places: Sequence[float]) -> None:

@@ -6,7 +6,7 @@ import tempfile
 from itertools import islice
 from pathlib import Path
 
-from benchmarks.book.chapters.chapter import Chapter, cell
+from benchmarks.book.chapters.chapter import Chapter, cell, name_of
 from benchmarks.book.desk import Desk
 from benchmarks.book.drawing import OURS, THEIRS, figure, save
 from benchmarks.book.results import Record, Results, Row
@@ -79,7 +79,7 @@ def tabulate(record: Record, results: Results) -> str:
     """A row for each file."""
     lines = [
         [
-            f"**{row.what['model']}**" if row.notes["by"] == "fusedet" else str(row.what["model"]),
+            name_of(row),
             str(row.what["size"]),
             *(cell(100 * row[name], ".1f") for name in ("ap", "ap50")),
         ]

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import get_args
 
 from benchmarks.book.chapters.chapter import Chapter, milliseconds, ratio
-from benchmarks.book.desk import Desk, ratios, time_in_turns
+from benchmarks.book.desk import Desk
 from benchmarks.book.drawing import OURS, THEIRS, bars, figure, save
 from benchmarks.book.results import Record, Results, Row
+from benchmarks.book.timing import ratios, time_in_turns
 from benchmarks.pages import table
 from fusedet.model.config import ActivationName
 

@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.book.desk import Desk
 from benchmarks.book.results import Record, Results, Row
 
-__all__ = ["Chapter", "cell", "is_disturbed", "milliseconds", "ratio", "thread_counts"]
+__all__ = ["Chapter", "cell", "in_threads", "is_disturbed", "milliseconds", "name_of", "ratio", "thread_counts"]
 
 #: From this part of the cores on that other programs kept busy, times by the clock of the wall are no good.
 _BUSY = 0.15
@@ -53,6 +53,17 @@ def thread_counts(record: Record, results: Results) -> list[int]:
     """Numbers of threads whose figures are shown: on a busy machine those of one thread, which has its own clock."""
     counts = list(dict.fromkeys(int(row.what["threads"]) for row in record.rows))
     return counts[:1] if is_disturbed(record, results) and counts[0] == 1 else counts
+
+
+def in_threads(count: int) -> str:
+    """``1 thread``, ``2 threads``: for the head of a column."""
+    return f"{count} thread{'' if count == 1 else 's'}"
+
+
+def name_of(row: Row) -> str:
+    """Its network for a table, ours in bold."""
+    model = str(row.what["model"])
+    return f"**{model}**" if row.notes["by"] == "fusedet" else model
 
 
 def cell(value: float | None, form: str) -> str:

@@ -7,8 +7,9 @@ import numpy as np
 import onnx
 
 from benchmarks.book.chapters.chapter import Chapter, cell, milliseconds, ratio
-from benchmarks.book.desk import Desk, Network, ratios, time_in_turns
+from benchmarks.book.desk import Desk, Network
 from benchmarks.book.results import Record, Results, Row
+from benchmarks.book.timing import ratios, time_in_turns
 from benchmarks.pages import table
 from fusedet.export import Int8Settings, quantize
 from fusedet.export.half import halve_weights

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from benchmarks.book.chapters.chapter import Chapter, cell, milliseconds, ratio, thread_counts
-from benchmarks.book.desk import Desk, ratios, time_in_turns
+from benchmarks.book.chapters.chapter import Chapter, cell, in_threads, milliseconds, name_of, ratio, thread_counts
+from benchmarks.book.desk import Desk
 from benchmarks.book.drawing import OURS, THEIRS, bars, figure, save
 from benchmarks.book.results import Record, Results, Row
+from benchmarks.book.timing import ratios, time_in_turns
 from benchmarks.pages import table
 
 __all__ = ["CHAPTER"]
@@ -42,14 +43,13 @@ def tabulate(record: Record, results: Results) -> str:
     counts = thread_counts(record, results)
     header = ["model", "input", "output still needs", "AP50-95"]
     for count in counts:
-        header += [f"ms, {count} thread{'s' if count != 1 else ''}", "of nano's"]
+        header += [f"ms, {in_threads(count)}", "of nano's"]
     lines = []
     graded = results.chapters.get("accuracy")
     for row in (row for row in record.rows if row.what["threads"] == counts[0]):
         model, size = row.what["model"], row.what["size"]
         found = graded.row(model=model, size=size) if graded else None
-        name = f"**{model}**" if row.notes["by"] == "fusedet" else str(model)
-        cells = [name, str(size), row.notes["left"], cell(found and 100 * found["ap"], ".1f")]
+        cells = [name_of(row), str(size), row.notes["left"], cell(found and 100 * found["ap"], ".1f")]
         for count in counts:
             one = record.row(model=model, size=size, threads=count)
             cells += [milliseconds(one), ratio(one)]

@@ -8,10 +8,11 @@ from pathlib import Path
 import onnxruntime as ort
 from onnx import TensorProto, helper
 
-from benchmarks.book.chapters.chapter import Chapter, cell, thread_counts
-from benchmarks.book.desk import Desk, clock_of
+from benchmarks.book.chapters.chapter import Chapter, cell, in_threads, name_of, thread_counts
+from benchmarks.book.desk import Desk
 from benchmarks.book.drawing import OURS, THEIRS, bars, figure, save
 from benchmarks.book.results import Record, Results, Row
+from benchmarks.book.timing import clock_of
 from benchmarks.latency import Entry, open_session, peak_probe, random_feed
 from benchmarks.latency import measure as run_in_turns
 from benchmarks.pages import table
@@ -77,11 +78,10 @@ def tabulate(record: Record, results: Results) -> str:
     counts = thread_counts(record, results)
     header = ["", "GMAC"]
     for count in counts:
-        header += [f"GFLOP/s, {count} thread{'s' if count != 1 else ''}", "of sgemm"]
+        header += [f"GFLOP/s, {in_threads(count)}", "of sgemm"]
     lines = []
     for row in (row for row in record.rows if row.what["threads"] == counts[0]):
-        name = f"**{row.what['model']}**" if row.notes["by"] == "fusedet" else str(row.what["model"])
-        cells = [name, cell(row.values["gmac"], ".3f")]
+        cells = [name_of(row), cell(row.values["gmac"], ".3f")]
         for count in counts:
             one = record.row(model=row.what["model"], threads=count)
             cells += ["-", "-"] if one is None else [f"{one['gflop_per_s']:.0f}", f"{one['share_of_sgemm']:.0%}"]

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.book.chapters.chapter import Chapter, milliseconds
-from benchmarks.book.desk import Desk, Network, time_in_turns
+from benchmarks.book.desk import Desk, Network
 from benchmarks.book.drawing import SHADES, figure, save
 from benchmarks.book.results import Record, Results, Row
+from benchmarks.book.timing import time_in_turns
 from benchmarks.pages import table
 
 __all__ = ["CHAPTER"]

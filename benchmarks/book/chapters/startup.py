@@ -1,6 +1,6 @@
 """Files, loading and memory: a fresh process with each network."""
 
-from benchmarks.book.chapters.chapter import Chapter, cell
+from benchmarks.book.chapters.chapter import Chapter, cell, name_of
 from benchmarks.book.desk import Desk
 from benchmarks.book.results import Record, Results, Row
 from benchmarks.pages import table
@@ -34,7 +34,7 @@ def tabulate(record: Record, results: Results) -> str:
     forms |= {"resident_mb": ".0f", "peak_mb": ".0f"}
     lines = [
         [
-            f"**{row.what['model']}**" if row.notes["by"] == "fusedet" else str(row.what["model"]),
+            name_of(row),
             str(row.what["size"]),
             *(cell(row.values[name], form) for name, form in forms.items()),
         ]

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.book.chapters.chapter import Chapter, cell, is_disturbed, thread_counts
+from benchmarks.book.chapters.chapter import Chapter, cell, in_threads, is_disturbed, thread_counts
 from benchmarks.book.desk import Desk
 from benchmarks.book.results import Record, Results, Row
 from benchmarks.pages import table
@@ -68,7 +68,7 @@ def tabulate(record: Record, results: Results) -> str:
         computed = alone and alone.values.get("images_per_cpu_s")
         lines.append([str(preset), cell(computed, ".1f"), *(cell(row and row["images_per_s"], ".1f") for row in rows)])
     header = ["", "pictures for a second of computing"]
-    return table([*header, *(f"pictures/s, {count} thread{'s' if count != 1 else ''}" for count in counts)], lines)
+    return table([*header, *(f"pictures/s, {in_threads(count)}" for count in counts)], lines)
 
 
 CHAPTER = Chapter(

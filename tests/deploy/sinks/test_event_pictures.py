@@ -35,7 +35,7 @@ def test_a_picture_of_each_event(tmp_path: Path) -> None:
 
 def test_the_oldest_go_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").touch()
-    (tmp_path / "20251122T102030.250Z_door_enter_step_01234567.jpg.part").touch()
+    (tmp_path / ".fusedet-0123456789abcdef.part").touch()
     for first in (0, 3):
         sink = EventPictures(tmp_path, 4)
         for second in range(first, first + 3):

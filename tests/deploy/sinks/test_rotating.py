@@ -2,7 +2,6 @@
 
 import errno
 import json
-import resource
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 
 from fusedet.configs.errors import InputError
 from fusedet.deploy.sinks import RotatingJsonLines
+from tests.full_disk import full_disk
 
 from .results import make_event, make_frame, make_result
 
@@ -108,14 +108,10 @@ def test_a_full_disk_is_said_and_leaves_no_half_line(tmp_path: Path) -> None:
     sink = RotatingJsonLines(path, 10**6, 3, "detections")
     write(sink, 1)
     size = path.stat().st_size
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, before[1]))
-    try:
+    with full_disk(size + 100):
         with pytest.raises(OSError, match="No space left on device") as raised:
             write(sink, 2)
         left = path.stat().st_size
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     write(sink, 3)
     sink.close()
 
