@@ -47,9 +47,9 @@ DATA = "2,224 COCO photographs with their labels and 1,898 everyday photographs 
 
 
 def read_rounds(path: Path = RECIPE) -> list[list[str]]:
-    """The settings of each round, as ``key=value``."""
-    rounds: list[list[str]] = yaml.safe_load(path.read_text(encoding="utf-8"))["rounds"]
-    return rounds
+    """The settings of each round, as ``key=value``; lists within a round are opened."""
+    rounds = yaml.safe_load(path.read_text(encoding="utf-8"))["rounds"]
+    return [[one for item in items for one in (item if isinstance(item, list) else [item])] for items in rounds]
 
 
 def with_guide(rounds: list[list[str]], guide: Path | None) -> list[list[str]]:

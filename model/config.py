@@ -50,7 +50,7 @@ class NeckConfig(StrictModel):
 
     channels: Channels = Field(96, description="of each of the three maps")
     depth: Depth = Field(1, ge=1, description="blocks after each fusion")
-    kernel: OddKernel = Field(5, description="side of the depthwise kernels")
+    kernel: OddKernel = Field(3, description="side of the depthwise kernels")
 
 
 class HeadConfig(StrictModel):
@@ -58,7 +58,7 @@ class HeadConfig(StrictModel):
 
     channels: Channels = Field(96, description="width of each tower")
     depth: Depth = Field(2, ge=1, description="depthwise-separable layers in each tower")
-    kernel: OddKernel = Field(5, description="side of the depthwise kernels")
+    kernel: OddKernel = Field(3, description="side of the depthwise kernels")
 
 
 class ModelConfig(StrictModel):

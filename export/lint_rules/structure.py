@@ -32,7 +32,7 @@ _ATTENTION = frozenset({*_VIEWS, *_SPLITS, "Div", "Einsum", "Gemm", "MatMul", "M
     breaks=("layout",),
     x86="everything in it in the plain layout, with reorders around it",
     arm="views and transpositions are copies",
-    instead="a larger depthwise kernel (5x5), or a deeper neck; if it has to stay, at the smallest map only",
+    instead="another depthwise block at stride 32, or a deeper neck; if it has to stay, at the smallest map only",
 )
 def attention(network: Network) -> Iterator[Match]:
     """A ``Softmax`` of a ``MatMul`` with all that hangs on it, up to the convolutions around."""
@@ -62,7 +62,7 @@ def box_distribution(network: Network) -> Iterator[Match]:
     breaks=("layout",),
     x86="the product in the plain layout, with reorders around it, and small convolutions that wait for the whole map",
     arm="a pass over the whole map for the mean and another for the product",
-    instead="more channels or a larger depthwise kernel at the same cost",
+    instead="more channels at the same cost",
 )
 def squeeze_excite(network: Network) -> Iterator[Match]:
     """A ``Mul`` of a map by what a few steps make of its own global mean."""
