@@ -54,6 +54,7 @@ release-check: $(READY)
 
 # A changed pyproject or constraints file installs anew.
 $(READY): pyproject.toml constraints.txt
+	@echo 'installing what is needed into $(VENV): this takes some minutes'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,desktop]'
 	touch $@

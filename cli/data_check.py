@@ -76,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
         from fusedet.train.doctor.page import report_page
 
         write_text(args.page, report_page(report, str(args.data or args.train)))
+        print(f"\nwritten: {args.page}")
     if args.fix is not None:
         _fix(report, args.fix, args.link)
     return 1 if report.count("error") or (args.strict and report.count("warning")) else 0
@@ -131,7 +132,8 @@ def _fix(report: "Report", out: Path, link: bool) -> None:
     actions = write_repaired(report, out, link=link)
     names = [split.name for split in report.splits]
     again = examine([read_split(n, out / "annotations" / f"{n}.json", out / "images") for n in names], fast=True)
-    print(f"\n{out}: {len(actions)} findings mended, told in {out / 'fixes.md'}; the copy: {summary(again)}")
+    mended = "1 finding" if len(actions) == 1 else f"{len(actions)} findings"
+    print(f"\n{out}: {mended} mended, told in {out / 'fixes.md'}; the copy: {summary(again)}")
 
 
 def _counter() -> Callable[[int, int], None]:

@@ -6,6 +6,7 @@ from typing import Literal
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 __all__ = ["draw_curves"]
 
@@ -46,6 +47,7 @@ def _finish(axes: Axes, title: str, legend: Literal["upper left", "upper right"]
     """Title, axis and, at ``legend``, where curves that get better do not come, the legend."""
     axes.set_title(title)
     axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)
     if legend and axes.get_legend_handles_labels()[0]:  # a validation set without objects has no accuracy to draw
         axes.legend(loc=legend, fontsize=8)

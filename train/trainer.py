@@ -167,6 +167,8 @@ class Trainer:
             logbook.draw()
             if finished and self.epoch > first_epoch:
                 self._report(progress)
+            elif finished:
+                progress.say(f"nothing is left to train: epoch {self.epoch} was the last")
             logbook.finish(self.best.metrics, finished)
         best = self.best
         if finished and best.epoch:

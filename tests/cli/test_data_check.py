@@ -81,9 +81,10 @@ def test_the_json_file_holds_every_finding(here: Path) -> None:
     assert leak["other"] == ["val", 20]
 
 
-def test_the_page_needs_nothing_else(here: Path) -> None:
+def test_the_page_needs_nothing_else(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spoil(*FAULTS)
     assert main(["data", "check", "drawn", "--page", "check.html"]) == 1
+    assert capsys.readouterr().out.endswith("written: check.html\n")
     page = Path("check.html").read_text()
     assert page.count("data:image/jpeg;base64,") > 40
     assert not re.findall(r'(?:src|href)="(?!data:|#)', page)

@@ -39,6 +39,13 @@ def test_a_training_leaves_what_it_promises(tiny):
     assert metrics.summary() == pytest.approx(result.metrics, abs=1e-6, nan_ok=True)
 
 
+def test_a_resume_of_a_training_that_is_done_says_so(tiny, capsys):
+    done = train(changed(tiny, train={"epochs": 1}))
+    assert "nothing is left" not in capsys.readouterr().out
+    assert resume(done.run_dir).finished
+    assert "nothing is left to train: epoch 1 was the last" in capsys.readouterr().out
+
+
 def test_the_same_seed_gives_the_same_network(tiny, tmp_path):
     for name in ("a", "b"):
         train(changed(tiny, train={"out": tmp_path / name, "epochs": 2}))

@@ -88,3 +88,4 @@ def _counts(ax: Axes, figures: Statistics) -> None:
     ax.set_xlabel("boxes in a picture")
     ax.set_ylabel("pictures")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))

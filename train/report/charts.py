@@ -45,6 +45,7 @@ def line_chart(
     x_range: tuple[float, float],
     y_range: tuple[float, float] | None = None,
     mark: tuple[float, str] | None = None,
+    whole_x: bool = False,
 ) -> str:
     """A chart.
 
@@ -54,9 +55,10 @@ def line_chart(
         x_range: ends of the axis.
         y_range: ends of the axis; left out, from zero to what the curves need.
         mark: where an upright line stands, and what is written beside it.
+        whole_x: there is nothing between whole numbers of that axis, such as epochs.
     """
     low, high = y_range or (0.0, _highest(curves))
-    ticks_x, ticks_y = nice_ticks(*x_range), nice_ticks(low, high)
+    ticks_x, ticks_y = nice_ticks(*x_range, whole=whole_x), nice_ticks(low, high)
     width, height = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
     span_x, span_y = max(x_range[1] - x_range[0], 1e-12), max(high - low, 1e-12)
 
@@ -144,12 +146,13 @@ def _highest(curves: Sequence[Curve]) -> float:
     return float(values.max()) or 1.0
 
 
-def nice_ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Round numbers from ``low`` to ``high``, about ``most`` of them."""
+def nice_ticks(low: float, high: float, most: int = 6, whole: bool = False) -> list[float]:
+    """Round numbers, or ``whole`` ones, from ``low`` to ``high``, about ``most`` of them."""
     if not high > low:
         return [low]
     step = 10.0 ** math.floor(math.log10((high - low) / most))
     step = next(step * factor for factor in (1, 2, 5, 10, 20) if (high - low) / (step * factor) <= most)
+    step = max(step, 1.0) if whole else step
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
     return [round(step * i, 12) for i in range(first, last + 1)]

@@ -63,7 +63,7 @@ def _curves(runs: tuple[ComparedRun, ...]) -> str:
     for key, title in _CHARTS.items():
         curves = [epoch_curve(run.record.rows, key, run.name, color(i)) for i, run in enumerate(runs)]
         span = (0.0, 1.0) if key in _IN_0_1 else None
-        charts.append(figure(title, line_chart(curves, "epoch", (1.0, float(last)), span)))
+        charts.append(figure(title, line_chart(curves, "epoch", (1.0, float(last)), span, whole_x=True)))
     return legend((run.name, color(i)) for i, run in enumerate(runs)) + grid(charts, wide=True)
 
 

@@ -46,7 +46,9 @@ def _chart(
     last = float(rows[-1]["epoch"])
     names = legend((name, color(number)) for number, name in enumerate(there.values())) if len(keys) > 1 else ""
     curves = [epoch_curve(rows, key, name, color(number)) for number, (key, name) in enumerate(there.items())]
-    return figure(title, names + line_chart(curves[::-1], "epoch", (min(1.0, last), max(last, 2.0)), y_range, mark))
+    return figure(
+        title, names + line_chart(curves[::-1], "epoch", (min(1.0, last), max(last, 2.0)), y_range, mark, whole_x=True)
+    )
 
 
 def epoch_curve(rows: Rows, key: str, name: str, paint: str) -> Curve:

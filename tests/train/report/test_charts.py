@@ -34,6 +34,14 @@ def test_ticks_are_round(low: float, high: float, expected: list[float]) -> None
     assert nice_ticks(low, high) == pytest.approx(expected)
 
 
+def test_whole_ticks_have_nothing_between_them() -> None:
+    assert nice_ticks(1, 3, whole=True) == [1, 2, 3]
+    assert nice_ticks(1, 100, whole=True) == nice_ticks(1, 100)
+    svg = line_chart([Curve("AP", [1, 2], [0, 1])], "epoch", (1, 2), (0, 1), whole_x=True)
+    assert ">1.5<" not in svg
+    assert ">2<" in svg
+
+
 def test_a_curve_is_drawn_from_few_points_and_stays_where_it_is() -> None:
     x = np.linspace(0, 1, 2001)
     y = np.where(x < 0.5, x, 1 - x)
