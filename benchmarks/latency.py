@@ -21,14 +21,14 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime as ort
-import torch
 
+from benchmarks.fresh import fresh_network
 from benchmarks.study import facts, write_text
 from fusedet.configs.loader import load_config
 from fusedet.deploy.bench.peak import convolution_chain
 from fusedet.export import count_ops, export_onnx, optimize
 from fusedet.export.foreign import open_model
-from fusedet.model import ModelConfig, build_detector, count_macs, count_parameters
+from fusedet.model import ModelConfig, count_macs, count_parameters
 from fusedet.train.teachers.weights import without_weight_inputs
 
 PRESETS = ("pico", "nano", "small")
@@ -87,8 +87,7 @@ def random_feed(session: ort.InferenceSession, size: int) -> dict[str, np.ndarra
 
 def preset_entry(name: str, folder: Path, size: int, classes: int, threads: int) -> Entry:
     settings = {**load_config(name, []).data["model"], "classes": classes, "input_size": size}
-    torch.manual_seed(0)
-    net = build_detector(ModelConfig.model_validate(settings))
+    net = fresh_network(ModelConfig.model_validate(settings))
     result = export_onnx(net, folder / f"{name}.onnx", names=[str(i) for i in range(classes)])
     session = open_session(str(result.fused), threads)
     return Entry(

@@ -16,6 +16,7 @@ import onnx
 import onnxruntime as ort
 import torch
 
+from benchmarks.fresh import fresh_network
 from benchmarks.latency import open_session
 from benchmarks.study import write_text
 from benchmarks.ultralytics_peers import is_installed
@@ -24,7 +25,7 @@ from fusedet.configs.loader import load_config
 from fusedet.deploy.formats import FORMATS, FusedetFile, UltralyticsFile
 from fusedet.export import export_onnx
 from fusedet.export.foreign import without_weight_inputs
-from fusedet.model import ModelConfig, build_detector, count_macs, count_parameters
+from fusedet.model import ModelConfig, count_macs, count_parameters
 
 __all__ = ["FULL", "QUICK", "ULTRALYTICS", "Desk", "Network", "Peer", "Plan"]
 
@@ -220,8 +221,7 @@ class Desk:
 
 
 def _export(config: ModelConfig, path: Path) -> dict[str, Any]:
-    torch.manual_seed(0)
-    net = build_detector(config)
+    net = fresh_network(config)
     names = [str(i) for i in range(config.classes)]
     result = export_onnx(net, path, names=names, allow_unfused=True, overwrite=True)
     ops = result.optimized_ops
