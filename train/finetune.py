@@ -76,12 +76,10 @@ def plan_transfer(config: TrainConfig, names: Sequence[str]) -> Transfer | None:
         own = {name: tensor.shape for name, tensor in build_detector(config.model).state_dict().items()}
     found = _known_classes(names, their_names)
     whole, rows = dict[str, Tensor](), dict[str, Rows]()
-    resized = 0
     for name, shape in own.items():
         if name not in theirs:
             continue
         value = _fitted(theirs[name], shape)
-        resized += value is not theirs[name]
         if value.shape[1:] != shape[1:]:
             continue
         if not name.startswith(CLASS_LAYERS) or list(names) == their_names:
@@ -93,7 +91,7 @@ def plan_transfer(config: TrainConfig, names: Sequence[str]) -> Transfer | None:
         raise InputError(f"train.init: {source}: no tensor in it has a name and shape of the network to train")
     _check_frozen(config.train.freeze, own, whole, source)
     report = [f"{len(whole)} of {len(own)} tensors start from {source}"]
-    if resized:
+    if resized := sum(value.shape != theirs[name].shape for name, value in whole.items()):
         report.append(f"{resized} kernels are larger or smaller there: their middle is taken over")
     if list(names) != their_names:
         report.append(_about_classes(names, their_names, [names[i] for i in found] if rows else []))
