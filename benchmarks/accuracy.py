@@ -29,7 +29,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.accuracy_report import Result, Times, mean_rows, results_json, rows_of, tables
+from benchmarks.accuracy_report import Result, Times, earlier_rows, joined, mean_rows, results_json, rows_of, tables
 from benchmarks.latency import file_entry, measure
 from benchmarks.pareto import draw_pareto
 from benchmarks.peer_detector import PeerDetector
@@ -143,10 +143,12 @@ def report(jobs: list[Job], args: argparse.Namespace) -> None:
     print(f"{len(results)} of {len(jobs)} trainings are finished\n")
     if not results:
         return
-    sets = list(dict.fromkeys(job.data.name for job in jobs))
-    rows = rows_of(results, time_files(results, args.size, args.rounds))
-    rows += mean_rows(rows, sets) if len(sets) > 1 else []
     settings = {"epochs": args.epochs, "size": args.size, "seeds": args.seeds, "rounds": args.rounds}
+    rows = rows_of(results, time_files(results, args.size, args.rounds))
+    if args.earlier is not None:
+        rows = joined(earlier_rows(read_json(args.earlier), settings), rows)
+    sets = list(dict.fromkeys(row.data for row in rows))
+    rows += mean_rows(rows, sets) if len(sets) > 1 else []
     write_json(args.out / "results.json", results_json(results, rows, facts(), settings))
     text = tables(results, rows)
     write_text(args.out / "results.md", text)
@@ -172,6 +174,12 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     parser.add_argument("--rounds", type=int, default=100, help="of the timing (default: %(default)s)")
     parser.add_argument("--only-report", action="store_true", help="train nothing, grade anew what is finished")
+    parser.add_argument(
+        "--earlier",
+        type=Path,
+        metavar="FILE",
+        help="results.json of another machine or day: its trainings, whose files need not be here, count as well",
+    )
     parser.add_argument("--dry-run", action="store_true", help="only say what there is to do")
     return parser.parse_args(arguments)
 

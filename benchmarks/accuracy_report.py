@@ -1,18 +1,19 @@
 """The figures of the accuracy benchmark: means over seeds and data sets, as tables and as JSON."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from statistics import mean, median
 from typing import Any
 
 from benchmarks.trainings import PEERS, Job
 from benchmarks.ultralytics_peers import HEADS
+from fusedet.configs.errors import InputError
 
 #: Stands where a data set's name stands, for the mean of all of them.
 MEAN = "mean"
 
-FIGURES = ("ap", "ap50", "ap75")
+FIGURES = ("ap", "ap50")
 PACKAGES = ("fusedet", "torch", "onnxruntime", "opencv-python", "opencv-python-headless", "numpy", "ultralytics")
 
 #: Milliseconds of each round by data set, model and head.
@@ -77,6 +78,38 @@ def rows_of(results: Iterable[Result], times: Times) -> list[Row]:
             figures = {name: grade[name] or 0.0 for name in FIGURES}
             grades[result.job.data.name, result.job.model, head][result.job.seed] = figures
     return [Row(*key, min(ms), median(ms), grades[key]) for key, ms in times.items()]
+
+
+def earlier_rows(content: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Row]:
+    """The rows that :func:`results_json` wrote, those of single data sets.
+
+    Raises:
+        InputError: they are of trainings of another length or input size.
+    """
+    for name in ("epochs", "size"):
+        if content["settings"][name] != settings[name]:
+            raise InputError(f"--earlier: has {name} {content['settings'][name]}, but {settings[name]} is asked for")
+    return [
+        Row(
+            *(row[name] for name in ("data", "model", "head", "ms_min", "ms_median")),
+            {int(seed): {name: grade[name] for name in FIGURES} for seed, grade in row["grades"].items()},
+        )
+        for row in content["summary"]
+        if row["data"] != MEAN
+    ]
+
+
+def joined(earlier: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
+    """The rows of both, seeds of one row together; a training that is in both counts as it is in ``rows``.
+
+    Times are only comparable within one run, so those of the earlier one stay where it has them.
+    """
+    found = {(row.data, row.model, row.head): row for row in earlier}
+    for row in rows:
+        before = found.setdefault((row.data, row.model, row.head), row)
+        grades = dict(sorted((before.grades | row.grades).items()))
+        found[row.data, row.model, row.head] = replace(before, grades=grades)
+    return list(found.values())
 
 
 def mean_rows(rows: Sequence[Row], sets: Sequence[str]) -> list[Row]:

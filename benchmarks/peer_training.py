@@ -91,7 +91,7 @@ def _conclude(job: Job, settings: dict[str, Any], record: dict[str, Any]) -> Non
     own_val = {}
     for head in heads(YOLO(best)):
         box = YOLO(best).val(**settings, name=f"val-{head}", split="val", nms=nms_argument(head)).box
-        own_val[head] = {"ap": float(box.map), "ap50": float(box.map50), "ap75": float(box.map75)}
+        own_val[head] = {"ap": float(box.map), "ap50": float(box.map50)}
         export_peer(YOLO(best), job.folder / f"{head}.onnx", job.size, head)
     write_json(job.record, {**record, "own_val": own_val, "ultralytics": __version__})
 

@@ -1,6 +1,7 @@
 """Batches of augmented pictures for training, and plain pictures for grading."""
 
 import multiprocessing
+import os
 import signal
 import sys
 import warnings
@@ -35,6 +36,10 @@ __all__ = [
 
 #: Label of the rows that fill a batch up to its picture with the most objects.
 PADDING = -1
+
+#: How far workers stand back. On a CPU the network's threads wait for each other after every layer: a worker that takes
+#: one of their cores away stops them all, and there is time left between the steps.
+_PATIENCE = 10
 
 #: That a worker lives on after SIGTERM, so that the training can finish its step and save its state.
 _LAST_SECONDS = 60
@@ -317,3 +322,5 @@ def _set_up_worker(worker: int) -> None:
     _hold_signals(False)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(_PATIENCE)

@@ -15,6 +15,7 @@ from fusedet.train.devices import build_fabric, count_processes
 from fusedet.train.finetune import plan_transfer
 from fusedet.train.guide import Guide, open_guide
 from fusedet.train.loggers import check_loggers
+from fusedet.train.memory import keep_memory
 from fusedet.train.parallel import together
 from fusedet.train.prepare import read_images, settled, with_batch
 from fusedet.train.progress import TrainingProgress
@@ -37,6 +38,7 @@ def train(config: TrainConfig, name: str = "run", progress: TrainingProgress | N
     Raises:
         InputError: the data or a setting cannot be used; nothing has been written then.
     """
+    keep_memory()
     check_loggers(config.train.loggers)
     sets = load_sets(config.data)
     config = settled(config, sets[0])
@@ -67,6 +69,7 @@ def resume(path: Path, overrides: Sequence[str] = (), progress: TrainingProgress
     Raises:
         InputError: there is no such run, its data have changed, or another setting was to change.
     """
+    keep_memory()
     check_changes(overrides)
     run = RunFolder.find(path)
     checkpoint = load_checkpoint(run.last)

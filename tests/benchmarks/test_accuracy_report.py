@@ -5,13 +5,14 @@ from typing import Any
 import cv2
 import pytest
 
-from benchmarks.accuracy_report import MEAN, Result, Row, mean_rows, results_json, rows_of, tables
+from benchmarks.accuracy_report import MEAN, Result, Row, earlier_rows, joined, mean_rows, results_json, rows_of, tables
 from benchmarks.pareto import draw_pareto
 from benchmarks.trainings import Job
+from fusedet.configs.errors import InputError
 
 
 def grade(ap: float | None) -> dict[str, float | None]:
-    return {"ap": ap, "ap50": ap and ap + 0.2, "ap75": ap and ap - 0.1, "ap_small": None}
+    return {"ap": ap, "ap50": ap and ap + 0.2, "ap_small": None}
 
 
 def result(model: str, data: str, seed: int, **aps: float | None) -> Result:
@@ -19,7 +20,7 @@ def result(model: str, data: str, seed: int, **aps: float | None) -> Result:
     record: dict[str, Any] = {"seconds": 61.4, "images_per_second": 12.34, "best_epoch": 2, "curve": []}
     heads = {name.replace("_", "-"): value for name, value in aps.items()}
     if job.is_peer:
-        record["own_val"] = {head: {"ap": 0.111, "ap50": 0.2, "ap75": 0.1} for head in heads}
+        record["own_val"] = {head: {"ap": 0.111, "ap50": 0.2} for head in heads}
     return Result(job, record, {head: grade(ap) for head, ap in heads.items()})
 
 
@@ -91,3 +92,26 @@ def test_the_picture_has_a_panel_for_each_set_and_the_mean(tmp_path: Path) -> No
         assert picture.std() > 5, "something is drawn"
         widths[name] = picture.shape[1]
     assert widths["three"] > 2 * widths["one"]
+
+
+def test_an_earlier_report_counts_as_well() -> None:
+    before = json.loads(json.dumps(results_json(RESULTS, all_rows(), {}, {"epochs": 2, "size": 64})))
+    again = result("nano", "cells", 1, nms_free=0.2), result("nano", "cells", 2, nms_free=0.1)
+    rows = rows_of(
+        [*again, result("pico", "cats", 0, nms=0.3)],
+        {("cells", "nano", "nms-free"): [9.0], ("cats", "pico", "nms"): [1.0]},
+    )
+    both = {
+        (row.data, row.model, row.head): row for row in joined(earlier_rows(before, {"epochs": 2, "size": 64}), rows)
+    }
+    assert both["cells", "nano", "nms-free"].values("ap") == [0.5, 0.2, 0.1]
+    assert both["cells", "nano", "nms-free"].ms_min == 2.0
+    assert both["cells", "nano", "nms"].values("ap") == [0.6, 0.6]
+    assert both["cats", "pico", "nms"].ms_min == 1.0
+    assert len(both) == len(TIMES) + 1
+
+
+def test_an_earlier_report_of_another_length_is_refused() -> None:
+    before = results_json(RESULTS, all_rows(), {}, {"epochs": 2, "size": 64})
+    with pytest.raises(InputError, match="has epochs 2, but 3 is asked for"):
+        earlier_rows(before, {"epochs": 3, "size": 64})
