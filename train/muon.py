@@ -109,6 +109,7 @@ def orthogonalised(matrices: Tensor) -> Tensor:
     x = matrices if wide else matrices.transpose(1, 2)  # the products are as large as the shorter side
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(_ITERATIONS):
-        gram = x @ x.transpose(1, 2)
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        gram = torch.bmm(x, x.transpose(1, 2))
+        # a x + (b gram + c gram gram) x, the sums within the products: no maps of their own for each term
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x if wide else x.transpose(1, 2)
