@@ -46,9 +46,10 @@ WEIGHTS = Path(starter.__file__).with_name("weights")
 DATA = "2,224 COCO photographs with their labels and 1,898 everyday photographs that detectors labelled"
 
 
-def read_rounds(path: Path = RECIPE) -> list[list[str]]:
-    """The settings of each round, as ``key=value``; lists within a round are opened."""
-    rounds = yaml.safe_load(path.read_text(encoding="utf-8"))["rounds"]
+def read_rounds(preset: str, path: Path = RECIPE) -> list[list[str]]:
+    """The settings of each round of a preset, as ``key=value``; lists within a round are opened."""
+    recipes = yaml.safe_load(path.read_text(encoding="utf-8"))["rounds"]
+    rounds = recipes.get(preset, recipes["default"])
     return [[one for item in items for one in (item if isinstance(item, list) else [item])] for items in rounds]
 
 
@@ -143,7 +144,7 @@ def measure(names: Sequence[str], peers: Sequence[Path], coco: Path) -> dict[str
     return results
 
 
-def card(results: dict[str, Any], frame: str, rounds: list[list[str]]) -> str:
+def card(results: dict[str, Any], frame: str, rounds: dict[str, list[list[str]]]) -> str:
     """The model card: ``frame`` with its ``{{...}}`` filled."""
     presets, peers = results["presets"], results["peers"]
     rows = [(name, both["exported"], both["nms"]["ap"]) for name, both in presets.items()]
@@ -166,11 +167,16 @@ def card(results: dict[str, Any], frame: str, rounds: list[list[str]]) -> str:
         "date": results["date"],
         "table": "\n".join(table),
         "classes": "\n".join(classes),
-        "recipe": "\n".join(f"{i}. `{' '.join(settings)}`" for i, settings in enumerate(rounds, start=1)),
+        "recipe": "\n\n".join(_recipe(name, rounds[name]) for name in names),
     }
     for key, text in filled.items():
         frame = frame.replace("{{" + key + "}}", text)
     return frame
+
+
+def _recipe(name: str, rounds: list[list[str]]) -> str:
+    lines = [f"{number}. `{' '.join(settings)}`" for number, settings in enumerate(rounds, start=1)]
+    return "\n".join([f"`{name}`:", "", *lines])
 
 
 def _percent(value: float | None) -> str:
@@ -192,15 +198,17 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     args = parse_arguments(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    rounds = read_rounds()
+    rounds = {name: read_rounds(name) for name in args.presets}
     if not args.publish:
-        guided = with_guide(rounds, args.guide)
         for name in args.presets:
-            if not train_rounds(name, args.coco, args.pool, args.out, guided):
+            if not train_rounds(name, args.coco, args.pool, args.out, with_guide(rounds[name], args.guide)):
                 raise KeyboardInterrupt
         return 0
     for name in args.presets:
-        publish(name, latest_best(name, args.out))
+        if name in starter.available() and not (args.out / name).exists():
+            print(f"{name}: no training in {args.out / name}, the weights that ship stay")
+        else:
+            publish(name, latest_best(name, args.out))
     results = measure(args.presets, args.peer, args.coco)
     write_text(args.out / "results.json", json.dumps(results, indent=1) + "\n")
     write_text(WEIGHTS / "README.md", card(results, CARD_FRAME.read_text(encoding="utf-8"), rounds))

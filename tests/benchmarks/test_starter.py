@@ -35,8 +35,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_recipe_can_be_trained() -> None:
     for name in preset_names():
-        for settings in with_guide(read_rounds(), Path("guide.onnx")):
+        for settings in with_guide(read_rounds(name), Path("guide.onnx")):
             load_train_config(name, settings)
+
+
+def test_a_preset_without_a_recipe_of_its_own_gets_the_common_one(tmp_path: Path) -> None:
+    recipe = tmp_path / "starter.yaml"
+    recipe.write_text("rounds: {default: [[[a=1, b=2], c=3]], nano: [[a=4], [a=5]]}")
+    assert read_rounds("pico", recipe) == [["a=1", "b=2", "c=3"]]
+    assert read_rounds("nano", recipe) == [["a=4"], ["a=5"]]
 
 
 def test_a_round_names_its_guide_without_a_place() -> None:
@@ -84,11 +91,11 @@ def test_the_card(monkeypatch: pytest.MonkeyPatch) -> None:
         "presets": {"nano": both},
         "peers": {"other": {**grades, "per_class": {"person": 0.3}}},
     }
-    text = card(results, benchmark.CARD_FRAME.read_text(encoding="utf-8"), [["train.epochs=7"]])
+    text = card(results, benchmark.CARD_FRAME.read_text(encoding="utf-8"), {"nano": [["train.epochs=7"]]})
     assert "| nano | 12.0 | 25.0 | - | 10.0 | 30.0 | 40.0 | 13.0 |" in text
     assert "| other | 12.0 | 25.0 | - | 10.0 | 30.0 | 30.0 | - |" in text
     assert text.index("| person | 40.0 |") < text.index("| cat | 20.0 |")
-    assert "1. `train.epochs=7`" in text
+    assert "`nano`:\n\n1. `train.epochs=7`" in text
     assert "{{" not in text
 
 
