@@ -196,6 +196,13 @@ class TrainLoader:
                 raise InputError(str(batch))
             yield batch
 
+    def close(self) -> None:
+        """Ends the workers; no epoch can follow.
+
+        Left to Python's exit they would live on for a while: whatever went wrong in a logger may still refer to this.
+        """
+        del self._loader
+
 
 def build_train_loader(
     dataset: CocoDataset,

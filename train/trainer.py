@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -161,7 +161,7 @@ class Trainer:
         self._saved_at = time.monotonic()
         self.guard.keep_first(self._snapshot)
         with Logbook(self.run, self.fabric.is_global_zero, self.config, progress.say) as logbook:
-            with stop_flag() as self.stop:
+            with stop_flag() as self.stop, closing(self.loader):
                 stopped = self._epochs(logbook, progress)
             finished = not stopped
             logbook.draw()

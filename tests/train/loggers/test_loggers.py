@@ -1,6 +1,7 @@
 """What is sent to loggers, and that none of them can stop a training."""
 
 import json
+import multiprocessing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,20 @@ def test_a_server_that_stays_away_stops_nothing() -> None:
     logger.close()
     assert server.calls == ["closed"]
     assert len(said) == 1
+
+
+def test_an_error_that_is_kept_does_not_keep_the_workers(tiny: TrainConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = list[Exception]()
+
+    class Keeps(Away):
+        def _note(self, call: Any) -> None:
+            kept.append(ConnectionError("no answer"))  # as in a cycle, with the frames of the training
+            raise kept[-1]
+
+    monkeypatch.setattr("fusedet.train.loggers.open._logger", lambda name, run: Keeps(0))
+    train(changed(tiny, train={"epochs": 1, "report": False}, data={"workers": 1}))
+    assert kept
+    assert not multiprocessing.active_children()
 
 
 def test_a_package_that_is_missing_is_told_first(monkeypatch: pytest.MonkeyPatch) -> None:
