@@ -1,6 +1,7 @@
 """A logger that cannot stop a training."""
 
 from collections.abc import Callable, Mapping
+from textwrap import shorten
 from typing import Any
 
 from fusedet.train.loggers.logger import Ending, Logger
@@ -53,7 +54,7 @@ class Steady:
             work()
         except Exception as error:
             if not self._told:
-                reason = " ".join(str(error).split())[:300] or type(error).__name__
+                reason = shorten(str(error), 300, placeholder=" ...") or type(error).__name__
                 self._say(f"{self._name}: {reason}; the training goes on, and what is missing is sent when it can be")
             self._told = True
             return False
