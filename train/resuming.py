@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from fusedet.configs.errors import InputError
-from fusedet.configs.loader import ConfigTree, nearest, override
+from fusedet.configs.loader import ConfigTree, override
 from fusedet.configs.validate import validate
 from fusedet.model.checkpoint import Checkpoint
 from fusedet.train.config import TrainConfig
@@ -40,7 +40,7 @@ def check_changes(overrides: Sequence[str]) -> None:
         key = text.partition("=")[0]
         if "=" not in text or key not in CHANGEABLE:
             raise InputError(
-                f"--resume goes on with the run's own config, so {text!r} has no place here{nearest(key, CHANGEABLE)}; "
+                f"--resume goes on with the run's own config, so {text!r} has no place here; "
                 f"only {', '.join(CHANGEABLE)} may change"
             )
 
