@@ -70,6 +70,10 @@ def run(args: argparse.Namespace) -> int:
     names = [image["file_name"] for image in content["images"]]
     groups = group_names(names, pattern)
     sets = divide(content, ratios, groups, args.seed)
+    for name, part in sets.items():
+        if not part["images"]:
+            found = f"found {len(names)} pictures in groups: {len(set(groups))}"
+            raise InputError(f"{args.annotations}: {name} would be empty: {found}, expected more, smaller groups")
     out.mkdir(parents=True, exist_ok=True)
     for name, part in sets.items():
         write_text(files[name], json.dumps(part, ensure_ascii=False))

@@ -95,6 +95,7 @@ def test_view_of_one_class(here: Path) -> None:
         (["split", "drawn/annotations/train.json", "--ratio", "80/x"], ["such as 80/20, but got '80/x'"]),
         (["split", "drawn/annotations/train.json", "--group", "("], ["--group '(': no regular expression"]),
         (["split", "drawn/annotations/train.json", "--out", "tiny.yaml"], ["expected a folder"]),
+        (["split", "drawn/annotations/train.json", "--group", "^", "--out", "new"], ["val would be empty"]),
         (["stats", "nowhere"], ["nowhere: expected a COCO annotation file"]),
         (["stats", "drawn", "--out", "x.jpg"], ["expected a name that ends in .png"]),
         (["view", "drawn", "--out", "x.gif"], ["expected a name that ends in .jpg or .png"]),
