@@ -1,6 +1,7 @@
 """Makes the parts of a running pipeline from the YAML of ``fusedet run``."""
 
 from collections.abc import Callable
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from fusedet.cli.files import or_starter
@@ -116,7 +117,10 @@ def check_classes(config: "CameraConfig", names: tuple[str, ...]) -> None:
         for place, classes in asked:
             unknown = sorted(set(classes or ()) - set(names))
             if unknown:
-                raise InputError(f"cameras.{name}: {place}: the model has no class {', '.join(map(repr, unknown))}")
+                raise InputError(
+                    f"cameras.{name}: {place}: the model has no class {', '.join(map(repr, unknown))}; "
+                    f"it has {shorten(', '.join(names), 100, placeholder=' ...')}"
+                )
 
 
 def check_variables(config: "CameraConfig") -> None:
