@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -97,6 +98,7 @@ def _write_ort(fused: Path, out: Path) -> None:
     """
     from onnxruntime.tools.ort_format_model import create_config_from_models
 
+    logging.getLogger("ort_format_model.utils").setLevel(logging.WARNING)  # it tells of every file, on the terminal
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     options.optimized_model_filepath = str(out)

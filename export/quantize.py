@@ -10,6 +10,7 @@ import copy
 import logging
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -214,8 +215,9 @@ def _measure_ranges(plain: Path, model: onnx.ModelProto, blobs: Sequence[NDArray
             augmented_model_path=str(Path(folder) / "augmented.onnx"),
             calibrate_method=_METHODS[settings.method],
         )
-        calibrator.collect_data(_Blobs(model.graph.input[0].name, blobs))
-        return calibrator.compute_data()
+        with redirect_stdout(None):  # it prints what it does
+            calibrator.collect_data(_Blobs(model.graph.input[0].name, blobs))
+            return calibrator.compute_data()
 
 
 def _quantized(model: onnx.ModelProto, ranges: Any, layers: Sequence[str], settings: Int8Settings) -> onnx.ModelProto:
