@@ -9,6 +9,7 @@ from typing import Any
 
 from fusedet.cli.files import refuse_to_replace, write_text
 from fusedet.configs.errors import InputError
+from fusedet.configs.words import counted
 
 __all__ = ["add_arguments", "run"]
 
@@ -72,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     sets = divide(content, ratios, groups, args.seed)
     for name, part in sets.items():
         if not part["images"]:
-            found = f"found {len(names)} pictures in groups: {len(set(groups))}"
+            found = f"found {counted(len(names), 'picture')} in {counted(len(set(groups)), 'group')}"
             raise InputError(f"{args.annotations}: {name} would be empty: {found}, expected more, smaller groups")
     out.mkdir(parents=True, exist_ok=True)
     for name, part in sets.items():
@@ -81,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     if pattern is not None:
         alone = sum(pattern.search(name) is None for name in names)
         more = f"; {alone} pictures do not match and are groups of their own" if alone else ""
-        print(f"{len(set(groups))} groups{more}")
+        print(f"{counted(len(set(groups)), 'group')}{more}")
     return 0
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fusedet.cli.files import refuse_to_replace
 from fusedet.configs.errors import InputError
 from fusedet.configs.whole_file import whole_file
+from fusedet.configs.words import counted
 
 if TYPE_CHECKING:  # training's packages are imported when the command runs
     from fusedet.train.doctor.statistics import Statistics
@@ -61,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
 def _print(figures: "Statistics", input_size: int) -> None:
     facts = figures.as_dict()
     empty, crowd = facts["pictures_without_boxes"], facts["crowd_regions"]
-    print(f"{figures.split}: {figures.pictures:,} pictures, {figures.boxes:,} boxes, {len(figures.per_class)} classes")
+    numbers = counted(figures.pictures, "picture"), counted(figures.boxes, "box", "boxes")
+    print(f"{figures.split}: {', '.join(numbers)}, {counted(len(figures.per_class), 'class', 'classes')}")
     if empty or crowd:
         print(f"  {empty} pictures without a box, {crowd} regions of many objects")
     for title, key in (

@@ -15,6 +15,7 @@ from fusedet.cli.files import or_starter, refuse_to_replace
 from fusedet.cli.quiet import silence_opencv
 from fusedet.configs.errors import InputError
 from fusedet.configs.starter import starter_model
+from fusedet.configs.words import counted
 
 if TYPE_CHECKING:  # the runtime itself is imported when the command runs
     from fusedet.deploy.detections import Detections
@@ -277,9 +278,9 @@ class _Tally:
         if sys.stderr.isatty():
             print("\r\x1b[K", end="", file=sys.stderr)  # wipes out how far it was
         if self._count:
-            found = _counted(self._by_class.total(), "detection")
+            found = counted(self._by_class.total(), "detection")
             rate = self._count / (self._last - self._start)
-            print(f"{_counted(self._count, thing)}, {found}, {rate:.1f} {thing}s/s", file=stream)
+            print(f"{counted(self._count, thing)}, {found}, {rate:.1f} {thing}s/s", file=stream)
             for name, number in self._by_class.most_common():
                 print(f"  {name}: {number}", file=stream)
             print("ms            p50     p95", file=stream)
@@ -287,8 +288,4 @@ class _Tally:
                 half, most = np.percentile([getattr(timings, part) for timings in self._timings], (50, 95))
                 print(f"  {label:<8}{half:7.2f} {most:7.2f}", file=stream)
         if unreadable:
-            print(f"left out: {_counted(unreadable, thing)} that could not be read", file=stream)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+            print(f"left out: {counted(unreadable, thing)} that could not be read", file=stream)

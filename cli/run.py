@@ -13,6 +13,7 @@ from fusedet.cli.quiet import silence_opencv
 from fusedet.cli.run_parts import check_classes, check_variables, make_cameras, make_detector, make_outlets
 from fusedet.cli.run_reload import Reloader, save_places
 from fusedet.configs.errors import InputError
+from fusedet.configs.words import counted
 
 if TYPE_CHECKING:
     from fusedet.configs.camera import CameraConfig
@@ -73,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
     check_classes(config, detector.names)
     if args.check:
         cameras = ", ".join(config.cameras)
-        print(f"{args.config}: well; cameras: {cameras}; {config.model}: {len(detector.names)} classes")
+        classes = counted(len(detector.names), "class", "classes")
+        print(f"{args.config}: well; cameras: {cameras}; {config.model}: {classes}")
         return 0
     from fusedet.deploy.runtime.pipeline import Pipeline
 

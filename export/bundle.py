@@ -14,6 +14,7 @@ from pathlib import Path
 import onnxruntime as ort
 
 from fusedet.configs.errors import InputError
+from fusedet.configs.words import counted
 from fusedet.deploy.bundle import BUNDLE_VERSION, MANIFEST, open_bundle
 from fusedet.deploy.contract import Contract
 from fusedet.deploy.session import open_session, read_contract
@@ -137,8 +138,8 @@ def _readme(name: str, contract: Contract, out: Path, roles: dict[str, str]) -> 
     lines = [
         f"# {name}",
         "",
-        f"A detector of {len(contract.names)} classes (`classes.txt`), input {width} x {height} px, "
-        f"{'followed by' if contract.nms else 'without'} non-maximum suppression.",
+        f"A detector of {counted(len(contract.names), 'class', 'classes')} (`classes.txt`), "
+        f"input {width} x {height} px, {'followed by' if contract.nms else 'without'} non-maximum suppression.",
         "",
         "On the board, with Python 3.10 or newer:",
         "",

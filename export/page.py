@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fusedet.configs.words import counted
 from fusedet.deploy.detections import Detections
 from fusedet.deploy.draw import draw_detections
 from fusedet.deploy.html import fold, page, section, table, verdict
@@ -33,7 +34,7 @@ def certificate_page(certificate: Certificate) -> str:
     height, width = model["input_size"]
     parts = [
         f"<h1>{escape(name)}</h1>",
-        f'<p class="quiet">{len(model["classes"])} classes, input {width} x {height} px, '
+        f'<p class="quiet">{counted(len(model["classes"]), "class", "classes")}, input {width} x {height} px, '
         f"{'with' if model['nms'] else 'without'} NMS; measured {escape(made['time'])} on "
         f"{escape(made['processor'])}</p>",
         holds,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from lightning_fabric import Fabric
 
 from fusedet.configs.errors import InputError
+from fusedet.configs.words import counted
 from fusedet.train.autobatch import batch_that_fits
 from fusedet.train.coco import CocoDataset
 from fusedet.train.config import TrainConfig
@@ -77,7 +78,7 @@ def read_images(
     objects, regions = count_objects(train_set)
     progress.say(
         f"{len(train_set.samples)} images with {objects} objects to learn from, {len(val_set.samples)} to grade on, "
-        f"{len(train_set.names)} classes" + (f"; {regions} regions to ignore" if regions else "")
+        f"{counted(len(train_set.names), 'class', 'classes')}" + (f"; {regions} regions to ignore" if regions else "")
     )
     assert isinstance(config.train.batch, int)
     with one_voice():

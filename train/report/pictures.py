@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fusedet.configs.words import counted
 from fusedet.deploy.html import legend
 from fusedet.deploy.opencv import cv2
 from fusedet.train.cache import load_at_size
@@ -48,7 +49,7 @@ def picture_pair(judged: Judged, number: int) -> str:
     place = f'width="{sample.width}" height="{sample.height}"'
     image = f'<image id="p{number}" {place} preserveAspectRatio="none" href="data:image/jpeg;base64,{data}"/>'
     again = f'<use href="#p{number}"/>'
-    left = _figure(judged, image, _objects(judged), f"there: {_count(int((~sample.crowd).sum()), 'object')}")
+    left = _figure(judged, image, _objects(judged), f"there: {counted(int((~sample.crowd).sum()), 'object')}")
     right = _figure(judged, again, _detections(judged), f"found: {_verdict(judged)}")
     name = f'<p class="quiet"><code>{escape(sample.path.name)}</code></p>'
     return f'<div class="picture">{name}<div class="pair">{left}{right}</div></div>'
@@ -62,10 +63,6 @@ def _verdict(judged: Judged) -> str:
         (int(judged.false_alarms.sum()), "false"),
     ]
     return ", ".join(f"{count} {what}" for count, what in counts if count) or "nothing"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _figure(judged: Judged, image: str, boxes: str, caption: str) -> str:

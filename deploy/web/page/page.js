@@ -150,7 +150,7 @@ function present(value, asked = Infinity) {
   write(byId("health"), page.healthy ? "All well" : "Needs attention");
   byId("health").className = `pill ${page.healthy ? "good" : "bad"}`;
   byId("health").title = page.health;
-  write(byId("model"), `${model.name} · ${model.input_size[1]} × ${model.input_size[0]} · ${model.names.length} classes · up ${duration(value.uptime_s)}`);
+  write(byId("model"), `${model.name} · ${model.input_size[1]} × ${model.input_size[0]} · ${model.names.length} ${model.names.length === 1 ? "class" : "classes"} · up ${duration(value.uptime_s)}`);
   byId("sign-out").hidden = !page.signed_in;
   for (const button of byId("tabs").children) {
     const camera = value.cameras[button.camera];
