@@ -71,6 +71,7 @@ def draw_trials(trials: Sequence[Trial], space: Mapping[str, Axis], path: Path) 
     best = [max(trial.ap for trial in graded[: i + 1]) for i in range(len(graded))]
     first.step([trial.number for trial in graded], best, where="post", color="tab:orange", label="best so far")
     first.set_xlabel("trial")
+    first.xaxis.get_major_locator().set_params(integer=True)
     first.set_ylabel("AP50-95")
     first.legend(fontsize=8)
     for axes, (key, axis) in zip(others, space.items(), strict=False):
