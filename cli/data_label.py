@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fusedet.cli.files import counter, model_file, refuse_to_replace
 from fusedet.configs.errors import InputError
+from fusedet.configs.words import counted
 
 if TYPE_CHECKING:  # training's packages are imported when the command runs
     from fusedet.train.evaluate import Predictor
@@ -182,7 +183,8 @@ def _frames(args: argparse.Namespace, videos: list[Path]) -> "list[Picture]":
     frames = take_frames(videos, args.every or _EVERY_S, folder, counter("frames"))
     if sys.stderr.isatty():
         print(file=sys.stderr)
-    print(f"{folder}: {len(frames.pictures)} frames of {len(videos)} videos; {frames.alike} more show nothing new")
+    taken = f"{counted(len(frames.pictures), 'frame')} of {counted(len(videos), 'video')}"
+    print(f"{folder}: {taken}; {frames.alike} more show nothing new")
     return frames.pictures
 
 

@@ -23,6 +23,7 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 from onnxruntime.quantization.calibrate import create_calibrator
 
 from fusedet.configs.errors import InputError
+from fusedet.configs.words import counted
 from fusedet.deploy.preprocess import letterbox, to_blob
 from fusedet.deploy.session import open_session, read_contract
 from fusedet.export.errors import ExportError
@@ -161,7 +162,7 @@ def quantize(
             break
     else:
         out.unlink()
-        tried = ", ".join(f"{step.ap:.4f} with {step.in_float} layers in float" for step in steps)
+        tried = ", ".join(f"{step.ap:.4f} with {counted(step.in_float, 'layer')} in float" for step in steps)
         raise ExportError(
             f"INT8 loses more than {settings.budget:g} points of AP: {before:.4f} became {tried}; more or other "
             "calibration pictures may help, or another method"

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from fusedet.configs.words import counted
 from fusedet.deploy.opencv import cv2
 from fusedet.train.doctor.finding import Finding
 from fusedet.train.doctor.pictures import Look, fingerprint
@@ -78,7 +79,7 @@ def _levels(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
 
 
 def _finding(first: Look, second: Look, how: str) -> Finding:
-    boxes = f"{len(first.image.objects)} and {len(second.image.objects)} boxes"
+    boxes = f"{len(first.image.objects)} and {counted(len(second.image.objects), 'box', 'boxes')}"
     found = f"{how} {first.image.file_name} of {first.split.name} ({boxes})"
     other = (first.split.name, first.image.position)
     if first.split is second.split:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fusedet.configs.words import counted
 from fusedet.train.coco import is_number
 from fusedet.train.doctor.check import Report
 from fusedet.train.doctor.finding import Finding
@@ -170,7 +171,7 @@ def _turn_picture(case: Case) -> str:
             raw = case.patient.objects[thing.position]
             raw["bbox"] = _turned(case.patient.box(thing.position), said, seen.header.orientation)
             raw.pop("segmentation", None)
-    return f"turned the picture and its {len(case.image.objects)} boxes"
+    return f"turned the picture and its {counted(len(case.image.objects), 'box', 'boxes')}"
 
 
 def _turned(box_xywh: list[float], size_wh: tuple[int, int], orientation: int) -> list[float]:

@@ -228,5 +228,5 @@ def _write_results(
 def _line(trials: Sequence[Trial], number: int, count: int) -> str:
     trial, best = next(trial for trial in trials if trial.number == number), best_of(trials)
     done = sum(trial.state != "left" for trial in trials)
-    said = f"trial {done}/{count}  AP {trial.ap:.3f} in {trial.epochs} epochs, {trial.state}"
+    said = f"trial {number}, {done} of {count}  AP {trial.ap:.3f} in {trial.epochs} epochs, {trial.state}"
     return f"{said}; best {best.ap if best else math.nan:.3f}  {' '.join(_words(trial.settings))}"

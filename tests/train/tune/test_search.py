@@ -48,7 +48,7 @@ def test_a_search_finds_the_best_and_goes_on(configs: Configs, tmp_path: Path) -
     assert trials[0].settings == {"optim.lr": "0.02", "loss.box": "7.5"}, "the config as it is comes first"
     assert trials[1].settings != trials[0].settings
     assert len(said) == 2
-    assert said[1].startswith("trial 2/2  AP ")
+    assert said[1].startswith("trial 1, 2 of 2  AP ")
     best = max(trials, key=lambda trial: trial.ap)
     config = load_train_config(folder / "best.yaml")
     assert f"{config.optim.lr:g}" == best.settings["optim.lr"]
