@@ -129,7 +129,7 @@ def test_footage_becomes_a_set(exported: Path, tmp_path: Path, capsys: pytest.Ca
     command = ["data", "label", str(exported), str(tmp_path / "recordings"), "--out", str(out)]
     assert main([*command, "--every", "0.5"]) == 0
     images = tmp_path / "set" / "images"
-    assert f"{images}: 2 frames of 1 videos; 2 more show nothing new" in capsys.readouterr().out
+    assert f"{images}: 2 frames of 1 video; 2 more show nothing new" in capsys.readouterr().out
     samples = load_coco(out, images).samples
     assert sorted(sample.path.name for sample in samples) == ["gate-000000.00.jpg", "gate-000001.00.jpg"]
     assert main(["data", "view", str(tmp_path / "set"), "--split", "all", "--out", str(tmp_path / "sheet.jpg")]) == 0

@@ -74,9 +74,10 @@ def test_an_error_that_is_kept_does_not_keep_the_workers(tiny: TrainConfig, monk
             raise kept[-1]
 
     monkeypatch.setattr("fusedet.train.loggers.open._logger", lambda name, run: Keeps(0))
+    others = set(multiprocessing.active_children())
     train(changed(tiny, train={"epochs": 1, "report": False}, data={"workers": 1}))
     assert kept
-    assert not multiprocessing.active_children()
+    assert set(multiprocessing.active_children()) <= others
 
 
 def test_a_package_that_is_missing_is_told_first(monkeypatch: pytest.MonkeyPatch) -> None:
