@@ -1,7 +1,8 @@
 """Fine-tuning: which weights a new training takes over from a checkpoint, and which of them stay as they are."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import torch
@@ -15,6 +16,7 @@ from fusedet.model.checkpoint import Checkpoint, load_checkpoint
 from fusedet.model.config import ModelConfig
 from fusedet.model.detector import DetectorNet, build_detector
 from fusedet.train.config import STARTER, FrozenPart, TrainConfig
+from fusedet.train.grow import grow
 
 __all__ = ["CLASS_LAYERS", "Transfer", "freeze", "hold_frozen", "plan_transfer"]
 
@@ -58,8 +60,10 @@ class Transfer:
 def plan_transfer(config: TrainConfig, names: Sequence[str]) -> Transfer | None:
     """Works out what ``config.train.init`` gives to a new network; None where nothing is to be taken over.
 
-    Tensors go by name and shape; of a kernel with other sides the middle is taken over. Classes go by their names: one
-    that the checkpoint knows keeps what was learned of it, wherever it stands in either list; any other starts anew.
+    Tensors go by name and shape; of a kernel with other sides the middle is taken over. A network that is narrower or
+    shallower than the new one, and otherwise the same, is grown to its size first (:mod:`fusedet.train.grow`). Classes
+    go by their names: one that the checkpoint knows keeps what was learned of it, wherever it stands in either list;
+    any other starts anew.
 
     Args:
         config: with ``config.model.classes`` set.
@@ -71,7 +75,9 @@ def plan_transfer(config: TrainConfig, names: Sequence[str]) -> Transfer | None:
     if config.train.init is None:
         return None
     source, checkpoint = _starter(config.model) if config.train.init == STARTER else _named(config)
-    theirs, their_names = checkpoint.state["ema"], _class_names(checkpoint, source)
+    learned, their_names = checkpoint.state["ema"], _class_names(checkpoint, source)
+    grown = _grown(checkpoint, config.model)
+    theirs = grown or learned
     with torch.device("meta"):  # names and shapes only
         own = {name: tensor.shape for name, tensor in build_detector(config.model).state_dict().items()}
     found = _known_classes(names, their_names)
@@ -89,8 +95,11 @@ def plan_transfer(config: TrainConfig, names: Sequence[str]) -> Transfer | None:
             rows[name] = Rows(torch.tensor(list(found)), value[list(found.values())])
     if not any(value.is_floating_point() for value in whole.values()):
         raise InputError(f"train.init: {source}: no tensor in it has a name and shape of the network to train")
-    _check_frozen(config.train.freeze, own, whole, source)
+    kept = [name for name in whole if not grown or (name in learned and learned[name].shape == theirs[name].shape)]
+    _check_frozen(config.train.freeze, own, kept, source)
     report = [f"{len(whole)} of {len(own)} tensors start from {source}"]
+    if grown:
+        report.append("it has fewer channels or layers: grown to this size, and computes the same at first")
     if resized := sum(value.shape != theirs[name].shape for name, value in whole.items()):
         report.append(f"{resized} kernels are larger or smaller there: their middle is taken over")
     if list(names) != their_names:
@@ -121,7 +130,7 @@ def _named(config: TrainConfig) -> tuple[str, Checkpoint]:
 
 
 def _starter(model: ModelConfig) -> tuple[str, Checkpoint]:
-    """The starter weights that were learned by a network like this one, classes and input size aside."""
+    """The starter weights of a network like this one, classes and input size aside, or of the widest to grow from."""
     names = available()
     if not names:
         raise InputError(
@@ -129,23 +138,42 @@ def _starter(model: ModelConfig) -> tuple[str, Checkpoint]:
             "train.init=runs/nano-1/best.pt begins from a checkpoint of your own"
         )
     wanted = _flat(model)
-    differences: dict[str, str] = {}
+    differences: list[str] = []
+    narrower: list[tuple[int, str, Checkpoint]] = []
     for name in names:
         path = starter_checkpoint(name)
         checkpoint = load_checkpoint(path)
-        try:
-            there = _flat(ModelConfig.model_validate(checkpoint.meta.get("model")))
-        except ValidationError as error:
-            raise InputError(f"{path}: describes a network that cannot be built") from error
+        config = _model_of(checkpoint)
+        if config is None:
+            raise InputError(f"{path}: describes a network that cannot be built")
+        there = _flat(config)
         different = [key for key in wanted.keys() | there.keys() if wanted.get(key) != there.get(key)]
         if not different:
             return f"the starter weights of {name}", checkpoint
+        if _grown(checkpoint, model):
+            narrower.append((sum(x.numel() for x in checkpoint.state["ema"].values()), name, checkpoint))
         key = min(different)
-        differences[name] = f"{key} is {wanted.get(key, 'not there')}, but {there.get(key, 'not there')} in {name}"
+        differences.append(f"{key} is {wanted.get(key, 'not there')}, but {there.get(key, 'not there')} in {name}")
+    if narrower:
+        _, name, checkpoint = max(narrower, key=itemgetter(0))
+        return f"the starter weights of {name}", checkpoint
     raise InputError(
-        "train.init is starter, but the network is none of those with starter weights: "
-        + "; ".join(differences.values())
+        "train.init is starter, but the network is none of those with starter weights, nor a wider or deeper one: "
+        + "; ".join(differences)
     )
+
+
+def _model_of(checkpoint: Checkpoint) -> ModelConfig | None:
+    """What its network is made of; None where it does not say so."""
+    try:
+        return ModelConfig.model_validate(checkpoint.meta.get("model"))
+    except ValidationError:
+        return None
+
+
+def _grown(checkpoint: Checkpoint, model: ModelConfig) -> dict[str, Tensor] | None:
+    small = _model_of(checkpoint)
+    return None if small is None else grow(checkpoint.state["ema"], small, model)
 
 
 def _flat(model: ModelConfig) -> dict[str, Any]:
@@ -188,9 +216,9 @@ def _known_classes(names: Sequence[str], theirs: Sequence[str]) -> dict[int, int
     return {i: place for i, place in found.items() if place is not None}
 
 
-def _check_frozen(parts: Iterable[FrozenPart], own: Iterable[str], whole: dict[str, Tensor], source: str) -> None:
+def _check_frozen(parts: Iterable[FrozenPart], own: Iterable[str], kept: Collection[str], source: str) -> None:
     for part in parts:
-        missing = [name for name in own if name.startswith(part + ".") and name not in whole]
+        missing = [name for name in own if name.startswith(part + ".") and name not in kept]
         if missing:
             raise InputError(
                 f"train.freeze: {part} would keep random weights: {source} has nothing that fits {len(missing)} of its "

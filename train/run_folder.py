@@ -3,10 +3,17 @@
 import csv
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from fusedet.configs.errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # Windows has none: there, nobody is kept out
+    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["RunFolder"]
 
@@ -106,6 +113,27 @@ class RunFolder:
         if not run.last.is_file():
             raise InputError(f"{path}: no run to resume: {run.last} does not exist")
         return run
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps other processes from training in this folder meanwhile: they would overwrite each other's results.
+
+        The lock is the system's and ends with the process, however that ends; the empty file that bears it stays.
+
+        Raises:
+            InputError: another process trains here.
+        """
+        with (self.path / ".lock").open("w") as file:
+            if fcntl is not None:
+                try:
+                    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except (BlockingIOError, PermissionError) as error:
+                    raise InputError(
+                        f"{self.path}: another process is training there; let it end, or stop it"
+                    ) from error
+                except OSError:
+                    pass  # a file system without locks
+            yield
 
     def append_metrics(self, row: dict[str, float]) -> None:
         """Adds one epoch to ``metrics.csv``; its columns are those of the first row."""

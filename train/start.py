@@ -1,6 +1,7 @@
 """Begins a training, or goes on with one: checks what the user gave, then hands over to the trainer."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from lightning_fabric import Fabric
@@ -50,12 +51,13 @@ def train(config: TrainConfig, name: str = "run", progress: TrainingProgress | N
         config = with_batch(config, fabric, sets[0], progress)
         data = read_images(config, *sets, fabric, progress)
         run = _new_run(config, name, fabric)  # what the user gave has passed: not before now is anything written
-        trainer = Trainer(config, fabric, run, data, guide)
-        if transfer is not None:
-            trainer.take_over(transfer)
-            for line in transfer.report:
-                progress.say(line)
-        return trainer.fit(progress)
+        with _held(run, fabric):
+            trainer = Trainer(config, fabric, run, data, guide)
+            if transfer is not None:
+                trainer.take_over(transfer)
+                for line in transfer.report:
+                    progress.say(line)
+            return trainer.fit(progress)
 
 
 def resume(path: Path, overrides: Sequence[str] = (), progress: TrainingProgress | None = None) -> TrainResult:
@@ -67,7 +69,8 @@ def resume(path: Path, overrides: Sequence[str] = (), progress: TrainingProgress
         progress: see :func:`train`.
 
     Raises:
-        InputError: there is no such run, its data have changed, or another setting was to change.
+        InputError: there is no such run, another process trains there, its data have changed, or another setting was
+            to change.
     """
     keep_memory()
     check_changes(overrides)
@@ -80,9 +83,13 @@ def resume(path: Path, overrides: Sequence[str] = (), progress: TrainingProgress
     _check_same_data(checkpoint, run, sets[0])
     guide = _open_guide(config, sets[0])
     fabric = build_fabric(config.train)
-    if fabric.is_global_zero:
-        remove_parts(run.path)
-    with together("start it again"), progress or _on_the_terminal(config, fabric) as progress:
+    with (
+        together("start it again"),
+        _held(run, fabric),
+        progress or _on_the_terminal(config, fabric) as progress,
+    ):
+        if fabric.is_global_zero:
+            remove_parts(run.path)
         trainer = Trainer(config, fabric, run, read_images(config, *sets, fabric, progress), guide)
         try:
             trainer.load(checkpoint)
@@ -104,6 +111,11 @@ def _new_run(config: TrainConfig, name: str, fabric: Fabric) -> RunFolder:
     run = fabric.broadcast(run)
     assert run is not None
     return run
+
+
+def _held(run: RunFolder, fabric: Fabric) -> AbstractContextManager[None]:
+    """The first process holds the folder for all of them."""
+    return run.held() if fabric.is_global_zero else nullcontext()
 
 
 def _open_guide(config: TrainConfig, train_set: CocoDataset) -> Guide | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import starter as benchmark
-from benchmarks.starter import card, grade, latest_best, publish, read_rounds, train_rounds, with_guide
+from benchmarks.starter import card, grade, latest_best, publish, read_rounds, train_rounds, with_places
 from fusedet.configs import InputError, starter
 from fusedet.configs.loader import preset_names
 from fusedet.model import load_checkpoint
@@ -35,7 +35,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_recipe_can_be_trained() -> None:
     for name in preset_names():
-        for settings in with_guide(read_rounds(name), Path("guide.onnx")):
+        for settings in with_places(read_rounds(name), Path("guide.onnx")):
             load_train_config(name, settings)
 
 
@@ -48,10 +48,15 @@ def test_a_preset_without_a_recipe_of_its_own_gets_the_common_one(tmp_path: Path
 
 def test_a_round_names_its_guide_without_a_place() -> None:
     rounds = [["train.epochs=1"], ["train.guide={guide}", "loss.guide=0.5"]]
-    assert with_guide(rounds, Path("a/b.onnx"))[1] == ["train.guide=a/b.onnx", "loss.guide=0.5"]
+    assert with_places(rounds, Path("a/b.onnx"))[1] == ["train.guide=a/b.onnx", "loss.guide=0.5"]
     with pytest.raises(InputError, match="--guide is missing"):
-        with_guide(rounds, None)
-    assert with_guide(rounds[:1], None) == rounds[:1]
+        with_places(rounds, None)
+    assert with_places(rounds[:1], None) == rounds[:1]
+
+
+def test_a_round_can_begin_from_what_ships() -> None:
+    ((setting,),) = with_places([["train.init={weights}/nano.pt"]], None)
+    assert Path(setting.removeprefix("train.init=")) == starter.starter_checkpoint("nano")
 
 
 def test_a_round_starts_from_the_one_before_and_is_not_done_twice(trained: Path) -> None:

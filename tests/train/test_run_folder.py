@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,3 +60,33 @@ def test_a_run_of_an_older_release_keeps_its_columns(tmp_path):
     assert first == {"epoch": 1, "loss": 0.5, "grip": 0.25}
     assert (second["epoch"], second["loss"]) == (2, 0.25)
     assert math.isnan(second["grip"])
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from fusedet.train.run_folder import RunFolder
+with RunFolder(Path(sys.argv[1])).held():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such locks")
+def test_one_process_at_a_time_trains_in_a_folder(tmp_path):
+    """Until it ends, and be it by a kill."""
+    run = RunFolder(tmp_path)
+    other = subprocess.Popen(
+        [sys.executable, "-c", HOLD, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(InputError, match="another process is training there"), run.held():
+            pass
+    finally:
+        other.kill()
+        other.communicate()
+    with run.held():
+        pass
+    with run.held():
+        pass
