@@ -142,8 +142,8 @@ class LossConfig(StrictModel):
         description="power of the IoU in the one-to-one branch's alignment: low, for of boxes that overlap about "
         "equally well the one that it prefers already should win, or the choice would hang on noise",
     )
-    topk: int = Field(10, ge=1, le=1000, description="anchor points for each object in the one-to-many branch")
-    one_to_one: float = Field(1.0, ge=0, description="weight of the one-to-one branch beside the one-to-many branch")
+    topk: int = Field(5, ge=1, le=1000, description="anchor points for each object in the one-to-many branch")
+    one_to_one: float = Field(0.3, ge=0, description="weight of the one-to-one branch beside the one-to-many branch")
     detach_one_to_one: bool = Field(False, description="the one-to-one branch trains its selector only, no features")
     label_smoothing: float = Field(
         0.0, ge=0, lt=0.5, description="this part of an object's class target is shared by all classes"
