@@ -102,10 +102,12 @@ def latest_best(name: str, out: Path) -> Path:
 
 
 def strip(checkpoint: Checkpoint) -> Checkpoint:
-    """Without paths: averaged weights, and what is true of them anywhere."""
+    """Without paths: averaged weights, and what is true of them anywhere; kernels in half precision, half as large."""
     keep = ("names", "model", "epoch", "metrics", "fusedet_version", "torch_version")
     meta = {key: checkpoint.meta[key] for key in keep}
-    return Checkpoint({**meta, "data": DATA}, {"ema": checkpoint.state["ema"]})
+    # Variances of BatchNorm may be smaller than half precision knows: only what convolves is rounded.
+    ema = {name: value.half() if value.ndim == 4 else value for name, value in checkpoint.state["ema"].items()}
+    return Checkpoint({**meta, "data": DATA}, {"ema": ema})
 
 
 def publish(name: str, checkpoint: Path, folder: Path = WEIGHTS) -> None:

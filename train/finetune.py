@@ -95,7 +95,7 @@ def plan_transfer(config: TrainConfig, names: Sequence[str]) -> Transfer | None:
             rows[name] = Rows(torch.tensor(list(found)), value[list(found.values())])
     if not any(value.is_floating_point() for value in whole.values()):
         raise InputError(f"train.init: {source}: no tensor in it has a name and shape of the network to train")
-    kept = [name for name in whole if not grown or (name in learned and learned[name].shape == theirs[name].shape)]
+    kept = {name for name in whole if not grown or (name in learned and learned[name].shape == theirs[name].shape)}
     _check_frozen(config.train.freeze, own, kept, source)
     report = [f"{len(whole)} of {len(own)} tensors start from {source}"]
     if grown:

@@ -124,15 +124,8 @@ class RunFolder:
             InputError: another process trains here.
         """
         with (self.path / ".lock").open("w") as file:
-            if fcntl is not None:
-                try:
-                    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except (BlockingIOError, PermissionError) as error:
-                    raise InputError(
-                        f"{self.path}: another process is training there; let it end, or stop it"
-                    ) from error
-                except OSError:
-                    pass  # a file system without locks
+            if not _lock(file.fileno()):
+                raise InputError(f"{self.path}: another process is training there; let it end, or stop it")
             yield
 
     def append_metrics(self, row: dict[str, float]) -> None:
@@ -162,3 +155,14 @@ class RunFolder:
         self.metrics.unlink(missing_ok=True)
         for row in rows:
             self.append_metrics(row)
+
+
+def _lock(descriptor: int) -> bool:
+    """False when another process has the file locked. Systems and file systems without locks keep nobody out."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return not isinstance(error, BlockingIOError | PermissionError)
+    return True

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks import starter as benchmark
-from benchmarks.starter import card, grade, latest_best, publish, read_rounds, train_rounds, with_places
+from benchmarks.starter import card, grade, latest_best, publish, read_rounds, strip, train_rounds, with_places
 from fusedet.configs import InputError, starter
 from fusedet.configs.loader import preset_names
 from fusedet.model import load_checkpoint
@@ -85,6 +86,15 @@ def test_what_ships_runs_and_tells_of_no_machine(
     coco = trained / "data"
     exported, network = grade(starter.starter_model("nano"), coco), grade(starter.starter_checkpoint("nano"), coco)
     assert exported["ap"] == pytest.approx(network["ap"], abs=1e-3)
+
+
+def test_kernels_ship_in_half_precision_and_statistics_whole(trained: Path) -> None:
+    learned = load_checkpoint(latest_best("tiny", trained / "out"))
+    whole, shipped = learned.state["ema"], strip(learned).state["ema"]
+    assert whole.keys() == shipped.keys()
+    for name, value in shipped.items():
+        assert value.dtype == (torch.half if value.ndim == 4 else whole[name].dtype)
+        torch.testing.assert_close(value.to(whole[name]), whole[name], rtol=2**-10, atol=2**-14)
 
 
 def test_the_card(monkeypatch: pytest.MonkeyPatch) -> None:
