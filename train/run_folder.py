@@ -159,10 +159,9 @@ class RunFolder:
 
 def _lock(descriptor: int) -> bool:
     """False when another process has the file locked. Systems and file systems without locks keep nobody out."""
-    if fcntl is None:
-        return True
     try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if fcntl is not None:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         return not isinstance(error, BlockingIOError | PermissionError)
     return True
