@@ -24,7 +24,7 @@ from typing import Any
 
 from benchmarks.book.chapters import CHAPTERS, Chapter
 from benchmarks.book.desk import FULL, QUICK, Desk
-from benchmarks.book.page import PAGE, draw_all, publish, sections
+from benchmarks.book.page import PAGE, check_complete, draw_all, publish, sections
 from benchmarks.book.results import Record, Results, here, write_results
 from benchmarks.book.timing import OtherWork
 from benchmarks.study import run_command, write_text
@@ -36,15 +36,24 @@ __all__ = ["main", "measure_chapter", "write_book"]
 _FREE = ("commit", "fusedet", "python")
 
 
-def write_book(desk: Desk, names: Sequence[str], *, quick: bool = False, again: bool = False) -> Results:
-    """Measures chapters, or takes what was measured before; the others only where they were measured before."""
+def write_book(
+    desk: Desk, names: Sequence[str], *, quick: bool = False, again: bool = False, docs: Path | None = None
+) -> Results:
+    """Measures chapters, or takes what was measured before; the others only where they were measured before.
+
+    Raises:
+        InputError: the page in ``docs`` would lose a chapter; nothing is measured then.
+    """
     results = here(quick)
+    known = {name: _recall(desk, CHAPTERS[name], results) for name in CHAPTERS if not again or name not in names}
+    known = {name: record for name, record in known.items() if record is not None}
+    if docs is not None:
+        check_complete([*known, *names], docs)
     for name, chapter in CHAPTERS.items():
-        record = _recall(desk, chapter, results) if not again or name not in names else None
-        if record is None and name in names:
-            record = measure_chapter(desk, chapter, results)
-        if record is not None:
-            results.chapters[name] = record
+        if name in known:
+            results.chapters[name] = known[name]
+        elif name in names:
+            results.chapters[name] = measure_chapter(desk, chapter, results)
     return results
 
 
@@ -132,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     out.mkdir(parents=True, exist_ok=True)
     desk = Desk(out, plan, peers_folder=args.peers, ultralytics=args.ultralytics, coco=args.coco, say=_say)
     began = time.monotonic()
-    results = write_book(desk, args.only or list(CHAPTERS), quick=args.quick, again=args.again)
+    results = write_book(desk, args.only or list(CHAPTERS), quick=args.quick, again=args.again, docs=args.docs)
     write_results(out / "results.json", results)
     draw_all(results, out / "images")
     if args.docs is not None:

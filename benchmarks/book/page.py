@@ -1,5 +1,6 @@
 """The page: docs/benchmarks.md, whose text is written by people and whose tables come from the results."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from benchmarks.book.chapters import CHAPTERS
@@ -8,7 +9,7 @@ from benchmarks.book.results import Record, Results, read_results, rounded, writ
 from benchmarks.pages import fill_sections
 from fusedet.configs.errors import InputError
 
-__all__ = ["PAGE", "RESULTS", "draw_all", "picture_name", "publish", "sections"]
+__all__ = ["PAGE", "RESULTS", "check_complete", "draw_all", "picture_name", "publish", "sections"]
 
 #: In the folder of the documents: the page, and what its tables were made from.
 PAGE, RESULTS = "benchmarks.md", "benchmarks.json"
@@ -46,16 +47,25 @@ def draw_all(results: Results, folder: Path) -> list[Path]:
     return paths
 
 
+def check_complete(names: Collection[str], docs: Path) -> None:
+    """Whether all chapters that the page in ``docs`` shows are among these.
+
+    Raises:
+        InputError: one is not.
+    """
+    if (docs / RESULTS).exists():
+        lost = [name for name in read_results(docs / RESULTS).chapters if name not in names]
+        if lost:
+            raise InputError(f"{docs / PAGE} shows {', '.join(lost)}, not measured here yet: measure that as well")
+
+
 def publish(results: Results, docs: Path) -> None:
     """Fills the page in ``docs``, draws its pictures, and puts the results beside it.
 
     Raises:
         InputError: the page is not there, lacks the markers of a chapter, or shows one that these results lack.
     """
-    if (docs / RESULTS).exists():
-        lost = [name for name in read_results(docs / RESULTS).chapters if name not in results.chapters]
-        if lost:
-            raise InputError(f"{docs / PAGE} shows {', '.join(lost)}, not measured here yet: measure that as well")
+    check_complete(results.chapters, docs)
     results = rounded(results)
     fill_sections(docs / PAGE, sections(results))
     draw_all(results, docs / "images")

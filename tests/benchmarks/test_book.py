@@ -188,6 +188,16 @@ def test_a_page_loses_no_chapter(book: Results, tmp_path: Path) -> None:
     assert page.read_text() == before
 
 
+def test_what_would_lose_a_chapter_is_refused_before_it_is_measured(
+    desk: Desk, book: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_results(tmp_path / RESULTS, book)
+    fresh = dataclasses.replace(desk, out=tmp_path / "out", remarks=[])
+    monkeypatch.setattr("benchmarks.book.__main__.measure_chapter", lambda *_: pytest.fail("measured"))
+    with pytest.raises(InputError, match=r"benchmarks\.md shows latency, .*: measure that as well"):
+        write_book(fresh, ["peak"], quick=True, docs=tmp_path)
+
+
 @pytest.mark.parametrize(("busy", "shown"), [(0.0, True), (None, True), (1.5, False)])
 def test_what_other_programs_lengthened_is_left_out(busy: float | None, shown: bool) -> None:
     rows = [
