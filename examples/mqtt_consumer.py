@@ -5,8 +5,7 @@ import sys
 from collections import deque
 from contextlib import suppress
 
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt import client as mqtt
 
 last_ids = deque(maxlen=10_000)
 
@@ -19,9 +18,12 @@ def on_message(client, userdata, message):
         print("{camera}: {label} {track}: {kind} {place}".format(**event), event["direction"] or "", flush=True)
 
 
-client = Client(CallbackAPIVersion.VERSION2)  # client.username_pw_set(user, password) where the broker asks for them
+client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)  # client.username_pw_set(user, password) where asked for
 client.on_message = on_message
 client.on_connect = lambda client, *_: client.subscribe("fusedet/+/events", qos=1)  # after each reconnection, too
-client.connect(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 1883)
+try:
+    client.connect(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 1883)
+except OSError as error:
+    sys.exit(f"{':'.join(sys.argv[1:])}: no broker answers there: {error}")
 with suppress(KeyboardInterrupt):
     client.loop_forever()

@@ -5,6 +5,7 @@ import json
 import runpy
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -188,3 +189,15 @@ def test_mqtt_consumer(tmp_path: Path) -> None:
             consumer.terminate()  # not SIGINT: a process that was started in the background ignores that
         assert (first, second) == ("door: person 7: cross gate in\n", "door: person 7: enter gate \n")
         assert consumer.returncode == -signal.SIGTERM
+
+
+@pytest.mark.skipif(find_spec("paho") is None, reason="paho-mqtt is not installed")
+def test_mqtt_consumer_without_a_broker() -> None:
+    with socket.socket() as held:  # bound, but nobody listens
+        held.bind(("127.0.0.1", 0))
+        port = str(held.getsockname()[1])
+        command = [sys.executable, str(ROOT / "examples" / "mqtt_consumer.py"), "127.0.0.1", port]
+        said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert said.returncode == 1
+    assert said.stderr.startswith(f"127.0.0.1:{port}: no broker answers there: ")
+    assert len(said.stderr.splitlines()) == 1

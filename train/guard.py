@@ -1,5 +1,6 @@
 """What happens when a loss or a gradient is no number: a step back, a batch left out, smaller steps, or the end.
 
+A loss far beyond all that learning can give, which would grow without end, counts as no number, too.
 A step is taken only where loss and gradients are finite, so one bad batch never reaches the weights; but the norms'
 statistics have seen it. So the training goes back to a state of a few steps ago, and on with the next batch. Where that
 does not help, the weights were spoiled before anything became infinite: then it goes back far, and on more slowly.
@@ -13,8 +14,10 @@ from typing import Any
 
 import torch
 
-__all__ = ["FAR_STEPS", "MOST_STRIKES", "NEAR_STEPS", "RECOVERED_STEPS", "Guard", "Step", "copied"]
+__all__ = ["FAR_STEPS", "LARGEST_LOSS", "MOST_STRIKES", "NEAR_STEPS", "RECOVERED_STEPS", "Guard", "Step", "copied"]
 
+#: A loss above this is one of a training that has gone astray.
+LARGEST_LOSS = 1e6
 #: Good steps between two states that are kept in memory: the near one, and two far ones.
 NEAR_STEPS, FAR_STEPS = 10, 100
 #: After so many good steps the trouble counts as over.
@@ -43,12 +46,13 @@ class Step:
 
     @property
     def trouble(self) -> str:
-        """What is not finite: ``the loss became nan (cls)``; empty where everything is as it should be."""
-        terms = [name for name, value in self.losses.items() if name != "loss" and not math.isfinite(value)]
-        if terms or not math.isfinite(self.losses["loss"]):
-            return f"the loss became {self.losses['loss']} ({', '.join(terms) or 'in sum'})"
+        """What is wrong: ``the loss became nan (cls)``; empty where everything is as it should be."""
+        wrong = [name for name, value in self.losses.items() if not abs(value) <= LARGEST_LOSS]  # nan is not, either
+        terms = [name for name in wrong if name != "loss"]
+        if wrong:
+            return f"the loss became {self.losses['loss']:g} ({', '.join(terms) or 'in sum'})"
         if self.grad_norm is not None and not math.isfinite(self.grad_norm):
-            return f"the gradients became {self.grad_norm}"
+            return f"the gradients became {self.grad_norm:g}"
         return ""
 
 

@@ -24,6 +24,7 @@ def step(loss: float = 1.0, cls: float = 0.5, norm: float | None = 1.0) -> Step:
         (step(norm=None), ""),
         (step(loss=math.nan, cls=math.nan), "the loss became nan (cls)"),
         (step(loss=math.inf), "the loss became inf (in sum)"),
+        (step(loss=3e15, cls=3e15), "the loss became 3e+15 (cls)"),
         (step(norm=math.inf), "the gradients became inf"),
         (step(norm=math.nan), "the gradients became nan"),
     ],
