@@ -52,7 +52,8 @@ def test_a_workstation_with_everything(wheel: Path, tmp_path: Path) -> None:
     station.pip("install", "--constraint", constraints, f"{wheel}[{extras}]")
     station.run("python", "-m", "pip", "check")
     said = station.run("fusedet", "demo", "--epochs", "1", "--pictures", "32", "--out", "demo")
-    assert "detect" in said
-    station.run("fusedet", "info", "demo")
+    assert "[5/5]" in said
+    assert "fusedet detect" in (station.folder / "demo" / "README.md").read_text()
+    station.run("fusedet", "info", "demo/training")
     for module in ("train", "export", "model", "deploy.web.server", "deploy.sinks.mqtt", "deploy.supervision"):
         station.run("python", "-c", f"import fusedet.{module}")
