@@ -11,6 +11,7 @@ from fusedet.configs.errors import InputError
 
 if TYPE_CHECKING:  # training's packages are imported when the command runs
     from fusedet.train.metrics import Metrics
+    from fusedet.train.operating_point import OperatingPoint
 
 __all__ = ["add_arguments", "run"]
 
@@ -46,8 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", metavar="DIR", type=Path, help="folder of the images (default: images/ in DATA)")
     parser.add_argument("--split", default="val", help="which annotations of the folder DATA (default: %(default)s)")
     parser.add_argument(
-        "--nms", action="store_true", help="grade a checkpoint's one-to-many branch with NMS, not the one-to-one branch"
+        "--nms-free",
+        action="store_true",
+        help="evaluate a checkpoint's NMS-free output, of its one-to-one branch (default: its output with NMS)",
     )
+    parser.add_argument("--nms", action="store_true", help=argparse.SUPPRESS)  # the default since 0.2
     parser.add_argument(
         "--batch", type=int, default=16, metavar="N", help="images for each run of the network (default: %(default)s)"
     )
@@ -56,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Grades and prints a table.
+    """Evaluates and prints a table.
 
     Raises:
         InputError: the model, the data or a setting cannot be used.
@@ -64,23 +68,29 @@ def run(args: argparse.Namespace) -> int:
     model = model_file(args.model)
     annotations, images = coco_files(args.data, args.split, args.images)
     _check_arguments(args, model)
+    from fusedet.train.coco import load_coco
     from fusedet.train.config import EvalConfig
-    from fusedet.train.evaluate import evaluate_model
+    from fusedet.train.evaluate import find_objects, load_predictor
+    from fusedet.train.metrics import grade
+    from fusedet.train.operating_point import operating_point
 
-    config = EvalConfig(batch=args.batch, nms=args.nms)
-    metrics = evaluate_model(model, annotations, images, config, on_batch=counter())
+    config = EvalConfig(batch=args.batch, nms=not args.nms_free)
+    predictor, dataset = load_predictor(model, config), load_coco(annotations, images)
+    found = find_objects(predictor, dataset, batch=config.batch, on_batch=counter())
+    metrics, point = grade(dataset, found), operating_point(dataset, found)
     print(f"{model} on {annotations}")
     _print(metrics)
+    print(f"best F1 {point}")
     if args.json is not None:
-        write_text(args.json, _as_json(metrics))
+        write_text(args.json, _as_json(metrics, point))
     return 0
 
 
 def _check_arguments(args: argparse.Namespace, model: Path) -> None:
     if args.batch < 1:
         raise InputError(f"--batch must be at least 1, but got {args.batch}")
-    if args.nms and model.suffix not in CHECKPOINTS:
-        raise InputError(f"--nms chooses a branch of a checkpoint, but {model} was exported with one of them")
+    if args.nms_free and model.suffix not in CHECKPOINTS:
+        raise InputError(f"--nms-free chooses an output of a checkpoint, but {model} was exported with one of them")
     refuse_to_replace("--json", args.json, args.force)
 
 
@@ -100,7 +110,7 @@ def _figure(value: float) -> str:
     return "    -" if math.isnan(value) else f"{value:.3f}"
 
 
-def _as_json(metrics: "Metrics") -> str:
+def _as_json(metrics: "Metrics", point: "OperatingPoint") -> str:
     """Figures in 0..1; null where the data has no such object."""
 
     def number(value: float) -> float | None:
@@ -108,4 +118,5 @@ def _as_json(metrics: "Metrics") -> str:
 
     classes = {name: {"ap": number(ap), "ap50": number(ap50)} for name, (ap, ap50) in metrics.per_class.items()}
     figures = {name: number(value) for name, value in metrics.summary().items()}
-    return json.dumps({**figures, "per_class": classes}, indent=2, ensure_ascii=False) + "\n"
+    content = {**figures, "operating_point": point.as_dict(), "per_class": classes}
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

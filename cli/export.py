@@ -33,7 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model", type=Path, metavar="MODEL", help="checkpoint, run folder, or preset with starter weights"
     )
     parser.add_argument("--out", type=Path, help="folder, or the .onnx file to write (default: beside the checkpoint)")
-    parser.add_argument("--nms", action="store_true", help="export the branch whose boxes need suppression afterwards")
+    parser.add_argument(
+        "--nms-free",
+        action="store_true",
+        help="export the one-to-one branch, whose boxes need no NMS, for runtimes without one (default: the "
+        "one-to-many branch, which finds more; NMS follows in the detector library)",
+    )
+    parser.add_argument("--nms", action="store_true", help=argparse.SUPPRESS)  # the default since 0.2
     parser.add_argument(
         "--float-input", action="store_true", help="take RGB planes in 0..1 instead of a camera's BGR bytes"
     )
@@ -41,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--layout",
         choices=("fusedet", "ultralytics"),
         default="fusedet",
-        help="ultralytics: for what reads Ultralytics' files, [1, 300, 6], or [1, 4 + classes, points] with --nms "
+        help="ultralytics: for what reads Ultralytics' files, [1, 4 + classes, points], or [1, 300, 6] with --nms-free "
         "(default: %(default)s)",
     )
     parser.add_argument(
@@ -54,7 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--aspect", metavar="W:H", help="of the camera's picture, as in 16:9: SIZE is the longer side (320: 320x192)"
     )
     parser.add_argument("--dynamic-batch", action="store_true", help="leave the number of pictures in a batch open")
-    parser.add_argument("--max-detections", type=int, metavar="N", help="boxes for each picture (300; 1000 with --nms)")
+    parser.add_argument(
+        "--max-detections", type=int, metavar="N", help="boxes for each image (1000; 300 with --nms-free)"
+    )
     parser.add_argument("--images", type=Path, metavar="PATH", help="pictures to verify on (default: drawn ones)")
     add_certificate_arguments(parser)
     parser.add_argument(
@@ -73,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     sizes = _sizes(args)
     model = or_starter(args.model, starter_checkpoint)
     settings = {
-        "nms": args.nms,
+        "nms": not args.nms_free,
         "input_format": "float32_nchw_rgb" if args.float_input else "uint8_nhwc_bgr",
         "max_detections": args.max_detections,
         "dynamic_batch": args.dynamic_batch,

@@ -1,4 +1,4 @@
-"""Runs the plain file of `fusedet export RUN --layout ultralytics --nms` in OpenCV's DNN module, without fusedet.
+"""Runs the plain file of `fusedet export RUN --layout ultralytics` in OpenCV's DNN module, without fusedet.
 
 python examples/opencv_dnn.py best.ultralytics.onnx street.jpg [SIDE]
 """

@@ -70,7 +70,7 @@ def export_onnx(
     *,
     names: Sequence[str] | None = None,
     extra: Mapping[str, str] | None = None,
-    nms: bool = False,
+    nms: bool = True,
     nms_iou: float = 0.6,
     input_format: str = "uint8_nhwc_bgr",
     input_size: tuple[int, int] | None = None,
@@ -91,7 +91,8 @@ def export_onnx(
         out: the plain file to write, or a folder; left out, beside the checkpoint.
         names: class names; a checkpoint knows its own.
         extra: free text for the metadata, added to what is known: training data, metrics, versions, licence, size.
-        nms: export the one-to-many branch, whose boxes need non-maximum suppression; else the one-to-one branch.
+        nms: export the one-to-many branch, whose boxes the detector library suppresses; False: the one-to-one branch,
+            whose boxes need no suppression.
         nms_iou: IoU above which that suppression drops a box.
         input_format: one of :data:`fusedet.deploy.contract.INPUT_FORMATS`; the layout ``ultralytics`` always takes
             ``float32_nchw_rgb``.

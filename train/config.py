@@ -144,7 +144,9 @@ class LossConfig(StrictModel):
     )
     topk: int = Field(5, ge=1, le=1000, description="anchor points for each object in the one-to-many branch")
     one_to_one: float = Field(0.3, ge=0, description="weight of the one-to-one branch beside the one-to-many branch")
-    detach_one_to_one: bool = Field(False, description="the one-to-one branch trains its selector only, no features")
+    detach_one_to_one: bool = Field(
+        True, description="the one-to-one branch trains its own layers only, not the features that both branches read"
+    )
     label_smoothing: float = Field(
         0.0, ge=0, lt=0.5, description="this part of an object's class target is shared by all classes"
     )
@@ -243,7 +245,9 @@ class EvalConfig(StrictModel):
     batch: int = Field(16, ge=1, le=65536, description="images in one forward pass")
     score_threshold: float = Field(0.001, ge=0, lt=1, description="lowest score that is graded")
     max_detections: int = Field(300, ge=1, description="of each image at most")
-    nms: bool = Field(False, description="grade the one-to-many branch with NMS instead of the one-to-one branch")
+    nms: bool = Field(
+        True, description="evaluate the output with NMS, of the one-to-many branch; false: the NMS-free output"
+    )
     nms_iou: float = Field(0.6, gt=0, lt=1, description="NMS drops a box that overlaps a better one by more")
 
 

@@ -60,6 +60,11 @@ class RunFolder:
         return self.path / "report.html"
 
     @property
+    def outputs(self) -> Path:
+        """Figures of both outputs of ``best.pt``, written when the training is done."""
+        return self.path / "outputs.json"
+
+    @property
     def resume_command(self) -> str:
         """What the user gives to go on with the training."""
         return f"fusedet train --resume {self.path}"

@@ -28,6 +28,7 @@ from fusedet.train.logbook import Logbook
 from fusedet.train.losses import LOSS_NAMES, detection_loss
 from fusedet.train.metrics import SUMMARY_NAMES, Metrics, grade
 from fusedet.train.optim import build_optimizer, learning_rate_factor, set_learning_rate
+from fusedet.train.outputs import compare_outputs, measure_outputs, recommend, write_outputs
 from fusedet.train.parallel import any_rank, gather, part, rank_mean, together
 from fusedet.train.prepare import TrainingData
 from fusedet.train.progress import TrainingProgress
@@ -166,6 +167,7 @@ class Trainer:
             finished = not stopped
             logbook.draw()
             if finished and self.epoch > first_epoch:
+                self._compare_outputs(progress)
                 self._report(progress)
             elif finished:
                 progress.say(f"nothing is left to train: epoch {self.epoch} was the last")
@@ -200,6 +202,20 @@ class Trainer:
             self.save()
             progress.say(f"interrupted; go on with: {self.run.resume_command}")
         return stopped
+
+    def _compare_outputs(self, progress: TrainingProgress) -> None:
+        """Says what both outputs of the best weights reach. Nothing that goes wrong here may lose the training."""
+        if not (self.fabric.is_global_zero and self.best.epoch):
+            return
+        progress.say("evaluating both outputs of the best weights")
+        try:
+            outputs = measure_outputs(self.run, self.val_set, self.val_images, self.config.eval)
+            write_outputs(self.run, outputs)
+            progress.say(compare_outputs(outputs))
+            progress.say(recommend(*outputs, self.run))
+        except Exception as error:
+            _log.debug("the comparison of outputs failed", exc_info=True)
+            progress.say(f"no comparison of outputs: {' '.join(str(error).split()) or type(error).__name__}")
 
     def _report(self, progress: TrainingProgress) -> None:
         """Writes ``report.html``. The training is done: nothing that goes wrong here may take that away."""

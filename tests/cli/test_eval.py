@@ -12,11 +12,18 @@ def test_a_detector_that_is_right_scores_one(
     out = tmp_path / "figures.json"
     assert main(["eval", str(exported), "--data", str(rectangles), "--json", str(out)]) == 0
     printed = capsys.readouterr().out
-    for line in ("all classes  1.000  1.000", "  green      1.000  1.000", "AP small 1.000", "AP large -"):
+    for line in (
+        "all classes  1.000  1.000",
+        "  green      1.000  1.000",
+        "AP small 1.000",
+        "AP large -",
+        "precision 1.00",
+    ):
         assert line in printed
     figures = json.loads(out.read_text())
     assert figures["ap"] == pytest.approx(1)
     assert figures["ap_large"] is None, "no rectangle is that large"
+    assert figures["operating_point"]["duplicates"] == 0
     assert figures["per_class"]["blue"] == pytest.approx({"ap": 1, "ap50": 1})
 
 
@@ -33,7 +40,7 @@ def test_an_annotation_file_is_data_as_well(
     assert capsys.readouterr().out == by_file
 
 
-@pytest.mark.parametrize("options", [[], ["--nms"]])
+@pytest.mark.parametrize("options", [[], ["--nms-free"]])
 def test_a_run_folder_is_graded_on_either_branch(
     run_folder: Path, rectangles: Path, options: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -47,7 +54,7 @@ def test_a_run_folder_is_graded_on_either_branch(
         (["--split", "test"], ["--data", "annotations/test.json", "there is none"]),
         (["--images", "nowhere"], ["--images", "nowhere"]),
         (["--batch", "0"], ["--batch must be at least 1, but got 0"]),
-        (["--nms"], ["--nms", "model.onnx"]),
+        (["--nms-free"], ["--nms-free", "model.onnx"]),
         (["--json", "no/such/folder.json"], ["--json", "there is no folder no/such"]),
     ],
 )

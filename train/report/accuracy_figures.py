@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusedet.deploy.html import figure, fold, grid, legend, share, table
+from fusedet.train.curves import CONFIDENCES, RECALLS, ConfidenceCurves, best_confidence
 from fusedet.train.metrics import Metrics
 from fusedet.train.report.analysis import Analysis
 from fusedet.train.report.charts import Curve, color, line_chart
-from fusedet.train.report.curves import CONFIDENCES, RECALLS, ConfidenceCurves, best_confidence
 from fusedet.train.report.maps import confusion_matrix
 
 __all__ = ["class_curves", "class_table", "confusion_figures", "size_table"]

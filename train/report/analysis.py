@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 
 from fusedet.deploy.detections import Detections
 from fusedet.train.coco import CocoDataset
-from fusedet.train.metrics import Metrics
-from fusedet.train.report.confusion import Confusion, confusion
-from fusedet.train.report.curves import (
+from fusedet.train.curves import (
     ConfidenceCurves,
     best_confidence,
     confidence_curves,
     interpolated_precision,
     mean_curves,
 )
-from fusedet.train.report.matching import Judged, best_labels, judge, rank
+from fusedet.train.matching import Judged, best_labels, judge, rank
+from fusedet.train.metrics import Metrics
+from fusedet.train.report.confusion import Confusion, confusion
 
 __all__ = ["Analysis", "Evaluation", "analyse"]
 
@@ -50,7 +50,7 @@ class Analysis:
     Attributes:
         names: of the C classes.
         objects: ``[C]`` of each class.
-        precision: ``[C, 101]``: see :func:`fusedet.train.report.curves.interpolated_precision`.
+        precision: ``[C, 101]``: see :func:`fusedet.train.curves.interpolated_precision`.
         by_class: over the confidence, of each class.
         mean: of all classes that have objects.
         confidence: that gives the best mean F1, recommended as threshold; NaN where nothing right was found.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fusedet.train.report.matching import IGNORED, Judged
+from fusedet.train.matching import IGNORED, Judged
 
 __all__ = ["Confusion", "confusion"]
 

@@ -15,7 +15,7 @@ from fusedet.configs.words import counted
 from fusedet.deploy.html import legend
 from fusedet.deploy.opencv import cv2
 from fusedet.train.cache import load_at_size
-from fusedet.train.report.matching import IGNORED, Judged
+from fusedet.train.matching import IGNORED, Judged
 
 __all__ = ["LEGEND", "all_pairs", "best_and_worst", "picture_pair"]
 

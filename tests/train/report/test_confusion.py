@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
+from fusedet.train.curves import CONFIDENCES
+from fusedet.train.matching import judge
 from fusedet.train.metrics import grade
 from fusedet.train.report.analysis import Evaluation, analyse
 from fusedet.train.report.confusion import confusion
-from fusedet.train.report.curves import CONFIDENCES
-from fusedet.train.report.matching import judge
 from tests.train.samples import NAMES, dataset, detections, random_set, sample
 
 LEFT, RIGHT, FAR = [0, 0, 40, 40], [50, 0, 90, 40], [150, 50, 190, 90]

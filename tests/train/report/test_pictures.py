@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fusedet.train.report.matching import Judged, judge
+from fusedet.train.matching import Judged, judge
 from fusedet.train.report.pictures import best_and_worst, picture_pair
 from tests.train.samples import detections, sample
 

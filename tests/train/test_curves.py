@@ -3,8 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from fusedet.train.metrics import grade
-from fusedet.train.report.curves import (
+from fusedet.train.curves import (
     CONFIDENCES,
     RECALLS,
     best_confidence,
@@ -12,7 +11,8 @@ from fusedet.train.report.curves import (
     interpolated_precision,
     mean_curves,
 )
-from fusedet.train.report.matching import Ranked, rank
+from fusedet.train.matching import Ranked, rank
+from fusedet.train.metrics import grade
 from tests.train.samples import NAMES, dataset, detections, random_set, sample
 
 

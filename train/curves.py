@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fusedet.train.report.matching import Ranked
+from fusedet.train.matching import Ranked
 
 __all__ = [
     "CONFIDENCES",

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fusedet.train.report.matching import IGNORED, NONE, best_labels, judge, match, overlaps, rank
+from fusedet.train.matching import IGNORED, NONE, best_labels, judge, match, overlaps, rank
 from tests.train.samples import dataset, detections, sample
 
 LEFT, RIGHT, FAR = [0, 0, 40, 40], [50, 0, 90, 40], [150, 50, 190, 90]
