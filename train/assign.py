@@ -37,7 +37,8 @@ class Assignment(NamedTuple):
         positive: bool ``[B, A]``: the point learns an object.
         objects: int64 ``[B, A]``: index of that object among the picture's ``M``; 0 where not positive.
         quality: ``[B, A]`` in 0..1: the class score that the point should give; 0 where not positive.
-        ignored: bool ``[B, A]``: the point lies in a crowd region and learns nothing.
+        ignored: bool ``[B, C, A]``: the point's score of that class learns nothing, since the point lies in a crowd
+            region of that class and learns no object of it.
     """
 
     positive: Tensor
@@ -66,15 +67,12 @@ def assign(
         predicted: ``[B, A, 4]`` xyxy in pixels.
         points: ``[A, 2]`` in pixels.
         boxes: ``[B, M, 4]`` xyxy in pixels.
-        labels: ``[B, M]`` class indices; negative ones are padding or crowd regions.
+        labels: ``[B, M]`` as in :class:`fusedet.train.dataset.Batch`: class indices, padding, crowd regions.
         matching: how many points an object gets, and what counts in choosing them.
         among: an object's points are chosen among those that it has there, where it has any.
     """
     batch, rows, columns = len(labels), labels.shape[1], len(points)
-    is_object, crowd = labels >= 0, labels == CROWD
-    ignored = torch.zeros(batch, columns, dtype=torch.bool, device=labels.device)
-    if crowd.any():
-        ignored = (_inside(points, boxes) & crowd[..., None]).any(1)
+    is_object = labels >= 0
     # What follows is worked out for the pairs of an object and a point inside it, of which there are few: one of a
     # hundred of all pairs, perhaps.
     pictures, objects, places = (_inside(points, _grow(boxes)) & is_object[..., None]).nonzero(as_tuple=True)  # [K]
@@ -97,12 +95,24 @@ def assign(
     best, best_iou = (_largest(x, row, batch * rows)[row] for x in (alignment, iou))
     quality = predicted.new_zeros(batch * columns)
     quality[point] = alignment * best_iou / (best + _EPS)
-    positive = torch.zeros_like(ignored).flatten()
+    positive = torch.zeros(batch * columns, dtype=torch.bool, device=labels.device)
     positive[point] = True
     learned = torch.zeros_like(positive, dtype=torch.int64)
     learned[point] = objects
     positive, learned, quality = (x.view(batch, columns) for x in (positive, learned, quality))
-    return Assignment(positive, learned, quality, ignored & ~positive)
+    ignored = _in_crowds(points, boxes, labels, logits.shape[1])
+    own = labels.clamp(min=0).gather(1, learned)  # [B, A]
+    ignored &= ~torch.zeros_like(ignored).scatter_(1, own[:, None], positive[:, None])
+    return Assignment(positive, learned, quality, ignored)
+
+
+def _in_crowds(points: Tensor, boxes: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """Which points lie in a crowd region of which class: bool ``[B, C, A]``."""
+    there = torch.zeros(len(labels), classes, len(points), dtype=torch.bool, device=labels.device)
+    pictures, regions = (labels <= CROWD).nonzero(as_tuple=True)
+    inside = _inside(points, boxes[pictures, regions][:, None])[:, 0]  # [K, A]
+    there.index_put_((pictures, CROWD - labels[pictures, regions]), inside, accumulate=True)
+    return there
 
 
 def _inside(points: Tensor, boxes: Tensor) -> Tensor:

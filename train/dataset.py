@@ -54,7 +54,7 @@ class Batch(NamedTuple):
     Attributes:
         images: uint8 ``[B, H, W, 3]`` BGR.
         boxes: float32 ``[B, M, 4]`` xyxy in pixels of the input; 0 where there is no object.
-        labels: int64 ``[B, M]``: class indices, :data:`PADDING`, or :data:`CROWD` for a region to ignore.
+        labels: int64 ``[B, M]``: class indices, :data:`PADDING`, or :data:`CROWD` less the class that a region ignores.
         image_ids: int64 ``[B]``: of the picture; of a mosaic, the one it was drawn for.
         weights: float32 ``[B, M]`` in 0..1: how sure it is that the object is there; 0 where there is none.
     """
@@ -102,7 +102,7 @@ class _Examples:
         sample, image = self.samples[index], self._images[index]
         zoom = np.tile([image.shape[1] / sample.width, image.shape[0] / sample.height], 2)
         boxes = (sample.boxes_xyxy * zoom).astype(np.float32)
-        return Example(image, boxes, np.where(sample.crowd, CROWD, sample.labels), sample.scores)
+        return Example(image, boxes, np.where(sample.crowd, CROWD - sample.labels, sample.labels), sample.scores)
 
 
 class _Batches(Dataset[Batch | InputError]):

@@ -132,7 +132,7 @@ def _class_target(logits: Tensor, labels: Tensor, assignment: Assignment, smooth
 def _class_loss(logits: Tensor, target: Tensor, ignored: Tensor) -> Tensor:
     """Binary cross-entropy against the target (TOOD, equation 6 without its focal weight), summed."""
     loss = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    return (loss * ~ignored[:, None]).sum()
+    return (loss * ~ignored).sum()
 
 
 def _relative_l1(predicted: Tensor, target: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ __all__ = [
     "transform_boxes",
 ]
 
-#: Label of a region to ignore: many objects that nobody told apart.
+#: Label of a region with objects of class 0 that nobody told apart; ``CROWD - 1`` is one of class 1, and so on.
 CROWD = -2
 #: Grey level where no picture is.
 PAD_VALUE = 114
@@ -49,7 +49,7 @@ class Example:
     Attributes:
         image: uint8 BGR ``[H, W, 3]``.
         boxes_xyxy: float32 ``[N, 4]`` in pixels of the image.
-        labels: int64 ``[N]``: class indices, or :data:`CROWD` for a region to ignore.
+        labels: int64 ``[N]``: class indices, or ``CROWD - class`` for a region where that class is ignored.
         weights: float32 ``[N]`` in 0..1: how sure it is that the object is there.
     """
 
@@ -243,7 +243,7 @@ def _seen(canvas: NDArray[np.uint8], examples: Sequence[Example], moved: Sequenc
     sides = clipped[:, 2:] - clipped[:, :2]
     part = sides.prod(1) / np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(1), 1e-9)
     is_object = (part >= MIN_VISIBLE) & (sides >= MIN_SIDE).all(1)
-    keep = np.where(labels == CROWD, (sides > 0).all(1), is_object)
+    keep = np.where(labels <= CROWD, (sides > 0).all(1), is_object)
     return Example(canvas, clipped[keep], labels[keep], weights[keep])
 
 

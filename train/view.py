@@ -49,7 +49,7 @@ def augmented_sheet(dataset: CocoDataset, config: TrainConfig, count: int, seed:
     Raises:
         InputError: a picture cannot be read or is not the annotated one.
     """
-    from fusedet.train.dataset import CROWD, PADDING, build_train_loader  # needs torch
+    from fusedet.train.dataset import PADDING, build_train_loader  # needs torch
 
     some = replace(dataset, samples=tuple(choose(dataset, 4 * count, seed)))
     data = config.data.model_copy(update={"workers": 0})
@@ -61,7 +61,7 @@ def augmented_sheet(dataset: CocoDataset, config: TrainConfig, count: int, seed:
     for image, boxes, labels in zip(batch.images.numpy(), batch.boxes.numpy(), batch.labels.numpy(), strict=True):
         tile, scale = fit(image, side)
         there = labels != PADDING
-        shown = np.where(labels[there] == CROWD, -1, labels[there]).tolist()
+        shown = np.maximum(labels[there], -1).tolist()
         draw_labels(tile, boxes[there] * np.float32(scale), shown, dataset.names)
         tiles.append(tile)
     return contact_sheet(tiles, [by_id[int(image_id)] for image_id in batch.image_ids], side)

@@ -72,9 +72,16 @@ def test_an_object_between_anchor_points_still_learns():
 def test_crowd_regions_are_ignored_but_not_where_an_object_is():
     result = run([[0, 0, 32, 32], [0, 0, 16, 16]], [CROWD, 0], topk=2)
     assert result.positive.sum() == 2
-    assert not (result.positive & result.ignored).any()
     inside = ((POINTS > 0) & (POINTS < 32)).all(1)
-    assert torch.equal(result.ignored[0] | result.positive[0], inside)
+    assert torch.equal(result.ignored[0, 0], inside & ~result.positive[0])
+    assert not result.ignored[0, 1:].any(), "the other classes are annotated there"
+
+
+def test_a_crowd_region_ignores_its_own_class_only():
+    result = run([[0, 0, 16, 32], [8, 0, 32, 32], [8, 8, 24, 24]], [CROWD - 1, CROWD - 1, 0], topk=2)
+    inside = ((POINTS > 0) & (POINTS < 32)).all(1)
+    assert torch.equal(result.ignored[0], torch.stack((torch.zeros_like(inside), inside, torch.zeros_like(inside))))
+    assert result.positive.sum() == 2, "what lies in the region of another class is learned"
 
 
 def test_pictures_of_a_batch_do_not_touch_each_other():

@@ -182,7 +182,7 @@ def test_crowd_regions_and_empty_pictures_reach_the_batch(drawn_root: Path) -> N
     dataset = load_coco(path, drawn_root / "images")
     (batch,) = loader(dataset, STILL, batch=6).epoch(0, mosaic=False)
     labels = dict(zip(batch.image_ids.tolist(), batch.labels.tolist(), strict=True))
-    assert labels[1] == [CROWD, 1, PADDING, PADDING]
+    assert labels[1] == [CROWD, 1, PADDING, PADDING]  # a region of class 0
     assert labels[2] == [PADDING] * 4
     assert labels[3] == [0, 1, 0, 1]
 

@@ -145,7 +145,7 @@ def test_scores_reach_the_batch(drawn_root: Path) -> None:
     config = load_train_config("pico").augment.model_copy(update={"mosaic": 0.0, "translate": 0.0, "scale": 0.0})
     (batch,) = build_train_loader(load_sets(data)[0], (64, 96), config, data, 6, 0).epoch(0, mosaic=False)
     assert (batch.weights[batch.labels >= 0] == 0.75).all()
-    assert (batch.labels == CROWD).sum() == 6
+    assert (batch.labels <= CROWD).sum() == 6
 
 
 @pytest.mark.parametrize(
