@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         InputError: the data, a picture or a setting cannot be used.
     """
     annotations, images = _check_arguments(args)
-    from fusedet.configs.loader import nearest
+    from fusedet.configs.words import nearest
     from fusedet.train.coco import load_coco
     from fusedet.train.config import load_train_config
     from fusedet.train.sheet import save_picture

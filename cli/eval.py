@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fusedet.cli.arguments import add_duplicate_iou
 from fusedet.cli.files import CHECKPOINTS, coco_files, counter, model_file, refuse_to_replace, write_text
 from fusedet.configs.errors import InputError
 
@@ -52,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="evaluate a checkpoint's NMS-free output, of its one-to-one branch (default: its output with NMS)",
     )
     parser.add_argument("--nms", action="store_true", help=argparse.SUPPRESS)  # the default since 0.2
+    add_duplicate_iou(parser)
     parser.add_argument(
         "--batch", type=int, default=16, metavar="N", help="images for each run of the network (default: %(default)s)"
     )
@@ -74,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     from fusedet.train.metrics import grade
     from fusedet.train.operating_point import operating_point
 
-    config = EvalConfig(batch=args.batch, nms=not args.nms_free)
+    config = EvalConfig(batch=args.batch, nms=not args.nms_free, duplicate_iou=args.duplicate_iou)
     predictor, dataset = load_predictor(model, config), load_coco(annotations, images)
     found = find_objects(predictor, dataset, batch=config.batch, on_batch=counter())
     metrics, point = grade(dataset, found), operating_point(dataset, found)

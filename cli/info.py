@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from fusedet.cli.files import CHECKPOINTS, model_file
+from fusedet.configs.duplicates import DUPLICATE_IOU
 
 __all__ = ["add_arguments", "run"]
 
 #: Class names that are listed; the rest is counted.
 MOST_NAMES = 10
+#: What becomes of boxes that need no NMS, unless another IoU is set.
+_NO_NMS = f"none; duplicate detections above IoU {DUPLICATE_IOU} are removed"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +59,7 @@ def _exported(path: Path) -> list[tuple[str, str]]:
         ("classes", _names(contract.names)),
         ("input size", _size(contract.input_size)),
         ("input format", kind.takes),
-        ("NMS", f"after the network, at IoU {contract.nms_iou}" if contract.nms else "not needed"),
+        ("NMS", f"after the network, at IoU {contract.nms_iou}" if contract.nms else _NO_NMS),
     ]
     if isinstance(kind, FusedetFile):
         slope = f", slope {contract.negative_slope}" if contract.activation == "leaky_relu" else ""

@@ -38,8 +38,8 @@ video or a folder. Settings follow as key=value:
   fusedet run 0 --serve
   fusedet run rtsp://camera.local/stream model=models/best.zip score=0.4 outputs.events.path=events.jsonl
 
-A change of the YAML's model, score, classes, zones and lines, and a new model file in the old one's place, are taken
-over while it runs. Ctrl-C or SIGTERM ends it: what was found is written, every output is closed.
+A change of the YAML's model, score, duplicate_iou, classes, zones and lines, and a new model file in the old one's
+place, are taken over while it runs. Ctrl-C or SIGTERM ends it: what was found is written, every output is closed.
 
 exit codes: 0 stopped, or every source has ended; 1 a source ended by an error; 2 bad input; 70 detection hung, start
 it again (a service does).

@@ -19,8 +19,10 @@ __all__ = ["Reloader", "save_places"]
 
 _log = logging.getLogger(__name__)
 
+#: Settings for which the model is opened anew.
+_DETECTOR = ("model", "threads", "spinning", "duplicate_iou")
 #: Settings that are taken over at once; for others the program has to be started anew.
-_LIVE = {"model", "score", "classes", "threads", "spinning"}
+_LIVE = {"score", "classes", *_DETECTOR}
 _Stamp = tuple[int, int, int]
 
 
@@ -68,7 +70,7 @@ class Reloader:
 
         assert self._path is not None
         new, old = load_camera_config(self._path, self._overrides), self._config
-        if (new.model, new.threads, new.spinning) != (old.model, old.threads, old.spinning):
+        if any(getattr(new, key) != getattr(old, key) for key in _DETECTOR):
             self._take_model(new)
             self._model = self._seen = _stamp(or_starter(new.model))
         check_classes(new, tuple(self._pipeline.status()["model"]["names"]))

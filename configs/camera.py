@@ -22,6 +22,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from fusedet.configs import preset_names
+from fusedet.configs.duplicates import DUPLICATE_IOU
 from fusedet.configs.errors import InputError
 from fusedet.configs.loader import load_config
 from fusedet.configs.strict import StrictModel
@@ -203,6 +204,11 @@ class CameraConfig(StrictModel):
     model: Path = Field(description="exported file, bundle, or a preset with starter weights")
     cameras: dict[Name, CameraSection] = Field(min_length=1, max_length=64, description="each under a name of its own")
     score: float = Field(0.25, gt=0, lt=1, description="lowest score that counts")
+    duplicate_iou: Fraction | None = Field(
+        DUPLICATE_IOU,
+        description="where the model needs no NMS, the lower-scored of two boxes of a class that overlap by more is "
+        "removed as a duplicate detection; null: both are kept",
+    )
     classes: list[str] | None = Field(None, description="only these are told; left out, all")
     threads: int | None = Field(None, ge=1, le=64, description="of the network; left out, what autotune found")
     spinning: bool | None = Field(None, description="ONNX Runtime waits actively; left out, what autotune found")

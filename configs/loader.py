@@ -5,7 +5,6 @@ a number, and ``on``, ``off``, ``yes``, ``no``, ``1:30`` and ``2024-01-01`` are 
 booleans. Keys are always text.
 """
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,8 +15,9 @@ import yaml
 
 from fusedet.configs import preset_names, preset_path
 from fusedet.configs.errors import InputError
+from fusedet.configs.words import nearest
 
-__all__ = ["BASE_KEY", "ConfigTree", "KeyPath", "dotted", "dump_yaml", "load_config", "nearest", "override"]
+__all__ = ["BASE_KEY", "ConfigTree", "KeyPath", "dotted", "dump_yaml", "load_config", "override"]
 
 #: Keys and list positions that lead to a value, from the root: ``("model", "stages", 0, "depth")``.
 KeyPath = tuple[str | int, ...]
@@ -106,12 +106,6 @@ def override(tree: ConfigTree, overrides: Iterable[str]) -> ConfigTree:
     for text in overrides:
         tree = _apply(tree, text)
     return tree
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """``", did you mean 'epochs'?"`` where one of ``known`` resembles ``word``, else nothing."""
-    found = difflib.get_close_matches(word, list(known), n=1)
-    return f", did you mean {found[0]!r}?" if found else ""
 
 
 def dump_yaml(data: dict[str, Any]) -> str:

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from fusedet.configs.errors import InputError
-from fusedet.configs.loader import ConfigTree, KeyPath, dotted, dump_yaml, nearest
+from fusedet.configs.loader import ConfigTree, KeyPath, dotted, dump_yaml
+from fusedet.configs.words import nearest
 
 __all__ = ["dump_config", "flat_settings", "validate"]
 

@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from fusedet.configs.duplicates import DUPLICATE_IOU, check_duplicate_iou
 from fusedet.configs.errors import InputError
 from fusedet.deploy.contract import Contract
 from fusedet.deploy.detections import Detections
@@ -27,7 +28,7 @@ class Timings:
     Attributes:
         pre: letterbox and conversion.
         inference: the network.
-        post: thresholds, NMS where the file needs it, and mapping boxes back.
+        post: thresholds, NMS or the removal of duplicate detections, and mapping boxes back.
     """
 
     pre: float
@@ -86,6 +87,8 @@ class Detector:
         score_threshold: lowest score that counts, 0..1.
         max_detections: at most so many for each picture, the best.
         one_label: a box keeps its best class only.
+        duplicate_iou: where the file needs no NMS, IoU above which the lower-scored of two boxes of a class is removed
+            as a duplicate detection, 0..1; None keeps both.
         timings: of the last call; zero before the first.
     """
 
@@ -96,6 +99,7 @@ class Detector:
         score_threshold: float = 0.25,
         max_detections: int = 300,
         one_label: bool = True,
+        duplicate_iou: float | None = DUPLICATE_IOU,
         threads: int | None = None,
         allow_spinning: bool = False,
         session: ort.InferenceSession | None = None,
@@ -108,6 +112,8 @@ class Detector:
             score_threshold: lowest score that counts, 0..1.
             max_detections: at most so many for each picture, the best.
             one_label: a box that the network reports with several classes keeps the best one only.
+            duplicate_iou: where the file needs no NMS, IoU above which the lower-scored of two boxes of a class is
+                removed as a duplicate detection, 0..1; None keeps both. A file that needs NMS has its own IoU for that.
             threads: for the network; left out, the physical cores, at most 4.
             allow_spinning: see :func:`fusedet.deploy.session.open_session`.
             session: the file, where it is open already; ``threads`` and ``allow_spinning`` are its own then.
@@ -119,12 +125,14 @@ class Detector:
             raise InputError(f"score_threshold must be in 0..1, but got {score_threshold}")
         if max_detections < 1:
             raise InputError(f"max_detections must be at least 1, but got {max_detections}")
+        check_duplicate_iou(duplicate_iou)
         self._session = session or open_session(path, threads, allow_spinning=allow_spinning)
         self._source = str(path)
         self.format = find_format(self._session, self._source)
         self.score_threshold = score_threshold
         self.max_detections = max_detections
         self.one_label = one_label
+        self.duplicate_iou = duplicate_iou
         self.timings = Timings(0.0, 0.0, 0.0)
         self._one_at_a_time = self._session.get_inputs()[0].shape[0] == 1
 
@@ -225,7 +233,7 @@ class Detector:
 
     def _decode(self, arrays: tuple[NDArray[Any], ...], place: Place) -> Detections:
         boxes, scores, class_ids = self.format.read(arrays)
-        settings = (self.contract, self.score_threshold, self.max_detections, self.one_label)
+        settings = (self.contract, self.score_threshold, self.max_detections, self.one_label, self.duplicate_iou)
         try:
             return decode_outputs(boxes, scores, class_ids, place, *settings)
         except ValueError as error:  # what the graph gives is not what its file says

@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from fusedet.configs.duplicates import DUPLICATE_IOU
 from fusedet.deploy.bench.machine import processor_name
 from fusedet.deploy.detections import Detections
 from fusedet.deploy.detector import Detector
@@ -114,6 +115,7 @@ def certify(
             "classes": list(result.contract.names),
             **result.contract.extra,
         },
+        "duplicate_iou": None if result.contract.nms else DUPLICATE_IOU,
         "limits": asdict(limits),
         "files": {name: _file(path) for name, path in files.items()},
         "agreement": [_agreement_facts(agreement) for agreement in agreements],

@@ -35,7 +35,7 @@ def certificate_page(certificate: Certificate) -> str:
     parts = [
         f"<h1>{escape(name)}</h1>",
         f'<p class="quiet">{counted(len(model["classes"]), "class", "classes")}, input {width} x {height} px, '
-        f"{'with' if model['nms'] else 'without'} NMS; measured {escape(made['time'])} on "
+        f"{_suppression(facts['duplicate_iou'])}; measured {escape(made['time'])} on "
         f"{escape(made['processor'])}</p>",
         holds,
         section("What was asked", _checks(certificate)),
@@ -51,6 +51,11 @@ def certificate_page(certificate: Certificate) -> str:
         section("What the file says of itself", _model(model)),
     ]
     return page(f"{name}: certificate", "\n".join(part for part in parts if part), _STYLE)
+
+
+def _suppression(duplicate_iou: float | None) -> str:
+    """What follows the network, before boxes are compared and graded."""
+    return "with NMS" if duplicate_iou is None else f"without NMS, duplicates above IoU {duplicate_iou} removed"
 
 
 _SAME = (

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fusedet.configs.duplicates import DUPLICATE_IOU
 from fusedet.deploy.detections import Detections
 from fusedet.deploy.opencv import cv2
 from fusedet.model import STRIDES, DetectorNet
@@ -37,6 +38,8 @@ class Reference:
         input_size: ``(height, width)`` in pixels; left out, that of the network's config.
         nms: the one-to-many branch, with non-maximum suppression; else the one-to-one branch.
         nms_iou: IoU above which that suppression drops a box.
+        duplicate_iou: without ``nms``, IoU above which a box is dropped as a duplicate of a better one of its class;
+            None keeps all.
         score_threshold: lower scores are left out.
         points: so many anchor points are looked at, the best; left out, 300, or 1000 with ``nms``.
         max_detections: boxes of a picture.
@@ -53,6 +56,7 @@ class Reference:
         input_size: tuple[int, int] | None = None,
         nms: bool = False,
         nms_iou: float = 0.6,
+        duplicate_iou: float | None = DUPLICATE_IOU,
         score_threshold: float = 0.05,
         points: int | None = None,
         max_detections: int = 300,
@@ -60,7 +64,8 @@ class Reference:
         self._net, self.names = net.eval(), tuple(names)
         self._size = input_size or net.config.input_size
         self._points, self._strides = anchor_points(self._size, STRIDES)
-        self._nms, self._nms_iou, self._threshold = nms, nms_iou, score_threshold
+        self._nms, self._threshold = nms, score_threshold
+        self._limit = nms_iou if nms else duplicate_iou
         self._count = min(points or (1000 if nms else 300), len(self._points))
         self._most = max_detections
 
@@ -78,11 +83,11 @@ class Reference:
         points, scores, classes = self._best(branch.logits[0].sigmoid())
         decoded = decode_boxes(branch.distances[0].T, self._points, self._strides)  # [A, 4]
         boxes = decoded[points].double().numpy()
-        if self._nms:
-            kept = _suppress(boxes, scores, classes, self._nms_iou)
-            boxes, scores, classes = boxes[kept], scores[kept], classes[kept]
         height, width = image_bgr.shape[:2]
         boxes = ((boxes - [*shift, *shift]) / [*zoom, *zoom]).clip(0, [width, height, width, height])
+        if self._limit is not None:
+            kept = _suppress(boxes, scores, classes, self._limit)
+            boxes, scores, classes = boxes[kept], scores[kept], classes[kept]
         seen = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))[: self._most]
         return Detections(boxes[seen].astype(np.float32), scores[seen], classes[seen], self.names)
 

@@ -25,7 +25,7 @@ def choose_self_test(model: Path, pictures: Mapping[str, NDArray[np.uint8]]) -> 
     The picture is reduced to the size of the network's input: it travels with the file. None where no picture will do.
     """
     for threshold in _THRESHOLDS:
-        detector = Detector(model, score_threshold=threshold, threads=1)
+        detector = Detector(model, score_threshold=threshold, duplicate_iou=None, threads=1)
         tests = (_test(detector, image, threshold) for image in pictures.values())
         best = max((test for test in tests if 0 < len(test.expected) <= _MOST_BOXES), key=_boxes, default=None)
         if best is not None:

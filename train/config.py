@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from fusedet.configs.duplicates import DUPLICATE_IOU
 from fusedet.configs.loader import load_config
 from fusedet.configs.strict import StrictModel
 from fusedet.configs.validate import validate
@@ -249,6 +250,13 @@ class EvalConfig(StrictModel):
         True, description="evaluate the output with NMS, of the one-to-many branch; false: the NMS-free output"
     )
     nms_iou: float = Field(0.6, gt=0, lt=1, description="NMS drops a box that overlaps a better one by more")
+    duplicate_iou: float | None = Field(
+        DUPLICATE_IOU,
+        ge=0,
+        le=1,
+        description="without NMS, the lower-scored of two boxes of a class that overlap by more is removed as a "
+        "duplicate detection; null: both are kept",
+    )
 
 
 class TrainConfig(StrictModel):

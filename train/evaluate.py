@@ -83,7 +83,15 @@ class TorchDetector:
         arrays = zip(*(output.cpu().numpy() for output in outputs), strict=True)
         return [
             decode_outputs(
-                boxes, scores, ids, place, contract, config.score_threshold, config.max_detections, one_label=False
+                boxes,
+                scores,
+                ids,
+                place,
+                contract,
+                config.score_threshold,
+                config.max_detections,
+                one_label=False,
+                duplicate_iou=config.duplicate_iou,
             )
             for (boxes, scores, ids), (_, place) in zip(arrays, boxed, strict=True)
         ]
@@ -165,8 +173,13 @@ def load_predictor(model: Path, config: EvalConfig) -> Predictor:
         InputError: the file cannot be used.
     """
     if model.suffix == ".onnx" or is_bundle(model):
-        score, count = config.score_threshold, config.max_detections
-        return Detector(model, score_threshold=score, max_detections=count, one_label=False)
+        return Detector(
+            model,
+            score_threshold=config.score_threshold,
+            max_detections=config.max_detections,
+            one_label=False,
+            duplicate_iou=config.duplicate_iou,
+        )
     net, meta = load_detector(model)
     return TorchDetector(net, meta["names"], config)
 

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusedet.configs.errors import InputError
-from fusedet.configs.loader import nearest
 from fusedet.configs.plain_json import parse_json
 from fusedet.configs.whole_file import write_text
+from fusedet.configs.words import nearest
 from fusedet.deploy.detections import Detections
 from fusedet.deploy.postprocess import nms
 from fusedet.deploy.sources import PICTURE_SUFFIXES, read_image

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from fusedet.configs.errors import InputError
-from fusedet.configs.loader import nearest
+from fusedet.configs.words import nearest
 from fusedet.train.coco import CocoDataset, Sample, check_same_categories, load_coco
 from fusedet.train.config import DataConfig
 

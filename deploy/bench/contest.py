@@ -62,7 +62,7 @@ class Samples:
     Attributes:
         pre: letterbox and conversion.
         inference: the network.
-        post: thresholds, NMS where the file needs it, mapping boxes back.
+        post: thresholds, NMS or the removal of duplicate detections, mapping boxes back.
         age: from a frame's arrival to its boxes, the end of the frame before it awaited.
         dropped: frames that were never looked at, because a newer one was there; only with a camera's pace.
         wall_s: seconds of all blocks, warm-up excluded.

@@ -18,6 +18,7 @@ def test_an_exported_file(exported: Path, capsys: pytest.CaptureFixture[str]) ->
     assert found["kind"] == "exported file"
     assert found["classes"] == "red, green, blue"
     assert found["input size"] == "64 x 64 (height x width)"
+    assert found["NMS"] == "none; duplicate detections above IoU 0.7 are removed"
     assert found["input"] == "images: uint8 ['batch', 64, 64, 3]"
     assert found["activation"] == "leaky_relu, slope 0.1"
     assert found["trained on"] == "drawn rectangles"

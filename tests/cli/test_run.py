@@ -134,6 +134,8 @@ def test_changes_are_taken_over_while_it_runs(place: Path, parts: Path) -> None:
         running.until("the changed config is not taken over: camera.yaml:12: scoer: unknown key")
         config.write_text(config.read_text().replace("scoer: 0.3", "score: 0.3\nwatchdog_s: 20"))
         running.until("watchdog_s has changed: that counts from the next start on")
+        config.write_text(config.read_text().replace("watchdog_s: 20", "watchdog_s: 20\nduplicate_iou: null"))
+        running.until("the model model.onnx is taken over")
         (place / "model.onnx").write_bytes(b"half a mod")
         running.until("the changed model is not taken over: model.onnx: not an ONNX file")
         copyfile(parts / "other.onnx", place / "model.onnx")
@@ -192,6 +194,7 @@ def test_check_runs_nothing(place: Path, capsys: pytest.CaptureFixture[str], mon
     [
         (["camera.yaml", "scoer=1"], "command line: scoer: unknown key, did you mean 'score'?"),
         (["camera.yaml", "classes=[cat]"], "the model has no 'cat'; it has red, green, blue"),
+        (["camera.yaml", "duplicate_iou=2"], "duplicate_iou: must be less than or equal to 1, but got 2"),
         (["camera.yaml", "model=none.onnx"], "none.onnx: no such model file"),
         (["camera.yaml", "model=camera.yaml"], "camera.yaml: not an ONNX file"),
         (["camera.yaml", "cameras.door.source=none.mp4"], "none.mp4: no such file or folder"),

@@ -19,6 +19,7 @@ def test_a_model_and_a_camera_are_all_that_is_needed(tmp_path: Path) -> None:
     config = load(tmp_path, LEAST)
     assert config.cameras["door"].source == "0"
     assert config.score == 0.25
+    assert config.duplicate_iou == 0.7
     assert config.serve is None
     assert config.outputs.events is None
 
@@ -31,6 +32,11 @@ def test_outputs_have_queues_of_their_own(tmp_path: Path) -> None:
     text = LEAST + "outputs:\n  mqtt: {host: broker}\n  webhook: {url: 'https://example.org/hook'}\n"
     outputs = load(tmp_path, text).outputs
     assert (outputs.mqtt.queue, outputs.webhook.queue) == (Path("mqtt-queue"), Path("webhook-queue"))
+
+
+@pytest.mark.parametrize(("text", "value"), [("null", None), ("1", 1.0), ("0.8", 0.8)])
+def test_duplicates_may_be_kept(tmp_path: Path, text: str, value: float | None) -> None:
+    assert load(tmp_path, f"{LEAST}duplicate_iou: {text}\n").duplicate_iou == value
 
 
 def test_the_command_line_comes_last(tmp_path: Path) -> None:

@@ -70,9 +70,20 @@ def test_empty_batch(model: Path) -> None:
 
 def test_nms_where_the_contract_asks_for_it(make_model: ModelMaker) -> None:
     picture = draw_picture((16, 32, 80, 64))
-    assert len(Detector(make_model(scores=(0.9, 0.8)))(picture)) == 2
-    found = Detector(make_model(scores=(0.8, 0.9), nms=True))(picture)
+    assert len(Detector(make_model(scores=(0.9, 0.8)), duplicate_iou=None)(picture)) == 2
+    found = Detector(make_model(scores=(0.8, 0.9), nms=True), duplicate_iou=None)(picture)
     assert found.scores == pytest.approx([0.9])
+
+
+def test_an_object_that_the_network_reports_twice_is_one_detection(make_model: ModelMaker) -> None:
+    path, picture = make_model(scores=(0.8, 0.9)), draw_picture((16, 32, 80, 64))
+    detector = Detector(path)
+    assert detector.duplicate_iou == 0.7
+    assert detector(picture).scores == pytest.approx([0.9])
+    assert detector.batch([picture])[0].scores == pytest.approx([0.9])
+    assert Detector(path, duplicate_iou=0.95)(picture).scores == pytest.approx([0.9, 0.8])  # IoU 31 / 33
+    detector.duplicate_iou = None
+    assert detector(picture).scores == pytest.approx([0.9, 0.8])
 
 
 def test_the_bars_are_as_grey_as_the_contract_says(make_model: ModelMaker) -> None:
@@ -91,8 +102,8 @@ def test_onnx_runtime_prints_nothing(model: Path, tmp_path: Path, capfd: pytest.
 def test_thresholds(make_model: ModelMaker) -> None:
     path = make_model(scores=(0.9, 0.5, 0.1))
     picture = draw_picture((16, 32, 80, 64))
-    assert len(Detector(path)(picture)) == 2
-    assert len(Detector(path, score_threshold=0.05)(picture)) == 3
+    assert len(Detector(path, duplicate_iou=None)(picture)) == 2
+    assert len(Detector(path, score_threshold=0.05, duplicate_iou=None)(picture)) == 3
     assert Detector(path, max_detections=1)(picture).scores == pytest.approx([0.9])
 
 
@@ -126,6 +137,8 @@ def test_threads_may_share_a_detector(model: Path) -> None:
     [
         ({"score_threshold": 1.5}, r"score_threshold must be in 0\.\.1, but got 1\.5"),
         ({"score_threshold": float("nan")}, r"score_threshold must be in 0\.\.1, but got nan"),
+        ({"duplicate_iou": 1.5}, r"duplicate_iou must be in 0\.\.1, or None to keep .*, but got 1\.5"),
+        ({"duplicate_iou": float("nan")}, r"duplicate_iou must be in 0\.\.1, or None to keep .*, but got nan"),
         ({"max_detections": 0}, "max_detections must be at least 1, but got 0"),
         ({"threads": 0}, "threads must be at least 1, but got 0"),
     ],

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -87,6 +89,7 @@ def decode(
     most: int = 300,
     nms: bool = False,
     one_label: bool = False,
+    duplicate_iou: float | None = None,
 ) -> tuple[list[list[float]], list[float], list[int]]:
     found = decode_outputs(
         np.array(boxes, np.float32).reshape(-1, 4),
@@ -97,6 +100,7 @@ def decode(
         0.25,
         most,
         one_label,
+        duplicate_iou,
     )
     assert found.boxes_xyxy.dtype == found.scores.dtype == np.float32
     assert found.class_ids.dtype == np.int64
@@ -150,6 +154,64 @@ def test_the_best_are_kept_after_nms() -> None:
     boxes = [(0, 4, 8, 12), (0, 4, 8, 12), (16, 4, 24, 12), (0, 20, 8, 28)]
     scores = decode(boxes, [0.5, 0.9, 0.6, 0.7], [0, 0, 0, 0], most=2, nms=True)[1]
     assert scores == pytest.approx([0.9, 0.7])
+
+
+# At IoU 0.7 and others with the box of 16 x 20 px, each of them a strip of it.
+WHOLE = (0, 4, 16, 24)
+STRIP = {0.75: (0, 4, 16, 19), 0.7: (0, 4, 16, 18), 0.65: (0, 4, 16, 17)}
+
+
+@pytest.mark.parametrize(
+    ("overlap", "class_ids", "duplicate_iou", "count"),
+    [
+        (0.75, [0, 0], 0.7, 1),
+        (0.65, [0, 0], 0.7, 2),
+        (0.7, [0, 0], 0.7, 2),  # exactly at the threshold
+        (0.7, [0, 0], 0.69, 1),
+        (0.75, [0, 1], 0.7, 2),  # another class
+        (0.75, [0, 0], None, 2),
+        (0.75, [0, 0], 1.0, 2),
+        (0.65, [0, 0], 0.0, 1),
+    ],
+)
+@pytest.mark.parametrize("one_label", [False, True])
+def test_duplicates_by_hand(
+    overlap: float, class_ids: list[int], duplicate_iou: float | None, count: int, one_label: bool
+) -> None:
+    options: dict[str, Any] = {"one_label": one_label, "duplicate_iou": duplicate_iou}
+    found = decode([STRIP[overlap], WHOLE], [0.5, 0.75], class_ids, **options)
+    assert found[1] == [0.75, 0.5][:count]
+    assert found[0][0] == [0, 0, 32, 40], "the better one stays"
+    assert decode([WHOLE, STRIP[overlap]], [0.5, 0.5], class_ids, **options)[0][0] == [0, 0, 32, 40], "or the first"
+
+
+def test_equal_boxes_of_two_classes_are_no_duplicates() -> None:
+    assert decode([WHOLE, WHOLE], [0.5, 0.75], [0, 1], duplicate_iou=0.7)[2] == [1, 0]
+    assert decode([WHOLE, WHOLE], [0.5, 0.75], [0, 0], duplicate_iou=0.7)[1] == [0.75]
+
+
+def test_a_dropped_duplicate_drops_no_other() -> None:
+    # IoU 0.78 in a row, 0.6 across: the middle one falls to the first and spares the last.
+    row: list[tuple[float, ...]] = [(0, 4, 8, 12), (1, 4, 9, 12), (2, 4, 10, 12)]
+    assert decode(row, [0.75, 0.625, 0.5], [0, 0, 0], duplicate_iou=0.7)[1] == [0.75, 0.5]
+
+
+def test_what_is_not_finite_or_below_the_threshold_has_no_duplicates() -> None:
+    nan = float("nan")
+    boxes: list[tuple[float, ...]] = [(0, 4, nan, 24), WHOLE, WHOLE, WHOLE]
+    assert decode(boxes, [0.9, 0.75, nan, 0.2], [0, 0, 0, 0], duplicate_iou=0.7) == ([[0, 0, 32, 40]], [0.75], [0])
+    assert decode([(0, 4, nan, 24)], [0.9], [0], duplicate_iou=0.7) == ([], [], [])
+    assert decode([], [], [], duplicate_iou=0.7) == ([], [], [])
+
+
+def test_nms_has_its_own_iou() -> None:
+    found = decode([WHOLE, STRIP[0.65]], [0.75, 0.5], [0, 0], nms=True, duplicate_iou=0.9)  # 0.5 in the contract
+    assert found[1] == [0.75]
+
+
+def test_the_best_are_kept_after_duplicates_are_removed() -> None:
+    boxes: list[tuple[float, ...]] = [WHOLE, STRIP[0.75], (16, 4, 32, 24)]
+    assert decode(boxes, [0.75, 0.625, 0.5], [0, 0, 0], most=2, duplicate_iou=0.7)[1] == [0.75, 0.5]
 
 
 def test_class_without_a_name_is_an_error() -> None:

@@ -67,6 +67,9 @@ def test_a_good_export_holds(net, nms, tmp_path):
     assert {one["activation"] for one in facts["activations"]} == {"LeakyRelu"}
     assert {tuple(one["parameters"]) for one in facts["activations"]} == {(0.1,)}
     assert facts["latency_ms"]["fused"]["median"] >= facts["latency_ms"]["fused"]["min"] > 0
+    assert facts["duplicate_iou"] == (None if nms else 0.7)
+    header = "with NMS; measured" if nms else "without NMS, duplicates above IoU 0.7 removed; measured"
+    assert header in certificate_page(certificate)
 
 
 def edit(path, change):
@@ -255,11 +258,12 @@ def test_the_network_of_the_certificate_is_the_trained_one(checkpoint, tmp_path)
     assert certify(result, load_detector(checkpoint)[0], PICTURES, rounds=1).passed
 
 
-def test_detections_of_the_reference_are_those_of_the_runtime(net, result):
+@pytest.mark.parametrize("duplicate_iou", [None, 0.7, 0.2])
+def test_detections_of_the_reference_are_those_of_the_runtime(net, result, duplicate_iou):
     from fusedet.export.reference import Reference
 
-    detector = Detector(result.plain, score_threshold=0.05, one_label=False)
-    reference = Reference(net, NAMES)
+    detector = Detector(result.plain, score_threshold=0.05, one_label=False, duplicate_iou=duplicate_iou)
+    reference = Reference(net, NAMES, duplicate_iou=duplicate_iou)
     for image in PICTURES.values():
         ours, theirs = reference(image), detector(image)
         assert isinstance(ours, Detections)
