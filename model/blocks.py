@@ -99,7 +99,7 @@ class ConvNormAct(nn.Module):
         return self.conv.weight + functional.pad(self.centre, [self.conv.kernel_size[0] // 2] * 4)
 
     @torch.no_grad()
-    def init_centre(self) -> None:
+    def init_centre(self, gain: float) -> None:
         """He initialisation by fan-out, and the identity where input and output have the same shape."""
         if self.centre is None:
             return
@@ -107,7 +107,7 @@ class ConvNormAct(nn.Module):
         if inputs == 1:
             nn.init.ones_(self.centre)
             return
-        nn.init.normal_(self.centre, 0.0, (2.0 / outputs) ** 0.5)
+        nn.init.normal_(self.centre, 0.0, gain / outputs**0.5)
         if outputs == inputs and self.conv.stride[0] == 1:
             self.centre.add_(torch.eye(outputs)[..., None, None])
 
@@ -175,15 +175,20 @@ class DepthwiseSeparable(nn.Module):
         return x + y if self.residual else y
 
 
-def init_weights(module: nn.Module) -> None:
-    """He initialisation by fan-out (He et al., 2015), for ``Module.apply``."""
+def init_weights(module: nn.Module, gain: float) -> None:
+    """He initialisation by fan-out (He et al., 2015), for ``Module.apply``.
+
+    Args:
+        module: what is initialised, without the modules inside it.
+        gain: of the network's activation (:func:`fusedet.model.activations.activation_gain`).
+    """
     if isinstance(module, nn.Conv2d):
         fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels // module.groups
-        nn.init.normal_(module.weight, 0.0, (2.0 / fan_out) ** 0.5)
+        nn.init.normal_(module.weight, 0.0, gain / fan_out**0.5)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
     elif isinstance(module, ConvNormAct):
-        module.init_centre()
+        module.init_centre(gain)
     elif isinstance(module, nn.BatchNorm2d):
         torch.nn.init.ones_(module.weight)
         torch.nn.init.zeros_(module.bias)

@@ -8,7 +8,7 @@ from fusedet.configs.strict import StrictModel
 
 __all__ = ["CHANNEL_BLOCK", "ActivationName", "HeadConfig", "ModelConfig", "NeckConfig", "StageConfig"]
 
-ActivationName = Literal["leaky_relu", "relu", "prelu", "silu", "hardswish", "elu"]
+ActivationName = Literal["leaky_relu", "relu", "prelu", "silu", "hardswish", "elu", "sigmoid", "tanh"]
 
 #: Deepest stride of the network: every input side is a multiple of it.
 MAX_STRIDE = 32
@@ -73,7 +73,7 @@ class ModelConfig(StrictModel):
         None, ge=1, le=100_000, description="how many; left out, as many as the training annotations name"
     )
     activation: ActivationName = Field(
-        "leaky_relu", description="of those, an export can move leaky_relu and relu into their convolutions"
+        "leaky_relu", description="of those, an export can fuse leaky_relu, relu, sigmoid and tanh with convolutions"
     )
     negative_slope: float = Field(0.1, ge=0, lt=1, description="slope of leaky_relu below zero")
     stem_channels: Channels = Field(16, description="of the first convolution")

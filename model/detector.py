@@ -1,7 +1,10 @@
 """The whole network."""
 
+from functools import partial
+
 from torch import Tensor, nn
 
+from fusedet.model.activations import activation_gain
 from fusedet.model.backbone import Backbone
 from fusedet.model.blocks import init_weights
 from fusedet.model.config import ModelConfig
@@ -29,7 +32,7 @@ class DetectorNet(nn.Module):
         self.backbone = Backbone(config)
         self.neck = Neck(self.backbone.out_channels, config)
         self.head = DetectionHead(config.neck.channels, len(STRIDES), config)
-        self.apply(init_weights)
+        self.apply(partial(init_weights, gain=activation_gain(config.activation)))
         self.head.init_predictors()
 
     def features(self, images: Tensor) -> list[Tensor]:

@@ -92,12 +92,17 @@ def test_settings(settings, tmp_path):
         assert_same_detections(net, path, **same)
 
 
-def test_relu_is_fused_as_well(tmp_path):
-    result = export(trained_net(small_config(activation="relu")), tmp_path)
+@pytest.mark.parametrize("activation", ["relu", "sigmoid", "tanh"])
+def test_other_activations_that_fit_into_a_convolution(activation, tmp_path):
+    net = trained_net(small_config(activation=activation))
 
-    assert result.standing == ()
-    assert result.contract.activation == "relu"
+    result = export(net, tmp_path)
+
+    assert result.declined == result.standing == ()
+    assert result.fused_activations == result.fused_ops["FusedConv"] > 20
+    assert result.contract.activation == activation
     assert result.contract.negative_slope == 0
+    assert_same_detections(net, result.fused)
 
 
 @pytest.mark.parametrize(

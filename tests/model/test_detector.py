@@ -1,11 +1,14 @@
+from typing import get_args
+
 import pytest
 import torch
 
 from fusedet.model import InferenceGraph, ModelConfig, build_detector
+from fusedet.model.config import ActivationName
 from tests.model.conftest import tiny_config, used
 
 
-@pytest.mark.parametrize("activation", ["leaky_relu", "relu", "prelu", "silu", "hardswish", "elu"])
+@pytest.mark.parametrize("activation", get_args(ActivationName))
 @pytest.mark.parametrize("size", [(64, 64), (32, 96)])
 def test_predictions_cover_every_anchor_point(activation: str, size: tuple[int, int]):
     net = build_detector(tiny_config(activation=activation, input_size=size)).eval()

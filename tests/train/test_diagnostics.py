@@ -41,6 +41,8 @@ def watch(net: nn.Module, pictures: list[torch.Tensor], path: Path) -> dict[str,
         ("silu", 0.5),  # flat at -1000, not at -1
         ("hardswish", 0.5),
         ("elu", 0.5),
+        ("sigmoid", 0.5),
+        ("tanh", 0.5),
     ],
 )
 def test_dead_and_constant_units(activation: str, constant: float, tmp_path: Path) -> None:
