@@ -1,0 +1,60 @@
+"""What the best weights of a training find on the validation images, by the output without NMS and by that with it."""
+
+from collections.abc import Mapping
+
+from benchmarks.study import Outcome, write_text
+from fusedet.configs.strict import StrictModel
+from fusedet.deploy.detections import Detections
+from fusedet.train.coco import CocoDataset, load_coco
+from fusedet.train.evaluate import find_objects, load_predictor
+from fusedet.train.metrics import grade
+
+__all__ = ["Evaluation", "OutputAccuracy", "evaluate_best"]
+
+
+class OutputAccuracy(StrictModel):
+    """Accuracy of one output of a network, each figure in 0..1.
+
+    Attributes:
+        ap: COCO's AP50-95.
+        ap50: AP at IoU 0.50.
+        duplicates: share of the detections at the score threshold of the best F1 that show an object for a second
+            time; None where it is not known.
+    """
+
+    ap: float
+    ap50: float
+    duplicates: float | None
+
+
+class Evaluation(StrictModel):
+    """Both outputs of one network: the one-to-one branch, and the one-to-many branch with NMS."""
+
+    nms_free: OutputAccuracy
+    nms: OutputAccuracy
+
+
+def evaluate_best(outcome: Outcome) -> Evaluation:
+    """Evaluates the best weights of a training, or reads what has been evaluated before from its folder."""
+    record = outcome.piece.folder / "evaluation.json"
+    if record.exists():
+        return Evaluation.model_validate_json(record.read_text())
+    evaluation = Evaluation(nms_free=_evaluate(outcome, nms=False), nms=_evaluate(outcome, nms=True))
+    write_text(record, evaluation.model_dump_json(indent=2) + "\n")
+    return evaluation
+
+
+def _evaluate(outcome: Outcome, nms: bool) -> OutputAccuracy:
+    config = outcome.piece.config
+    assert config.data.val_annotations is not None
+    assert config.data.val_images is not None
+    dataset = load_coco(config.data.val_annotations, config.data.val_images)
+    predictor = load_predictor(outcome.piece.run.best, config.eval.model_copy(update={"nms": nms}))
+    found = find_objects(predictor, dataset, batch=config.eval.batch)
+    metrics = grade(dataset, found)
+    return OutputAccuracy(ap=metrics.ap, ap50=metrics.ap50, duplicates=_duplicates(dataset, found))
+
+
+def _duplicates(dataset: CocoDataset, found: Mapping[int, Detections]) -> float | None:
+    """Share of duplicate detections at the score threshold of the best F1."""
+    return None  # JOIN: `operating_point(dataset, found).duplicate_share` of `fusedet.train.operating_point`
