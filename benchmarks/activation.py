@@ -58,8 +58,6 @@ ACTIVATIONS = (
 )
 #: What the project builds its networks with: the others are compared with it, where it takes part.
 REFERENCE = "leaky_relu:0.1"
-#: What the page says around its results, before there are any.
-TEMPLATE = Path(__file__).with_suffix(".md")
 PAGE, SECTION = "leaky_relu.md", "results"
 
 
@@ -121,8 +119,6 @@ def publish(results: Results, out: Path, docs: Path | None) -> None:
     write_text(out / "results.md", tables(results))
     activation_plots.draw_all(results, out)
     if docs is not None:
-        if not (docs / PAGE).exists():
-            write_text(docs / PAGE, TEMPLATE.read_text(encoding="utf-8"))
         fill_page(docs / PAGE, tables(results), activation_plots.draw_all(results, docs / "images"))
 
 
@@ -198,10 +194,10 @@ def main() -> int:
     )
     add_arguments(parser, out="runs/activation")
     parser.add_argument("--results", metavar="FILE", type=Path, help="only report what this results.json holds")
-    parser.add_argument("--docs", metavar="DIR", type=Path, help="also make or fill DIR/leaky_relu.md and DIR/images")
+    parser.add_argument("--docs", metavar="DIR", type=Path, help="also fill DIR/leaky_relu.md and DIR/images")
     args = parser.parse_args()
-    if args.docs is not None and not args.docs.is_dir():
-        raise InputError(f"{args.docs}: no such folder")  # told before anything is trained
+    if args.docs is not None and not (args.docs / PAGE).is_file():
+        raise InputError(f"--docs {args.docs}: has no {PAGE} to fill")  # told before anything is trained
     failures: list[str] = []
     if args.results is not None:
         results = Results.model_validate_json(args.results.read_text(encoding="utf-8"))

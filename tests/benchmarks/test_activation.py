@@ -15,6 +15,7 @@ from benchmarks.activation_results import ActivationResult, Results
 from benchmarks.activation_tables import tables
 from benchmarks.evaluation import Evaluation, OutputAccuracy, evaluate_best
 from benchmarks.graphs import Graph, Latency
+from benchmarks.pages import markers
 from benchmarks.study import Outcome, Piece, Study
 from fusedet.configs import InputError
 from fusedet.model import build_detector, save_checkpoint
@@ -170,6 +171,7 @@ def test_a_study_in_two_parts_reports_both(
 ) -> None:
     data, out, docs = draw_set(tmp_path / "drawn"), tmp_path / "out", tmp_path / "docs"
     docs.mkdir()
+    (docs / "leaky_relu.md").write_text("\n".join(markers("results")))
 
     def call(*arguments: str) -> str:
         settings = [
@@ -274,6 +276,15 @@ def test_a_page_is_filled_between_its_markers(results: Results, tmp_path: Path) 
 )
 def test_labels_are_moved_apart(places: list[float], apart: list[float]) -> None:
     assert activation_plots._apart(places, 0.1) == pytest.approx(apart)
+
+
+def test_a_folder_without_the_page_is_told_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["activation", "--out", str(tmp_path / "out"), "--docs", str(tmp_path)])
+    with pytest.raises(InputError, match=r"--docs .*: has no leaky_relu.md to fill"):
+        main()
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_activation_without_a_color_of_its_own_gets_one(results: Results) -> None:
