@@ -54,7 +54,7 @@ class Reference:
         names: Sequence[str],
         *,
         input_size: tuple[int, int] | None = None,
-        nms: bool = False,
+        nms: bool = True,
         nms_iou: float = 0.6,
         duplicate_iou: float | None = DUPLICATE_IOU,
         score_threshold: float = 0.05,

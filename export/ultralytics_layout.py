@@ -36,7 +36,7 @@ class UltralyticsGraph(nn.Module):
         self,
         net: DetectorNet,
         *,
-        nms: bool = False,
+        nms: bool = True,
         max_detections: int | None = None,
         input_size: tuple[int, int] | None = None,
     ) -> None:

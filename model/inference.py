@@ -33,7 +33,7 @@ class InferenceGraph(nn.Module):
         self,
         net: DetectorNet,
         *,
-        nms: bool = False,
+        nms: bool = True,
         input_format: str = "uint8_nhwc_bgr",
         max_detections: int | None = None,
         input_size: tuple[int, int] | None = None,

@@ -258,12 +258,13 @@ def test_the_network_of_the_certificate_is_the_trained_one(checkpoint, tmp_path)
     assert certify(result, load_detector(checkpoint)[0], PICTURES, rounds=1).passed
 
 
-@pytest.mark.parametrize("duplicate_iou", [None, 0.7, 0.2])
-def test_detections_of_the_reference_are_those_of_the_runtime(net, result, duplicate_iou):
+@pytest.mark.parametrize(("nms", "duplicate_iou"), [(True, None), (False, None), (False, 0.7), (False, 0.2)])
+def test_detections_of_the_reference_are_those_of_the_runtime(net, nms, duplicate_iou, tmp_path):
     from fusedet.export.reference import Reference
 
-    detector = Detector(result.plain, score_threshold=0.05, one_label=False, duplicate_iou=duplicate_iou)
-    reference = Reference(net, NAMES, duplicate_iou=duplicate_iou)
+    plain = export_onnx(net, tmp_path / "model.onnx", names=NAMES, nms=nms).plain
+    detector = Detector(plain, score_threshold=0.05, one_label=False, duplicate_iou=duplicate_iou)
+    reference = Reference(net, NAMES, nms=nms, duplicate_iou=duplicate_iou)
     for image in PICTURES.values():
         ours, theirs = reference(image), detector(image)
         assert isinstance(ours, Detections)

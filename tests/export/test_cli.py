@@ -38,16 +38,16 @@ def test_says_what_was_written(checkpoint, tmp_path, capsys):
 
 def test_flags_reach_the_export(checkpoint, tmp_path):
     out = tmp_path / "bird.onnx"
-    flags = ("--nms", "--float-input", "--input-size", 96, "--dynamic-batch", "--max-detections", 9)
+    flags = ("--nms-free", "--float-input", "--input-size", 96, "--dynamic-batch", "--max-detections", 9)
 
     command(checkpoint, "--out", out, *flags)
 
     contract = Detector(out).contract
-    assert (contract.nms, contract.input_format, contract.input_size) == (True, "float32_nchw_rgb", (96, 96))
+    assert (contract.nms, contract.input_format, contract.input_size) == (False, "float32_nchw_rgb", (96, 96))
     with pytest.raises(InputError, match=r"bird\.onnx: is already there; --force replaces it"):
         command(checkpoint, "--out", out)
     assert command(checkpoint, "--out", out, "--force") == 0
-    assert not Detector(out).contract.nms
+    assert Detector(out).contract.nms
 
 
 def test_lists_what_stands_alone(tmp_path, capsys):

@@ -66,12 +66,12 @@ def test_presets_agree_in_torch_plain_fused_and_on_the_board(preset, tmp_path):
 @pytest.mark.parametrize(
     "settings",
     [
-        {"nms": True},
+        {"nms": False},
         {"input_format": "float32_nchw_rgb"},
         {"dynamic_batch": True},
         {"max_detections": 20},
         {"input_size": (64, 128)},
-        {"nms": True, "input_format": "float32_nchw_rgb", "dynamic_batch": True, "input_size": (96, 64)},
+        {"nms": False, "input_format": "float32_nchw_rgb", "dynamic_batch": True, "input_size": (96, 64)},
     ],
     ids=lambda settings: "-".join(settings),
 )
@@ -82,7 +82,7 @@ def test_settings(settings, tmp_path):
 
     contract = Detector(result.fused).contract
     assert contract == result.contract
-    assert contract.nms == settings.get("nms", False)
+    assert contract.nms == settings.get("nms", True)
     assert contract.input_format == settings.get("input_format", "uint8_nhwc_bgr")
     assert contract.input_size == settings.get("input_size", (64, 64))
     batch = ort.InferenceSession(str(result.fused)).get_inputs()[0].shape[0]

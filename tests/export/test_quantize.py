@@ -1,5 +1,6 @@
 """INT8: what is quantised and what is not, the way back to float, and what it costs."""
 
+import numpy as np
 import onnx
 import pytest
 
@@ -47,9 +48,10 @@ def test_the_runtime_reads_it_like_any_file(plain, quantized):
     before, after = (Detector(path, score_threshold=0.2) for path in (plain, quantized.path))
 
     assert after.contract == before.contract
-    for image in PICTURES.values():
-        found, expected = after(image), before(image)
-        assert abs(len(found) - len(expected)) <= max(2, len(expected) // 2)
+    found, expected = ([detector(image) for image in PICTURES.values()] for detector in (after, before))
+    assert sum(map(len, expected)) > 10
+    best = [[detections.scores.max(initial=0.2) for detections in several] for several in (found, expected)]
+    assert np.abs(np.subtract(*best)).mean() < 0.1
 
 
 def in_float(path):

@@ -103,9 +103,9 @@ def test_each_number_of_the_raw_layout(net: DetectorNet) -> None:
 
 def test_each_number_of_the_other_layout(net: DetectorNet) -> None:
     images = torch.rand(2, 3, 64, 64)
-    one = InferenceGraph(net, input_format="float32_nchw_rgb", max_detections=20).eval()
+    one = InferenceGraph(net, nms=False, input_format="float32_nchw_rgb", max_detections=20).eval()
     with torch.no_grad():
-        (rows,) = UltralyticsGraph(net, max_detections=20).eval()(images)
+        (rows,) = UltralyticsGraph(net, nms=False, max_detections=20).eval()(images)
         boxes, scores, class_ids = one(images)
     assert rows.shape == (2, 20, 6)
     assert torch.equal(rows[..., :4], boxes)
@@ -196,7 +196,7 @@ def test_arguments_that_cannot_be_used(
 
 def test_the_command(net: DetectorNet, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = save(net, tmp_path / "best.pt")
-    assert main(["export", str(path), "--layout", "ultralytics", "--nms", "--out", str(tmp_path / "models")]) == 0
+    assert main(["export", str(path), "--layout", "ultralytics", "--out", str(tmp_path / "models")]) == 0
     assert "torch = plain: " in capsys.readouterr().out
     file = tmp_path / "models" / "best.ultralytics.fused.onnx"
     assert main(["info", str(file)]) == 0
