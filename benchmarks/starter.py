@@ -31,9 +31,11 @@ from fusedet.configs.errors import InputError
 from fusedet.configs.loader import preset_names
 from fusedet.export import export_onnx
 from fusedet.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from fusedet.train import metrics
+from fusedet.train.coco import load_coco
 from fusedet.train.config import EvalConfig, load_train_config
-from fusedet.train.evaluate import evaluate_model
-from fusedet.train.metrics import Metrics
+from fusedet.train.evaluate import find_objects, load_predictor
+from fusedet.train.operating_point import OperatingPoint, operating_point
 from fusedet.train.run_folder import RunFolder
 from fusedet.train.start import resume, train
 
@@ -115,35 +117,45 @@ def publish(name: str, checkpoint: Path, folder: Path = WEIGHTS) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     stripped = strip(load_checkpoint(checkpoint))
     save_checkpoint(folder / f"{name}.pt", stripped.state, stripped.meta)
+    export(name, folder)
+
+
+def export(name: str, folder: Path = WEIGHTS) -> None:
+    """Exports weights of the package, as ``fusedet export`` does by default."""
     with tempfile.TemporaryDirectory() as work:
         result = export_onnx(folder / f"{name}.pt", Path(work) / f"{name}.onnx")
         shutil.copyfile(result.fused, folder / f"{name}.fused.onnx")
 
 
-def figures(metrics: Metrics) -> dict[str, Any]:
+def figures(found: metrics.Metrics, point: OperatingPoint) -> dict[str, Any]:
     """As JSON has them: null where the data has no such object."""
 
     def number(value: float) -> float | None:
         return None if math.isnan(value) else round(value, 4)
 
-    summary = {key: number(value) for key, value in metrics.summary().items()}
-    return {**summary, "per_class": {key: number(ap) for key, (ap, _) in metrics.per_class.items()}}
+    summary = {key: number(value) for key, value in found.summary().items()}
+    per_class = {key: number(ap) for key, (ap, _) in found.per_class.items()}
+    return {**summary, "per_class": per_class, "operating_point": point.as_dict()}
 
 
-def grade(model: Path, coco: Path, *, nms: bool = False) -> dict[str, Any]:
-    """A file on the validation images."""
-    print(f"grading {model}{' with NMS' if nms else ''}", flush=True)
-    annotations = coco / "annotations" / "val.json"
-    return figures(evaluate_model(model, annotations, coco / "images", EvalConfig(nms=nms)))
+def grade(model: Path, coco: Path, *, nms: bool = True) -> dict[str, Any]:
+    """A file on the validation images; ``nms`` says which output of a checkpoint."""
+    print(f"evaluating {model}{'' if nms else ' NMS-free'}", flush=True)
+    predictor, dataset = (
+        load_predictor(model, EvalConfig(nms=nms)),
+        load_coco(coco / "annotations" / "val.json", coco / "images"),
+    )
+    found = find_objects(predictor, dataset)
+    return figures(metrics.grade(dataset, found), operating_point(dataset, found))
 
 
 def measure(names: Sequence[str], peers: Sequence[Path], coco: Path) -> dict[str, Any]:
-    """Everything the card says: each preset's exported file, the branch with NMS, and other detectors."""
+    """Everything the card says: each preset's exported file, the NMS-free output, and other detectors."""
     results: dict[str, Any] = {"date": date.today().isoformat(), "facts": facts(), "presets": {}, "peers": {}}
     for name in names:
         results["presets"][name] = {
             "exported": grade(starter.starter_model(name), coco),
-            "nms": grade(starter.starter_checkpoint(name), coco, nms=True),
+            "nms_free": grade(starter.starter_checkpoint(name), coco, nms=False),
         }
     for peer in peers:
         results["peers"][peer.stem] = grade(peer, coco)
@@ -153,13 +165,16 @@ def measure(names: Sequence[str], peers: Sequence[Path], coco: Path) -> dict[str
 def card(results: dict[str, Any], frame: str, rounds: dict[str, list[list[str]]]) -> str:
     """The model card: ``frame`` with its ``{{...}}`` filled."""
     presets, peers = results["presets"], results["peers"]
-    rows = [(name, both["exported"], both["nms"]["ap"]) for name, both in presets.items()]
-    rows += [(name, grades, None) for name, grades in peers.items()]
-    table = ["| | AP50-95 | AP50 | small | medium | large | person | AP with NMS |", "| --- " + "| ---: " * 7 + "|"]
-    for name, grades, nms in rows:
-        keys = ("ap", "ap50", "ap_small", "ap_medium", "ap_large")
-        numbers = [*(grades[key] for key in keys), grades["per_class"].get("person"), nms]
-        table.append(f"| {name} | " + " | ".join(map(_percent, numbers)) + " |")
+    rows = {}
+    for name, both in presets.items():
+        rows |= {name: both["exported"], f"{name}, NMS-free": both["nms_free"]}
+    columns = ("AP50-95", "AP50", "small", "medium", "large", "person", "best F1 at score", "duplicates")
+    table = [f"| | {' | '.join(columns)} |", "| --- " + "| ---: " * len(columns) + "|"]
+    for name, grades in (rows | peers).items():
+        keys, point = ("ap", "ap50", "ap_small", "ap_medium", "ap_large"), grades["operating_point"]
+        numbers = [*(grades[key] for key in keys), grades["per_class"].get("person")]
+        cells = [*map(_percent, numbers), f"{point['threshold']:.2f}", _percent(point["duplicate_share"])]
+        table.append(f"| {name} | {' | '.join(cells)} |")
     names = list(presets)
     classes = [f"| class | {' | '.join(names)} |", "| --- " + "| ---: " * len(names) + "|"]
     first = presets[names[0]]["exported"]["per_class"]
@@ -212,7 +227,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     for name in args.presets:
         if name in starter.available() and not (args.out / name).exists():
-            print(f"{name}: no training in {args.out / name}, the weights that ship stay")
+            print(f"{name}: no training in {args.out / name}, the weights that ship are exported anew")
+            export(name)
         else:
             publish(name, latest_best(name, args.out))
     results = measure(args.presets, args.peer, args.coco)

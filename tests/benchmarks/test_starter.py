@@ -98,8 +98,10 @@ def test_kernels_ship_in_half_precision_and_statistics_whole(trained: Path) -> N
 
 
 def test_the_card(monkeypatch: pytest.MonkeyPatch) -> None:
-    grades = {"ap": 0.12, "ap50": 0.25, "ap_small": None, "ap_medium": 0.1, "ap_large": 0.3}
-    both = {"exported": {**grades, "per_class": {"cat": 0.2, "person": 0.4}}, "nms": {"ap": 0.13}}
+    point = {"threshold": 0.3, "duplicate_share": 0.004}
+    grades = {"ap": 0.12, "ap50": 0.25, "ap_small": None, "ap_medium": 0.1, "ap_large": 0.3, "operating_point": point}
+    grades |= {"per_class": {"cat": 0.2, "person": 0.4}}
+    both = {"exported": grades, "nms_free": {**grades, "ap": 0.11}}
     results = {
         "date": "2026-01-02",
         "facts": {"cpu": "a slow one"},
@@ -107,8 +109,9 @@ def test_the_card(monkeypatch: pytest.MonkeyPatch) -> None:
         "peers": {"other": {**grades, "per_class": {"person": 0.3}}},
     }
     text = card(results, benchmark.CARD_FRAME.read_text(encoding="utf-8"), {"nano": [["train.epochs=7"]]})
-    assert "| nano | 12.0 | 25.0 | - | 10.0 | 30.0 | 40.0 | 13.0 |" in text
-    assert "| other | 12.0 | 25.0 | - | 10.0 | 30.0 | 30.0 | - |" in text
+    assert "| nano | 12.0 | 25.0 | - | 10.0 | 30.0 | 40.0 | 0.30 | 0.4 |" in text
+    assert "| nano, NMS-free | 11.0 | 25.0 |" in text
+    assert "| other | 12.0 | 25.0 | - | 10.0 | 30.0 | 30.0 | 0.30 | 0.4 |" in text
     assert text.index("| person | 40.0 |") < text.index("| cat | 20.0 |")
     assert "`nano`:\n\n1. `train.epochs=7`" in text
     assert "{{" not in text
