@@ -12,8 +12,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from fusedet.cli.bench_report import as_json, indented, machine_lines, model_lines, operator_lines, tuning_lines
-from fusedet.cli.files import CHECKPOINTS, model_file, refuse_to_replace, write_text
+from fusedet.cli.files import refuse_to_replace, write_text
 from fusedet.configs.errors import InputError
+from fusedet.configs.inputs import CHECKPOINTS, model_file
 
 if TYPE_CHECKING:
     from fusedet.deploy.bench.contest import Entrant, Samples

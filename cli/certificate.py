@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fusedet.cli.files import coco_files
 from fusedet.configs.errors import InputError
+from fusedet.configs.inputs import coco_files
 
 if TYPE_CHECKING:  # torch: not before the command is known to be this one
     import numpy as np

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusedet.cli.files import CHECKPOINTS, model_file
 from fusedet.configs.errors import InputError
+from fusedet.configs.inputs import CHECKPOINTS, model_file
 
 if TYPE_CHECKING:
     from fusedet.deploy.self_test import SelfTestResult

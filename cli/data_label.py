@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusedet.cli.files import counter, model_file, refuse_to_replace
+from fusedet.cli.files import counter, refuse_to_replace
 from fusedet.configs.errors import InputError
+from fusedet.configs.inputs import model_file
 from fusedet.configs.words import counted
 
 if TYPE_CHECKING:  # training's packages are imported when the command runs

@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
-from fusedet.cli.files import coco_files, refuse_to_replace
+from fusedet.cli.files import refuse_to_replace
 from fusedet.configs.errors import InputError
+from fusedet.configs.inputs import coco_files
 
 __all__ = ["add_arguments", "run"]
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, TextIO
 
-from fusedet.cli.files import or_starter, refuse_to_replace
+from fusedet.cli.files import refuse_to_replace
 from fusedet.cli.quiet import silence_opencv
 from fusedet.configs.errors import InputError
+from fusedet.configs.inputs import or_starter
 from fusedet.configs.starter import starter_model
 from fusedet.configs.words import counted
 

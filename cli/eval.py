@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fusedet.cli.arguments import add_duplicate_iou
-from fusedet.cli.files import CHECKPOINTS, coco_files, counter, model_file, refuse_to_replace, write_text
+from fusedet.cli.files import counter, refuse_to_replace, write_text
 from fusedet.configs.errors import InputError
+from fusedet.configs.inputs import CHECKPOINTS, coco_files, model_file
 
 if TYPE_CHECKING:  # training's packages are imported when the command runs
     from fusedet.train.metrics import Metrics

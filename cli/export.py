@@ -14,8 +14,8 @@ from fusedet.cli.certificate import (
     export_certified_by,
     say_what_was_certified,
 )
-from fusedet.cli.files import or_starter
 from fusedet.configs.errors import InputError
+from fusedet.configs.inputs import or_starter
 from fusedet.configs.starter import starter_checkpoint
 
 if TYPE_CHECKING:  # torch: not before the command is known to be this one

@@ -6,51 +6,8 @@ from pathlib import Path
 
 from fusedet.configs import whole_file
 from fusedet.configs.errors import InputError
-from fusedet.configs.starter import available, starter_model
 
-__all__ = ["CHECKPOINTS", "coco_files", "counter", "model_file", "or_starter", "refuse_to_replace", "write_text"]
-
-
-#: What a checkpoint's name ends in.
-CHECKPOINTS = (".pt", ".pth")
-
-
-def model_file(path: Path) -> Path:
-    """What ``path`` means: itself, a bundle too, a run folder's best checkpoint, or a preset's starter weights.
-
-    Raises:
-        InputError: there is none.
-    """
-    path = or_starter(path, starter_model)
-    if path.is_dir() and (path / "manifest.json").is_file():
-        return path
-    file = path / "best.pt" if path.is_dir() else path
-    if not file.is_file():
-        raise InputError(f"{file}: no such model file")
-    return file
-
-
-def or_starter(path: Path, find: Callable[[str], Path] = starter_model) -> Path:
-    """``path``, or what ``find`` makes of it where it is no path but the name of a preset with starter weights."""
-    return find(str(path)) if not path.exists() and str(path) in available() else path
-
-
-def coco_files(data: Path, split: str = "val", images: Path | None = None) -> tuple[Path, Path]:
-    """Annotation file and image folder that ``--data``, ``--split`` and ``--images`` mean.
-
-    Raises:
-        InputError: one is not there.
-    """
-    if data.is_dir():
-        annotations, beside = data / "annotations" / f"{split}.json", data / "images"
-    else:
-        annotations, beside = data, data.parent.parent / "images"
-    images = images or beside
-    if not annotations.is_file():
-        raise InputError(f"--data {data}: expected a COCO annotation file {annotations}, but there is none")
-    if not images.is_dir():
-        raise InputError(f"--images: expected a folder of images, but there is none at {images}")
-    return annotations, images
+__all__ = ["counter", "refuse_to_replace", "write_text"]
 
 
 def refuse_to_replace(option: str, path: Path | None, force: bool) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from fusedet.cli.files import CHECKPOINTS, model_file
 from fusedet.configs.duplicates import DUPLICATE_IOU
+from fusedet.configs.inputs import CHECKPOINTS, model_file
 
 __all__ = ["add_arguments", "run"]
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
-from fusedet.cli.files import or_starter
 from fusedet.configs.errors import InputError
+from fusedet.configs.inputs import or_starter
 
 if TYPE_CHECKING:
     from fusedet.configs.camera import CameraConfig, CameraSection, MqttSection, TrackSection

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusedet.cli.files import or_starter, write_text
+from fusedet.cli.files import write_text
 from fusedet.cli.run_parts import check_classes, make_detector, places_of, sections_of
 from fusedet.configs.errors import InputError
+from fusedet.configs.inputs import or_starter
 
 if TYPE_CHECKING:
     from fusedet.configs.camera import CameraConfig

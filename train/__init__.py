@@ -1,9 +1,12 @@
-"""Training on COCO-format data and grading of what came out.
+"""Training on COCO-format data, and evaluation of what came out.
 
-from fusedet.train import TrainConfig, evaluate_model, resume, train
+The package can be called: ``from fusedet import train`` and ``train("nano", data="my_data")``, see
+:func:`fusedet.python.train`. The function ``train`` in it takes a whole :class:`TrainConfig`.
 """
 
-from typing import TYPE_CHECKING
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import fusedet.configs.privacy  # noqa: F401  before anything imports ONNX Runtime
 from fusedet.configs.lazy import imported_on_use
@@ -27,3 +30,16 @@ else:
             "train": "start",
         },
     )
+
+
+class _Package(ModuleType):
+    """A package that can be called: ``fusedet.train`` is the name of this one and of the function that people want."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """See :func:`fusedet.python.train`."""
+        from fusedet.python import train as train_by_name
+
+        return train_by_name(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from fusedet.cli.files import model_file, or_starter, refuse_to_replace, write_text
+from fusedet.cli.files import refuse_to_replace, write_text
 from fusedet.configs import InputError, starter
+from fusedet.configs.inputs import model_file, or_starter
 
 
 def test_a_run_folder_means_its_best_checkpoint(tmp_path: Path) -> None:

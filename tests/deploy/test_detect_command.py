@@ -16,8 +16,7 @@ import pytest
 from fusedet.cli.main import main
 from fusedet.deploy.sources import read_image
 from tests.counterparts import mjpeg_server
-
-from .conftest import draw_picture, write_video
+from tests.deploy.conftest import draw_picture, write_video
 
 
 @pytest.fixture(autouse=True)

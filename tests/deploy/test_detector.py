@@ -10,8 +10,7 @@ import pytest
 from fusedet.configs import InputError
 from fusedet.deploy import Detector
 from fusedet.deploy.session import default_threads, open_session, read_contract
-
-from .conftest import NAMES, draw_picture
+from tests.deploy.conftest import NAMES, draw_picture
 
 ModelMaker = Callable[..., Path]
 

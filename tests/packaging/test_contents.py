@@ -55,7 +55,7 @@ def test_what_a_board_needs_is_in_it(files: dict[str, bytes]) -> None:
         assert len(files[f"fusedet/configs/weights/{name}"]) > 1000
     assert {f"fusedet/configs/{name}" for name in ("pico.yaml", "nano.yaml", "small.yaml", "schema.json")} <= {*files}
     assert {f"fusedet/deploy/web/page/{name}" for name in ("index.html", "page.css", "page.js", "icon.svg")} <= {*files}
-    assert all(f"fusedet/{package}/py.typed" in files for package in PACKAGES)
+    assert "fusedet/py.typed" in files
 
 
 def test_no_path_of_a_machine_is_in_it(files: dict[str, bytes]) -> None:

@@ -17,8 +17,7 @@ from fusedet.deploy.sinks import (
     to_record,
 )
 from fusedet.deploy.sources import read_image
-
-from .results import FOUND, NOTHING, make_event, make_frame, make_result
+from tests.deploy.sinks.results import FOUND, NOTHING, make_event, make_frame, make_result
 
 
 def read_video(path: Path) -> tuple[int, float]:

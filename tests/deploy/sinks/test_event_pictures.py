@@ -9,8 +9,7 @@ import pytest
 from fusedet.configs.errors import InputError
 from fusedet.deploy.sinks import EventPictures
 from fusedet.deploy.sources import read_image
-
-from .results import TAKEN_AT, make_event, make_frame, make_result
+from tests.deploy.sinks.results import TAKEN_AT, make_event, make_frame, make_result
 
 
 def names(folder: Path) -> list[str]:

@@ -18,9 +18,8 @@ from fusedet.configs.errors import InputError
 from fusedet.deploy.events.event import Event
 from fusedet.deploy.events.places import Line, Places, Zone
 from fusedet.deploy.sinks.mqtt import Mqtt, counts_record
-
-from .results import make_event, make_result
-from .servers import MOSQUITTO, Broker, Listener, free_port, wait_until
+from tests.deploy.sinks.results import make_event, make_result
+from tests.deploy.sinks.servers import MOSQUITTO, Broker, Listener, free_port, wait_until
 
 needs_broker = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 ROOT = Path(__file__).parents[3]

@@ -9,9 +9,8 @@ import pytest
 
 from fusedet.configs.errors import InputError
 from fusedet.deploy.sinks import RotatingJsonLines
+from tests.deploy.sinks.results import make_event, make_frame, make_result
 from tests.full_disk import full_disk
-
-from .results import make_event, make_frame, make_result
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

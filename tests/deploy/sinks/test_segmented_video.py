@@ -14,8 +14,7 @@ import pytest
 
 from fusedet.deploy.sinks import SegmentedVideo
 from fusedet.deploy.sources import Frame
-
-from .results import TAKEN_AT, make_frame, make_result
+from tests.deploy.sinks.results import TAKEN_AT, make_frame, make_result
 
 
 def write(sink: SegmentedVideo, *seconds: float, camera: str = "door") -> None:

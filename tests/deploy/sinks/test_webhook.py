@@ -13,9 +13,8 @@ import pytest
 from fusedet.configs.errors import InputError
 from fusedet.deploy.events.event import Event
 from fusedet.deploy.sinks.webhook import Webhook
-
-from .results import make_event, make_result
-from .servers import WebServer, free_port, wait_until
+from tests.deploy.sinks.results import make_event, make_result
+from tests.deploy.sinks.servers import WebServer, free_port, wait_until
 
 
 def open_hook(folder: Path, url: str, **settings: Any) -> Webhook:

@@ -1,0 +1,112 @@
+"""Training, evaluation and export from Python, as short as on the command line."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fusedet.configs.errors import InputError
+from fusedet.configs.inputs import coco_files, model_file
+from fusedet.configs.words import nearest
+from fusedet.export.pipeline import ExportResult, export_onnx
+from fusedet.train.config import EvalConfig, load_train_config
+from fusedet.train.evaluate import evaluate_model
+from fusedet.train.metrics import Metrics
+from fusedet.train.run_folder import RunFolder
+from fusedet.train.start import train as train_from_config
+
+__all__ = ["TrainedModel", "evaluate", "train"]
+
+#: Keyword arguments that stand for a longer key of the config.
+_KEYS = {
+    "epochs": "train.epochs",
+    "batch": "train.batch",
+    "seed": "train.seed",
+    "device": "train.device",
+    "init": "train.init",
+    "out": "train.out",
+    "lr": "optim.lr",
+    "workers": "data.workers",
+}
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A training run and its best weights.
+
+    Attributes:
+        path: the run folder.
+        best: the checkpoint of the best epoch, ``best.pt``.
+        report: the page about the training, ``report.html``.
+        best_epoch: number of the best epoch, counted from 1.
+        metrics: of that epoch on the validation set, such as ``ap`` and ``ap50``, in 0..1.
+        finished: False when it was interrupted; ``fusedet train --resume PATH`` goes on.
+    """
+
+    path: Path
+    best: Path
+    report: Path
+    best_epoch: int
+    metrics: dict[str, float]
+    finished: bool
+
+    def export(self, out: str | Path | None = None, **settings: Any) -> ExportResult:
+        """Exports ``best``; arguments as of :func:`fusedet.export.export_onnx`."""
+        return export_onnx(self.path, out, **settings)
+
+
+def train(
+    config: str | Path = "nano",
+    data: str | Path | None = None,
+    *,
+    input_size: int | tuple[int, int] | None = None,
+    settings: Sequence[str] = (),
+    **values: Any,
+) -> TrainedModel:
+    """Trains a network, and writes what it finds into a new run folder.
+
+    Args:
+        config: name of a preset, or path of a YAML file.
+        data: folder with ``images/`` and ``annotations/{train,val}.json`` in COCO's format; left out, the config says.
+        input_size: side, or ``(height, width)``, in pixels, multiples of 32.
+        settings: further ones as on the command line: ``["augment.mosaic=0.5"]``.
+        values: ``epochs``, ``batch``, ``seed``, ``device``, ``init``, ``out``, ``lr``, ``workers``.
+
+    Raises:
+        InputError: the data or a setting cannot be used; nothing has been written then.
+    """
+    overrides = list(settings)
+    if data is not None:
+        overrides.append(f"data.root={json.dumps(str(data))}")
+    if input_size is not None:
+        size = [input_size] * 2 if isinstance(input_size, int) else list(input_size)
+        overrides.append(f"model.input_size={size}")
+    for name, value in values.items():
+        if name not in _KEYS:
+            known = ("data", "input_size", "settings", *_KEYS)
+            raise InputError(f"train: unknown argument {name!r}{nearest(name, known)}; known: {', '.join(known)}")
+        if value is not None:
+            overrides.append(f"{_KEYS[name]}={json.dumps(value, default=str)}")
+    result = train_from_config(load_train_config(str(config), overrides), name=Path(config).stem)
+    run = RunFolder(result.run_dir)
+    return TrainedModel(run.path, run.best, run.report, result.best_epoch, result.metrics, result.finished)
+
+
+def evaluate(
+    model: str | Path, data: str | Path, split: str = "val", *, nms: bool = True, images: str | Path | None = None
+) -> Metrics:
+    """Average precision of a model on annotated images.
+
+    Args:
+        model: checkpoint, run folder, exported file, or a preset with starter weights.
+        data: folder with ``images/`` and ``annotations/``, or a COCO annotation file.
+        split: which annotations of the folder.
+        nms: the output of a checkpoint with NMS; False: its NMS-free output. An exported file has one output.
+        images: folder of the images, where it is not beside the annotations.
+
+    Raises:
+        InputError: a file cannot be used, or the classes differ.
+    """
+    annotations, folder = coco_files(Path(data), split, None if images is None else Path(images))
+    return evaluate_model(model_file(Path(model)), annotations, folder, EvalConfig(nms=nms))
