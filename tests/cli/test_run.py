@@ -193,7 +193,8 @@ def test_check_runs_nothing(place: Path, capsys: pytest.CaptureFixture[str], mon
     ("arguments", "message"),
     [
         (["camera.yaml", "scoer=1"], "command line: scoer: unknown key, did you mean 'score'?"),
-        (["camera.yaml", "classes=[cat]"], "the model has no 'cat'; it has red, green, blue"),
+        (["camera.yaml", "classes=[cat]"], "classes: the model has no class 'cat'; it has red, green, blue"),
+        (["camera.yaml", "--check", "classes=[gren]"], "classes: the model has no class 'gren', did you mean 'green'?"),
         (["camera.yaml", "duplicate_iou=2"], "duplicate_iou: must be less than or equal to 1, but got 2"),
         (["camera.yaml", "model=none.onnx"], "none.onnx: no such model file"),
         (["camera.yaml", "model=camera.yaml"], "camera.yaml: not an ONNX file"),

@@ -288,7 +288,7 @@ def test_score_and_classes_count_from_the_next_frame_on(detector: Detector) -> N
         assert labels() == []
         pipeline.set_classes(None)
         assert labels() == ["red"]
-        with pytest.raises(InputError, match="the model has no 'cat'; it has red, green, blue"):
+        with pytest.raises(InputError, match="the model has no class 'cat'; it has red, green, blue"):
             pipeline.set_classes(["cat"])
         with pytest.raises(InputError, match=r"score must be in 0\.\.1, but got 2"):
             pipeline.set_score(2)
