@@ -124,6 +124,28 @@ def test_a_video_that_is_not_paced_is_seen_whole(place: Path) -> None:
     assert [record["frame"] for record in records(place / "detections.jsonl")] == list(range(12))
 
 
+@pytest.mark.parametrize(("value", "count"), [(None, 1), ("0.99", 2), ("null", 2)])
+def test_duplicate_detections_are_removed_unless_the_yaml_keeps_them(
+    place: Path, value: str | None, count: int
+) -> None:
+    # The second box is moved 1 px of 32.
+    onnx.save(build_model(Contract(NAMES, (96, 128)), scores=(0.9, 0.8)), place / "model.onnx")
+    settings = ["cameras.door.pace=false", "cameras.door.loop=false"]
+    if value is not None:
+        settings.append(f"duplicate_iou={value}")
+    with run(place, "camera.yaml", *settings) as running:
+        assert running.process.wait(60) == 0
+    found = [record["detections"] for record in records(place / "detections.jsonl")]
+    assert [len(detections) for detections in found] == [count] * 12  # type: ignore[arg-type]
+
+
+def test_classes_of_the_yaml_are_all_that_is_reported(place: Path) -> None:
+    settings = ("cameras.door.pace=false", "cameras.door.loop=false", "classes=[red]")
+    with run(place, "camera.yaml", *settings) as running:
+        assert running.process.wait(60) == 0
+    assert [record["detections"] for record in records(place / "detections.jsonl")] == [[]] * 12
+
+
 def test_changes_are_taken_over_while_it_runs(place: Path, parts: Path) -> None:
     config = place / "camera.yaml"
     with run(place, "camera.yaml") as running:
