@@ -1,26 +1,24 @@
-"""``fusedet detect``: runs an exported model on pictures, a video or a camera."""
+"""``fusedet detect``: runs an exported model on images, a video or a camera."""
 
 import argparse
 import os
 import sys
-from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from itertools import islice
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING, TextIO
 
+from fusedet.cli.arguments import add_duplicate_iou
+from fusedet.cli.detect_report import Report
 from fusedet.cli.files import refuse_to_replace
 from fusedet.cli.quiet import silence_opencv
 from fusedet.configs.errors import InputError
 from fusedet.configs.inputs import or_starter
 from fusedet.configs.starter import starter_model
-from fusedet.configs.words import counted
 
 if TYPE_CHECKING:  # the runtime itself is imported when the command runs
-    from fusedet.deploy.detections import Detections
-    from fusedet.deploy.detector import Detector, Timings
+    from fusedet.deploy.detector import Detector
     from fusedet.deploy.sinks import Sink
     from fusedet.deploy.sources import Frame, Source
     from fusedet.deploy.track import Tracker
@@ -29,18 +27,16 @@ __all__ = ["add_arguments", "run"]
 
 #: What detects when no model is named: everyday objects, the 80 classes of COCO.
 _STARTER = "nano"
-_PROGRESS_EVERY_S = 0.5
-#: With tracks, detections from this score on are looked at.
-_TRACKED_SCORE = 0.1
-#: Times are summed up over the last so many pictures: a camera may run for weeks.
-_MOST_TIMINGS = 10_000
 
 _EPILOG = """\
-SOURCE is a picture, a folder (its own pictures; 'folder/**/*.jpg' also reaches the folders in it), a quoted glob, a
+SOURCE is an image, a folder (its own images; 'folder/**/*.jpg' also reaches the folders in it), a quoted glob, a
 video file, or a camera: its number, such as 0, /dev/video0, csi for the one of a Raspberry Pi, or an rtsp:// or http://
 address. Ctrl-C stops a video or a camera; what was written until then is kept and whole.
 
-exit codes: 0 done; 1 done, but pictures that could not be read were left out, or the camera gave no more; 2 bad input;
+Each image of files gets a line; a video or a camera shows its newest frame, on a terminal. Then a summary follows.
+With --json - all of this goes to standard error.
+
+exit codes: 0 done; 1 done, but images that could not be read were left out, or the camera gave no more; 2 bad input;
 130 stopped by Ctrl-C before the end (a camera has no end: 0).
 """
 
@@ -57,12 +53,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ONNX file of fusedet export, of Ultralytics or of another project that fusedet knows, or a preset "
         f"that has starter weights (default: {_STARTER})",
     )
-    parser.add_argument("source", metavar="SOURCE", help="picture, folder, glob, video, camera or address")
+    parser.add_argument("source", metavar="SOURCE", help="image, folder, glob, video, camera or address")
+    parser.add_argument("--score", type=float, default=0.25, help="score threshold, 0..1 (default: %(default)s)")
     parser.add_argument(
-        "--score", type=float, default=0.25, help="lowest score that counts, 0..1 (default: %(default)s)"
+        "--classes", type=_class_names, metavar="NAMES", help="only these, such as person,car (default: all)"
     )
+    add_duplicate_iou(parser)
     parser.add_argument(
-        "--max-detections", type=int, default=300, metavar="N", help="at most so many a picture (default: %(default)s)"
+        "--max-detections", type=int, default=300, metavar="N", help="at most so many an image (default: %(default)s)"
     )
     parser.add_argument(
         "--threads",
@@ -71,16 +69,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="threads of the network (default: as bench --tune found, else the cores, at most 4)",
     )
     parser.add_argument(
-        "--track", action="store_true", help="number the objects of a video or camera, each with one number throughout"
+        "--track",
+        action="store_true",
+        help="number and count the objects of a video or camera; a lower score may go on a track, but begins none",
     )
-    parser.add_argument("--self-test", action="store_true", help="first find the boxes of the file's own picture")
-    parser.add_argument("--limit", type=int, metavar="N", help="stop after N pictures or frames")
+    parser.add_argument("--self-test", action="store_true", help="first find the boxes of the file's own image")
+    parser.add_argument("--limit", type=int, metavar="N", help="stop after N images or frames")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder for annotated pictures or video (default: detections/NAME, new)"
+        "--out", type=Path, metavar="DIR", help="folder for annotated images or video (default: detections/NAME, new)"
     )
-    parser.add_argument("--no-images", action="store_true", help="write no annotated pictures and no video")
-    parser.add_argument("--json", metavar="FILE", help="write a line of JSON for each picture; - is standard output")
-    parser.add_argument("--show", action="store_true", help="show each picture in a window; q or Esc stops")
+    parser.add_argument("--no-images", action="store_true", help="write no annotated images and no video")
+    parser.add_argument("--json", metavar="FILE", help="write a line of JSON for each image; - is standard output")
+    parser.add_argument("--show", action="store_true", help="show each image in a window; q or Esc stops")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print the summary only")
     parser.add_argument("--force", action="store_true", help="write into a folder that is not empty, replace FILE")
 
 
@@ -102,26 +103,38 @@ def run(args: argparse.Namespace) -> int:
     threads = args.threads if tuned is None else tuned.threads
     start = open_tested if args.self_test else Detector
     detector = start(
-        args.model, score_threshold=_lowest_score(args), max_detections=args.max_detections, threads=threads
+        args.model,
+        score_threshold=_lowest_score(args),
+        max_detections=args.max_detections,
+        duplicate_iou=args.duplicate_iou,
+        classes=args.classes,
+        threads=threads,
     )
-    tally = _Tally()
     with _os_errors_in_one_line(), closing(open_source(args.source)) as source, ExitStack() as stack:
         _keep_inputs_safe(args, source)
         sinks, places = _open_sinks(args, source, stack)
-        if source.fps is not None:
+        if source.fps is not None and not args.quiet:
             print(f"{hide_secrets(args.source)}: Ctrl-C stops, and keeps what was written", file=sys.stderr)
         tracker = _open_tracker(args, source)
-        stopped = _detect(detector, islice(source, args.limit), sinks, tally, tracker, args.score)
+        stream = sys.stderr if args.json == "-" else sys.stdout
+        report = Report(stream, source, args.limit, quiet=args.quiet)
+        stopped = _detect(args, detector, islice(source, args.limit), sinks, report, tracker)
         failure = source.health.error if source.live else None
-    summary = sys.stderr if args.json == "-" else sys.stdout
-    tally.print(summary, "frame" if source.fps is not None else "picture", source.unreadable)
+    report.finish()
     for place in places:
-        print(f"written: {place}", file=summary)
+        print(f"written: {place}", file=stream)
     if stopped:
         return 0 if source.live else 130
     if failure is not None:
         print(f"fusedet: error: {hide_secrets(args.source)}: {failure}", file=sys.stderr)
     return 1 if source.unreadable or failure else 0
+
+
+def _class_names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"expected class names between commas, but got {text!r}")
+    return names
 
 
 def _check_arguments(args: argparse.Namespace) -> None:
@@ -132,7 +145,7 @@ def _check_arguments(args: argparse.Namespace) -> None:
     if args.out is None:
         return
     if args.no_images:
-        raise InputError(f"--out {args.out} is the folder for annotated pictures, but --no-images writes none")
+        raise InputError(f"--out {args.out} is the folder for annotated images, but --no-images writes none")
     if args.out.exists() and not args.out.is_dir():
         raise InputError(f"--out {args.out}: expected a folder, but this is a file")
     if args.out.exists() and any(args.out.iterdir()) and not args.force:
@@ -203,18 +216,20 @@ def _open_tracker(args: argparse.Namespace, source: "Source") -> "Tracker | None
 
 def _lowest_score(args: argparse.Namespace) -> float:
     """A track may go on with scores that are too low to be told by themselves."""
-    return min(_TRACKED_SCORE, args.score) if args.track else args.score
+    from fusedet.deploy.runtime.camera import TRACKED_SCORE
+
+    return min(TRACKED_SCORE, args.score) if args.track else args.score
 
 
 def _detect(
+    args: argparse.Namespace,
     detector: "Detector",
     frames: "Iterator[Frame]",
     sinks: "Sequence[Sink]",
-    tally: "_Tally",
-    tracker: "Tracker | None" = None,
-    score: float = 0.0,
+    report: Report,
+    tracker: "Tracker | None",
 ) -> bool:
-    """Feeds every frame to the detector and the result to the sinks; True when Ctrl-C ended it."""
+    """Feeds every frame to the detector and the result to sinks and report; True when Ctrl-C ended it."""
     import numpy as np
 
     from fusedet.deploy.detections import NO_TRACK
@@ -222,20 +237,20 @@ def _detect(
     from fusedet.deploy.sinks import WindowClosed
 
     detector(np.zeros((*detector.input_size, 3), np.uint8))  # the first run takes longer: it lays out the memory
-    tally.start()
     try:
+        report.start(str(args.model), detector)
         for frame in frames:
             detections = detector(frame.image)
             if tracker is not None:
                 detections = tracker.update(detections, frame.time_s)
-                detections = detections[(detections.track_ids != NO_TRACK) | (detections.scores >= score)]
+                detections = detections[(detections.track_ids != NO_TRACK) | (detections.scores >= args.score)]
             result = Result.of_frame(frame, detections, detector.timings)
             for sink in sinks:
                 sink.write(result)
-            tally.add(detections, result.timings)
+            report.add(result)
     except KeyboardInterrupt:
         return True
-    except BrokenPipeError:  # whoever read the JSON lines has had enough; nothing more may go there, not even at exit
+    except BrokenPipeError:  # whoever reads the lines has had enough; nothing more may go there, not even at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except WindowClosed:
         pass
@@ -248,45 +263,3 @@ def _os_errors_in_one_line() -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(f"{error.filename or 'output'}: {error.strerror}") from error
-
-
-class _Tally:
-    """Counts what was found and how long it took."""
-
-    def __init__(self) -> None:
-        self._by_class: Counter[str] = Counter()
-        self._count = 0
-        self._timings: deque[Timings] = deque(maxlen=_MOST_TIMINGS)
-        self._start = self._last = self._told = perf_counter()
-
-    def start(self) -> None:
-        self._start = self._last = self._told = perf_counter()
-
-    def add(self, detections: "Detections", timings: "Timings") -> None:
-        """Counts one picture, and says on a terminal how far it is."""
-        self._by_class.update(detections.labels)
-        self._count += 1
-        self._timings.append(timings)
-        self._last = perf_counter()
-        if self._last - self._told > _PROGRESS_EVERY_S and sys.stderr.isatty():
-            self._told = self._last
-            print(f"\r{self._count} ", end="", file=sys.stderr, flush=True)
-
-    def print(self, stream: TextIO, thing: str, unreadable: int) -> None:
-        """Prints the summary. The rate is of everything: reading, detecting, drawing and writing."""
-        import numpy as np
-
-        if sys.stderr.isatty():
-            print("\r\x1b[K", end="", file=sys.stderr)  # wipes out how far it was
-        if self._count:
-            found = counted(self._by_class.total(), "detection")
-            rate = self._count / (self._last - self._start)
-            print(f"{counted(self._count, thing)}, {found}, {rate:.1f} {thing}s/s", file=stream)
-            for name, number in self._by_class.most_common():
-                print(f"  {name}: {number}", file=stream)
-            print("ms            p50     p95", file=stream)
-            for label, part in (("pre", "pre"), ("network", "inference"), ("post", "post")):
-                half, most = np.percentile([getattr(timings, part) for timings in self._timings], (50, 95))
-                print(f"  {label:<8}{half:7.2f} {most:7.2f}", file=stream)
-        if unreadable:
-            print(f"left out: {counted(unreadable, thing)} that could not be read", file=stream)

@@ -1,10 +1,9 @@
 """Makes the parts of a running pipeline from the YAML of ``fusedet run``."""
 
 from collections.abc import Callable
-from textwrap import shorten
 from typing import TYPE_CHECKING
 
-from fusedet.configs.errors import InputError
+from fusedet.configs.classes import check_class_names
 from fusedet.configs.inputs import or_starter
 
 if TYPE_CHECKING:
@@ -108,21 +107,17 @@ def sections_of(places: "Places") -> tuple[list[dict[str, object]], list[dict[st
 
 
 def check_classes(config: "CameraConfig", names: tuple[str, ...]) -> None:
-    """Every class that a zone or a line asks for must be one of the model's.
+    """Every class that the config, a zone or a line asks for must be one of the model's.
 
     Raises:
         InputError: one is not.
     """
+    check_class_names(config.classes or (), names, "classes")
     for name, camera in config.cameras.items():
         asked = [(zone.name, zone.classes) for zone in camera.zones]
         asked += [(line.name, line.classes) for line in camera.lines]
         for place, classes in asked:
-            unknown = sorted(set(classes or ()) - set(names))
-            if unknown:
-                raise InputError(
-                    f"cameras.{name}: {place}: the model has no class {', '.join(map(repr, unknown))}; "
-                    f"it has {shorten(', '.join(names), 100, placeholder=' ...')}"
-                )
+            check_class_names(classes or (), names, f"cameras.{name}: {place}")
 
 
 def check_variables(config: "CameraConfig") -> None:

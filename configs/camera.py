@@ -209,7 +209,7 @@ class CameraConfig(StrictModel):
         description="where the model needs no NMS, the lower-scored of two boxes of a class that overlap by more is "
         "removed as a duplicate detection; null: both are kept",
     )
-    classes: list[str] | None = Field(None, description="only these are told; left out, all")
+    classes: list[str] | None = Field(None, description="only these are reported; left out, all")
     threads: int | None = Field(None, ge=1, le=64, description="of the network; left out, what autotune found")
     spinning: bool | None = Field(None, description="ONNX Runtime waits actively; left out, what autotune found")
     track: TrackSection | None = Field(default_factory=TrackSection, description="null: objects get no numbers")

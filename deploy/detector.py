@@ -1,6 +1,6 @@
 """The detector that a program calls: a picture in, detections out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from fusedet.configs.classes import check_class_names
 from fusedet.configs.duplicates import DUPLICATE_IOU, check_duplicate_iou
 from fusedet.configs.errors import InputError
 from fusedet.deploy.contract import Contract
@@ -89,6 +90,7 @@ class Detector:
         one_label: a box keeps its best class only.
         duplicate_iou: where the file needs no NMS, IoU above which the lower-scored of two boxes of a class is removed
             as a duplicate detection, 0..1; None keeps both.
+        classes: names of the classes that are reported; None: all.
         timings: of the last call; zero before the first.
     """
 
@@ -100,6 +102,7 @@ class Detector:
         max_detections: int = 300,
         one_label: bool = True,
         duplicate_iou: float | None = DUPLICATE_IOU,
+        classes: Iterable[str] | None = None,
         threads: int | None = None,
         allow_spinning: bool = False,
         session: ort.InferenceSession | None = None,
@@ -114,6 +117,7 @@ class Detector:
             one_label: a box that the network reports with several classes keeps the best one only.
             duplicate_iou: where the file needs no NMS, IoU above which the lower-scored of two boxes of a class is
                 removed as a duplicate detection, 0..1; None keeps both. A file that needs NMS has its own IoU for that.
+            classes: names of the classes that are reported; left out, all.
             threads: for the network; left out, the physical cores, at most 4.
             allow_spinning: see :func:`fusedet.deploy.session.open_session`.
             session: the file, where it is open already; ``threads`` and ``allow_spinning`` are its own then.
@@ -133,6 +137,7 @@ class Detector:
         self.max_detections = max_detections
         self.one_label = one_label
         self.duplicate_iou = duplicate_iou
+        self.classes = classes
         self.timings = Timings(0.0, 0.0, 0.0)
         self._one_at_a_time = self._session.get_inputs()[0].shape[0] == 1
 
@@ -150,6 +155,22 @@ class Detector:
     def input_size(self) -> tuple[int, int]:
         """``(height, width)`` of the network's input in pixels."""
         return self.contract.input_size
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Names of the classes that are reported; None: all. May be set.
+
+        Raises:
+            InputError: a name that is set is none of :attr:`names`.
+        """
+        return self._classes
+
+    @classes.setter
+    def classes(self, classes: Iterable[str] | None) -> None:
+        names = None if classes is None else tuple(classes)
+        check_class_names(names or (), self.names, "classes")
+        self._classes = names
+        self._only = None if names is None else np.array([i for i, n in enumerate(self.names) if n in names], np.int64)
 
     def __call__(self, image_bgr: NDArray[np.uint8]) -> Detections:
         """Detections in one picture.
@@ -233,9 +254,19 @@ class Detector:
 
     def _decode(self, arrays: tuple[NDArray[Any], ...], place: Place) -> Detections:
         boxes, scores, class_ids = self.format.read(arrays)
-        settings = (self.contract, self.score_threshold, self.max_detections, self.one_label, self.duplicate_iou)
         try:
-            return decode_outputs(boxes, scores, class_ids, place, *settings)
+            return decode_outputs(
+                boxes,
+                scores,
+                class_ids,
+                place,
+                self.contract,
+                self.score_threshold,
+                self.max_detections,
+                self.one_label,
+                self.duplicate_iou,
+                self._only,
+            )
         except ValueError as error:  # what the graph gives is not what its file says
             raise InputError(f"{self._source}: {error!s:.300}") from error
 

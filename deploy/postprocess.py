@@ -103,6 +103,7 @@ def decode_outputs(
     max_detections: int,
     one_label: bool = True,
     duplicate_iou: float | None = DUPLICATE_IOU,
+    only: NDArray[np.int64] | None = None,
 ) -> Detections:
     """Detections in one image, highest score first.
 
@@ -120,6 +121,7 @@ def decode_outputs(
             Average precision is worked out from all of them.
         duplicate_iou: where no NMS is due, IoU in 0..1 above which the lower-scored of two boxes of a class is dropped
             as a duplicate detection; None keeps both. Where NMS is due, its own IoU counts.
+        only: class ids that are reported, which ``max_detections`` counts; None: all.
 
     Raises:
         ValueError: a class id has no name in the contract.
@@ -131,6 +133,8 @@ def decode_outputs(
     chosen = chosen[(-scores[chosen]).argsort(kind="stable")]
     if one_label:
         chosen = chosen[_first_of_equals(boxes[chosen])]
+    if only is not None:
+        chosen = chosen[np.isin(class_ids[chosen], only)]
     # In the image: two boxes that differ only outside of it show the same.
     boxes, scores, class_ids = letterbox.to_image(boxes[chosen]), scores[chosen], class_ids[chosen]
     iou_threshold = contract.nms_iou if contract.nms else duplicate_iou

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from fusedet.deploy.detections import NO_TRACK, Detections
 from fusedet.deploy.events.event import Event
 from fusedet.deploy.events.places import Places
@@ -17,7 +15,7 @@ from fusedet.deploy.runtime.statistics import CameraStatistics
 from fusedet.deploy.sources import Frame, Source
 from fusedet.deploy.track import Tracker, TrackerSettings
 
-__all__ = ["TRACKED_SCORE", "Camera", "CameraSettings", "only_classes"]
+__all__ = ["TRACKED_SCORE", "Camera", "CameraSettings"]
 
 #: With tracks, detections from this score on are looked at: they may go on a track, but begin none.
 TRACKED_SCORE = 0.1
@@ -101,13 +99,6 @@ class Camera:
             "reconnects": self.capture.reconnects,
             "places": self.rules.counts(),
         }
-
-
-def only_classes(found: Detections, classes: frozenset[int] | None) -> Detections:
-    """Leaves out what is of another class."""
-    if classes is None:
-        return found
-    return found[np.isin(found.class_ids, list(classes))]
 
 
 def _with_scores(settings: TrackerSettings, score: float) -> TrackerSettings:

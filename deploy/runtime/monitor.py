@@ -58,7 +58,7 @@ class Monitor(Protocol):
         ...
 
     def set_classes(self, classes: list[str] | None) -> None:
-        """Only these classes are told, from the next frame on; None: all.
+        """Only these classes are reported, from the next frame on; None: all.
 
         Raises:
             InputError: the model has no such class.

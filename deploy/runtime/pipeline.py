@@ -18,7 +18,7 @@ from fusedet.configs.errors import InputError
 from fusedet.deploy.detector import Detector, RawOutputs
 from fusedet.deploy.events.event import Event
 from fusedet.deploy.events.places import Places
-from fusedet.deploy.runtime.camera import Camera, CameraSettings, only_classes
+from fusedet.deploy.runtime.camera import Camera, CameraSettings
 from fusedet.deploy.runtime.inbox import Inbox
 from fusedet.deploy.runtime.outlet import Outlet
 from fusedet.deploy.runtime.process import CpuShare, resident_mb
@@ -59,11 +59,11 @@ class Pipeline:
 
         Args:
             cameras: with names that differ.
-            detector: its ``score_threshold`` is set to what the tracks need.
+            detector: its ``score_threshold`` is set to what the tracks need, its ``classes`` to ``classes``.
             model: what status calls the detector.
             outlets: the sinks, which the pipeline closes.
             score: lowest score that counts, 0..1.
-            classes: only these are told; None: all.
+            classes: only these are reported; None: all.
             watchdog_s: a part that does nothing for longer is started anew.
             save_places: keeps the zones and lines that were changed while it runs.
 
@@ -83,9 +83,8 @@ class Pipeline:
         self._recent = RecentEvents()
         self._seen: Queue[_Seen | None] = Queue(1)
         self._cpu = CpuShare()
-        self._class_names: tuple[str, ...] | None = None
         self._score = _checked_score(score)
-        self.set_classes(None if classes is None else list(classes))
+        detector.classes = classes
         self._cameras: dict[str, Camera] = {}
         try:
             for settings in cameras:
@@ -163,7 +162,7 @@ class Pipeline:
                 "names": list(self._detector.names),
             },
             "score": self._score,
-            "classes": None if self._class_names is None else list(self._class_names),
+            "classes": None if self._detector.classes is None else list(self._detector.classes),
             "cameras": {name: camera.report() for name, camera in self._cameras.items()},
             "sinks": {outlet.name: outlet.report() for outlet in self._outlets},
         }
@@ -203,8 +202,7 @@ class Pipeline:
 
     def set_classes(self, classes: list[str] | None) -> None:
         """See :meth:`fusedet.deploy.runtime.monitor.Monitor.set_classes`."""
-        _class_ids(self._detector, classes)
-        self._class_names = None if classes is None else tuple(classes)
+        self._detector.classes = classes
 
     def places(self, camera: str) -> Places:
         """See :meth:`fusedet.deploy.runtime.monitor.Monitor.places`."""
@@ -231,7 +229,7 @@ class Pipeline:
         Raises:
             InputError: it lacks a class that was asked for.
         """
-        _class_ids(detector, self._class_names)
+        detector.classes = self._detector.classes
         detector(np.zeros((*detector.input_size, 3), np.uint8))
         self._detector, self._model = detector, model
 
@@ -293,8 +291,7 @@ class Pipeline:
     def _interpret(self, seen: "_Seen") -> Result:
         camera, frame, detector, score = seen.camera, seen.frame, seen.detector, self._score
         detector.score_threshold = camera.lowest_score(score)
-        found = only_classes(detector.read(seen.raw), _class_ids(detector, self._class_names))
-        detections, events = camera.interpret(frame, found, score)
+        detections, events = camera.interpret(frame, detector.read(seen.raw), score)
         return Result(camera.name, frame, detections, events, detector.timings, monotonic(), camera.rules.counts())
 
     def _failed(self, camera: Camera, frame: Frame, error: Exception) -> None:
@@ -336,13 +333,3 @@ def _checked_score(score: float) -> float:
     if not 0 <= score <= 1:
         raise InputError(f"score must be in 0..1, but got {score}")
     return float(score)
-
-
-def _class_ids(detector: Detector, classes: Sequence[str] | None) -> frozenset[int] | None:
-    if classes is None:
-        return None
-    unknown = sorted(set(classes) - set(detector.names))
-    if unknown:
-        known = ", ".join(detector.names[:10]) + (", ..." if len(detector.names) > 10 else "")
-        raise InputError(f"classes: the model has no {', '.join(map(repr, unknown))}; it has {known}")
-    return frozenset(i for i, name in enumerate(detector.names) if name in classes)

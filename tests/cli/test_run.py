@@ -124,6 +124,28 @@ def test_a_video_that_is_not_paced_is_seen_whole(place: Path) -> None:
     assert [record["frame"] for record in records(place / "detections.jsonl")] == list(range(12))
 
 
+@pytest.mark.parametrize(("value", "count"), [(None, 1), ("0.99", 2), ("null", 2)])
+def test_duplicate_detections_are_removed_unless_the_yaml_keeps_them(
+    place: Path, value: str | None, count: int
+) -> None:
+    # The second box is moved 1 px of 32.
+    onnx.save(build_model(Contract(NAMES, (96, 128)), scores=(0.9, 0.8)), place / "model.onnx")
+    settings = ["cameras.door.pace=false", "cameras.door.loop=false"]
+    if value is not None:
+        settings.append(f"duplicate_iou={value}")
+    with run(place, "camera.yaml", *settings) as running:
+        assert running.process.wait(60) == 0
+    found = [record["detections"] for record in records(place / "detections.jsonl")]
+    assert [len(detections) for detections in found] == [count] * 12  # type: ignore[arg-type]
+
+
+def test_classes_of_the_yaml_are_all_that_is_reported(place: Path) -> None:
+    settings = ("cameras.door.pace=false", "cameras.door.loop=false", "classes=[red]")
+    with run(place, "camera.yaml", *settings) as running:
+        assert running.process.wait(60) == 0
+    assert [record["detections"] for record in records(place / "detections.jsonl")] == [[]] * 12
+
+
 def test_changes_are_taken_over_while_it_runs(place: Path, parts: Path) -> None:
     config = place / "camera.yaml"
     with run(place, "camera.yaml") as running:
@@ -193,7 +215,8 @@ def test_check_runs_nothing(place: Path, capsys: pytest.CaptureFixture[str], mon
     ("arguments", "message"),
     [
         (["camera.yaml", "scoer=1"], "command line: scoer: unknown key, did you mean 'score'?"),
-        (["camera.yaml", "classes=[cat]"], "the model has no 'cat'; it has red, green, blue"),
+        (["camera.yaml", "classes=[cat]"], "classes: the model has no class 'cat'; it has red, green, blue"),
+        (["camera.yaml", "--check", "classes=[gren]"], "classes: the model has no class 'gren', did you mean 'green'?"),
         (["camera.yaml", "duplicate_iou=2"], "duplicate_iou: must be less than or equal to 1, but got 2"),
         (["camera.yaml", "model=none.onnx"], "none.onnx: no such model file"),
         (["camera.yaml", "model=camera.yaml"], "camera.yaml: not an ONNX file"),

@@ -106,6 +106,19 @@ def test_thresholds(make_model: ModelMaker) -> None:
     assert Detector(path, max_detections=1)(picture).scores == pytest.approx([0.9])
 
 
+def test_only_the_classes_that_are_asked_for_are_reported(model: Path) -> None:
+    red, green = draw_picture((16, 32, 80, 64), 0), draw_picture((16, 32, 80, 64), 1)
+    detector = Detector(model, classes=["green"])
+    assert [found.labels for found in detector.batch([red, green])] == [[], ["green"]]
+    detector.classes = None
+    assert detector(red).labels == ["red"]
+    with pytest.raises(InputError, match="classes: the model has no class 'rde', did you mean 'red'"):
+        detector.classes = ["green", "rde"]
+    assert detector.classes is None
+    with pytest.raises(InputError, match="classes: the model has no class 'cat'; it has red, green, blue"):
+        Detector(model, classes=["cat"])
+
+
 def test_timings_are_of_the_last_call(model: Path) -> None:
     detector = Detector(model)
     assert detector.timings.total == 0

@@ -90,6 +90,7 @@ def decode(
     nms: bool = False,
     one_label: bool = False,
     duplicate_iou: float | None = None,
+    only: list[int] | None = None,
 ) -> tuple[list[list[float]], list[float], list[int]]:
     found = decode_outputs(
         np.array(boxes, np.float32).reshape(-1, 4),
@@ -101,6 +102,7 @@ def decode(
         most,
         one_label,
         duplicate_iou,
+        None if only is None else np.array(only, np.int64),
     )
     assert found.boxes_xyxy.dtype == found.scores.dtype == np.float32
     assert found.class_ids.dtype == np.int64
@@ -118,6 +120,19 @@ def test_boxes_come_back_in_the_picture_best_first() -> None:
     assert boxes == [[16, 16, 32, 48], [0, 0, 8, 8]]
     assert scores == [0.75, 0.5]
     assert class_ids == [1, 0]
+
+
+def test_of_the_classes_that_are_asked_for_as_many_are_kept_as_may_be() -> None:
+    boxes = [(0, 4, 4, 8), (8, 12, 16, 28), (20, 12, 24, 28)]
+    assert decode(boxes, [0.75, 0.5, 0.375], [0, 1, 1], most=2)[1:] == ([0.75, 0.5], [0, 1])
+    assert decode(boxes, [0.75, 0.5, 0.375], [0, 1, 1], most=2, only=[1])[1:] == ([0.5, 0.375], [1, 1])
+    assert decode(boxes, [0.75, 0.5, 0.375], [0, 1, 1], only=[]) == ([], [], [])
+    assert decode(boxes[:1], [0.75], [0], only=[1]) == ([], [], [])
+
+
+def test_a_class_that_only_comes_second_for_its_box_is_not_reported() -> None:
+    twice = [(0, 4, 4, 8)] * 2
+    assert decode(twice, [0.75, 0.5], [0, 1], one_label=True, only=[1]) == ([], [], [])
 
 
 def test_score_threshold_counts_itself() -> None:
