@@ -27,7 +27,9 @@ check: $(READY)
 	ln -sfn ../../../fusedet/__init__.py ../../../fusedet/python.py ../../../fusedet/py.typed build/types/fusedet/
 	for package in $(PACKAGES); do ln -sfn ../../../$$package build/types/fusedet/$$package; done
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	rm -rf build/imports && mkdir -p build/imports
+	cp -r fusedet build/imports/ && cp -r $(PACKAGES) build/imports/fusedet/
+	cd build/imports && ../../$(BIN)/lint-imports --no-logo ../../pyproject.toml
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 
 docs: $(READY)
