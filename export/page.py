@@ -127,9 +127,19 @@ def _accuracy(accuracy: Mapping[str, Mapping[str, Any]]) -> str:
         [escape(name), *("-" if figures.get(key) is None else f"{100 * figures[key]:.2f}" for key in keys)]
         for name, figures in accuracy.items()
     )
-    return table(("", *keys), rows, range(1, len(keys) + 1))
+    return table(("", *(_TITLES.get(key, key) for key in keys)), rows, range(1, len(keys) + 1))
 
 
+#: Figures of accuracy and what people call them.
+_TITLES = {
+    "ap": "AP50-95",
+    "ap50": "AP50",
+    "ap75": "AP75",
+    "ap_small": "AP small",
+    "ap_medium": "AP medium",
+    "ap_large": "AP large",
+    "ar": "recall",
+}
 #: Figures that are no single number.
 _POINTS = ("operating_point", "at_training_threshold")
 
