@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # torch: not before the command is known to be this one
     from numpy.typing import NDArray
 
     from fusedet.export import Certificate, ExportResult, Int8Settings
+    from fusedet.export.certify import Grader, Predictor
     from fusedet.train.coco import CocoDataset
 
 __all__ = ["add_certificate_arguments", "check_certificate_arguments", "export_certified_by", "say_what_was_certified"]
@@ -111,7 +112,6 @@ def export_certified_by(
     wanted = dict(_pair(text) for text in args.limit)
     from fusedet.export import Limits, export_certified
     from fusedet.train.coco import load_coco
-    from fusedet.train.evaluate import evaluate
 
     limits, int8 = Limits().changed(wanted), _int8_settings(args)
     dataset = load_coco(annotations, images)
@@ -119,13 +119,29 @@ def export_certified_by(
         model,
         out,
         pictures=_some_pictures(dataset, args.pictures),
-        grade=lambda predictor: evaluate(predictor, dataset).summary(),
+        grade=_grader(dataset),
         limits=limits,
         half=args.half,
         int8=int8,
         calibration=_calibration(args) if int8 is not None else None,
         **settings,
     )
+
+
+def _grader(dataset: "CocoDataset") -> "Grader":
+    """Evaluates on a data set, as ``fusedet eval`` does."""
+    from fusedet.train.evaluate import find_objects
+    from fusedet.train.metrics import grade
+    from fusedet.train.operating_point import operating_point
+
+    def evaluate(predictor: "Predictor", threshold: float | None = None) -> dict[str, Any]:
+        found = find_objects(predictor, dataset)
+        figures = {**grade(dataset, found).summary(), "operating_point": operating_point(dataset, found).as_dict()}
+        if threshold is not None:
+            figures["at_training_threshold"] = operating_point(dataset, found, threshold).as_dict()
+        return figures
+
+    return evaluate
 
 
 def say_what_was_certified(result: "ExportResult", certificate: "Certificate") -> None:

@@ -13,7 +13,10 @@ if TYPE_CHECKING:  # imported when the command runs
 
 __all__ = ["add_arguments", "run"]
 
-_TITLES = ("", "AP50-95", "AP50", "small", "medium", "large", "best", "epochs", "time", "parameters")
+_TITLES = (
+    *("", "AP50-95", "AP50", "small", "medium", "large", "threshold", "duplicates", "count error"),
+    *("best", "epochs", "time", "parameters"),
+)
 #: Letters of a setting's value in the terminal.
 _LETTERS = 28
 
@@ -67,7 +70,17 @@ def _row(run: "ComparedRun") -> list[str]:
     figures = [_figure(best.get(key, math.nan)) for key in ("ap", "ap50", "ap_small", "ap_medium", "ap_large")]
     parameters = f"{record.best.parameters / 1e6:.2f} M" if record.best else "-"
     epochs = [f"{best.get('epoch', 0):.0f}", f"{record.epochs_done}/{record.config.train.epochs}"]
-    return [run.name, *figures, *epochs, duration(record.seconds), parameters]
+    return [run.name, *figures, *_operating_point(run), *epochs, duration(record.seconds), parameters]
+
+
+def _operating_point(run: "ComparedRun") -> list[str]:
+    """Recommended score threshold, and duplicates and count error there; folders of earlier versions lack them."""
+    output = run.record.evaluated_output
+    if output is None:
+        return ["-"] * 3
+    point = output.point
+    duplicates = "-" if math.isnan(point.duplicate_share) else f"{100 * point.duplicate_share:.1f} %"
+    return [f"{point.threshold:.2f}", duplicates, _figure(point.count_error)]
 
 
 def _figure(value: float) -> str:

@@ -166,15 +166,21 @@ def _place(out: Path | None, model: Path, size: tuple[int, int] | None, count: i
 
 
 def _compare(done: "Sequence[tuple[ExportResult, Certificate | None]]") -> None:
-    """Time, and AP where it was measured, of files of several sizes; every one runs once a round."""
+    """Time of files of several sizes; every one runs once a round. AP and duplicates, where they were measured."""
     from fusedet.export.race import race
 
     times = race({str(result.fused): result.fused for result, _ in done}).milliseconds
-    print(f"{'input':>9}  {'ms':>6}  {'median':>6}  {'AP50-95':>7}  file")
+    print(f"{'input':>9}  {'ms':>6}  {'median':>6}  {'AP50-95':>7}  {'duplicates':>10}  file")
     for (result, certificate), ms in zip(done, times.values(), strict=True):
         height, width = result.contract.input_size
-        ap = "-" if certificate is None else f"{100 * certificate.facts['accuracy']['fused']['ap']:.2f}"
-        print(f"{f'{width}x{height}':>9}  {min(ms):6.2f}  {statistics.median(ms):6.2f}  {ap:>7}  {result.fused}")
+        ap, duplicates = ("-", "-") if certificate is None else _found(certificate.facts["accuracy"]["fused"])
+        took = f"{min(ms):6.2f}  {statistics.median(ms):6.2f}"
+        print(f"{f'{width}x{height}':>9}  {took}  {ap:>7}  {duplicates:>10}  {result.fused}")
+
+
+def _found(figures: dict[str, Any]) -> tuple[str, str]:
+    """AP50-95 in points, and the share of duplicates at the recommended score threshold."""
+    return f"{100 * figures['ap']:.2f}", f"{100 * (figures['operating_point']['duplicate_share'] or 0):.1f} %"
 
 
 def _say_what_was_written(result: "ExportResult") -> None:

@@ -59,9 +59,9 @@ def _report(folder: Path, out: Path, options: "ReportOptions") -> int:
     content = report_run(folder, out, options)
     print(f"report in {out}")
     if content.evaluation is not None and content.analysis is not None:
-        metrics = content.evaluation.metrics
+        metrics, threshold = content.evaluation.metrics, content.analysis.confidence
         print(
-            f"AP {metrics.ap:.3f}  AP50 {metrics.ap50:.3f}  recommended confidence {content.analysis.confidence:.2f}  "
+            f"AP {metrics.ap:.3f}  AP50 {metrics.ap50:.3f}  recommended score threshold {threshold:.2f}  "
             f"({content.evaluation.seconds:.1f} s for {len(content.evaluation.dataset.samples)} images)"
         )
     return 0

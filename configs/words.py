@@ -3,7 +3,13 @@
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["counted", "nearest"]
+__all__ = ["OPERATING_POINT_NOTE", "counted", "nearest"]
+
+#: Above a table of what is shown at a score threshold.
+OPERATING_POINT_NOTE = (
+    "At the recommended score threshold of each, that of the best F1, and at IoU 0.5. Duplicates are boxes that show "
+    "an object again; the count error is the boxes too many or too few in each image and class, over all objects."
+)
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

@@ -9,7 +9,20 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 from html import escape
 
-__all__ = ["code", "figure", "fold", "grid", "legend", "page", "section", "share", "table", "tiles", "verdict"]
+__all__ = [
+    "code",
+    "figure",
+    "fold",
+    "grid",
+    "legend",
+    "page",
+    "percent",
+    "section",
+    "share",
+    "table",
+    "tiles",
+    "verdict",
+]
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --quiet: #5a6675; --paper: #fff; --line: #dde3ea; --card: #f5f7fa;
@@ -150,3 +163,8 @@ def code(text: str) -> str:
 def share(value: float, digits: int = 3) -> str:
     """A figure of 0..1; a dash where there is none."""
     return "–" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """A figure of 0..1 as parts of a hundred; a dash where there is none."""
+    return "–" if math.isnan(value) else f"{100 * value:.{digits}f} %"

@@ -3,7 +3,7 @@
 import hashlib
 import math
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -22,6 +22,7 @@ from fusedet.deploy.detector import Detector
 from fusedet.deploy.session import default_threads
 from fusedet.export.carriers import activation_carriers
 from fusedet.export.certificate import Certificate, Check, Limits, Worst
+from fusedet.export.operating_point import operating_point_checks, threshold_of
 from fusedet.export.ops import optimize
 from fusedet.export.pipeline import ExportResult
 from fusedet.export.quantize import Quantized
@@ -53,8 +54,16 @@ class Predictor(Protocol):
         ...
 
 
-#: Works out ``ap``, and whatever else it knows, all in 0..1.
-Grader = Callable[[Predictor], Mapping[str, float]]
+class Grader(Protocol):
+    """Evaluates a predictor on a data set."""
+
+    def __call__(self, predictor: Predictor, threshold: float | None = None) -> Mapping[str, Any]:
+        """Returns ``ap``, and whatever else is known, in 0..1.
+
+        An ``operating_point`` among them is what is shown at the recommended score threshold, with the keys of
+        ``fusedet eval --json``; ``at_training_threshold`` is the same at ``threshold``, where that is given.
+        """
+        ...
 
 
 def certify(
@@ -76,7 +85,7 @@ def certify(
         pictures: real ones, like those of the training.
         half: the fused file with weights of 16 bits, where there is one.
         quantized: the INT8 form, where there is one.
-        grade: works out AP; left out, the certificate says nothing of it.
+        grade: works out AP and what is shown; left out, the certificate says nothing of them.
         limits: left out, the defaults.
         rounds: of the latency measurement.
 
@@ -93,12 +102,13 @@ def certify(
         files[name] = path
         agreements.append(_agree_nearly(result, name, path, pictures, limits))
         if grade:
-            accuracy[name] = grade(Detector(path, one_label=False, **GRADED))
+            accuracy[name] = _grade_one(grade, Detector(path, one_label=False, **GRADED), accuracy)
     reorders = sum(count for op, count in result.optimized_ops.items() if op.startswith("nchwc.Reorder"))
     checks = (
         *(_agreement_check(agreement, limits) for agreement in exact),
         *_accuracy_checks(accuracy, limits),
         *(_budget_check(name, budget, accuracy) for name, (_, budget) in smaller.items() if accuracy),
+        *operating_point_checks(accuracy, limits),
         Check(
             "activations outside convolutions",
             f"at most {limits.standing}",
@@ -200,8 +210,17 @@ def _boxes_given(path: Path) -> int:
     return int(shapes["boxes"][1].dim_value)
 
 
-def _grade(result: ExportResult, net: DetectorNet, grade: Grader) -> dict[str, Mapping[str, float]]:
-    return {name: grade(predictor) for name, predictor in _predictors(result, net, **GRADED)}
+def _grade(result: ExportResult, net: DetectorNet, grade: Grader) -> dict[str, Mapping[str, Any]]:
+    accuracy = dict[str, Mapping[str, Any]]()
+    for name, predictor in _predictors(result, net, **GRADED):
+        accuracy[name] = _grade_one(grade, predictor, accuracy)
+    return accuracy
+
+
+def _grade_one(grade: Grader, predictor: Predictor, accuracy: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Figures of one predictor, also at training's score threshold, where ``accuracy`` tells that already."""
+    threshold = threshold_of(accuracy.get("training", {}))
+    return grade(predictor) if threshold is None else grade(predictor, threshold)
 
 
 def _smaller(half: Path | None, quantized: Quantized | None, limits: Limits) -> dict[str, tuple[Path, float]]:
@@ -234,7 +253,7 @@ def _agreement_check(agreement: Agreement, limits: Limits) -> Check:
     )
 
 
-def _budget_check(name: str, budget: float, accuracy: Mapping[str, Mapping[str, float]]) -> Check:
+def _budget_check(name: str, budget: float, accuracy: Mapping[str, Mapping[str, Any]]) -> Check:
     one, other = 100 * accuracy["fused"]["ap"], 100 * accuracy[name]["ap"]
     wanted = f"{name} at most {budget:g} points lower"
     return Check(f"AP50-95 of fused and {name}", wanted, f"{one:.2f} and {other:.2f}", other >= one - budget)
@@ -251,7 +270,7 @@ def _int8_facts(quantized: Quantized) -> dict[str, Any]:
     }
 
 
-def _accuracy_checks(accuracy: Mapping[str, Mapping[str, float]], limits: Limits) -> list[Check]:
+def _accuracy_checks(accuracy: Mapping[str, Mapping[str, Any]], limits: Limits) -> list[Check]:
     checks = []
     for first, second in pairwise(name for name in _EXACT if name in accuracy):
         one, other = 100 * accuracy[first]["ap"], 100 * accuracy[second]["ap"]
@@ -295,8 +314,15 @@ def _latency(times: Race) -> dict[str, Any]:
     }
 
 
-def _finite(figures: Mapping[str, float]) -> dict[str, float | None]:
-    return {name: None if math.isnan(value) else round(float(value), 5) for name, value in figures.items()}
+def _finite(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures as JSON has them: rounded, null for NaN; an operating point is a mapping of such figures."""
+    return {name: _finite(value) if isinstance(value, Mapping) else _rounded(value) for name, value in figures.items()}
+
+
+def _rounded(value: float | None) -> float | None:
+    if value is None or isinstance(value, int):
+        return value
+    return None if math.isnan(value) else round(float(value), 5)
 
 
 def _count(names: tuple[str, ...]) -> str:

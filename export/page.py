@@ -1,6 +1,7 @@
 """The certificate as a page: one HTML file that needs nothing else."""
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -8,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fusedet.configs.words import counted
+from fusedet.configs.words import OPERATING_POINT_NOTE, counted
 from fusedet.deploy.detections import Detections
 from fusedet.deploy.draw import draw_detections
-from fusedet.deploy.html import fold, page, section, table, verdict
+from fusedet.deploy.html import fold, page, percent, section, share, table, verdict
 from fusedet.deploy.opencv import cv2
 from fusedet.export.certificate import Certificate, Worst
 
@@ -42,6 +43,7 @@ def certificate_page(certificate: Certificate) -> str:
         section("The same boxes", _agreement(facts["agreement"]), _SAME),
         _worst(certificate.worst),
         section("Accuracy", _accuracy(facts["accuracy"])) if facts["accuracy"] else "",
+        section("What is shown", _operating_points(facts["accuracy"]), OPERATING_POINT_NOTE),
         section("Time for one picture", _latency(facts["latency_ms"]), _time_note(facts["latency_ms"])),
         _int8(facts.get("int8")),
         section("Files", _files(facts["files"])),
@@ -119,13 +121,52 @@ def _picture(image: NDArray[np.uint8], found: Detections) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode("ascii")
 
 
-def _accuracy(accuracy: Mapping[str, Mapping[str, float | None]]) -> str:
-    keys = list(dict.fromkeys(key for figures in accuracy.values() for key in figures))
+def _accuracy(accuracy: Mapping[str, Mapping[str, Any]]) -> str:
+    keys = list(dict.fromkeys(key for figures in accuracy.values() for key in figures if key not in _POINTS))
     rows = (
-        [escape(name), *("-" if figures.get(key) is None else f"{100 * figures[key]:.2f}" for key in keys)]  # type: ignore[operator]
+        [escape(name), *("-" if figures.get(key) is None else f"{100 * figures[key]:.2f}" for key in keys)]
         for name, figures in accuracy.items()
     )
-    return table(("", *keys), rows, range(1, len(keys) + 1))
+    return table(("", *(_TITLES.get(key, key) for key in keys)), rows, range(1, len(keys) + 1))
+
+
+#: Figures of accuracy and what people call them.
+_TITLES = {
+    "ap": "AP50-95",
+    "ap50": "AP50",
+    "ap75": "AP75",
+    "ap_small": "AP small",
+    "ap_medium": "AP medium",
+    "ap_large": "AP large",
+    "ar": "recall",
+}
+#: Figures that are no single number.
+_POINTS = ("operating_point", "at_training_threshold")
+
+
+def _operating_points(accuracy: Mapping[str, Mapping[str, Any]]) -> str:
+    points = {name: figures["operating_point"] for name, figures in accuracy.items() if "operating_point" in figures}
+    rows = (
+        [
+            escape(name),
+            *(_share(point[key], 3) for key in ("threshold", "precision", "recall")),
+            percent(_number(point["duplicate_share"]), 2),
+            _share(point["count_error"], 3),
+            str(point["shown"]),
+        ]
+        for name, point in points.items()
+    )
+    titles = ("", "score threshold", "precision", "recall", "duplicates", "count error", "boxes")
+    return table(titles, rows, range(1, len(titles))) if points else ""
+
+
+def _share(value: float | None, digits: int) -> str:
+    return share(_number(value), digits)
+
+
+def _number(value: float | None) -> float:
+    """NaN for the null that JSON has in its place."""
+    return math.nan if value is None else value
 
 
 def _latency(latency: Mapping[str, Any]) -> str:

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fusedet.configs.errors import InputError
 from fusedet.configs.whole_file import write_text
 from fusedet.model.checkpoint import load_detector
 from fusedet.train.coco import CocoDataset, Sample
@@ -16,10 +18,21 @@ from fusedet.train.metrics import grade
 from fusedet.train.operating_point import OperatingPoint, operating_point
 from fusedet.train.run_folder import RunFolder
 
-__all__ = ["NMS_FREE_FLAG", "Output", "compare_outputs", "measure_outputs", "recommend", "write_outputs"]
+__all__ = [
+    "NMS_FREE_FLAG",
+    "Output",
+    "better_output",
+    "compare_outputs",
+    "measure_outputs",
+    "read_outputs",
+    "reason",
+    "recommend",
+    "write_outputs",
+]
 
 #: The flag of ``fusedet export`` and ``fusedet eval`` for the output that is not the default.
 NMS_FREE_FLAG = "--nms-free"
+_WITH_NMS, _NMS_FREE = "with NMS", "NMS-free"
 #: An output that finds less than this more, in AP, is not worth a change of the default.
 _LEAST_GAIN = 0.005
 
@@ -43,7 +56,7 @@ class Output:
     @property
     def name(self) -> str:
         """What people call it."""
-        return "with NMS" if self.nms else "NMS-free"
+        return _WITH_NMS if self.nms else _NMS_FREE
 
 
 def measure_outputs(
@@ -85,14 +98,24 @@ def compare_outputs(outputs: Iterable[Output]) -> str:
     return "\n".join(lines)
 
 
+def better_output(with_nms: Output, nms_free: Output) -> Output:
+    """The output to export: NMS-free where it finds more and shows no more duplicates, else that with NMS."""
+    finds_more = nms_free.ap > with_nms.ap + _LEAST_GAIN
+    return nms_free if finds_more and nms_free.point.duplicates <= with_nms.point.duplicates else with_nms
+
+
+def reason(with_nms: Output, nms_free: Output) -> str:
+    """Which output to export and why, as the beginning of a sentence."""
+    better = better_output(with_nms, nms_free)
+    worse = nms_free if better.nms else with_nms
+    duplicates = f"{better.point.duplicates} duplicates against {worse.point.duplicates}"
+    return f"export the output {better.name}: AP {better.ap:.3f} against {worse.ap:.3f}, {duplicates}"
+
+
 def recommend(with_nms: Output, nms_free: Output, run: RunFolder) -> str:
     """One sentence: which output to export, why, and by which command."""
-    if nms_free.ap > with_nms.ap + _LEAST_GAIN and nms_free.point.duplicates <= with_nms.point.duplicates:
-        flag, better, worse = f" {NMS_FREE_FLAG}", nms_free, with_nms
-    else:
-        flag, better, worse = "", with_nms, nms_free
-    reasons = f"AP {better.ap:.3f} against {worse.ap:.3f}, {better.point.duplicates} duplicates against "
-    return f"export the output {better.name}: {reasons}{worse.point.duplicates}; fusedet export {run.path}{flag}"
+    flag = "" if better_output(with_nms, nms_free).nms else f" {NMS_FREE_FLAG}"
+    return f"{reason(with_nms, nms_free)}; fusedet export {run.path}{flag}"
 
 
 def write_outputs(run: RunFolder, outputs: Iterable[Output]) -> None:
@@ -101,3 +124,30 @@ def write_outputs(run: RunFolder, outputs: Iterable[Output]) -> None:
         {"output": one.name, "ap": one.ap, "ap50": one.ap50, "operating_point": one.point.as_dict()} for one in outputs
     ]
     write_text(run.outputs, json.dumps(content, indent=1) + "\n")
+
+
+def read_outputs(run: RunFolder) -> tuple[Output, ...]:
+    """What :func:`write_outputs` wrote, with NMS and NMS-free; empty where a run folder has no such file.
+
+    Folders of trainings that are not done have none, nor have those of earlier versions.
+
+    Raises:
+        InputError: the file holds something else.
+    """
+    if not run.outputs.exists():
+        return ()
+    try:
+        outputs = tuple(_output(one) for one in json.loads(run.outputs.read_text(encoding="utf-8")))
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        raise InputError(f"{run.outputs}: expected figures of both outputs, but it holds something else") from error
+    if [output.nms for output in outputs] != [True, False]:
+        names = ", ".join(output.name for output in outputs) or "none"
+        raise InputError(f"{run.outputs}: expected the outputs {_WITH_NMS}, {_NMS_FREE}, but got {names}")
+    return outputs
+
+
+def _output(content: dict[str, Any]) -> Output:
+    point = content["operating_point"]
+    counts = (int(point[name]) for name in ("shown", "objects", "found", "duplicates", "miscounted"))
+    nms = {_WITH_NMS: True, _NMS_FREE: False}[content["output"]]
+    return Output(nms, float(content["ap"]), float(content["ap50"]), OperatingPoint(float(point["threshold"]), *counts))

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from fusedet.cli.main import main
+from fusedet.train.operating_point import OperatingPoint
+from fusedet.train.outputs import Output, write_outputs
+from fusedet.train.run_folder import RunFolder
 from tests.train.report.conftest import evil_data, finished
 
 __all__ = ["evil_data", "finished"]
@@ -27,7 +30,7 @@ def test_a_report_is_not_replaced_unasked(finished: Path, tmp_path: Path, capsys
     assert main(["report", str(run), "--force"]) == 0
     printed = capsys.readouterr().out
     assert f"report in {run / 'report.html'}" in printed
-    assert "recommended confidence" in printed
+    assert "recommended score threshold" in printed
     assert "s for 4 images" in printed
     assert (run / "report.html").read_text().startswith("<!doctype html>")
     assert not list(run.glob("*.part"))
@@ -64,6 +67,22 @@ def test_the_comparison_is_printed_and_written(
     capsys.readouterr()
     assert "add --force" in fail(capsys, *command)
     assert main([*command, "--no-eval", "--force"]) == 0
+
+
+def test_duplicates_and_count_error_are_compared(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new, old = tmp_path / "new", tmp_path / "old"
+    for run in (new, old):
+        shutil.copytree(finished, run)
+    figures = OperatingPoint(0.3, shown=80, objects=100, found=60, duplicates=10, miscounted=21)
+    write_outputs(RunFolder(new), [Output(True, 0.5, 0.7, figures), Output(False, 0.4, 0.6, figures)])
+    (old / "outputs.json").unlink()
+    assert main(["compare", str(new), str(old)]) == 0
+    titles, first, second = capsys.readouterr().out.splitlines()[:3]
+    assert "threshold  duplicates  count error" in titles
+    assert "0.30      12.5 %        0.210" in first
+    assert second.split()[6:9] == ["-", "-", "-"], "a folder of an earlier version"
 
 
 def test_runs_that_are_alike(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from fusedet.deploy import Detections, Detector, letterbox
 from fusedet.deploy.self_test import run_self_test
 from fusedet.export import ExportError, Int8Settings, Limits, certificate_paths, export_certified, export_onnx
 from fusedet.export.certify import certify, sha256
+from fusedet.export.operating_point import operating_point_checks
 from fusedet.export.page import certificate_page
 from fusedet.export.verify import draw_pictures
 from fusedet.model import load_detector
@@ -70,6 +71,97 @@ def test_a_good_export_holds(net, nms, tmp_path):
     assert facts["duplicate_iou"] == (None if nms else 0.7)
     header = "with NMS; measured" if nms else "without NMS, duplicates above IoU 0.7 removed; measured"
     assert header in certificate_page(certificate)
+
+
+def shown(threshold=0.3, *, boxes=100, found=80, duplicates=0):
+    """An operating point of 100 objects, with the keys of ``fusedet eval --json``."""
+    return {
+        "threshold": threshold,
+        "shown": boxes,
+        "objects": 100,
+        "found": found,
+        "duplicates": duplicates,
+        "precision": found / boxes if boxes else None,
+        "recall": found / 100,
+        "f1": 2 * found / (boxes + 100),
+        "duplicate_share": duplicates / boxes if boxes else None,
+        "count_error": 0.2,
+    }
+
+
+def failed_points(name, own, at_training=None, training=None, limits=None):
+    """What does not hold where a file shows ``own``, and ``at_training`` at training's score threshold."""
+    figures = {"operating_point": own, "at_training_threshold": at_training or own}
+    checks = operating_point_checks(
+        {"training": {"operating_point": training or shown()}, name: figures}, limits or Limits()
+    )
+    assert len(checks) == 2
+    return [check.what for check in checks if not check.passed]
+
+
+@pytest.mark.parametrize("name", ["plain", "fused", "int8"])
+def test_what_is_shown_may_differ_a_little(name):
+    assert failed_points(name, shown()) == []
+    assert failed_points(name, shown(0.35)) == []
+    assert failed_points(name, shown(0.25, boxes=101, duplicates=1)) == []
+
+
+def test_another_score_threshold_does_not_hold():
+    fault = ["score thresholds of training and fused"]
+    assert failed_points("fused", shown(0.36), shown(0.3, found=60)) == fault
+    assert failed_points("fused", shown(0.24), shown(0.3, found=60)) == fault
+    assert (
+        failed_points("fused", shown(0.36), shown(0.3, found=60), limits=Limits(score_threshold_difference=0.1)) == []
+    )
+
+
+def test_a_score_threshold_that_a_few_boxes_decide_holds():
+    few = {"boxes": 10, "found": 8}
+    assert failed_points("int8", shown(0.5, **few), shown(0.3, boxes=8, found=6), shown(**few)) == []
+    assert failed_points("int8", shown(0.5), shown(0.3, found=78)) == [], "two boxes of many"
+    assert failed_points("int8", shown(0.5), shown(0.3, found=77)) != []
+
+
+def test_more_duplicates_do_not_hold():
+    many = shown(boxes=1000, duplicates=10)
+    assert failed_points("int8", shown(boxes=1000, duplicates=15), training=many) == []
+    assert failed_points("int8", shown(boxes=1000, duplicates=16), training=many) == ["duplicates of training and int8"]
+    assert failed_points("int8", shown(duplicates=2)) == [], "two boxes are two points of a small set"
+    assert failed_points("int8", shown(duplicates=3)) == ["duplicates of training and int8"]
+
+
+def test_fewer_duplicates_are_a_fault_of_files_that_must_be_the_same():
+    many = shown(boxes=1000, duplicates=10)
+    assert failed_points("int8", shown(boxes=1000), training=many) == []
+    assert failed_points("fused", shown(boxes=1000), training=many) == ["duplicates of training and fused"]
+
+
+def test_a_network_that_shows_nothing_differs_from_nothing():
+    nothing = shown(0.25, boxes=0, found=0)
+    assert failed_points("fused", nothing, training=nothing) == []
+
+
+def test_what_is_shown_stands_in_the_certificate(net, result):
+    asked = []
+
+    def grade_with_points(predictor, threshold=None):
+        asked.append(threshold)
+        point = shown(0.3, duplicates=len(asked))
+        return {**grade(predictor), "operating_point": point, "at_training_threshold": shown(0.3)}
+
+    certificate = certify(result, net, PICTURES, grade=grade_with_points, rounds=1)
+
+    assert asked == [None, 0.3, 0.3], "the files are asked what they show at training's score threshold"
+    assert certificate.passed, certificate.broken()
+    accuracy = json.loads(certificate.to_json())["accuracy"]
+    assert [accuracy[name]["operating_point"]["duplicates"] for name in ("training", "plain", "fused")] == [1, 2, 3]
+    page = certificate_page(certificate)
+    assert "duplicates of training and fused" in page
+    assert (
+        "<td>fused</td>"
+        + "".join(f'<td class="number">{text}</td>' for text in ("0.300", "0.800", "0.800", "3.00 %", "0.200", "100"))
+        in page
+    )
 
 
 def edit(path, change):

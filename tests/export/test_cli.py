@@ -80,7 +80,7 @@ def test_sizes(words, sizes, checkpoint, tmp_path, capsys):
     assert {path.name: Detector(path).input_size for path in tmp_path.glob("*.fused.onnx")} == sizes
     table = capsys.readouterr().out.splitlines()[-3:]
     if len(sizes) > 1:
-        assert table[0].split() == ["input", "ms", "median", "AP50-95", "file"]
+        assert table[0].split() == ["input", "ms", "median", "AP50-95", "duplicates", "file"]
         assert [line.split()[0] for line in table[1:]] == ["64x64", "96x64"]
 
 
@@ -111,7 +111,9 @@ def test_several_sizes_are_certified_and_compared(drawn, tmp_path, capsys):
         "best-64x64.certificate.json",
         "best-96x64.certificate.json",
     ]
-    assert all("-" not in line.split()[3] for line in capsys.readouterr().out.splitlines()[-2:])
+    for line in capsys.readouterr().out.splitlines()[-2:]:
+        assert "-" not in line.split()[3]
+        assert line.split()[5] == "%", "duplicates"
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +137,9 @@ def test_data_makes_a_certificate(drawn, tmp_path, capsys):
     facts = json.loads((tmp_path / "best.certificate.json").read_text())
     assert [one["pictures"] for one in facts["agreement"]] == [2, 2]
     assert facts["accuracy"]["training"].keys() >= {"ap", "ap50", "ap_small"}
+    for name in ("training", "plain", "fused"):
+        assert facts["accuracy"][name]["operating_point"].keys() >= {"threshold", "duplicate_share", "count_error"}
+    assert "score thresholds of training and fused: " in printed
 
 
 def test_a_certificate_that_does_not_hold_stops_the_export(drawn, tmp_path):

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from fusedet.configs import InputError
 from fusedet.train.operating_point import OperatingPoint
-from fusedet.train.outputs import Output, compare_outputs, recommend, write_outputs
+from fusedet.train.outputs import Output, compare_outputs, read_outputs, recommend, write_outputs
 from fusedet.train.run_folder import RunFolder
 
 RUN = RunFolder(Path("runs/nano-1"))
@@ -46,3 +47,31 @@ def test_figures_are_kept_in_the_run_folder(tmp_path: Path):
     content = json.loads(run.outputs.read_text())
     assert [one["output"] for one in content] == ["with NMS", "NMS-free"]
     assert content[1]["operating_point"]["duplicate_share"] == 0.2
+
+
+def test_figures_in_the_run_folder_are_read_again(tmp_path: Path):
+    run = RunFolder(tmp_path)
+    outputs = output(True, 0.6), output(False, 0.5, 2)
+    write_outputs(run, outputs)
+    assert read_outputs(run) == outputs
+
+
+def test_a_run_folder_of_an_earlier_version_has_no_figures(tmp_path: Path):
+    assert read_outputs(RunFolder(tmp_path)) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "expected figures of both outputs, but it holds something else"),
+        ("3", "expected figures of both outputs"),
+        ("[1, 2]", "expected figures of both outputs"),
+        ('[{"output": "with NMS"}]', "expected figures of both outputs"),
+        ("[]", "expected the outputs with NMS, NMS-free, but got none"),
+    ],
+)
+def test_figures_that_are_none(text: str, told: str, tmp_path: Path):
+    run = RunFolder(tmp_path)
+    run.outputs.write_text(text)
+    with pytest.raises(InputError, match=rf"outputs\.json: {told}"):
+        read_outputs(run)

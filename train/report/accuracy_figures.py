@@ -39,15 +39,19 @@ def class_curves(analysis: Analysis) -> str:
         curves = _curves(
             analysis, order, colors, CONFIDENCES, _part_of(analysis.by_class, name), getattr(analysis.mean, name)
         )
-        charts.append(figure(title, line_chart(curves, "confidence", (0, 1), (0, 1), mark), caption))
+        charts.append(figure(title, line_chart(curves, "score threshold", (0, 1), (0, 1), mark), caption))
     return _legend(analysis, order, colors) + grid(charts, wide=True)
 
 
 _AREA = "The area under a curve is AP50."
 _OVER_CONFIDENCE = (
-    ("F1 over confidence", "f1", "The balance of precision and recall; the dashed line is where the mean is best."),
-    ("Precision over confidence", "precision", "Of what is reported, how much is right."),
-    ("Recall over confidence", "recall", "Of what is there, how much is reported."),
+    (
+        "F1 over score threshold",
+        "f1",
+        "The balance of precision and recall; the dashed line is where the mean is best.",
+    ),
+    ("Precision over score threshold", "precision", "Of what is reported, how much is right."),
+    ("Recall over score threshold", "recall", "Of what is there, how much is reported."),
 )
 
 
@@ -125,7 +129,7 @@ def class_table(analysis: Analysis, metrics: Metrics) -> str:
         best = share(best_confidence(curves.f1), 2)
         rows.append([escape(name), str(analysis.objects[i]), share(own_ap), bar, share(own_ap50), *found, best])
     numbers = (1, 2, 4, 5, 6, 7, 8)
-    titles = ("class", "objects", "AP50-95", "", "AP50", "precision", "recall", "F1", "best confidence")
+    titles = ("class", "objects", "AP50-95", "", "AP50", "precision", "recall", "F1", "best threshold")
     content = table(titles, rows, numbers)
     if len(rows) <= _MOST_ROWS:
         return content

@@ -18,12 +18,10 @@ from fusedet.train.curves import (
 )
 from fusedet.train.matching import Judged, best_labels, judge, rank
 from fusedet.train.metrics import Metrics
+from fusedet.train.operating_point import DEFAULT_THRESHOLD
 from fusedet.train.report.confusion import Confusion, confusion
 
 __all__ = ["Analysis", "Evaluation", "analyse"]
-
-#: Where nothing was found that could be right, pictures are shown at the confidence that `fusedet detect` has.
-_USUAL_CONFIDENCE = 0.25
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class Analysis:
     @property
     def threshold(self) -> float:
         """The confidence at which pictures are shown and classes compared."""
-        return _USUAL_CONFIDENCE if math.isnan(self.confidence) else self.confidence
+        return DEFAULT_THRESHOLD if math.isnan(self.confidence) else self.confidence
 
 
 def analyse(evaluation: Evaluation) -> Analysis:
@@ -81,7 +79,7 @@ def analyse(evaluation: Evaluation) -> Analysis:
     by_class = tuple(confidence_curves(one) for one in rank(dataset, shown))
     mean = mean_curves(by_class)
     confidence = best_confidence(mean.f1)
-    threshold = _USUAL_CONFIDENCE if math.isnan(confidence) else confidence
+    threshold = DEFAULT_THRESHOLD if math.isnan(confidence) else confidence
     nothing = Detections.empty(dataset.names)
     judged = tuple(judge(sample, shown.get(sample.image_id, nothing), threshold) for sample in dataset.samples)
     return Analysis(

@@ -3,7 +3,8 @@
 import math
 from html import escape
 
-from fusedet.deploy.html import figure, grid, legend, page, section, share, table
+from fusedet.deploy.html import figure, grid, legend, page, percent, section, share, table
+from fusedet.train.outputs import Output
 from fusedet.train.report.charts import color, line_chart
 from fusedet.train.report.compare import ComparedRun, Comparison
 from fusedet.train.report.head import duration
@@ -22,6 +23,12 @@ _CHARTS = {
 _IN_0_1 = ("ap", "ap50")
 
 
+_RESULTS_NOTE = (
+    "Of the epoch with the best AP50-95. Duplicates and count error are those at the recommended score threshold, that "
+    "of the best F1; a training writes them when it is done."
+)
+
+
 def compare_page(comparison: Comparison) -> str:
     """The page's text."""
     runs = comparison.runs
@@ -33,7 +40,7 @@ def compare_page(comparison: Comparison) -> str:
     )
     parts = [
         f"<h1>{len(runs)} runs compared</h1><p class='quiet'>{escape(names)}</p>{warning}",
-        section("Results", _results(runs), "Of the epoch with the best AP50-95."),
+        section("Results", _results(runs), _RESULTS_NOTE),
         section("Curves", _curves(runs)),
         section("Settings that differ", _settings(comparison)),
         section("Classes", _classes(runs), f"AP50-95, and what it differs by from that of {escape(runs[0].name)}."),
@@ -48,9 +55,21 @@ def _results(runs: tuple[ComparedRun, ...]) -> str:
         figures = [share(best.get(key, math.nan)) for key in ("ap", "ap50", "ap_small", "ap_medium", "ap_large")]
         parameters = f"{record.best.parameters / 1e6:.2f} M" if record.best else "–"
         epochs = [f"{best.get('epoch', 0):.0f}", f"{record.epochs_done} of {record.config.train.epochs}"]
-        rows.append([_swatch(number) + escape(run.name), *figures, *epochs, duration(record.seconds), parameters])
-    titles = ("run", "AP50-95", "AP50", "small", "medium", "large", "best epoch", "epochs", "time", "parameters")
+        shown = _operating_point(record.evaluated_output)
+        costs = [duration(record.seconds), parameters]
+        rows.append([_swatch(number) + escape(run.name), *figures, *shown, *epochs, *costs])
+    titles = (
+        *("run", "AP50-95", "AP50", "small", "medium", "large", "score threshold", "duplicates", "count error"),
+        *("best epoch", "epochs", "time", "parameters"),
+    )
     return table(titles, rows, range(1, len(titles)))
+
+
+def _operating_point(output: Output | None) -> list[str]:
+    if output is None:
+        return ["–"] * 3
+    point = output.point
+    return [share(point.threshold, 2), percent(point.duplicate_share), share(point.count_error)]
 
 
 def _swatch(number: int) -> str:

@@ -8,10 +8,12 @@ from html import escape
 
 import numpy as np
 
-from fusedet.deploy.html import code, share, tiles
+from fusedet.deploy.html import code, percent, share, tiles
 from fusedet.train.coco import CocoDataset
+from fusedet.train.outputs import NMS_FREE_FLAG
 from fusedet.train.report.analysis import Analysis, Evaluation
 from fusedet.train.report.latency import FileLatency
+from fusedet.train.report.output_figures import nms_free_is_better
 from fusedet.train.report.record import RunRecord
 from fusedet.train.sets import count_objects
 
@@ -114,14 +116,17 @@ def _figures(content: Content) -> list[tuple[str, str]]:
     row = record.best_row
     found = []
     if row is not None:
-        found = [
-            (share(row["ap"]), "AP50-95"),
-            (share(row["ap50"]), "AP50"),
-            (f"{best_epoch(record)}", f"best epoch of {record.epochs_done}"),
-        ]
+        found = [(share(row["ap"]), "AP50-95"), (share(row["ap50"]), "AP50")]
     if analysis is not None and recommended(analysis) is not None:
         at = float(np.nanmax(analysis.mean.f1))
-        found.insert(2, (f"{analysis.confidence:.2f}", f"recommended confidence (F1 {at:.2f})"))
+        found.append((f"{analysis.confidence:.2f}", f"recommended score threshold (F1 {at:.2f})"))
+    output = record.evaluated_output
+    if output is not None:
+        at_score = f"at score {output.point.threshold:.2f}"
+        found.append((percent(output.point.duplicate_share), f"duplicates {at_score}"))
+        found.append((share(output.point.count_error, 2), f"count error {at_score}"))
+    if row is not None:
+        found.append((f"{best_epoch(record)}", f"best epoch of {record.epochs_done}"))
     if record.rows:
         found.append((duration(record.seconds), "training and grading"))
     if record.best is not None:
@@ -140,9 +145,10 @@ def _next(content: Content) -> str:
         export = f"fusedet export {run} --out models --data {place}"
         if data.root is None and data.val_images is not None:
             export = f"fusedet export {run} --out models --images {shlex.quote(str(data.val_images))}"
-        commands.append(export)
-        confidence = recommended(content.analysis)
-        score = "" if confidence is None else f" --score {confidence:.2f}"
+        nms_free = nms_free_is_better(record)
+        commands.append(f"{export} {NMS_FREE_FLAG}" if nms_free else export)
+        threshold = record.outputs[1].point.threshold if nms_free else recommended(content.analysis)
+        score = "" if threshold is None else f" --score {threshold:.2f}"
         commands.append(f"fusedet detect models/best.fused.onnx street.mp4{score}")
         weights = f"<p>The weights of the best epoch: <code>{escape(str(record.run.best))}</code>. How to go on:</p>"
     else:

@@ -5,6 +5,7 @@ from html import escape
 
 import numpy as np
 
+from fusedet.configs.words import OPERATING_POINT_NOTE
 from fusedet.deploy.html import page, section, table
 from fusedet.train.coco import CocoDataset
 from fusedet.train.report.accuracy_figures import class_curves, class_table, confusion_figures, size_table
@@ -13,6 +14,7 @@ from fusedet.train.report.head import Content, best_epoch, recommended, report_h
 from fusedet.train.report.label_figures import label_figures
 from fusedet.train.report.labels import label_statistics
 from fusedet.train.report.latency import FileLatency
+from fusedet.train.report.output_figures import output_table
 from fusedet.train.report.pictures import LEGEND, all_pairs, best_and_worst
 from fusedet.train.report.provenance import provenance
 from fusedet.train.report.training_figures import training_figures
@@ -31,6 +33,7 @@ def report_page(content: Content) -> str:
     """
     record = content.record
     parts = [
+        ("Outputs", "outputs", output_table(record), OPERATING_POINT_NOTE),
         ("Training", "training", training_figures(record.rows, best_epoch(record)), ""),
         *_accuracy(content),
         ("Labels", "labels", _labels(content), ""),
@@ -75,22 +78,22 @@ def _advice(analysis: Analysis) -> str:
     if recommended(analysis) is None:
         return "Nothing was found that is right at IoU 0.5."
     return (
-        f"At IoU 0.5. A confidence of <b>{analysis.confidence:.2f}</b> gives the best mean F1 and is recommended where "
-        "a missed object and a false alarm are equally bad; lower finds more, higher is wrong less often."
+        f"At IoU 0.5. A score threshold of <b>{analysis.confidence:.2f}</b> gives the best mean F1 and is recommended "
+        "where a missed object and a false alarm are equally bad; lower finds more, higher is wrong less often."
     )
 
 
 def _class_note(at: str) -> str:
     return (
-        f"The worst first. Precision, recall and F1 are those at a confidence of {at}; “best confidence” is the one "
-        "with the best F1 of that class alone."
+        f"The worst first. Precision, recall and F1 are those at a score threshold of {at}; “best threshold” is the "
+        "one with the best F1 of that class alone."
     )
 
 
 def _confusion_note(at: str) -> str:
     return (
-        f"At a confidence of {at} and IoU 0.5. A row is what is there, a column what was found, in percent of the row: "
-        "the diagonal is the recall. The row “background” shares out the false alarms."
+        f"At a score threshold of {at} and IoU 0.5. A row is what is there, a column what was found, in percent of the "
+        "row: the diagonal is the recall. The row “background” shares out the false alarms."
     )
 
 
@@ -104,8 +107,8 @@ def _pictures(analysis: Analysis, at: str) -> list[tuple[str, str, str, str]]:
     best, worst = best_and_worst(analysis.judged)
     perfect = sum(not one.errors for one in analysis.judged)
     note = (
-        f"The labels and, beside them, what is found at a confidence of {at}. {len(analysis.judged) - perfect} of "
-        f"{len(analysis.judged)} pictures have an error. A confident false alarm is often an object nobody labelled."
+        f"The labels and, beside them, what is found at a score threshold of {at}. {len(analysis.judged) - perfect} "
+        f"of {len(analysis.judged)} pictures have an error. A confident false alarm is often an object nobody labelled."
     )
     sections = []
     if worst:

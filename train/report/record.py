@@ -9,6 +9,7 @@ from typing import Any
 from fusedet.configs.errors import InputError
 from fusedet.model import count_parameters, load_detector
 from fusedet.train.config import TrainConfig, load_train_config
+from fusedet.train.outputs import Output, read_outputs
 from fusedet.train.run_folder import RunFolder
 
 __all__ = ["BestWeights", "RunRecord", "checksum", "read_record"]
@@ -40,12 +41,14 @@ class RunRecord:
         config: resolved, defaults included.
         rows: one an epoch, from ``metrics.csv``.
         best: None before the first epoch was graded.
+        outputs: with NMS and NMS-free, in this order; empty where the run folder does not hold their figures.
     """
 
     run: RunFolder
     config: TrainConfig
     rows: list[dict[str, float]]
     best: BestWeights | None
+    outputs: tuple[Output, ...] = ()
 
     @property
     def name(self) -> str:
@@ -62,6 +65,11 @@ class RunRecord:
         """The epoch with the best AP, the first of them, as training keeps it."""
         graded = [row for row in self.rows if not math.isnan(row.get("ap", math.nan))]
         return max(graded, key=lambda row: row["ap"]) if graded else None
+
+    @property
+    def evaluated_output(self) -> Output | None:
+        """The output that the training evaluated after its epochs; None where its figures are not known."""
+        return next((output for output in self.outputs if output.nms == self.config.eval.nms), None)
 
     @property
     def out_of_patience(self) -> bool:
@@ -101,7 +109,7 @@ def read_record(path: Path) -> RunRecord:
         net, meta = load_detector(run.best)
         best = BestWeights(meta, count_parameters(net), checksum(run.best))
         config = config.model_copy(update={"model": net.config})
-    return RunRecord(run, config, rows, best)
+    return RunRecord(run, config, rows, best, read_outputs(run))
 
 
 def _is_epoch(number: float) -> bool:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fusedet.configs.errors import InputError
@@ -12,6 +12,8 @@ from fusedet.train.coco import CocoDataset
 from fusedet.train.config import DataConfig
 from fusedet.train.evaluate import find_objects, load_predictor
 from fusedet.train.metrics import grade
+from fusedet.train.operating_point import operating_point
+from fusedet.train.outputs import Output
 from fusedet.train.report.analysis import Evaluation, analyse
 from fusedet.train.report.head import Content
 from fusedet.train.report.latency import FileLatency, exports_beside, measure
@@ -91,10 +93,18 @@ def _write(
     without: str,
 ) -> Content:
     analysis = None if evaluation is None else analyse(evaluation)
+    if evaluation is not None and not record.outputs:
+        record = replace(record, outputs=(_evaluated_output(record, evaluation),))
     latencies = _latencies(files, sets[1]) if sets is not None else []
     content = Content(record, sets, evaluation, analysis, latencies, without)
     write_text(out, report_page(content))
     return content
+
+
+def _evaluated_output(record: RunRecord, evaluation: Evaluation) -> Output:
+    """The one output that was evaluated: folders of earlier versions do not hold the figures of both."""
+    metrics, point = evaluation.metrics, operating_point(evaluation.dataset, evaluation.found)
+    return Output(record.config.eval.nms, metrics.ap, metrics.ap50, point)
 
 
 def sets_of(record: RunRecord, moved_to: Path | None = None) -> tuple[CocoDataset, CocoDataset]:

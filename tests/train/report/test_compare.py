@@ -6,9 +6,12 @@ import pytest
 
 from fusedet.configs import InputError
 from fusedet.model import load_checkpoint, save_checkpoint
+from fusedet.train.operating_point import OperatingPoint
+from fusedet.train.outputs import Output, write_outputs
 from fusedet.train.report import compare_runs
 from fusedet.train.report.compare import short_names
 from fusedet.train.report.compare_page import compare_page
+from fusedet.train.run_folder import RunFolder
 from tests.train.report.conftest import EVIL
 from tests.train.report.test_write import Page
 
@@ -72,6 +75,18 @@ def test_the_page(finished: Path, other: Path) -> None:
         assert part in page.text
     assert EVIL not in text
     assert text.count("<svg") == 6
+
+
+def test_what_is_shown_is_compared_and_a_run_of_an_earlier_version_has_a_dash(finished: Path, other: Path) -> None:
+    figures = OperatingPoint(0.3, shown=80, objects=100, found=60, duplicates=10, miscounted=21)
+    write_outputs(RunFolder(finished), [Output(True, 0.5, 0.7, figures), Output(False, 0.4, 0.6, figures)])
+    (other / "outputs.json").unlink()
+    comparison = compare_runs([finished, other])
+    assert comparison.runs[0].record.evaluated_output == Output(True, 0.5, 0.7, figures)
+    assert comparison.runs[1].record.evaluated_output is None
+    text = Page(compare_page(comparison)).text
+    assert "0.3012.5 %0.210" in text
+    assert text.count("–––") == 1
 
 
 def test_a_run_that_has_only_begun(finished: Path, tmp_path: Path) -> None:

@@ -10,13 +10,15 @@ import pytest
 from fusedet.configs import InputError
 from fusedet.model import load_checkpoint
 from fusedet.train import resume, train, trainer
+from fusedet.train.operating_point import OperatingPoint
+from fusedet.train.outputs import Output, read_outputs, write_outputs
 from fusedet.train.report import ReportOptions, report_run
 from fusedet.train.run_folder import RunFolder
 from fusedet.train.trainer import Trainer
 from tests.train.report.conftest import EVIL
 from tests.train.trainings import tiny_config
 
-SECTIONS = ["training", "curves", "classes", "sizes", "confusion", "labels", "origin"]
+SECTIONS = ["outputs", "training", "curves", "classes", "sizes", "confusion", "labels", "origin"]
 #: Elements without an end.
 VOID = {"meta", "br", "img"}
 
@@ -180,6 +182,42 @@ def test_what_is_no_run(what: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="expected the folder of a training"):
         report_run(tmp_path / what, tmp_path / "page.html")
+
+
+def test_both_outputs_are_compared(finished: Path) -> None:
+    page = check(finished / "report.html")
+    for output in read_outputs(RunFolder(finished)):
+        assert f"{output.name}{output.ap:.3f}{output.ap50:.3f}{output.point.threshold:.2f}" in page.text
+    assert "Export the output with NMS: AP " in page.text
+    assert "--nms-free" not in page.text
+
+
+def test_the_command_exports_the_output_that_is_better(finished: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    figures = OperatingPoint(0.3, shown=10, objects=10, found=8, duplicates=1, miscounted=2)
+    better = OperatingPoint(0.44, shown=10, objects=10, found=9, duplicates=0, miscounted=1)
+    write_outputs(RunFolder(run), [Output(True, 0.5, 0.7, figures), Output(False, 0.6, 0.8, better)])
+    report_run(run, tmp_path / "page.html", ReportOptions(evaluate=False))
+    page = check(tmp_path / "page.html")
+    assert "Export the output NMS-free: AP 0.600 against 0.500, 0 duplicates against 1." in page.text
+    assert "10.0 %duplicates at score 0.30" in page.text, "the output that the training evaluated"
+    assert " --nms-free\n" in page.text
+    assert "--score 0.44" in page.text
+
+
+def test_a_run_of_an_earlier_version_shows_the_output_that_is_evaluated(finished: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    (run / "outputs.json").unlink()
+    out = tmp_path / "page.html"
+    report_run(run, out)
+    page = check(out)
+    output = read_outputs(RunFolder(finished))[0]
+    assert f"with NMS{output.ap:.3f}{output.ap50:.3f}{output.point.threshold:.2f}" in page.text
+    assert "NMS-free" not in page.text
+    report_run(run, out, ReportOptions(evaluate=False))
+    assert "outputs" not in check(out).anchors
 
 
 def test_figures_that_are_none(finished: Path, tmp_path: Path) -> None:
