@@ -1,13 +1,11 @@
 """What the best weights of a training find on the validation images, by the output without NMS and by that with it."""
 
-from collections.abc import Mapping
-
 from benchmarks.study import Outcome, write_text
 from fusedet.configs.strict import StrictModel
-from fusedet.deploy.detections import Detections
-from fusedet.train.coco import CocoDataset, load_coco
+from fusedet.train.coco import load_coco
 from fusedet.train.evaluate import find_objects, load_predictor
 from fusedet.train.metrics import grade
+from fusedet.train.operating_point import operating_point
 
 __all__ = ["Evaluation", "OutputAccuracy", "evaluate_best"]
 
@@ -52,9 +50,5 @@ def _evaluate(outcome: Outcome, nms: bool) -> OutputAccuracy:
     predictor = load_predictor(outcome.piece.run.best, config.eval.model_copy(update={"nms": nms}))
     found = find_objects(predictor, dataset, batch=config.eval.batch)
     metrics = grade(dataset, found)
-    return OutputAccuracy(ap=metrics.ap, ap50=metrics.ap50, duplicates=_duplicates(dataset, found))
-
-
-def _duplicates(dataset: CocoDataset, found: Mapping[int, Detections]) -> float | None:
-    """Share of duplicate detections at the score threshold of the best F1."""
-    return None  # JOIN: `operating_point(dataset, found).duplicate_share` of `fusedet.train.operating_point`
+    duplicates = operating_point(dataset, found).as_dict()["duplicate_share"]
+    return OutputAccuracy(ap=metrics.ap, ap50=metrics.ap50, duplicates=duplicates)
