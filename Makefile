@@ -9,7 +9,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-PACKAGES := cli configs deploy export model train
+PACKAGES := cli common configs deploy export model train
 ARGS ?=
 
 .PHONY: demo test check docs bench arm64 dist release-check clean

@@ -33,7 +33,7 @@ from benchmarks.study import (
     run_pieces,
     write_text,
 )
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 from fusedet.configs.loader import load_config, nearest
 from fusedet.configs.strict import StrictModel
 from fusedet.configs.validate import validate

@@ -5,9 +5,9 @@
 
 Every model sees the same training images for as many epochs at the same input size, with the augmentation, optimiser
 and batch of its own project, and its best epoch is taken: by AP on the validation images, as each project does by
-itself. All are exported to ONNX, and one grader (``fusedet.train.metrics``, COCO's AP) grades all files on the
-validation images at their full size, those of Ultralytics with Ultralytics' letterbox and thresholds. Networks with a
-branch that needs no NMS are graded by both branches, and that one chooses their best epoch. All files are timed in
+itself. All are exported to ONNX, and one grader (``fusedet.train.evaluation.metrics``, COCO's AP) grades all files on
+the validation images at their full size, those of Ultralytics with Ultralytics' letterbox and thresholds. Networks with
+a branch that needs no NMS are graded by both branches, and that one chooses their best epoch. All files are timed in
 turn, in one run, on one thread, without NMS where they need it.
 
 Ultralytics' own ``val`` grades its networks as well. It gives the same detections a little less, because it compares
@@ -37,11 +37,11 @@ from benchmarks.peer_training import train_peer
 from benchmarks.study import facts, write_text
 from benchmarks.trainings import PEERS, Job, read_json, train_preset, write_json
 from benchmarks.ultralytics_peers import is_installed
+from fusedet.common.errors import InputError
 from fusedet.configs import preset_names
-from fusedet.configs.errors import InputError
-from fusedet.train.coco import load_coco
 from fusedet.train.config import EvalConfig
-from fusedet.train.evaluate import evaluate, load_predictor
+from fusedet.train.data.coco import load_coco
+from fusedet.train.evaluation.evaluate import evaluate, load_predictor
 
 SETS = ("bccd", "raccoon", "fruits")
 MODELS = ("pico", "nano", "small", *PEERS)

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.trainings import PEERS, Job
 from benchmarks.ultralytics_peers import HEADS
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 
 #: Stands where a data set's name stands, for the mean of all of them.
 MEAN = "mean"

@@ -38,7 +38,7 @@ from benchmarks.study import (
     run_pieces,
     write_text,
 )
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 from fusedet.export import ExportError
 from fusedet.model.config import ActivationName
 

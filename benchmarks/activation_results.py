@@ -6,7 +6,7 @@ from benchmarks.evaluation import Evaluation
 from benchmarks.graphs import Graph, Latency
 from benchmarks.study import Outcome
 from fusedet.configs.strict import StrictModel
-from fusedet.train.diagnostics import read_diagnostics
+from fusedet.train.loop.diagnostics import read_diagnostics
 
 __all__ = ["ActivationResult", "Results", "Run", "read_run"]
 

@@ -28,17 +28,17 @@ import cv2
 import numpy as np
 
 from benchmarks.study import facts, run_command, write_text
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 from fusedet.configs.starter import starter_model
-from fusedet.deploy.detector import Detector, Prepared, RawOutputs
-from fusedet.deploy.runtime.camera import CameraSettings
-from fusedet.deploy.runtime.outlet import Outlet
-from fusedet.deploy.runtime.pipeline import Pipeline
-from fusedet.deploy.runtime.result import Result
-from fusedet.deploy.session import default_threads, open_session, read_contract
-from fusedet.deploy.sinks import RotatingJsonLines
-from fusedet.deploy.sources import SourceSettings, open_source
-from fusedet.deploy.web.server import WebServer
+from fusedet.deploy.camera.pipeline.camera import CameraSettings
+from fusedet.deploy.camera.pipeline.outlet import Outlet
+from fusedet.deploy.camera.pipeline.pipeline import Pipeline
+from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.sinks import RotatingJsonLines
+from fusedet.deploy.camera.sources import SourceSettings, open_source
+from fusedet.deploy.camera.web.server import WebServer
+from fusedet.deploy.detector.detector import Detector, Prepared, RawOutputs
+from fusedet.deploy.detector.session import default_threads, open_session, read_contract
 
 __all__ = ["AgeOverTime", "draw_street", "main", "measure_age", "measure_cost", "measure_idle"]
 

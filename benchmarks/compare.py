@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.book.results import Record, Results, Row, better, read_results
 from benchmarks.pages import table
 from benchmarks.study import run_command
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 
 __all__ = ["Change", "compare", "differences", "main"]
 

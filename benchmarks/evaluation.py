@@ -2,10 +2,10 @@
 
 from benchmarks.study import Outcome, write_text
 from fusedet.configs.strict import StrictModel
-from fusedet.train.coco import load_coco
-from fusedet.train.evaluate import find_objects, load_predictor
-from fusedet.train.metrics import grade
-from fusedet.train.operating_point import operating_point
+from fusedet.train.data.coco import load_coco
+from fusedet.train.evaluation.evaluate import find_objects, load_predictor
+from fusedet.train.evaluation.metrics import grade
+from fusedet.train.evaluation.operating_point import operating_point
 
 __all__ = ["Evaluation", "OutputAccuracy", "evaluate_best"]
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from benchmarks.study import run_command
 from fusedet.model import head
 from fusedet.model.checkpoint import load_detector
-from fusedet.train.coco import CocoDataset, load_coco
 from fusedet.train.config import EvalConfig
-from fusedet.train.evaluate import TorchDetector, find_objects
-from fusedet.train.metrics import grade
-from fusedet.train.operating_point import operating_point
+from fusedet.train.data.coco import CocoDataset, load_coco
+from fusedet.train.evaluation.evaluate import TorchDetector, find_objects
+from fusedet.train.evaluation.metrics import grade
+from fusedet.train.evaluation.operating_point import operating_point
 
 __all__ = ["main", "row"]
 

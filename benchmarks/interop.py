@@ -26,14 +26,14 @@ from benchmarks.study import write_text
 from benchmarks.trainings import write_json
 from benchmarks.ultralytics_peers import is_installed, prepare_ultralytics
 from benchmarks.yolo_format import write_yolo_format
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 from fusedet.deploy import Detections, Detector, Letterbox, letterbox, open_session
-from fusedet.deploy.formats import FusedetFile, UltralyticsFile, find_format
+from fusedet.deploy.detector.formats import FusedetFile, UltralyticsFile, find_format
 from fusedet.export import export_onnx
-from fusedet.train.coco import CocoDataset, load_coco
 from fusedet.train.config import EvalConfig
-from fusedet.train.evaluate import evaluate
-from fusedet.train.metrics import grade
+from fusedet.train.data.coco import CocoDataset, load_coco
+from fusedet.train.evaluation.evaluate import evaluate
+from fusedet.train.evaluation.metrics import grade
 
 #: Points of AP, as the table and people have them.
 _POINTS = 100

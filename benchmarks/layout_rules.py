@@ -25,8 +25,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.study import facts, write_text
 from fusedet.export import count_ops
-from fusedet.export.foreign import open_model
-from fusedet.export.ops import optimize_model
+from fusedet.export.graph.ops import optimize_model
+from fusedet.export.lint.foreign import open_model
 
 CHANNELS = 64
 BLOCKS = 6

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.study import write_text
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 
 __all__ = ["fill_sections", "markers", "section", "table"]
 

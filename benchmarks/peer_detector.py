@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusedet.deploy import Detector
-from fusedet.deploy.formats import UltralyticsFile
-from fusedet.deploy.preprocess import Letterbox
-from fusedet.deploy.session import open_session
+from fusedet.deploy.detector.formats import UltralyticsFile
+from fusedet.deploy.detector.letterbox import Letterbox
+from fusedet.deploy.detector.session import open_session
 
 #: Thresholds of Ultralytics' ``val``; its suppression is that of the runtime for its files.
 SCORE_THRESHOLD, MAX_DETECTIONS = 0.001, 300

@@ -21,14 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.study import facts, run_command
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 from fusedet.deploy import Detector
 from fusedet.export import export_onnx
 from fusedet.model import load_detector
-from fusedet.train.coco import Sample, load_coco
 from fusedet.train.config import EvalConfig
-from fusedet.train.dataset import iterate_images
-from fusedet.train.evaluate import evaluate_model
+from fusedet.train.data.coco import Sample, load_coco
+from fusedet.train.data.dataset import iterate_images
+from fusedet.train.evaluation.evaluate import evaluate_model
 
 #: Width in pixels of the pictures that are timed, as of a camera.
 CAMERA_WIDTH = 1280

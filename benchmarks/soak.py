@@ -27,11 +27,11 @@ import onnx
 import yaml
 
 from benchmarks.study import facts, run_command, write_text
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 from fusedet.deploy import Contract
 from tests.counterparts import Counterpart, rtsp_server
+from tests.deploy.camera.sinks.servers import Broker, Listener
 from tests.deploy.conftest import build_model
-from tests.deploy.sinks.servers import Broker, Listener
 
 __all__ = ["main", "soak"]
 

@@ -26,18 +26,18 @@ from typing import Any
 import yaml
 
 from benchmarks.study import facts, run_command, write_text
+from fusedet.common.errors import InputError
 from fusedet.configs import starter
-from fusedet.configs.errors import InputError
 from fusedet.configs.loader import preset_names
 from fusedet.export import export_onnx
 from fusedet.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from fusedet.train import metrics
-from fusedet.train.coco import load_coco
 from fusedet.train.config import EvalConfig, load_train_config
-from fusedet.train.evaluate import find_objects, load_predictor
-from fusedet.train.operating_point import OperatingPoint, operating_point
+from fusedet.train.data.coco import load_coco
+from fusedet.train.evaluation import metrics
+from fusedet.train.evaluation.evaluate import find_objects, load_predictor
+from fusedet.train.evaluation.operating_point import OperatingPoint, operating_point
+from fusedet.train.loop.start import resume, train
 from fusedet.train.run_folder import RunFolder
-from fusedet.train.start import resume, train
 
 __all__ = ["card", "main", "publish", "read_rounds", "strip", "train_rounds", "with_places"]
 

@@ -27,8 +27,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from fusedet.configs import whole_file
-from fusedet.configs.errors import InputError
+from fusedet.common import atomic as whole_file
+from fusedet.common.errors import InputError
 from fusedet.configs.validate import dump_config
 from fusedet.deploy.bench.machine import processor_name, vector_unit
 from fusedet.train.config import DataConfig, TrainConfig, load_train_config

@@ -27,8 +27,8 @@ import torch
 
 from benchmarks.ultralytics_peers import heads, is_installed, nms_argument, prepare_ultralytics
 from benchmarks.yolo_format import write_yolo_format
-from fusedet.configs.errors import InputError
-from fusedet.train.coco import load_coco
+from fusedet.common.errors import InputError
+from fusedet.train.data.coco import load_coco
 
 #: More epochs than any run of this takes: nothing that happens at a training's end is met.
 _EPOCHS = 10_000
@@ -125,7 +125,7 @@ def train_ours(setting: Setting, folder: Path, turn: Turn) -> None:
     """A preset with its defaults."""
     from fusedet.train import train
     from fusedet.train.config import load_train_config
-    from fusedet.train.progress import TrainingProgress
+    from fusedet.train.loop.progress import TrainingProgress
 
     class Paced(TrainingProgress):
         def begin(self, what: str, epoch: int, steps: int, done: int = 0) -> None:

@@ -11,14 +11,14 @@ from statistics import harmonic_mean
 from typing import Any
 
 from benchmarks.ultralytics_peers import HEADS
-from fusedet.configs.errors import InputError
+from fusedet.common.atomic import write_text
+from fusedet.common.errors import InputError
 from fusedet.configs.loader import load_config
-from fusedet.configs.whole_file import write_text
 from fusedet.export import export_onnx
 from fusedet.model.checkpoint import load_checkpoint
 from fusedet.train.config import DataConfig, TrainConfig, load_train_config
+from fusedet.train.loop.start import resume, train
 from fusedet.train.run_folder import RunFolder
-from fusedet.train.start import resume, train
 
 #: Ultralytics' networks that can be trained beside the presets.
 PEERS = ("yolo26n", "yolo11n", "yolov8n")

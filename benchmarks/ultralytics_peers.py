@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from fusedet.deploy.postprocess import nms
+from fusedet.deploy.detector.decoding import nms
 
 #: What a network's output still needs. ``nms-free``: nothing; ``nms``: non-maximum suppression.
 HEADS = ("nms-free", "nms")

@@ -9,8 +9,8 @@ import cv2
 import yaml
 from PIL import Image
 
-from fusedet.train.cache import load_image
-from fusedet.train.coco import Sample, load_coco
+from fusedet.train.data.coco import Sample, load_coco
+from fusedet.train.data.image_cache import load_image
 
 _EXIF_ORIENTATION = 0x0112
 

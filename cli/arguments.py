@@ -2,7 +2,7 @@
 
 import argparse
 
-from fusedet.configs.duplicates import DUPLICATE_IOU
+from fusedet.common.duplicates import DUPLICATE_IOU
 
 __all__ = ["add_duplicate_iou"]
 

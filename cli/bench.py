@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusedet.cli.bench_report import as_json, indented, machine_lines, model_lines, operator_lines, tuning_lines
 from fusedet.cli.files import refuse_to_replace, write_text
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 from fusedet.configs.inputs import CHECKPOINTS, model_file
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class _Bench:
         from fusedet.deploy.bench.peak import Peak
         from fusedet.deploy.bench.pictures import load_pictures, own_picture
         from fusedet.deploy.bench.tune import candidates
-        from fusedet.deploy.detector import Detector
+        from fusedet.deploy.detector.detector import Detector
 
         given = None if args.images is None else load_pictures(args.images)
         self._pictures, self._told, self._sizes = dict[Path, Any](), dict[Path, str](), dict[Path, tuple[int, int]]()
@@ -231,7 +231,7 @@ def _settings(args: argparse.Namespace, model: Path) -> "Entrant":
     """As given, else as tuned on this machine, else as everywhere."""
     from fusedet.deploy.bench.contest import Entrant
     from fusedet.deploy.bench.tuned import read_tuned
-    from fusedet.deploy.session import default_threads
+    from fusedet.deploy.detector.session import default_threads
 
     tuned = read_tuned(model) if args.threads is None else None
     if tuned is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fusedet.cli.files import counter, refuse_to_replace, write_text
 
 if TYPE_CHECKING:  # imported when the command runs
-    from fusedet.train.report.compare import ComparedRun, Comparison
+    from fusedet.train.evaluation.report.compare import ComparedRun, Comparison
 
 __all__ = ["add_arguments", "run"]
 
@@ -38,13 +38,13 @@ def run(args: argparse.Namespace) -> int:
         InputError: a run cannot be used, or the file exists.
     """
     refuse_to_replace("--out", args.out, args.force)
-    from fusedet.train.report import compare_runs
+    from fusedet.train.evaluation.report import compare_runs
 
     by_class = args.out is not None and not args.no_eval
     comparison = compare_runs(args.runs, by_class=by_class, on_batch=counter())
     _print(comparison)
     if args.out is not None:
-        from fusedet.train.report.compare_page import compare_page
+        from fusedet.train.evaluation.report.compare_page import compare_page
 
         write_text(args.out, compare_page(comparison))
         print(f"\npage in {args.out}")
@@ -64,7 +64,7 @@ def _print(comparison: "Comparison") -> None:
 
 
 def _row(run: "ComparedRun") -> list[str]:
-    from fusedet.train.report.head import duration
+    from fusedet.train.evaluation.report.head import duration
 
     record, best = run.record, run.record.best_row or {}
     figures = [_figure(best.get(key, math.nan)) for key in ("ap", "ap50", "ap_small", "ap_medium", "ap_large")]

@@ -6,10 +6,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 
 if TYPE_CHECKING:  # imported when the command runs
-    from fusedet.deploy.detector import Detector
+    from fusedet.deploy.detector.detector import Detector
     from fusedet.train import Metrics
 
 __all__ = ["add_arguments", "run"]
@@ -72,12 +72,12 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         InputError: a setting or the folder cannot be used.
     """
-    from fusedet.deploy.detector import Detector
-    from fusedet.deploy.sinks import new_folder
+    from fusedet.deploy.camera.sinks import new_folder
+    from fusedet.deploy.detector.detector import Detector
     from fusedet.export import export_onnx
     from fusedet.train import evaluate_model, train
     from fusedet.train.config import load_train_config
-    from fusedet.train.digits import make_digits, make_digits_video
+    from fusedet.train.data.digits import make_digits, make_digits_video
 
     if args.pictures < 1:
         raise InputError(f"--pictures must be at least 1, but got {args.pictures}")
@@ -124,9 +124,9 @@ def _say(step: int, what: str) -> None:
 
 
 def _annotate_video(detector: "Detector", video: Path) -> _Speed:
-    from fusedet.deploy.runtime.result import Result
-    from fusedet.deploy.sinks import AnnotatedVideo
-    from fusedet.deploy.sources import open_source
+    from fusedet.deploy.camera.pipeline.result import Result
+    from fusedet.deploy.camera.sinks import AnnotatedVideo
+    from fusedet.deploy.camera.sources import open_source
 
     source = open_source(str(video))
     sink = AnnotatedVideo(video.with_name("detected.mp4"), _VIDEO_FPS)
@@ -143,10 +143,10 @@ def _annotate_video(detector: "Detector", video: Path) -> _Speed:
 
 
 def _annotate_pictures(detector: "Detector", data: Path, folder: Path) -> None:
-    from fusedet.deploy.runtime.result import Result
-    from fusedet.deploy.sinks import AnnotatedPictures
-    from fusedet.deploy.sources import open_source
-    from fusedet.train.coco import load_coco
+    from fusedet.deploy.camera.pipeline.result import Result
+    from fusedet.deploy.camera.sinks import AnnotatedPictures
+    from fusedet.deploy.camera.sources import open_source
+    from fusedet.train.data.coco import load_coco
 
     folder.mkdir()
     sink = AnnotatedPictures(folder)

@@ -13,15 +13,15 @@ from fusedet.cli.arguments import add_duplicate_iou
 from fusedet.cli.detect_report import Report
 from fusedet.cli.files import refuse_to_replace
 from fusedet.cli.quiet import silence_opencv
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 from fusedet.configs.inputs import or_starter
 from fusedet.configs.starter import starter_model
 
 if TYPE_CHECKING:  # the runtime itself is imported when the command runs
-    from fusedet.deploy.detector import Detector
-    from fusedet.deploy.sinks import Sink
-    from fusedet.deploy.sources import Frame, Source
-    from fusedet.deploy.track import Tracker
+    from fusedet.deploy.camera.sinks import Sink
+    from fusedet.deploy.camera.sources import Frame, Source
+    from fusedet.deploy.detector.detector import Detector
+    from fusedet.deploy.tracking.tracker import Tracker
 
 __all__ = ["add_arguments", "run"]
 
@@ -93,9 +93,9 @@ def run(args: argparse.Namespace) -> int:
     """
     silence_opencv()
     from fusedet.deploy.bench.tuned import read_tuned
-    from fusedet.deploy.detector import Detector
-    from fusedet.deploy.self_test import open_tested
-    from fusedet.deploy.sources import hide_secrets, open_source
+    from fusedet.deploy.camera.sources import hide_secrets, open_source
+    from fusedet.deploy.detector.detector import Detector
+    from fusedet.deploy.detector.self_test import open_tested
 
     _check_arguments(args)
     args.model = starter_model(_STARTER) if args.model is None else or_starter(args.model)
@@ -162,7 +162,7 @@ def _keep_inputs_safe(args: argparse.Namespace, source: "Source") -> None:
 
 
 def _make_folder(out: Path | None, label: str) -> Path:
-    from fusedet.deploy.sinks import new_folder
+    from fusedet.deploy.camera.sinks import new_folder
 
     if out is None:
         return new_folder(Path("detections") / (label or "pictures"))
@@ -175,7 +175,7 @@ def _open_sinks(args: argparse.Namespace, source: "Source", stack: ExitStack) ->
 
     What is most likely to fail comes first, so that a failure leaves nothing behind.
     """
-    from fusedet.deploy.sinks import AnnotatedPictures, AnnotatedVideo, JsonLines, Window
+    from fusedet.deploy.camera.sinks import AnnotatedPictures, AnnotatedVideo, JsonLines, Window
 
     sinks: list[Sink] = []
     places = []
@@ -208,7 +208,7 @@ def _open_tracker(args: argparse.Namespace, source: "Source") -> "Tracker | None
         return None
     if source.fps is None:
         raise InputError(f"--track follows objects through a video or camera, but {args.source} is pictures")
-    from fusedet.deploy.track import Tracker, TrackerSettings
+    from fusedet.deploy.tracking.tracker import Tracker, TrackerSettings
 
     settings = TrackerSettings(begin_score=args.score, high_score=args.score, low_score=_lowest_score(args))
     return Tracker(settings, source.fps)
@@ -216,7 +216,7 @@ def _open_tracker(args: argparse.Namespace, source: "Source") -> "Tracker | None
 
 def _lowest_score(args: argparse.Namespace) -> float:
     """A track may go on with scores that are too low to be told by themselves."""
-    from fusedet.deploy.runtime.camera import TRACKED_SCORE
+    from fusedet.deploy.camera.pipeline.camera import TRACKED_SCORE
 
     return min(TRACKED_SCORE, args.score) if args.track else args.score
 
@@ -232,9 +232,9 @@ def _detect(
     """Feeds every frame to the detector and the result to sinks and report; True when Ctrl-C ended it."""
     import numpy as np
 
-    from fusedet.deploy.detections import NO_TRACK
-    from fusedet.deploy.runtime.result import Result
-    from fusedet.deploy.sinks import WindowClosed
+    from fusedet.deploy.camera.pipeline.result import Result
+    from fusedet.deploy.camera.sinks import WindowClosed
+    from fusedet.deploy.detector.detections import NO_TRACK
 
     detector(np.zeros((*detector.input_size, 3), np.uint8))  # the first run takes longer: it lays out the memory
     try:

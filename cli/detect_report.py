@@ -7,13 +7,13 @@ from textwrap import shorten
 from time import perf_counter
 from typing import TYPE_CHECKING, TextIO
 
-from fusedet.configs.words import counted
+from fusedet.common.text import counted
 
 if TYPE_CHECKING:  # the runtime itself is imported when the command runs
-    from fusedet.deploy.detections import Detections
-    from fusedet.deploy.detector import Detector, Timings
-    from fusedet.deploy.runtime.result import Result
-    from fusedet.deploy.sources import Source
+    from fusedet.deploy.camera.pipeline.result import Result
+    from fusedet.deploy.camera.sources import Source
+    from fusedet.deploy.detector.detections import Detections
+    from fusedet.deploy.detector.detector import Detector, Timings
 
 __all__ = ["Report"]
 

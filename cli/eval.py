@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from fusedet.cli.arguments import add_duplicate_iou
 from fusedet.cli.files import counter, refuse_to_replace, write_text
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 from fusedet.configs.inputs import CHECKPOINTS, coco_files, model_file
 
 if TYPE_CHECKING:  # training's packages are imported when the command runs
-    from fusedet.train.metrics import Metrics
-    from fusedet.train.operating_point import OperatingPoint
+    from fusedet.train.evaluation.metrics import Metrics
+    from fusedet.train.evaluation.operating_point import OperatingPoint
 
 __all__ = ["add_arguments", "run"]
 
@@ -71,11 +71,11 @@ def run(args: argparse.Namespace) -> int:
     model = model_file(args.model)
     annotations, images = coco_files(args.data, args.split, args.images)
     _check_arguments(args, model)
-    from fusedet.train.coco import load_coco
     from fusedet.train.config import EvalConfig
-    from fusedet.train.evaluate import find_objects, load_predictor
-    from fusedet.train.metrics import grade
-    from fusedet.train.operating_point import operating_point
+    from fusedet.train.data.coco import load_coco
+    from fusedet.train.evaluation.evaluate import find_objects, load_predictor
+    from fusedet.train.evaluation.metrics import grade
+    from fusedet.train.evaluation.operating_point import operating_point
 
     config = EvalConfig(batch=args.batch, nms=not args.nms_free, duplicate_iou=args.duplicate_iou)
     predictor, dataset = load_predictor(model, config), load_coco(annotations, images)

@@ -4,8 +4,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from fusedet.configs import whole_file
-from fusedet.configs.errors import InputError
+from fusedet.common import atomic as whole_file
+from fusedet.common.errors import InputError
 
 __all__ = ["counter", "refuse_to_replace", "write_text"]
 
@@ -27,7 +27,7 @@ def refuse_to_replace(option: str, path: Path | None, force: bool) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes ``path`` wholly or not at all: see :mod:`fusedet.configs.whole_file`.
+    """Writes ``path`` wholly or not at all: see :mod:`fusedet.common.atomic`.
 
     Raises:
         InputError: it cannot be written.

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
-from fusedet.configs.errors import GaveUpError, InputError
+from fusedet.common.errors import GaveUpError, InputError
 
 __all__ = ["COMMANDS", "Command", "build_parser", "main"]
 
@@ -28,11 +28,11 @@ class Command(NamedTuple):
 
     help: str
     extras: str
+    folder: str = ""
 
-    @staticmethod
-    def module(name: str) -> str:
+    def module(self, name: str) -> str:
         """Where the command called ``name`` lives."""
-        return f"fusedet.cli.{name.replace(' ', '_')}"
+        return ".".join(("fusedet.cli", *self.folder.split(), *name.split()))
 
 
 #: Name of each command, one word or two -> what it does and the extras to install for it.
@@ -41,11 +41,17 @@ COMMANDS = {
     "train": Command("train a network on your COCO-format data", "train,desktop"),
     "tune": Command("search for better settings by short trainings", "train,tune,desktop"),
     "eval": Command("grade a checkpoint or an exported file on annotated images", "train,desktop"),
-    "export": Command("turn a checkpoint into an ONNX file, and prove that both agree", "export,desktop"),
+    "export": Command(
+        "turn a checkpoint into an ONNX file, and prove that both agree", "export,desktop", "model_files"
+    ),
     "report": Command("make one page about a training, done or not: what it finds and misses", "train,desktop"),
     "compare": Command("put several trainings side by side, with the settings that differ", "train,desktop"),
-    "fuse": Command("move the activations of any ONNX file into its convolutions, and prove it", "export,desktop"),
-    "lint": Command("name what in an ONNX file breaks fusion or the fast layout, and its cost", "export,desktop"),
+    "fuse": Command(
+        "move the activations of any ONNX file into its convolutions, and prove it", "export,desktop", "model_files"
+    ),
+    "lint": Command(
+        "name what in an ONNX file breaks fusion or the fast layout, and its cost", "export,desktop", "model_files"
+    ),
     "data check": Command(
         "find what is wrong with a data set before a training does, and repair a copy", "train,desktop"
     ),
@@ -56,13 +62,21 @@ COMMANDS = {
         "draw a sheet of labelled pictures, as they are or as a training varies them", "train,desktop"
     ),
     "data label": Command("let a detector label pictures for a training", "train,desktop"),
-    "bundle": Command("put an exported model and what belongs to it into one zip for the board", "export,desktop"),
-    "check": Command("let an exported file prove on this machine that it still finds its boxes", "desktop"),
+    "bundle": Command(
+        "put an exported model and what belongs to it into one zip for the board", "export,desktop", "model_files"
+    ),
+    "check": Command(
+        "let an exported file prove on this machine that it still finds its boxes", "desktop", "model_files"
+    ),
     "detect": Command("run an exported file on pictures, a video or a camera", "desktop"),
     "bench": Command("measure on this machine what an exported file costs, and tune its threads", "desktop"),
-    "run": Command("watch cameras for as long as it is let: events, outputs, a web page", "headless,run,web,mqtt"),
-    "service": Command("print the systemd unit that runs a config at every start of the board", "headless,run"),
-    "info": Command("say what a checkpoint or an exported file is", "export"),
+    "run": Command(
+        "watch cameras for as long as it is let: events, outputs, a web page", "headless,run,web,mqtt", "camera"
+    ),
+    "service": Command(
+        "print the systemd unit that runs a config at every start of the board", "headless,run", "camera"
+    ),
+    "info": Command("say what a checkpoint or an exported file is", "export", "model_files"),
     "schema": Command("write the JSON schema with which an editor checks configs, or a page of it", "run"),
 }
 
@@ -140,7 +154,7 @@ def _run(arguments: list[str]) -> int:
 
 def build_parser(name: str) -> argparse.ArgumentParser:
     """The arguments of the command called ``name``. What it parses holds the command itself as ``run``."""
-    module = importlib.import_module(Command.module(name))
+    module = importlib.import_module(COMMANDS[name].module(name))
     text = COMMANDS[name].help
     parser = _Parser(prog=f"fusedet {name}", description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False)
     parser.set_defaults(run=module.run)

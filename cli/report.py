@@ -6,10 +6,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from fusedet.cli.files import counter, refuse_to_replace
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 
 if TYPE_CHECKING:  # imported when the command runs
-    from fusedet.train.report import ReportOptions
+    from fusedet.train.evaluation.report import ReportOptions
 
 __all__ = ["add_arguments", "run"]
 
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     refuse_to_replace("--out", out, args.force)
     if args.no_eval and (args.data or args.latency):
         raise InputError("--no-eval needs no pictures, so --data and --latency have no place beside it")
-    from fusedet.train.report import ReportOptions
+    from fusedet.train.evaluation.report import ReportOptions
 
     options = ReportOptions(args.data, not args.no_eval, (), counter())
     if not args.latency:
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _report(folder: Path, out: Path, options: "ReportOptions") -> int:
-    from fusedet.train.report import report_run
+    from fusedet.train.evaluation.report import report_run
 
     content = report_run(folder, out, options)
     print(f"report in {out}")

@@ -4,8 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
+from fusedet.common.errors import InputError
 from fusedet.configs import preset_names
-from fusedet.configs.errors import InputError
 
 __all__ = ["add_arguments", "run"]
 
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         from fusedet.train.config import load_train_config
 
         config = load_train_config(args.config, args.overrides)  # a typo is told before torch is imported
-        from fusedet.train.doctor.triage import triage
+        from fusedet.train.data.doctor.triage import triage
 
         if _is_first_process():
             for line in triage(config.data, config.model.input_size):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 
 if TYPE_CHECKING:
     from fusedet.train.config import TrainConfig

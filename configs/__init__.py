@@ -7,7 +7,7 @@ the standard library only; reading a config (:mod:`fusedet.configs.loader`) need
 
 from pathlib import Path
 
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 
 __all__ = ["InputError", "preset_names", "preset_path"]
 

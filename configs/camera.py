@@ -21,9 +21,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from fusedet.common.duplicates import DUPLICATE_IOU
+from fusedet.common.errors import InputError
 from fusedet.configs import preset_names
-from fusedet.configs.duplicates import DUPLICATE_IOU
-from fusedet.configs.errors import InputError
 from fusedet.configs.loader import load_config
 from fusedet.configs.strict import StrictModel
 from fusedet.configs.validate import validate
@@ -114,7 +114,7 @@ class CameraSection(StrictModel):
 
 
 class TrackSection(StrictModel):
-    """How objects keep their numbers; see ``fusedet.deploy.track.TrackerSettings``."""
+    """How objects keep their numbers; see ``fusedet.deploy.tracking.tracker.TrackerSettings``."""
 
     match_iou: Fraction = Field(0.2, description="least overlap of a box with where its track should be now")
     lost_s: float = Field(1.0, ge=0, le=3600, description="a track that is not seen for longer ends")

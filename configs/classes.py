@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from textwrap import shorten
 
-from fusedet.configs.errors import InputError
-from fusedet.configs.words import nearest
+from fusedet.common.errors import InputError
+from fusedet.common.text import nearest
 
 __all__ = ["check_class_names"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 
 __all__ = ["set_value"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 from fusedet.configs.starter import available, starter_model
 
 __all__ = ["CHECKPOINTS", "coco_files", "model_file", "or_starter"]

@@ -13,9 +13,9 @@ from typing import Any
 
 import yaml
 
+from fusedet.common.errors import InputError
+from fusedet.common.text import nearest
 from fusedet.configs import preset_names, preset_path
-from fusedet.configs.errors import InputError
-from fusedet.configs.words import nearest
 
 __all__ = ["BASE_KEY", "ConfigTree", "KeyPath", "dotted", "dump_yaml", "load_config", "override"]
 

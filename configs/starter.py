@@ -6,7 +6,7 @@ They lie in the folder ``weights`` beside the presets: ``NAME.pt`` is the checkp
 
 from pathlib import Path
 
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 
 __all__ = ["available", "starter_checkpoint", "starter_model"]
 

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
+from fusedet.common.text import nearest
 from fusedet.configs.loader import ConfigTree, KeyPath, dotted, dump_yaml
-from fusedet.configs.words import nearest
 
 __all__ = ["dump_config", "flat_settings", "validate"]
 

@@ -8,13 +8,13 @@ Training's evaluation letterboxes and decodes with the functions of this package
 score that a camera gets here.
 """
 
-import fusedet.configs.privacy  # noqa: F401  before anything imports ONNX Runtime
-from fusedet.deploy.contract import Contract
-from fusedet.deploy.detections import Detections
-from fusedet.deploy.detector import Detector, Timings
-from fusedet.deploy.postprocess import decode_outputs, nms
-from fusedet.deploy.preprocess import Letterbox, letterbox, to_blob
-from fusedet.deploy.session import open_session, read_contract
+import fusedet.common.privacy  # noqa: F401  before anything imports ONNX Runtime
+from fusedet.deploy.detector.contract import Contract
+from fusedet.deploy.detector.decoding import decode_outputs, nms
+from fusedet.deploy.detector.detections import Detections
+from fusedet.deploy.detector.detector import Detector, Timings
+from fusedet.deploy.detector.letterbox import Letterbox, letterbox, to_blob
+from fusedet.deploy.detector.session import open_session, read_contract
 
 __all__ = [
     "Contract",

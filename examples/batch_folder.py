@@ -6,7 +6,7 @@ from contextlib import closing
 
 from fusedet.configs.starter import starter_model
 from fusedet.deploy import Detector
-from fusedet.deploy.sources import open_source
+from fusedet.deploy.camera.sources import open_source
 
 folder, table = sys.argv[1:3]
 detector = Detector(sys.argv[3] if len(sys.argv) > 3 else starter_model("nano"))

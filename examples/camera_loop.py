@@ -6,7 +6,7 @@ from contextlib import closing, suppress
 
 from fusedet.configs.starter import starter_model
 from fusedet.deploy import Detector
-from fusedet.deploy.sources import SourceSettings, open_source
+from fusedet.deploy.camera.sources import SourceSettings, open_source
 
 source = sys.argv[1]
 detector = Detector(sys.argv[2] if len(sys.argv) > 2 else starter_model("nano"))

@@ -5,10 +5,10 @@ from contextlib import closing, suppress
 
 from fusedet.configs.starter import starter_model
 from fusedet.deploy import Detector
-from fusedet.deploy.events.places import Line, Places
-from fusedet.deploy.events.rules import Rules
-from fusedet.deploy.sources import open_source
-from fusedet.deploy.track import Tracker, TrackerSettings
+from fusedet.deploy.camera.events.places import Line, Places
+from fusedet.deploy.camera.events.rules import Rules
+from fusedet.deploy.camera.sources import open_source
+from fusedet.deploy.tracking.tracker import Tracker, TrackerSettings
 
 # A track begins at a score of 0.3; lower ones, of somebody half hidden, may only go on a track.
 detector = Detector(sys.argv[2] if len(sys.argv) > 2 else starter_model("nano"), score_threshold=0.1)

@@ -10,7 +10,7 @@ import supervision
 
 from fusedet.configs.starter import starter_model
 from fusedet.deploy import Detector
-from fusedet.deploy.supervision import to_supervision
+from fusedet.deploy.detector.supervision import to_supervision
 
 picture, out = sys.argv[1:3]
 detector = Detector(sys.argv[3] if len(sys.argv) > 3 else starter_model("nano"))

@@ -8,12 +8,14 @@ print(result.fused, *result.agreement, sep="\\n")
 And from a file that somebody else exported: ``fuse_file`` fuses it, ``lint`` says what stands in the way.
 """
 
-import fusedet.configs.privacy  # noqa: F401  before anything imports ONNX Runtime
-from fusedet.export.batchnorm import fold_batchnorms
-from fusedet.export.certificate import Certificate, Check, Limits
-from fusedet.export.certified import certificate_paths, export_certified
+import fusedet.common.privacy  # noqa: F401  before anything imports ONNX Runtime
 from fusedet.export.errors import ExportError
-from fusedet.export.foreign import (
+from fusedet.export.graph.batchnorm import fold_batchnorms
+from fusedet.export.graph.fuse import Declined, FusionResult, fuse, standing_activations
+from fusedet.export.graph.ops import count_ops, optimize
+from fusedet.export.graph.quantize import Int8Settings, Quantized, quantize
+from fusedet.export.graph.to_onnx import to_onnx
+from fusedet.export.lint.foreign import (
     Comparison,
     ForeignResult,
     Prepared,
@@ -23,14 +25,12 @@ from fusedet.export.foreign import (
     random_inputs,
     read_foreign,
 )
-from fusedet.export.fuse import Declined, FusionResult, fuse, standing_activations
-from fusedet.export.lint import Finding, Lint, LintReport, lint
-from fusedet.export.measure import Latency, TimeShares, compare_latency, time_shares
-from fusedet.export.ops import count_ops, optimize
+from fusedet.export.lint.lint import Finding, Lint, LintReport, lint
 from fusedet.export.pipeline import ExportResult, export_onnx
-from fusedet.export.quantize import Int8Settings, Quantized, quantize
-from fusedet.export.to_onnx import to_onnx
-from fusedet.export.verify import Agreement, Tolerance, verify
+from fusedet.export.proof.certificate import Certificate, Check, Limits
+from fusedet.export.proof.certified import certificate_paths, export_certified
+from fusedet.export.proof.measure import Latency, TimeShares, compare_latency, time_shares
+from fusedet.export.proof.verify import Agreement, Tolerance, verify
 
 __all__ = [
     "Agreement",

@@ -1,4 +1,4 @@
-"""Puts everything that a board needs of an exported model into one folder or zip: see :mod:`fusedet.deploy.bundle`."""
+"""Writes what a board needs of a model into one folder or zip: see :mod:`fusedet.deploy.detector.bundle`."""
 
 import hashlib
 import json
@@ -13,11 +13,11 @@ from pathlib import Path
 
 import onnxruntime as ort
 
-from fusedet.configs.errors import InputError
-from fusedet.configs.words import counted
-from fusedet.deploy.bundle import BUNDLE_VERSION, MANIFEST, open_bundle
-from fusedet.deploy.contract import Contract
-from fusedet.deploy.session import open_session, read_contract
+from fusedet.common.errors import InputError
+from fusedet.common.text import counted
+from fusedet.deploy.detector.bundle import BUNDLE_VERSION, MANIFEST, open_bundle
+from fusedet.deploy.detector.contract import Contract
+from fusedet.deploy.detector.session import open_session, read_contract
 
 __all__ = ["write_bundle"]
 

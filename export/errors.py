@@ -1,6 +1,6 @@
 """The error that stops an export."""
 
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 
 __all__ = ["ExportError"]
 

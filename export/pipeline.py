@@ -14,20 +14,20 @@ from typing import Any
 import onnx
 import torch
 
-from fusedet.configs.errors import InputError
-from fusedet.deploy.contract import Contract
+from fusedet.common.errors import InputError
+from fusedet.deploy.detector.contract import Contract
 from fusedet.export.errors import ExportError
-from fusedet.export.fuse import Declined, fuse, standing_activations
-from fusedet.export.ops import count_ops, optimize
-from fusedet.export.to_onnx import to_onnx
-from fusedet.export.ultralytics_layout import UltralyticsGraph
-from fusedet.export.verify import Agreement, load_pictures, verify
+from fusedet.export.graph.fuse import Declined, fuse, standing_activations
+from fusedet.export.graph.ops import count_ops, optimize
+from fusedet.export.graph.to_onnx import to_onnx
+from fusedet.export.graph.ultralytics_layout import UltralyticsGraph
+from fusedet.export.proof.verify import Agreement, load_pictures, verify
 from fusedet.model import STRIDES, DetectorNet, InferenceGraph, count_macs, count_parameters, load_detector
 
 __all__ = ["LAYOUTS", "ExportResult", "export_onnx", "find_checkpoint", "output_paths"]
 
-#: ``fusedet``: the three outputs of :mod:`fusedet.deploy.contract`. ``ultralytics``: the one output of
-#: :mod:`fusedet.export.ultralytics_layout`.
+#: ``fusedet``: the three outputs of :mod:`fusedet.deploy.detector.contract`. ``ultralytics``: the one output of
+#: :mod:`fusedet.export.graph.ultralytics_layout`.
 LAYOUTS = ("fusedet", "ultralytics")
 
 _MOST_NAMED = 5
@@ -94,8 +94,8 @@ def export_onnx(
         nms: export the one-to-many branch, whose boxes the detector library suppresses; False: the one-to-one branch,
             whose boxes need no suppression.
         nms_iou: IoU above which that suppression drops a box.
-        input_format: one of :data:`fusedet.deploy.contract.INPUT_FORMATS`; the layout ``ultralytics`` always takes
-            ``float32_nchw_rgb``.
+        input_format: one of :data:`fusedet.deploy.detector.contract.INPUT_FORMATS`; the layout ``ultralytics`` always
+            takes ``float32_nchw_rgb``.
         input_size: ``(height, width)`` in pixels, multiples of 32; left out, that of the training.
         max_detections: boxes for each picture; left out, 300, or 1000 with ``nms``.
         dynamic_batch: leave the number of pictures in a batch open. A fixed 1 is a few percent faster.

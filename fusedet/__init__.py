@@ -13,14 +13,14 @@ Names are imported when they are used: a board that only detects needs no torch.
 import importlib
 from typing import TYPE_CHECKING
 
-import fusedet.configs.privacy  # noqa: F401  before anything imports ONNX Runtime
+import fusedet.common.privacy  # noqa: F401  before anything imports ONNX Runtime
 
 __all__ = ["Detections", "Detector", "InputError", "TrainedModel", "__version__", "evaluate", "export_onnx", "train"]
 
 if TYPE_CHECKING:
-    from fusedet.configs.errors import InputError
-    from fusedet.deploy.detections import Detections
-    from fusedet.deploy.detector import Detector
+    from fusedet.common.errors import InputError
+    from fusedet.deploy.detector.detections import Detections
+    from fusedet.deploy.detector.detector import Detector
     from fusedet.export.pipeline import export_onnx
     from fusedet.python import TrainedModel, evaluate, train
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 #: Name -> module that defines it.
 _HOMES = {
-    "Detections": "fusedet.deploy.detections",
-    "Detector": "fusedet.deploy.detector",
-    "InputError": "fusedet.configs.errors",
+    "Detections": "fusedet.deploy.detector.detections",
+    "Detector": "fusedet.deploy.detector.detector",
+    "InputError": "fusedet.common.errors",
     "TrainedModel": "fusedet.python",
     "evaluate": "fusedet.python",
     "export_onnx": "fusedet.export.pipeline",

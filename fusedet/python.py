@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
+from fusedet.common.text import nearest
 from fusedet.configs.inputs import coco_files, model_file
-from fusedet.configs.words import nearest
 from fusedet.export.pipeline import ExportResult, export_onnx
 from fusedet.train.config import EvalConfig, load_train_config
-from fusedet.train.evaluate import evaluate_model
-from fusedet.train.metrics import Metrics
+from fusedet.train.evaluation.evaluate import evaluate_model
+from fusedet.train.evaluation.metrics import Metrics
+from fusedet.train.loop.start import train as train_from_config
 from fusedet.train.run_folder import RunFolder
-from fusedet.train.start import train as train_from_config
 
 __all__ = ["TrainedModel", "evaluate", "train"]
 

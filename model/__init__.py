@@ -5,7 +5,7 @@ from fusedet.model import build_detector, load_detector
 
 from typing import TYPE_CHECKING
 
-from fusedet.configs.lazy import imported_on_use
+from fusedet.common.lazy import imported_on_use
 from fusedet.model.config import ModelConfig
 
 __all__ = [

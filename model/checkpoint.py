@@ -16,8 +16,8 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from fusedet.configs.errors import InputError
-from fusedet.configs.whole_file import whole_file
+from fusedet.common.atomic import whole_file
+from fusedet.common.errors import InputError
 from fusedet.model.config import ModelConfig
 from fusedet.model.detector import DetectorNet, build_detector
 

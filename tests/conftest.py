@@ -5,7 +5,7 @@
 
 from hypothesis import HealthCheck, settings
 
-import fusedet.configs.privacy  # noqa: F401  tests import ONNX Runtime before they import fusedet
+import fusedet.common.privacy  # noqa: F401  tests import ONNX Runtime before they import fusedet
 
 SLOW = [HealthCheck.too_slow]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("fusedet", "cli", "configs", "deploy", "export", "model", "train")
+PACKAGES = ("fusedet", "cli", "common", "configs", "deploy", "export", "model", "train")
 RUNTIME = {"numpy", "onnxruntime", "cv2"}
 #: What a function of the runtime may import when it is called, and say so where it is missing.
 OPTIONAL = {"aiohttp", "paho", "picamera2", "supervision"}
@@ -70,9 +70,15 @@ HEAVY = {"torch", "onnx", "ultralytics", "pydantic", "yaml", "rich", "lightning_
     ("code", "blocked"),
     [
         ("import fusedet; fusedet.Detector, fusedet.__version__", HEAVY | OPTIONAL),
-        ("import fusedet.deploy, fusedet.deploy.supervision", HEAVY | OPTIONAL),
-        ("import fusedet.cli.detect, fusedet.cli.info, fusedet.deploy.sinks, fusedet.deploy.sources", HEAVY),
-        ("import fusedet.cli.run, fusedet.deploy.runtime.pipeline, fusedet.deploy.sinks.mqtt", HEAVY | OPTIONAL),
+        ("import fusedet.deploy, fusedet.deploy.detector.supervision", HEAVY | OPTIONAL),
+        (
+            "import fusedet.cli.detect, fusedet.cli.model_files.info, fusedet.deploy.camera.sinks",
+            HEAVY,
+        ),
+        (
+            "import fusedet.cli.camera.run, fusedet.deploy.camera.sinks.mqtt.sink",
+            HEAVY | OPTIONAL,
+        ),
         ("import fusedet.configs.camera, fusedet.configs.edit", HEAVY - {"pydantic", "yaml"} | RUNTIME),
         ("import fusedet.cli.main", HEAVY | RUNTIME),
         ("import fusedet.configs.starter", HEAVY | RUNTIME),

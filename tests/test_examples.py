@@ -19,9 +19,9 @@ import pytest
 
 from fusedet.deploy import Detector
 from fusedet.export import export_onnx
-from fusedet.export.verify import draw_pictures
+from fusedet.export.proof.verify import draw_pictures
+from tests.deploy.camera.sinks.servers import MOSQUITTO, Broker, Listener
 from tests.deploy.conftest import draw_picture, make_model
-from tests.deploy.sinks.servers import MOSQUITTO, Broker, Listener
 from tests.export.networks import NAMES, small_config, trained_net
 
 __all__ = ["make_model"]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fusedet.deploy.bundle import BUNDLE_VERSION
-from fusedet.deploy.contract import FORMAT_VERSION
+from fusedet.deploy.detector.bundle import BUNDLE_VERSION
+from fusedet.deploy.detector.contract import FORMAT_VERSION
 
 ROOT = Path(__file__).parent.parent
 #: MAJOR.MINOR.PATCH, perhaps with a mark such as rc1.

@@ -8,26 +8,26 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import fusedet.configs.privacy  # noqa: F401  before anything imports ONNX Runtime
-from fusedet.configs.lazy import imported_on_use
+import fusedet.common.privacy  # noqa: F401  before anything imports ONNX Runtime
+from fusedet.common.lazy import imported_on_use
 from fusedet.train.config import TrainConfig
 
 __all__ = ["Metrics", "TrainConfig", "TrainResult", "evaluate_model", "resume", "train"]
 
 if TYPE_CHECKING:
-    from fusedet.train.evaluate import evaluate_model
-    from fusedet.train.metrics import Metrics
-    from fusedet.train.start import resume, train
-    from fusedet.train.trainer import TrainResult
+    from fusedet.train.evaluation.evaluate import evaluate_model
+    from fusedet.train.evaluation.metrics import Metrics
+    from fusedet.train.loop.start import resume, train
+    from fusedet.train.loop.trainer import TrainResult
 else:
     __getattr__ = imported_on_use(
         __name__,
         {
-            "Metrics": "metrics",
-            "TrainResult": "trainer",
-            "evaluate_model": "evaluate",
-            "resume": "start",
-            "train": "start",
+            "Metrics": "evaluation.metrics",
+            "TrainResult": "loop.trainer",
+            "evaluate_model": "evaluation.evaluate",
+            "resume": "loop.start",
+            "train": "loop.start",
         },
     )
 

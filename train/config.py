@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from fusedet.configs.duplicates import DUPLICATE_IOU
+from fusedet.common.duplicates import DUPLICATE_IOU
 from fusedet.configs.loader import load_config
 from fusedet.configs.strict import StrictModel
 from fusedet.configs.validate import validate

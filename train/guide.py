@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 from fusedet.model.checkpoint import load_detector
 from fusedet.model.decode import anchor_points, decode_boxes
 from fusedet.model.detector import STRIDES, DetectorNet
-from fusedet.train.boxes import box_overlap
-from fusedet.train.parallel import shared_sum
-from fusedet.train.teachers import DenseMap, PicoDet, open_foreign
-from fusedet.train.teachers.weights import open_folded
+from fusedet.train.devices.collectives import shared_sum
+from fusedet.train.labelling.teachers import DenseMap, PicoDet, open_foreign
+from fusedet.train.labelling.teachers.weights import open_folded
+from fusedet.train.targets.boxes import box_overlap
 
 __all__ = ["Guidance", "Guide", "guided_box_loss", "open_guide", "with_guidance"]
 
@@ -180,7 +180,7 @@ def guided_box_loss(predicted: Tensor, guidance: Guidance, overlap: str) -> Tens
     Args:
         predicted: ``[B, A, 4]`` xyxy in pixels.
         guidance: see :meth:`Guide.look`.
-        overlap: kind of overlap, as in :func:`fusedet.train.boxes.box_overlap`.
+        overlap: kind of overlap, as in :func:`fusedet.train.targets.boxes.box_overlap`.
     """
     sureness = guidance.scores.amax(1)  # [B, A]
     sure = sureness > _SURE

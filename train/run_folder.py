@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 
 try:
     import fcntl

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from benchmarks.pages import table
 from benchmarks.study import write_text
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 from fusedet.configs.strict import StrictModel
 
 __all__ = ["FOLDER", "Report", "Run", "add_report", "boards_table", "read_reports", "to_report"]

@@ -28,7 +28,7 @@ from benchmarks.book.page import PAGE, check_complete, draw_all, publish, sectio
 from benchmarks.book.results import Record, Results, here, write_results
 from benchmarks.book.timing import OtherWork
 from benchmarks.study import run_command, write_text
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 
 __all__ = ["main", "measure_chapter", "write_book"]
 

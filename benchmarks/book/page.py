@@ -7,7 +7,7 @@ from benchmarks.book.chapters import CHAPTERS
 from benchmarks.book.chapters.chapter import is_disturbed
 from benchmarks.book.results import Record, Results, read_results, rounded, write_results
 from benchmarks.pages import fill_sections
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 
 __all__ = ["PAGE", "RESULTS", "check_complete", "draw_all", "picture_name", "publish", "sections"]
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from benchmarks.study import facts, write_text
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 from fusedet.configs.strict import StrictModel
 from fusedet.deploy.bench.machine import this_machine
 

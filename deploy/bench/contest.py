@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fusedet.deploy.bench.health import Reading, read_health
 from fusedet.deploy.bench.timing import WIDE_SPREAD, Stats, summarise
-from fusedet.deploy.detector import Detector
+from fusedet.deploy.detector.detector import Detector
 
 __all__ = ["Contest", "Entrant", "Plan", "Samples"]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from fusedet.deploy.opencv import cv2
-from fusedet.deploy.session import physical_cores
+from fusedet.deploy.detector.opencv import cv2
+from fusedet.deploy.detector.session import physical_cores
 
 __all__ = ["Machine", "processor_name", "this_machine", "vector_unit"]
 

@@ -20,8 +20,8 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from fusedet.deploy.formats import find_format
-from fusedet.deploy.session import open_session
+from fusedet.deploy.detector.formats import find_format
+from fusedet.deploy.detector.session import open_session
 
 __all__ = ["Node", "Operators", "profile", "read_profile"]
 

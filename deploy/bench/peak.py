@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 import onnxruntime as ort
 
-from fusedet.deploy.session import CPU
+from fusedet.deploy.detector.session import CPU
 
 __all__ = ["Peak", "convolution_chain"]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fusedet.configs.errors import InputError
-from fusedet.deploy.self_test import read_self_test
-from fusedet.deploy.session import open_session
-from fusedet.deploy.sources import open_source
+from fusedet.common.errors import InputError
+from fusedet.deploy.camera.sources import open_source
+from fusedet.deploy.detector.self_test import read_self_test
+from fusedet.deploy.detector.session import open_session
 
 __all__ = ["FRAME_HW", "load_pictures", "own_picture"]
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 from fusedet.deploy.bench.pictures import FRAME_HW
-from fusedet.deploy.detector import Detector
+from fusedet.deploy.detector.detector import Detector
 
 __all__ = ["Startup", "measure_startup", "resident_mb"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from fusedet.deploy.bench.contest import Entrant, Samples
 from fusedet.deploy.bench.figures import Figures
 from fusedet.deploy.bench.tuned import Tuned
-from fusedet.deploy.session import default_threads
+from fusedet.deploy.detector.session import default_threads
 
 __all__ = ["MARGIN", "candidates", "choose", "holds", "largest_that_holds"]
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import onnxruntime as ort
 
-from fusedet.configs.errors import InputError
-from fusedet.configs.plain_json import parse_json
+from fusedet.common.atomic import write_text
+from fusedet.common.errors import InputError
+from fusedet.common.plain_json import parse_json
 from fusedet.configs.starter import available, starter_model
-from fusedet.configs.whole_file import write_text
 from fusedet.deploy.bench.machine import processor_name
-from fusedet.deploy.session import physical_cores
+from fusedet.deploy.detector.session import physical_cores
 
 __all__ = ["Tuned", "read_tuned", "tuned_path", "write_tuned"]
 
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Tuned:
-    """Settings of a session, see :func:`fusedet.deploy.session.open_session`.
+    """Settings of a session, see :func:`fusedet.deploy.detector.session.open_session`.
 
     Attributes:
         threads: at least 1.

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fusedet.deploy.contract import Contract
-from fusedet.export.verify import Agreement, Outputs, Tolerance, compare
+from fusedet.deploy.detector.contract import Contract
+from fusedet.export.proof.verify import Agreement, Outputs, Tolerance, compare
 
 __all__ = ["TOLERANCE", "Seen", "agree", "read_seen"]
 

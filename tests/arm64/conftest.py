@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 import fusedet.configs
-from fusedet.export.verify import draw_pictures
+from fusedet.export.proof.verify import draw_pictures
 from tests.arm64.agreement import Seen, read_seen
 from tests.arm64.emulator import Emulator, open_emulator
 from tests.arm64.guest.see import see

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fusedet.deploy import Contract
-from fusedet.export.verify import Outputs
+from fusedet.export.proof.verify import Outputs
 from tests.arm64.agreement import Seen, agree
 
 CONTRACT = Contract(names=("a", "b"), input_size=(64, 64))

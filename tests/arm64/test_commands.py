@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from fusedet.cli.main import main
-from fusedet.deploy.self_test import read_self_test
-from fusedet.deploy.session import open_session, read_contract
-from fusedet.export.self_test import choose_self_test, embed_self_test
-from fusedet.export.verify import Outputs, Tolerance, compare, draw_pictures
+from fusedet.deploy.detector.self_test import read_self_test
+from fusedet.deploy.detector.session import open_session, read_contract
+from fusedet.export.proof.self_test import choose_self_test, embed_self_test
+from fusedet.export.proof.verify import Outputs, Tolerance, compare, draw_pictures
 from tests.arm64.agreement import TOLERANCE
 from tests.arm64.conftest import MODELS, with_slope
 from tests.arm64.emulator import Emulator

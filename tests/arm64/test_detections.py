@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fusedet.deploy.session import open_session, read_contract
+from fusedet.deploy.detector.session import open_session, read_contract
 from tests.arm64.agreement import Seen, agree
 from tests.arm64.conftest import DRAWN, MODELS, photographs, with_slope
 from tests.arm64.emulator import Emulator, open_emulator
@@ -68,7 +68,7 @@ def test_notices_another_interpolation(emulator: Emulator, few: Path, on_x86: Lo
     """``cv2.INTER_LINEAR`` takes other roundings on ARM: what the letterbox must not use."""
     model = MODELS[0]
     with open_emulator(emulator.root) as wrong:
-        preprocess = wrong.runtime / "deploy/preprocess.py"
+        preprocess = wrong.runtime / "deploy/detector/letterbox.py"
         right = preprocess.read_text(encoding="utf-8")
         assert "interpolation=cv2.INTER_LINEAR_EXACT" in right
         preprocess.write_text(right.replace("cv2.INTER_LINEAR_EXACT", "cv2.INTER_LINEAR"), encoding="utf-8")

@@ -8,8 +8,8 @@ import onnx
 import pytest
 
 from fusedet.export import standing_activations
-from fusedet.export.carriers import activation_carriers
-from fusedet.export.ops import count_ops
+from fusedet.export.graph.carriers import activation_carriers
+from fusedet.export.graph.ops import count_ops
 from tests.arm64.emulator import Emulator
 
 pytestmark = pytest.mark.arm64

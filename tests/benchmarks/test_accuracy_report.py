@@ -8,7 +8,7 @@ import pytest
 from benchmarks.accuracy_report import MEAN, Result, Row, earlier_rows, joined, mean_rows, results_json, rows_of, tables
 from benchmarks.pareto import draw_pareto
 from benchmarks.trainings import Job
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 
 
 def grade(ap: float | None) -> dict[str, float | None]:

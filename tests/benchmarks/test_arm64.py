@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.arm64_convolutions import CHANNELS, KINDS, LAYERS, OUTPUTS, SIDE, Kind, build_chain, row
 from benchmarks.arm64_cost import table
-from fusedet.export.carriers import activation_carriers
+from fusedet.export.graph.carriers import activation_carriers
 from tests.arm64.counting import Instructions
 
 

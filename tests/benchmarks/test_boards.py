@@ -10,7 +10,7 @@ from benchmarks.boards.__main__ import SECTION, main
 from benchmarks.boards.reports import add_report, boards_table, read_reports
 from benchmarks.pages import markers, section
 from benchmarks.study import run_command
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 
 
 def bench_report(**changes: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from benchmarks.book.page import PAGE, RESULTS, draw_all, publish, sections
 from benchmarks.book.results import Record, Results, Row, better, here, read_results, write_results
 from benchmarks.pages import markers, section
 from benchmarks.study import run_command
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 
 TINY = """\
 model:

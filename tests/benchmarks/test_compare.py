@@ -8,7 +8,7 @@ import pytest
 from benchmarks.book.results import Record, Results, Row, write_results
 from benchmarks.compare import compare, differences, main
 from benchmarks.study import run_command
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 
 MACHINE = {"board": "", "cpu": "a cpu", "cores": 2}
 

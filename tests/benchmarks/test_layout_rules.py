@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.layout_rules import BLOCKS, CASES, Case, count_reorders, measure, models_of, show
 from fusedet.export import input_shapes, random_inputs
-from fusedet.export.foreign import open_model
+from fusedet.export.lint.foreign import open_model
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.rule)

@@ -6,7 +6,7 @@ import cv2
 import pytest
 
 from benchmarks import near_duplicates
-from tests.train.doctor.drawing import DrawnSet, draw_clean_set
+from tests.train.data.doctor.drawing import DrawnSet, draw_clean_set
 
 
 def test_copies_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from benchmarks.book.chapters import CHAPTERS
 from benchmarks.book.page import PAGE, RESULTS, picture_name, sections
 from benchmarks.book.results import read_results
 from benchmarks.pages import fill_sections, markers, section, table
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 
 DOCS = Path(__file__).parents[2] / "docs"
 

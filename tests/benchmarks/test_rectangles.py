@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.rectangles import cut, cut_annotations, cut_set
-from fusedet.train.coco import Sample, load_coco
+from fusedet.train.data.coco import Sample, load_coco
 from tests.train.drawing import draw_set
 
 

@@ -3,7 +3,7 @@ import pytest
 from benchmarks.camera_runtime import measure_age
 from benchmarks.soak import soak
 from fusedet.configs.starter import starter_model
-from tests.deploy.sinks.servers import MOSQUITTO
+from tests.deploy.camera.sinks.servers import MOSQUITTO
 
 
 @pytest.mark.slow

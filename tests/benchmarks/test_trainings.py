@@ -7,7 +7,7 @@ from benchmarks import accuracy
 from benchmarks.peer_training import read_epochs, summary
 from benchmarks.trainings import Job, preset_config, read_json, train_preset, write_json
 from benchmarks.ultralytics_peers import is_installed
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 from tests.train.drawing import draw_set
 
 

@@ -7,7 +7,7 @@ import yaml
 from PIL import Image
 
 from benchmarks.yolo_format import label_lines, write_yolo_format
-from fusedet.train.coco import load_coco
+from fusedet.train.data.coco import load_coco
 from tests.train.drawing import draw_set
 
 

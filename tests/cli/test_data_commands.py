@@ -9,7 +9,7 @@ import pytest
 
 from fusedet.cli.main import main
 from tests.cli.test_wrong_input import CONFIG, check
-from tests.train.doctor.drawing import DrawnSet, draw_clean_set
+from tests.train.data.doctor.drawing import DrawnSet, draw_clean_set
 
 
 @pytest.fixture

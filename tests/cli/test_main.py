@@ -102,6 +102,6 @@ def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     def interrupt(path: Path) -> Path:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fusedet.cli.info.model_file", interrupt)
+    monkeypatch.setattr("fusedet.cli.model_files.info.model_file", interrupt)
     assert main(["info", "x.onnx"]) == 130
     assert capsys.readouterr().err == "fusedet: interrupted\n"

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from fusedet.cli.main import main
-from fusedet.train.operating_point import OperatingPoint
-from fusedet.train.outputs import Output, write_outputs
+from fusedet.train.evaluation.operating_point import OperatingPoint
+from fusedet.train.evaluation.outputs import Output, write_outputs
 from fusedet.train.run_folder import RunFolder
-from tests.train.report.conftest import evil_data, finished
+from tests.train.evaluation.report.conftest import evil_data, finished
 
 __all__ = ["evil_data", "finished"]
 

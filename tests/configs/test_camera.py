@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from fusedet.common.errors import InputError
 from fusedet.configs.camera import expand, load_camera_config
-from fusedet.configs.errors import InputError
 
 LEAST = "model: m.onnx\ncameras:\n  door:\n    source: '0'\n"
 

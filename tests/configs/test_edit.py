@@ -5,8 +5,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fusedet.common.errors import InputError
 from fusedet.configs.edit import set_value
-from fusedet.configs.errors import InputError
 
 DOOR = {"name": "door", "points": [[0.1, 0.2], [0.5, 0.2], [0.5, 0.9]]}
 PATH = ("cameras", "a", "zones")

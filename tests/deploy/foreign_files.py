@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from fusedet.deploy.formats.coco_names import COCO_NAMES
+from fusedet.deploy.detector.formats.coco_names import COCO_NAMES
 
 __all__ = ["DOG", "ULTRALYTICS", "MakeFile", "Outputs", "build", "detr", "make_file", "picodet"]
 __all__ += ["ultralytics_final", "ultralytics_raw", "yolox"]

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from fusedet.cli.main import main
-from fusedet.deploy.sources import read_image
+from fusedet.deploy.camera.sources import read_image
 from tests.counterparts import mjpeg_server
 from tests.deploy.conftest import draw_picture, write_video
 

@@ -11,9 +11,9 @@ from onnx import TensorProto
 from fusedet.cli.main import main
 from fusedet.configs import InputError
 from fusedet.deploy import Detections, Detector, open_session
-from fusedet.deploy.formats import FORMATS
-from fusedet.deploy.formats.base import strongest
-from fusedet.deploy.formats.coco_names import COCO_NAMES
+from fusedet.deploy.detector.formats import FORMATS
+from fusedet.deploy.detector.formats.base import strongest
+from fusedet.deploy.detector.formats.coco_names import COCO_NAMES
 from tests.deploy.foreign_files import (
     DOG,
     ULTRALYTICS,

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from fusedet.configs import preset_path
 from fusedet.deploy import Contract, letterbox
-from fusedet.export.verify import draw_pictures
+from fusedet.export.proof.verify import draw_pictures
 from fusedet.model import DetectorNet, ModelConfig, build_detector
 
 NAMES = ("cat", "dog", "owl")

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from fusedet.cli.main import main
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 from fusedet.deploy import Detector
-from fusedet.deploy.bundle import MANIFEST, is_bundle, open_bundle
-from fusedet.deploy.session import open_session
+from fusedet.deploy.detector.bundle import MANIFEST, is_bundle, open_bundle
+from fusedet.deploy.detector.session import open_session
 from fusedet.export import Int8Settings, export_certified, export_onnx
 from fusedet.export.bundle import write_bundle
-from fusedet.export.verify import draw_pictures
+from fusedet.export.proof.verify import draw_pictures
 from tests.export.networks import NAMES, small_config, trained_net
 from tests.export.test_pipeline import save
 
@@ -240,7 +240,7 @@ def test_the_command(plain, tmp_path, capsys):
 
 
 def test_a_small_zip_that_holds_too_much_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("fusedet.deploy.bundle._MOST_BYTES", 1000)
+    monkeypatch.setattr("fusedet.deploy.detector.bundle._MOST_BYTES", 1000)
     path = tmp_path / "bomb.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(MANIFEST, "[" * 100_000)

@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from fusedet.cli.export import add_arguments, run
-from fusedet.configs.errors import InputError
+from fusedet.cli.model_files.export import add_arguments, run
+from fusedet.common.errors import InputError
 from fusedet.deploy import Detector
 from tests.export.networks import small_config, trained_net
 from tests.export.test_pipeline import save

@@ -11,10 +11,11 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 from fusedet.deploy import Detector, decode_outputs, letterbox, to_blob
-from fusedet.export import ExportError, export_onnx, verify
-from fusedet.export.verify import draw_pictures
+from fusedet.export import ExportError, export_onnx
+from fusedet.export.proof import verify
+from fusedet.export.proof.verify import draw_pictures
 from fusedet.model import DetectorNet, InferenceGraph, save_checkpoint
 from tests.export.networks import NAMES, preset_config, small_config, trained_net
 

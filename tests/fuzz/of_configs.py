@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fusedet.cli.run_parts import check_variables
-from fusedet.cli.run_reload import save_places
+from fusedet.cli.camera.parts import check_variables
+from fusedet.cli.camera.reload import save_places
+from fusedet.common.errors import InputError
 from fusedet.configs import preset_names, preset_path
 from fusedet.configs.camera import load_camera_config
-from fusedet.configs.errors import InputError
 from fusedet.configs.validate import dump_config
-from fusedet.deploy.events.places import Line, Places, Zone
-from fusedet.deploy.sources import hide_secrets
-from fusedet.deploy.sources.address import parse_address
-from fusedet.deploy.web.places import places_from_json
+from fusedet.deploy.camera.events.places import Line, Places, Zone
+from fusedet.deploy.camera.sources import hide_secrets
+from fusedet.deploy.camera.sources.address import parse_address
+from fusedet.deploy.camera.web.places import places_from_json
 from fusedet.train.config import load_train_config
 from tests.fuzz.mutate import spoil_json, spoil_text
 from tests.fuzz.trial import Target

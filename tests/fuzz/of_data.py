@@ -7,17 +7,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fusedet.deploy.sinks.spool import Spool
-from fusedet.deploy.sources import open_source, read_image
-from fusedet.deploy.sources.settings import SourceSettings
-from fusedet.train.coco import load_coco
-from fusedet.train.convert.openimages import read_openimages
-from fusedet.train.convert.voc import read_voc
-from fusedet.train.convert.yolo import read_yolo
-from fusedet.train.doctor import examine, open_splits
-from fusedet.train.doctor.header import read_header
-from fusedet.train.doctor.page import report_page
-from fusedet.train.report.record import read_record
+from fusedet.deploy.camera.sinks.spool import Spool
+from fusedet.deploy.camera.sources import open_source, read_image
+from fusedet.deploy.camera.sources.settings import SourceSettings
+from fusedet.train.data.coco import load_coco
+from fusedet.train.data.convert.openimages import read_openimages
+from fusedet.train.data.convert.voc import read_voc
+from fusedet.train.data.convert.yolo import read_yolo
+from fusedet.train.data.doctor import examine, open_splits
+from fusedet.train.data.doctor.checks.header import read_header
+from fusedet.train.data.doctor.report.page import report_page
+from fusedet.train.evaluation.report.record import read_record
 from tests.deploy.conftest import draw_picture, write_video
 from tests.fuzz.mutate import spoil_bytes, spoil_json, spoil_text
 from tests.fuzz.trial import Target

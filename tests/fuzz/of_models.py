@@ -16,13 +16,15 @@ import onnx
 import torch
 from onnx import TensorProto, helper
 
-from fusedet.cli.info import run as info
 from fusedet.cli.main import build_parser
+from fusedet.cli.model_files.info import run as info
 from fusedet.deploy import Contract, Detections, Detector
 from fusedet.deploy.bench.tuned import Tuned, read_tuned, write_tuned
-from fusedet.deploy.bundle import MANIFEST, open_bundle
-from fusedet.deploy.self_test import SelfTest, read_self_test
-from fusedet.export import fuse, lint, prepare, read_foreign
+from fusedet.deploy.detector.bundle import MANIFEST, open_bundle
+from fusedet.deploy.detector.self_test import SelfTest, read_self_test
+from fusedet.export import prepare, read_foreign
+from fusedet.export.graph import fuse
+from fusedet.export.lint.lint import lint
 from fusedet.model import build_detector, save_checkpoint
 from fusedet.train.config import load_train_config
 from tests.deploy.conftest import NAMES, build_model

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 from tests.fuzz.mutate import spoil_bytes, spoil_json, spoil_text
 from tests.fuzz.targets import TARGETS
 from tests.fuzz.trial import Target, Trial

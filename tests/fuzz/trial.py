@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 from tests.alarm import limit
 
 __all__ = ["Fault", "Target", "Trial"]

@@ -8,7 +8,7 @@ import pkgutil
 import sys
 
 import fusedet.deploy
-from fusedet.deploy.opencv import cv2
+from fusedet.deploy.detector.opencv import cv2
 
 picture, *skipped = sys.argv[1:]
 modules = [

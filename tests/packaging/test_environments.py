@@ -21,7 +21,7 @@ def test_a_board(version: str, wheel: Path, tmp_path: Path) -> None:
     assert not {"torch", "onnx", "pydantic", "pyyaml", "opencv-python"} & board.packages().keys()
     assert board.run("fusedet", "--version").startswith("fusedet ")
     shutil.copy(ROOT / "tests" / "packaging" / "on_a_board.py", board.folder)
-    board.run("python", "-W", "error", "on_a_board.py", "picture.png", "fusedet.deploy.web")
+    board.run("python", "-W", "error", "on_a_board.py", "picture.png", "fusedet.deploy.camera.web")
 
     board.run("fusedet", "detect", "picture.png", "--out", "look", "--json", "found.jsonl", "--score", "0.01")
     (line,) = (board.folder / "found.jsonl").read_text().splitlines()

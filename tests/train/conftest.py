@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fusedet.train import TrainConfig
-from fusedet.train.coco import CocoDataset, load_coco
+from fusedet.train.data.coco import CocoDataset, load_coco
 from tests.train.drawing import draw_set
 from tests.train.trainings import tiny_config
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from fusedet.deploy import Detections
-from fusedet.train.coco import CocoDataset, Sample
+from fusedet.train.data.coco import CocoDataset, Sample
 
 NAMES = ("cat", "dog")
 

@@ -7,12 +7,12 @@ from fusedet.configs import preset_names
 from fusedet.configs.loader import load_config
 from fusedet.model import STRIDES, InferenceGraph, ModelConfig, build_detector
 from fusedet.model.decode import anchor_points
-from fusedet.train.boxes import pairwise_iou
-from fusedet.train.coco import load_coco
 from fusedet.train.config import AugmentConfig, DataConfig, LossConfig, OptimConfig
-from fusedet.train.dataset import build_train_loader
-from fusedet.train.losses import detection_loss
-from fusedet.train.optim import build_optimizer, learning_rate_factor, set_learning_rate, settled_optim
+from fusedet.train.data.coco import load_coco
+from fusedet.train.data.dataset import build_train_loader
+from fusedet.train.optim.optimizer import build_optimizer, learning_rate_factor, set_learning_rate, settled_optim
+from fusedet.train.targets.boxes import pairwise_iou
+from fusedet.train.targets.losses import detection_loss
 
 SIZE = 96
 NO_CHANGES = AugmentConfig(mosaic=0, flip=0, hue=0, saturation=0, value=0, translate=0, scale=0, close_epochs=0)

@@ -8,9 +8,9 @@ import torch
 
 from fusedet.model import load_checkpoint
 from fusedet.train import TrainConfig
-from fusedet.train.dataset import Batch
-from fusedet.train.guard import Step
-from fusedet.train.trainer import Trainer
+from fusedet.train.data.dataset import Batch
+from fusedet.train.loop.rollback import Step
+from fusedet.train.loop.trainer import Trainer
 
 
 def tiny_config(root: Path, out: Path, **settings: object) -> TrainConfig:

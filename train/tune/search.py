@@ -10,16 +10,16 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from fusedet.configs.errors import InputError
+from fusedet.common.atomic import whole_file, write_text
+from fusedet.common.errors import InputError
 from fusedet.configs.validate import dump_config
-from fusedet.configs.whole_file import whole_file, write_text
 from fusedet.train.config import TrainConfig
-from fusedet.train.prepare import settled
-from fusedet.train.progress import TrainingProgress
+from fusedet.train.data.training_sets import load_sets
+from fusedet.train.loop.preparation import settled
+from fusedet.train.loop.progress import TrainingProgress
+from fusedet.train.loop.start import resume, train
+from fusedet.train.loop.trainer import TrainResult
 from fusedet.train.run_folder import RunFolder
-from fusedet.train.sets import load_sets
-from fusedet.train.start import resume, train
-from fusedet.train.trainer import TrainResult
 from fusedet.train.tune.space import Axis, Choice, own_values
 from fusedet.train.tune.trials import Trial, best_of, draw_trials, table
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 from fusedet.configs.loader import load_config
 from fusedet.configs.validate import flat_settings
 from fusedet.train.config import TrainConfig

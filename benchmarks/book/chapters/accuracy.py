@@ -14,10 +14,11 @@ from benchmarks.pages import table
 from benchmarks.pareto import draw_names_at_the_right
 from benchmarks.study import write_text
 from fusedet.configs import starter
-from fusedet.export import Int8Settings, export_onnx, quantize
-from fusedet.train.coco import load_coco
-from fusedet.train.dataset import iterate_images
-from fusedet.train.evaluate import evaluate_model
+from fusedet.export import Int8Settings, export_onnx
+from fusedet.export.graph import quantize
+from fusedet.train.data.coco import load_coco
+from fusedet.train.data.dataset import iterate_images
+from fusedet.train.evaluation.evaluate import evaluate_model
 
 __all__ = ["CHAPTER"]
 

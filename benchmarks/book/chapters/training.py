@@ -10,8 +10,8 @@ from benchmarks.book.chapters.chapter import Chapter, cell, in_threads, is_distu
 from benchmarks.book.desk import Desk
 from benchmarks.book.results import Record, Results, Row
 from benchmarks.pages import table
-from fusedet.configs.errors import InputError
-from fusedet.train.digits import make_digits
+from fusedet.common.errors import InputError
+from fusedet.train.data.digits import make_digits
 from fusedet.train.run_folder import RunFolder
 
 __all__ = ["CHAPTER"]

@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime as ort
 
 from fusedet.deploy.bench.operators import profile
-from fusedet.deploy.session import open_session
+from fusedet.deploy.detector.session import open_session
 
 __all__ = ["operators"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fusedet.deploy import Detector
-from fusedet.deploy.opencv import cv2
+from fusedet.deploy.detector.opencv import cv2
 
 __all__ = ["LOWEST_SCORE", "see"]
 

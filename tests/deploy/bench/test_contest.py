@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 from fusedet.deploy.bench.contest import Contest, Entrant, Plan
 
 PICTURES = [np.zeros((48, 64, 3), np.uint8), np.full((64, 48, 3), 255, np.uint8)]

@@ -5,10 +5,10 @@ import numpy as np
 import onnx
 import pytest
 
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 from fusedet.deploy import Detections
 from fusedet.deploy.bench.pictures import FRAME_HW, load_pictures, own_picture
-from fusedet.deploy.self_test import SelfTest
+from fusedet.deploy.detector.self_test import SelfTest
 from tests.deploy.conftest import draw_picture, write_video
 
 

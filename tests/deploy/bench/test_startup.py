@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 from fusedet.deploy.bench.startup import measure_startup, resident_mb
 
 

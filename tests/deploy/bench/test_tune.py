@@ -7,7 +7,7 @@ from fusedet.deploy.bench.contest import Entrant, Samples
 from fusedet.deploy.bench.figures import Figures
 from fusedet.deploy.bench.tune import candidates, choose, holds, largest_that_holds
 from fusedet.deploy.bench.tuned import Tuned
-from fusedet.deploy.session import default_threads
+from fusedet.deploy.detector.session import default_threads
 
 MODEL = Path("model.onnx")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fusedet.configs.errors import InputError
+from fusedet.common.errors import InputError
 from fusedet.configs.starter import starter_model
 from fusedet.deploy.bench.tuned import Tuned, read_tuned, tuned_path, write_tuned
 

@@ -11,10 +11,10 @@ from fusedet.configs import InputError
 from fusedet.configs.validate import dump_config
 from fusedet.train import TrainConfig
 from fusedet.train.config import load_train_config
-from fusedet.train.dataset import Batch
-from fusedet.train.guard import Step
+from fusedet.train.data.dataset import Batch
+from fusedet.train.loop.rollback import Step
+from fusedet.train.loop.trainer import Trainer
 from fusedet.train.run_folder import RunFolder
-from fusedet.train.trainer import Trainer
 from fusedet.train.tune.space import Axis, Range, read_space
 from tests.train.trainings import stop_at
 

@@ -1,0 +1,235 @@
+"""``fusedet run``: watches cameras for as long as it is let."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from fusedet.cli.camera.parts import check_classes, check_variables, make_cameras, make_detector, make_outlets
+from fusedet.cli.camera.reload import Reloader, save_places
+from fusedet.cli.quiet import silence_opencv
+from fusedet.common.errors import InputError
+from fusedet.common.text import counted
+
+if TYPE_CHECKING:
+    from fusedet.configs.camera import CameraConfig
+    from fusedet.deploy.camera.pipeline.pipeline import Pipeline
+    from fusedet.deploy.camera.sinks import Window
+
+__all__ = ["HUNG", "add_arguments", "run"]
+
+_log = logging.getLogger(__name__)
+
+#: Exit code when detection hangs: only a new process helps, which a service manager starts (EX_SOFTWARE of sysexits.h).
+HUNG = 70
+_TICK_S = 0.25
+_LOOK_EVERY_S = 1.0
+_TELL_EVERY_S = 1.0
+
+_EPILOG = """\
+CONFIG is a YAML file with cameras, or one source: a camera number, /dev/video0, csi, an rtsp:// or http:// address, a
+video or a folder. Settings follow as key=value:
+
+  fusedet run camera.yaml
+  fusedet run 0 --serve
+  fusedet run rtsp://camera.local/stream model=models/best.zip score=0.4 outputs.events.path=events.jsonl
+
+A change of the YAML's model, score, duplicate_iou, classes, zones and lines, and a new model file in the old one's
+place, are taken over while it runs. Ctrl-C or SIGTERM ends it: what was found is written, every output is closed.
+
+exit codes: 0 stopped, or every source has ended; 1 a source ended by an error; 2 bad input; 70 detection hung, start
+it again (a service does).
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the command's arguments."""
+    parser.epilog = _EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("config", metavar="CONFIG", help="YAML file, or a source")
+    parser.add_argument("settings", metavar="KEY=VALUE", nargs="*", help="instead of what the file says")
+    parser.add_argument("--serve", action="store_true", help="the web page at http://127.0.0.1:8000")
+    parser.add_argument("--show", action="store_true", help="show the cameras in a window; q or Esc stops")
+    parser.add_argument("--seconds", type=float, metavar="S", help="stop after so long")
+    parser.add_argument("--check", action="store_true", help="check the file and the model, and stop")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs until it is stopped; returns the exit code.
+
+    Raises:
+        InputError: something in the config, the model, a source or an output cannot be used.
+    """
+    silence_opencv()
+    _log_to_stderr()
+    if args.seconds is not None and not args.seconds > 0:
+        raise InputError(f"--seconds must be above 0, but got {args.seconds}")
+    path, config = _load(args)
+    check_variables(config)
+    detector = make_detector(config)
+    check_classes(config, detector.names)
+    if args.check:
+        cameras = ", ".join(config.cameras)
+        classes = counted(len(detector.names), "class", "classes")
+        print(f"{args.config}: well; cameras: {cameras}; {config.model}: {classes}")
+        return 0
+    from fusedet.deploy.camera.pipeline.pipeline import Pipeline
+
+    outlets = make_outlets(config)
+    try:
+        pipeline = Pipeline(
+            make_cameras(config),
+            detector,
+            config.model.name,
+            outlets,
+            score=config.score,
+            classes=config.classes,
+            watchdog_s=config.watchdog_s,
+            save_places=lambda camera, places: None if path is None else save_places(path, camera, places),
+        )
+    except BaseException:
+        for outlet in outlets:
+            outlet.sink.close()
+        raise
+    return _watch(pipeline, config, path, args)
+
+
+def _load(args: argparse.Namespace) -> "tuple[Path | None, CameraConfig]":
+    """The YAML's path, where there is one, and the whole config."""
+    from fusedet.configs.camera import CameraConfig, load_camera_config
+    from fusedet.configs.loader import ConfigTree, override
+    from fusedet.configs.validate import validate
+
+    settings = list(args.settings)
+    if args.serve:
+        settings.insert(0, "serve={}")
+    if args.show:
+        settings.append("outputs.window=true")
+    args.overrides = settings
+    if args.config.endswith((".yaml", ".yml")):
+        return Path(args.config), load_camera_config(args.config, settings)
+    data: dict[str, Any] = {"model": "nano", "cameras": {"camera": {"source": args.config}}}
+    return None, validate(override(ConfigTree(data, "command line", {}), settings), CameraConfig)
+
+
+def _watch(pipeline: "Pipeline", config: "CameraConfig", path: Path | None, args: argparse.Namespace) -> int:
+    from fusedet.deploy.camera.pipeline import systemd
+
+    window = _open_window(config)
+    server = _open_server(pipeline, config)
+    reloader = Reloader(pipeline, config, path, args.overrides)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: pipeline.stop())
+    ends_s = None if args.seconds is None else monotonic() + args.seconds
+    try:
+        with pipeline:
+            systemd.notify("READY=1")
+            told = looked = monotonic()
+            while not pipeline.wait(0.01 if window else _TICK_S):
+                now = monotonic()
+                if pipeline.stuck_s > config.watchdog_s:
+                    _log.critical("detection hangs for %.0f s: ending, so that a service starts anew", pipeline.stuck_s)
+                    os._exit(HUNG)  # the thread that hangs would keep an orderly end from coming
+                if now - looked > _LOOK_EVERY_S:
+                    looked = now
+                    reloader.look()
+                if now - told > _TELL_EVERY_S:
+                    told = now
+                    _tell(pipeline)
+                if (ends_s is not None and now > ends_s) or (window and not _show(window, pipeline)):
+                    pipeline.stop()
+            systemd.notify("STOPPING=1")
+    finally:
+        if server is not None:
+            server.close()
+        if window is not None:
+            window.close()
+    return _summary(pipeline)
+
+
+def _open_window(config: "CameraConfig") -> "Window | None":
+    if not config.outputs.window:
+        return None
+    from fusedet.deploy.camera.sinks import Window
+
+    return Window("fusedet")
+
+
+def _show(window: "Window", pipeline: "Pipeline") -> bool:
+    """Shows the newest result of the first camera; False when the user has seen enough.
+
+    Windows belong to the main thread: no sink on a thread of its own could show them.
+    """
+    from fusedet.deploy.camera.sinks import WindowClosed
+
+    result = pipeline.latest(next(iter(pipeline.status()["cameras"])))
+    try:
+        if result is not None:
+            window.write(result)
+    except WindowClosed:
+        return False
+    return True
+
+
+def _open_server(pipeline: "Pipeline", config: "CameraConfig") -> Any:
+    if config.serve is None:
+        return None
+    from fusedet.configs.camera import expand
+    from fusedet.deploy.camera.web.server import WebServer
+
+    token = None if config.serve.token is None else expand(config.serve.token, "serve.token")
+    server = WebServer(pipeline, config.serve.host, config.serve.port, token)
+    server.start()
+    print(f"page: {server.url}", file=sys.stderr)
+    return server
+
+
+def _tell(pipeline: "Pipeline") -> None:
+    """One line to the service manager, and to a terminal."""
+    from fusedet.deploy.camera.pipeline import systemd
+
+    status = pipeline.status()
+    text = "; ".join(_camera_line(name, camera) for name, camera in status["cameras"].items())
+    systemd.notify(f"WATCHDOG=1\nSTATUS={text}")
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text[:160]}", end="", file=sys.stderr, flush=True)
+
+
+def _camera_line(name: str, camera: dict[str, Any]) -> str:
+    if camera["state"] != "running":
+        return f"{name}: {camera['state']}{': ' + camera['error'] if camera['error'] else ''}"
+    age = camera["age_ms"]["p50"]
+    seen = ", ".join(f"{count} {label}" for label, count in camera["visible"].items()) or "nothing"
+    return f"{name}: {camera['fps']:.1f} frames/s, age {0 if age is None else age:.0f} ms, {seen}"
+
+
+def _summary(pipeline: "Pipeline") -> int:
+    """Says what was done; 1 where a source ended by an error."""
+    status, code = pipeline.status(), 0
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr)
+    for name, camera in status["cameras"].items():
+        counts = ", ".join(f"{camera[key]} {key}" for key in ("captured", "processed", "dropped"))
+        failed = f", {camera['failed']} failed" if camera["failed"] else ""
+        error = f": {camera['error']}" if camera["error"] else ""
+        ended_by_error = camera["error"] and camera["state"] == "ended" and not pipeline.was_stopped
+        code = 1 if ended_by_error else code
+        ages = camera["age_ms"]
+        age = "" if ages["p50"] is None else f"; age p50 {ages['p50']:.0f} ms, p95 {ages['p95']:.0f} ms"
+        print(f"{name}: {counts}{failed}{age}{error}", file=sys.stderr)
+    for name, sink in status["sinks"].items():
+        left = f", {sink['waiting']} waiting" if sink["waiting"] else ""
+        lost = f", {sink['dropped']} dropped" if sink["dropped"] else ""
+        error = f": {sink['error']}" if sink["error"] else ""
+        print(f"{name}: {sink['written']} written{left}{lost}{error}", file=sys.stderr)
+    return code
+
+
+def _log_to_stderr() -> None:
+    """One line a message. systemd's journal has the time already."""
+    form = "%(message)s" if "JOURNAL_STREAM" in os.environ else "%(asctime)s %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form, datefmt="%Y-%m-%d %H:%M:%S", stream=sys.stderr)

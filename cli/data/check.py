@@ -1,0 +1,146 @@
+"""``fusedet data check``: finds what is wrong with a data set before a training does, and repairs a copy."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fusedet.cli.files import refuse_to_replace, write_text
+from fusedet.common.errors import InputError
+
+if TYPE_CHECKING:  # training's packages are imported when the command runs
+    from fusedet.train.data.doctor import Report, Split
+
+__all__ = ["add_arguments", "run"]
+
+_EPILOG = """\
+examples:
+  fusedet data check my_data
+  fusedet data check my_data --page check.html --json check.json
+  fusedet data check --train a/train.json --val a/val.json --images a/pictures --input-size 416
+  fusedet data check my_data --fix my_data_fixed       # a copy without what can be mended; my_data stays as it is
+
+Errors are what training refuses, or would learn or grade falsely; warnings are what is lost, doubtful or counted twice;
+notes are good to know. docs/data.md lists every kind.
+
+exit codes: 0 no error (with --strict: and no warning); 1 there are some; 2 bad input.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the command's arguments."""
+    parser.epilog = _EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        nargs="?",
+        type=Path,
+        help="folder with images/ and annotations/{train,val,test}.json, or one COCO annotation file",
+    )
+    parser.add_argument("--train", metavar="FILE", type=Path, help="annotations to learn from, in the place of DATA's")
+    parser.add_argument("--val", metavar="FILE", type=Path, help="annotations to grade on, in the place of DATA's")
+    parser.add_argument("--images", metavar="DIR", type=Path, help="folder of the pictures (default: images/ in DATA)")
+    parser.add_argument("--val-images", metavar="DIR", type=Path, help="those to grade on, where they lie elsewhere")
+    parser.add_argument(
+        "--input-size", metavar="N", type=int, default=320, help="of the network, in pixels (default: %(default)s)"
+    )
+    parser.add_argument("--fast", action="store_true", help="open no picture: what the annotations and names tell")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 for warnings too")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write every finding there")
+    parser.add_argument("--page", metavar="FILE", type=Path, help="write an HTML page with pictures there")
+    parser.add_argument("--fix", metavar="DIR", type=Path, help="write a repaired copy there")
+    parser.add_argument("--link", action="store_true", help="with --fix: hard links to the pictures, not copies")
+    parser.add_argument("--force", action="store_true", help="replace the files of --json and --page")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Checks, prints what was found, perhaps repairs a copy; returns the exit code.
+
+    Raises:
+        InputError: the data cannot be opened, or a setting cannot be used.
+    """
+    _check_arguments(args)
+    from fusedet.train.data.doctor import examine
+    from fusedet.train.data.doctor.report.report import terminal_report
+
+    splits, others = _open(args)
+    size = (args.input_size, args.input_size)
+    report = examine(splits, size, fast=args.fast, others=others, progress=_counter())
+    print(terminal_report(report))
+    if args.json is not None:
+        write_text(args.json, json.dumps(report.as_dict(), indent=1, ensure_ascii=False, default=str) + "\n")
+    if args.page is not None:
+        from fusedet.train.data.doctor.report.page import report_page
+
+        write_text(args.page, report_page(report, str(args.data or args.train)))
+        print(f"\nwritten: {args.page}")
+    if args.fix is not None:
+        _fix(report, args.fix, args.link)
+    return 1 if report.count("error") or (args.strict and report.count("warning")) else 0
+
+
+def _check_arguments(args: argparse.Namespace) -> None:
+    if args.data is None and args.train is None:
+        raise InputError("expected DATA, a folder or a COCO file, or --train FILE")
+    if args.data is not None and args.data.is_file() and (args.train or args.val):
+        raise InputError(f"{args.data} is an annotation file itself: --train and --val have no place beside it")
+    if args.input_size < 32:
+        raise InputError(f"--input-size must be at least 32, but got {args.input_size}")
+    if args.fix is not None and args.fast:
+        raise InputError("--fix needs the pictures opened: leave --fast out")
+    if args.link and args.fix is None:
+        raise InputError("--link says how --fix copies the pictures: it needs --fix DIR")
+    refuse_to_replace("--json", args.json, args.force)
+    refuse_to_replace("--page", args.page, args.force)
+    if args.fix is not None:
+        from fusedet.train.labelling.folders import check_free
+
+        check_free(args.fix)
+
+
+def _open(args: argparse.Namespace) -> "tuple[list[Split], list[Path]]":
+    """The sets to check, and the picture files of sets in the same folder that are not checked."""
+    from fusedet.train.data.doctor import listed_files, read_split
+
+    files = _annotation_files(args)
+    splits = []
+    for name, file in files.items():
+        images = args.images or (
+            args.data / "images" if args.data and args.data.is_dir() else file.parent.parent / "images"
+        )
+        splits.append(read_split(name, file, args.val_images if name == "val" and args.val_images else images))
+    beside = {path for file in files.values() for path in file.parent.glob("*.json")} - set(files.values())
+    return splits, [path for file in sorted(beside) for path in listed_files(file, splits[0].images)]
+
+
+def _annotation_files(args: argparse.Namespace) -> dict[str, Path]:
+    """Name of each set -> its file."""
+    from fusedet.train.data.doctor import find_annotations
+
+    named = {name: path for name, path in (("train", args.train), ("val", args.val)) if path is not None}
+    return named if args.data is None else find_annotations(args.data) | named
+
+
+def _fix(report: "Report", out: Path, link: bool) -> None:
+    from fusedet.train.data.doctor import examine, read_split
+    from fusedet.train.data.doctor.copy import write_repaired
+    from fusedet.train.data.doctor.report.report import summary
+
+    actions = write_repaired(report, out, link=link)
+    names = [split.name for split in report.splits]
+    again = examine([read_split(n, out / "annotations" / f"{n}.json", out / "images") for n in names], fast=True)
+    mended = "1 finding" if len(actions) == 1 else f"{len(actions)} findings"
+    print(f"\n{out}: {mended} mended, told in {out / 'fixes.md'}; the copy: {summary(again)}")
+
+
+def _counter() -> Callable[[int, int], None]:
+    """Says on a terminal how many pictures are done."""
+
+    def count(done: int, total: int) -> None:
+        if sys.stderr.isatty() and (done % 50 == 0 or done == total):
+            print(f"\r{done} of {total} pictures ", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+    return count

@@ -1,0 +1,206 @@
+"""``fusedet data label``: a detector labels pictures for a training."""
+
+import argparse
+import hashlib
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fusedet.cli.files import counter, refuse_to_replace
+from fusedet.common.errors import InputError
+from fusedet.common.text import counted
+from fusedet.configs.inputs import model_file
+
+if TYPE_CHECKING:  # training's packages are imported when the command runs
+    from fusedet.train.evaluation.evaluate import Predictor
+    from fusedet.train.labelling.label import Picture
+
+__all__ = ["add_arguments", "run"]
+
+#: Below this a detector of several says nothing that the others could confirm.
+_ENSEMBLE_SCORE = 0.05
+#: Classes that the summary lists; the rest is counted.
+_MOST_CLASSES = 10
+#: Seconds between two frames of footage.
+_EVERY_S = 1.0
+
+_EPILOG = """\
+examples:
+  fusedet data label runs/nano-1 new_pictures --out new.json --score 0.4
+  fusedet data label deimv2.onnx picodet.onnx new_pictures --out new.json --classes person,car=vehicle,truck=vehicle
+  fusedet data label deimv2.onnx recordings --every 2 --out my_data/annotations/all.json --classes person,car
+
+TEACHER is a checkpoint, a run folder, a preset with starter weights, a file of fusedet export, or an ONNX file of
+DEIMv2, PicoDet, YOLOX or one that Ultralytics exported. Several teachers of the same classes are fused to one. IMAGES
+is a folder, with the folders in it, a COCO file whose pictures are meant, or footage: a video, or a folder of videos.
+Of footage, a frame every some seconds becomes a JPEG file, unless an earlier one shows nearly the same. Each label says
+its score; a training on them may leave out doubtful ones:
+
+  fusedet train nano data.root=my_data \\
+    'data.extra_train=[{annotations: new.json, images: new_pictures}]' data.min_score=0.5
+
+Ctrl-C keeps what is done in FILE.partial; the same command goes on from there.
+
+exit codes: 0 done; 1 done, but pictures that could not be read were left out; 2 bad input; 130 stopped by Ctrl-C.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the command's arguments."""
+    parser.epilog = _EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("teachers", metavar="TEACHER", nargs="+", type=Path, help="a detector; several are fused")
+    parser.add_argument(
+        "pictures", metavar="IMAGES", type=Path, help="folder of pictures or videos, a video, or a COCO file"
+    )
+    parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="the COCO file to write")
+    parser.add_argument(
+        "--score", type=float, default=0.3, help="lowest score that becomes a label, 0..1 (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--classes", metavar="NAMES", help="only these, such as person,car; car=vehicle writes it by another name"
+    )
+    parser.add_argument(
+        "--images",
+        metavar="DIR",
+        type=Path,
+        help="folder of a COCO file's pictures, or for the frames of footage (default: ../images)",
+    )
+    parser.add_argument(
+        "--every", metavar="SECONDS", type=float, help=f"of footage, between two frames (default: {_EVERY_S:g})"
+    )
+    parser.add_argument(
+        "--batch", type=int, default=8, metavar="N", help="pictures for each call (default: %(default)s)"
+    )
+    parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Labels, and prints what was found; returns the exit code.
+
+    Raises:
+        InputError: a teacher, the pictures, a setting or FILE cannot be used.
+    """
+    _check_arguments(args)
+    files = [model_file(path) for path in args.teachers]
+    classes = None if args.classes is None else _classes(args.classes)
+    from fusedet.train.labelling.label import label_images
+
+    teacher, pictures = _open_teacher(files, args.score), _pictures(args)
+    summary = label_images(
+        teacher,
+        pictures,
+        args.out,
+        score_threshold=args.score,
+        classes=classes,
+        origin={f"teacher {i}": f"{path.name}, SHA-256 {_sha256(path)}" for i, path in enumerate(files, start=1)},
+        batch=args.batch,
+        on_batch=_counter(len(pictures)),
+    )
+    print(f"{args.out}: {sum(summary.objects.values())} boxes in {summary.images} pictures")
+    found = ((name, count) for name, count in summary.objects.items() if count)
+    ranking = sorted(found, key=lambda item: -item[1])
+    for name, count in ranking[:_MOST_CLASSES]:
+        print(f"  {name}: {count}")
+    if len(ranking) > _MOST_CLASSES:
+        rest = ranking[_MOST_CLASSES:]
+        print(f"  {len(rest)} more classes: {sum(count for _, count in rest)}")
+    if summary.unreadable:
+        print(f"left out: {summary.unreadable} pictures that could not be read")
+    return 1 if summary.unreadable else 0
+
+
+def _check_arguments(args: argparse.Namespace) -> None:
+    if not 0 <= args.score < 1:
+        raise InputError(f"--score must be in 0..1, but got {args.score}")
+    if args.batch < 1:
+        raise InputError(f"--batch must be at least 1, but got {args.batch}")
+    if args.every is not None and not 0 < args.every < math.inf:
+        raise InputError(f"--every must be above 0 seconds, but got {args.every:g}")
+    if args.out.parent.name == "annotations":  # of a data set that begins with these labels
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+    refuse_to_replace("--out", args.out, args.force)
+
+
+def _classes(text: str) -> dict[str, str]:
+    """``person,car=vehicle`` -> class of the teacher -> class to write."""
+    classes: dict[str, str] = {}
+    for part in text.split(","):
+        theirs, equals, ours = (word.strip() for word in part.partition("="))
+        if not theirs or (equals and not ours):
+            raise InputError(f"--classes: expected NAME or NAME=NEW between commas, but got {part!r} in {text!r}")
+        if theirs in classes:
+            raise InputError(f"--classes names {theirs!r} twice")
+        classes[theirs] = ours or theirs
+    return classes
+
+
+def _open_teacher(files: list[Path], score: float) -> "Predictor":
+    from fusedet.train.config import EvalConfig
+    from fusedet.train.evaluation.evaluate import load_predictor
+    from fusedet.train.labelling.ensemble import Ensemble
+
+    if len(files) == 1:
+        return load_predictor(files[0], EvalConfig(score_threshold=score))
+    return Ensemble([load_predictor(path, EvalConfig(score_threshold=_ENSEMBLE_SCORE)) for path in files])
+
+
+def _pictures(args: argparse.Namespace) -> "list[Picture]":
+    from fusedet.train.labelling.footage import find_videos
+    from fusedet.train.labelling.label import find_pictures, pictures_of
+
+    videos = find_videos(args.pictures)
+    if args.pictures.is_file() and not videos:
+        if args.every is not None:
+            raise InputError(f"--every is for footage, but {args.pictures} is no video")
+        return pictures_of(args.pictures, args.images or args.pictures.parent.parent / "images")
+    if videos and (args.pictures.is_file() or args.every is not None or not _any_picture(args.pictures)):
+        return _frames(args, videos)
+    if args.every is not None:
+        raise InputError(f"--every is for footage, but there is no video in {args.pictures}")
+    if args.images is not None:
+        raise InputError(f"--images is the folder of a COCO file's pictures, but {args.pictures} is a folder itself")
+    return find_pictures(args.pictures)
+
+
+def _any_picture(folder: Path) -> bool:
+    from fusedet.deploy.camera.sources import PICTURE_SUFFIXES
+
+    return any(path.suffix.lower() in PICTURE_SUFFIXES for path in folder.rglob("*"))
+
+
+def _frames(args: argparse.Namespace, videos: list[Path]) -> "list[Picture]":
+    """The frames of footage, written where a training looks for its pictures."""
+    from fusedet.train.labelling.footage import take_frames
+
+    if args.images is None and args.out.parent.name != "annotations":
+        raise InputError(
+            f"--out {args.out}: for footage, expected a file in a folder annotations/, so that the frames go to "
+            "images/ beside it, or --images DIR for them"
+        )
+    folder = args.images or args.out.parent.parent / "images"
+    frames = take_frames(videos, args.every or _EVERY_S, folder, counter("frames"))
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    taken = f"{counted(len(frames.pictures), 'frame')} of {counted(len(videos), 'video')}"
+    print(f"{folder}: {taken}; {frames.alike} more show nothing new")
+    return frames.pictures
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _counter(total: int) -> Callable[[int], None]:
+    """Says on a terminal how many pictures are done."""
+    done = 0
+
+    def count(more: int) -> None:
+        nonlocal done
+        done += more
+        if sys.stderr.isatty():
+            print(f"\r{done} of {total} pictures ", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+    return count

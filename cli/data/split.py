@@ -1,0 +1,127 @@
+"""``fusedet data split``: divides one annotation file into sets to learn from and to grade on."""
+
+import argparse
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from fusedet.cli.files import refuse_to_replace, write_text
+from fusedet.common.errors import InputError
+from fusedet.common.text import counted
+
+__all__ = ["add_arguments", "run"]
+
+_NAMES = ("train", "val", "test")
+_MOST_CLASSES = 15
+
+_EPILOG = r"""
+examples:
+  fusedet data split my_data/annotations/all.json
+  fusedet data split all.json --ratio 70/15/15 --out annotations --seed 1
+  fusedet data split all.json --group '^(cam\d+_\d{8})'   # a camera's day stays together, as do a video's frames
+
+Every class gets its share in every set, as far as the groups allow. The pictures stay where they are.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the command's arguments."""
+    parser.epilog = _EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("annotations", metavar="FILE", type=Path, help="COCO annotation file")
+    parser.add_argument(
+        "--ratio", default="80/20", help="shares of train, val and, perhaps, test (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--group",
+        metavar="REGEX",
+        help="pictures whose names give the same match (its first group, if it has one) stay in one set",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="same seed, same sets (default: %(default)s)")
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, help="folder for train.json, val.json, ... (default: that of FILE)"
+    )
+    parser.add_argument("--force", action="store_true", help="replace them if they exist")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Divides, and prints what each set got.
+
+    Raises:
+        InputError: FILE or a setting cannot be used.
+    """
+    ratios, pattern = _ratios(args.ratio), _pattern(args.group)
+    if args.seed < 0:
+        raise InputError(f"--seed must be at least 0, but got {args.seed}")
+    out = args.out or args.annotations.parent
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out}: expected a folder, but this is a file")
+    files = {name: out / f"{name}.json" for name in ratios}
+    for path in files.values():
+        if path.exists() and path.samefile(args.annotations):
+            raise InputError(f"--out {out}: {path.name} there is what is to be divided; name another folder")
+        if out.is_dir():
+            refuse_to_replace("--out", path, args.force)
+    from fusedet.train.data.coco import read_checked
+    from fusedet.train.data.split import divide, group_names
+
+    content = read_checked(args.annotations)
+    names = [image["file_name"] for image in content["images"]]
+    groups = group_names(names, pattern)
+    sets = divide(content, ratios, groups, args.seed)
+    for name, part in sets.items():
+        if not part["images"]:
+            found = f"found {counted(len(names), 'picture')} in {counted(len(set(groups)), 'group')}"
+            raise InputError(f"{args.annotations}: {name} would be empty: {found}, expected more, smaller groups")
+    out.mkdir(parents=True, exist_ok=True)
+    for name, part in sets.items():
+        write_text(files[name], json.dumps(part, ensure_ascii=False))
+    _print(sets, content)
+    if pattern is not None:
+        alone = sum(pattern.search(name) is None for name in names)
+        more = f"; {alone} pictures do not match and are groups of their own" if alone else ""
+        print(f"{counted(len(set(groups)), 'group')}{more}")
+    return 0
+
+
+def _ratios(text: str) -> dict[str, float]:
+    parts = re.split(r"[/,:]", text)
+    try:
+        shares = [float(part) for part in parts]
+    except ValueError:
+        shares = []
+    if not 2 <= len(shares) <= len(_NAMES) or min(shares) <= 0:
+        raise InputError(f"--ratio must be two or three shares above 0, such as 80/20, but got {text!r}")
+    return dict(zip(_NAMES, shares, strict=False))
+
+
+def _pattern(text: str | None) -> re.Pattern[str] | None:
+    try:
+        return None if text is None else re.compile(text)
+    except re.error as error:
+        raise InputError(f"--group {text!r}: no regular expression: {error}") from error
+
+
+def _print(sets: dict[str, dict[str, Any]], content: dict[str, Any]) -> None:
+    """Pictures and boxes of each set, and its share of each class, the rarest first."""
+    total = Counter(a["category_id"] for a in content["annotations"])
+    counts = {name: Counter(a["category_id"] for a in part["annotations"]) for name, part in sets.items()}
+    titles = {category["id"]: str(category["name"]) for category in content["categories"]}
+    width = max([8, *map(len, titles.values())])
+    print(f"{'':<{width}}" + "".join(f"  {name:>14}" for name in sets))
+    print(
+        f"{'pictures':<{width}}"
+        + "".join(f"  {_share(len(p['images']), len(content['images']))}" for p in sets.values())
+    )
+    print(f"{'boxes':<{width}}" + "".join(f"  {_share(sum(c.values()), total.total())}" for c in counts.values()))
+    rarest = sorted(titles, key=lambda k: total[k])
+    for key in rarest[:_MOST_CLASSES]:
+        print(f"{titles[key]:<{width}}" + "".join(f"  {_share(c[key], total[key])}" for c in counts.values()))
+    if len(rarest) > _MOST_CLASSES:
+        print(f"{len(rarest) - _MOST_CLASSES} more classes")
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part:>7,} {100 * part / whole if whole else 0:>5.1f}%"

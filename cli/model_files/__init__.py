@@ -1,0 +1,1 @@
+"""The commands about model files: export, fuse, check, lint, bundle."""

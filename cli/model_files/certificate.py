@@ -1,0 +1,207 @@
+"""What ``fusedet export --data`` adds: a certificate, and INT8."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fusedet.common.errors import InputError
+from fusedet.configs.inputs import coco_files
+
+if TYPE_CHECKING:  # torch: not before the command is known to be this one
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fusedet.export import Certificate, ExportResult, Int8Settings
+    from fusedet.export.proof.certify import Grader, Predictor
+    from fusedet.train.data.coco import CocoDataset
+
+__all__ = ["add_certificate_arguments", "check_certificate_arguments", "export_certified_by", "say_what_was_certified"]
+
+
+def add_certificate_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments that are about the certificate."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DATA",
+        help="measure the files on pictures there, a folder with images/ and annotations/SPLIT.json, and write a "
+        "certificate beside them",
+    )
+    parser.add_argument("--split", default="val", help="which annotations of the folder DATA (default: %(default)s)")
+    parser.add_argument(
+        "--pictures", type=int, default=200, metavar="N", help="pictures to compare boxes on (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what the certificate asks, for example ap_difference=0.2; repeatable",
+    )
+    parser.add_argument(
+        "--half", action="store_true", help="also write NAME.half.onnx, weights of 16 bits, half the size; needs --data"
+    )
+    parser.add_argument(
+        "--int8", action="store_true", help="also write NAME.int8.onnx, a third of the size; needs --data"
+    )
+    parser.add_argument(
+        "--int8-budget",
+        type=float,
+        default=1.0,
+        metavar="POINTS",
+        help="AP50-95 it may lose (default: %(default)s of 100)",
+    )
+    parser.add_argument(
+        "--int8-pictures",
+        type=int,
+        default=100,
+        metavar="N",
+        help="pictures to measure ranges on (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--int8-method",
+        default="minmax",
+        choices=("minmax", "entropy", "percentile"),
+        help="what becomes of rare values: minmax keeps them all (default: %(default)s)",
+    )
+    parser.add_argument("--int8-seed", type=int, default=0, metavar="N", help="of the choice of these pictures")
+    parser.add_argument("--int8-per-tensor", action="store_true", help="one scale a layer, not one an output channel")
+    parser.add_argument(
+        "--int8-7-bits", action="store_true", help="weights of 7 bits, for x86 processors without VNNI (before 2019)"
+    )
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="DIR",
+        help="pictures to measure ranges on (default: those of annotations/train.json in DATA)",
+    )
+
+
+def check_certificate_arguments(args: argparse.Namespace) -> None:
+    """What argparse cannot tell.
+
+    Raises:
+        InputError: arguments do not go together.
+    """
+    if args.data is None and args.limit:
+        raise InputError("--limit is what a certificate asks: it needs --data")
+    for option in ("half", "int8"):
+        if args.data is None and getattr(args, option):
+            raise InputError(f"--{option} is measured on pictures: it needs --data")
+    if args.data is not None and args.layout != "fusedet":
+        raise InputError(f"--data asks for a certificate, which files of --layout {args.layout} cannot carry")
+    if args.pictures < 1:
+        raise InputError(f"--pictures must be at least 1, but got {args.pictures}")
+
+
+def export_certified_by(
+    args: argparse.Namespace, model: Path, out: Path | None, settings: dict[str, Any]
+) -> "tuple[ExportResult, Certificate]":
+    """Exports as ``--data`` and the arguments with it say.
+
+    Args:
+        args: of the command.
+        model: the checkpoint.
+        out: see :func:`fusedet.export.export_onnx`.
+        settings: further arguments of it.
+
+    Raises:
+        InputError: the data or an argument cannot be used, or the files do not hold what they should.
+    """
+    annotations, images = coco_files(args.data, args.split)
+    wanted = dict(_pair(text) for text in args.limit)
+    from fusedet.export import Limits, export_certified
+    from fusedet.train.data.coco import load_coco
+
+    limits, int8 = Limits().changed(wanted), _int8_settings(args)
+    dataset = load_coco(annotations, images)
+    return export_certified(
+        model,
+        out,
+        pictures=_some_pictures(dataset, args.pictures),
+        grade=_grader(dataset),
+        limits=limits,
+        half=args.half,
+        int8=int8,
+        calibration=_calibration(args) if int8 is not None else None,
+        **settings,
+    )
+
+
+def _grader(dataset: "CocoDataset") -> "Grader":
+    """Evaluates on a data set, as ``fusedet eval`` does."""
+    from fusedet.train.evaluation.evaluate import find_objects
+    from fusedet.train.evaluation.metrics import grade
+    from fusedet.train.evaluation.operating_point import operating_point
+
+    def evaluate(predictor: "Predictor", threshold: float | None = None) -> dict[str, Any]:
+        found = find_objects(predictor, dataset)
+        figures = {**grade(dataset, found).summary(), "operating_point": operating_point(dataset, found).as_dict()}
+        if threshold is not None:
+            figures["at_training_threshold"] = operating_point(dataset, found, threshold).as_dict()
+        return figures
+
+    return evaluate
+
+
+def say_what_was_certified(result: "ExportResult", certificate: "Certificate") -> None:
+    """Prints what was asked and found."""
+    from fusedet.export import certificate_paths
+
+    for check in certificate.checks:
+        print(f"{check.what}: {check.found} (wanted {check.wanted})")
+    if "int8" in certificate.facts:
+        _say_what_became_of_int8(certificate.facts)
+    print(f"certificate: {certificate_paths(result.plain)[1]}")
+
+
+def _int8_settings(args: argparse.Namespace) -> "Int8Settings | None":
+    if not args.int8:
+        return None
+    from fusedet.export import Int8Settings
+
+    return Int8Settings(
+        pictures=args.int8_pictures,
+        method=args.int8_method,
+        per_channel=not args.int8_per_tensor,
+        reduce_range=args.int8_7_bits,
+        seed=args.int8_seed,
+        budget=args.int8_budget,
+    )
+
+
+def _calibration(args: argparse.Namespace) -> "dict[str, NDArray[np.uint8]]":
+    """Pictures of the training: those that grade a file must not have shaped it."""
+    from fusedet.export.proof.verify import load_pictures
+    from fusedet.train.data.coco import load_coco
+
+    if args.calibration is not None:
+        return load_pictures(args.calibration, args.int8_pictures)
+    if not args.data.is_dir() or args.split == "train":
+        raise InputError("--int8 needs pictures that are not graded: --calibration DIR")
+    annotations, images = coco_files(args.data, "train")
+    return _some_pictures(load_coco(annotations, images), args.int8_pictures)
+
+
+def _some_pictures(dataset: "CocoDataset", count: int) -> "dict[str, NDArray[np.uint8]]":
+    """``count`` of the set's pictures, from all over it."""
+    from fusedet.train.data.image_cache import load_image
+
+    samples = dataset.samples[:: max(1, len(dataset.samples) // count)][:count]
+    return {sample.path.name: load_image(sample) for sample in samples}
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"--limit {text}: expected NAME=VALUE")
+    return name, value
+
+
+def _say_what_became_of_int8(facts: dict[str, Any]) -> None:
+    files, int8, times = facts["files"], facts["int8"], facts["latency_ms"]
+    ratio = times["int8"]["min"] / times["fused"]["min"]
+    print(
+        f"{files['int8']['name']}  {files['int8']['bytes'] / 1e6:.2f} MB  {int8['quantised']} convolutions on bytes, "
+        f"{len(int8['in_float'])} in float; {ratio:.2f} of the fused file's time here"
+    )

@@ -1,0 +1,1 @@
+"""The camera runtime: sources, pipeline, events, sinks, web page."""

@@ -1,0 +1,111 @@
+"""Polygons and lines in pixels: what is inside, how far it is to the border, and what a way passes through.
+
+Fractions become pixels first, because a distance means the same in both directions there only.
+"""
+
+import math
+
+from fusedet.deploy.camera.events.places import Line, Point, Zone
+
+__all__ = ["Barrier", "Region", "Size"]
+
+#: Width and height of the picture in pixels.
+Size = tuple[int, int]
+#: A corner nearer to the picture's border than this fraction was meant to be on it: nobody draws to the very pixel.
+_SNAP = 0.01
+
+
+class Region:
+    """A zone in a picture of a certain size.
+
+    Sides along the picture's border are no border of the zone: a box is clipped there, so what stands further out has
+    its feet on that side, and nothing can leave through it.
+    """
+
+    def __init__(self, zone: Zone, size: Size) -> None:
+        """Takes the zone's corners to pixels."""
+        corners = [(_snapped(x), _snapped(y)) for x, y in zone.points]
+        sides = list(zip(corners, corners[1:] + corners[:1], strict=True))
+        self._size = size
+        self._sides = [(_pixels(a, size), _pixels(b, size)) for a, b in sides]
+        self._border = [(_pixels(a, size), _pixels(b, size)) for a, b in sides if not _on_picture_border(a, b)]
+
+    def contains(self, point: Point) -> bool:
+        """Whether a point of the picture, in pixels, is inside, by the number of sides that a ray meets."""
+        x, y = (min(max(value, 1e-6), side - 1e-6) for value, side in zip(point, self._size, strict=True))
+        inside = False
+        for (ax, ay), (bx, by) in self._sides:
+            if (ay > y) != (by > y) and x < ax + (y - ay) / (by - ay) * (bx - ax):
+                inside = not inside
+        return inside
+
+    def distance(self, point: Point) -> float:
+        """Pixels to the border, inside as outside; infinite where the zone is the whole picture."""
+        return min((_distance(point, a, b) for a, b in self._border), default=math.inf)
+
+
+class Barrier:
+    """A line in a picture of a certain size.
+
+    Attributes:
+        reach: ``(left, right)``: pixels from the line, which goes on for ever here, to the corner of the picture that
+            is the farthest on that side.
+    """
+
+    def __init__(self, line: Line, size: Size) -> None:
+        """Takes the line's ends to pixels."""
+        self._start = _pixels(line.start, size)
+        (ax, ay), (bx, by) = self._start, _pixels(line.end, size)
+        self._length = math.hypot(bx - ax, by - ay)
+        self._along = ((bx - ax) / self._length, (by - ay) / self._length)
+        corners = [self.offset((x, y)) for x in (0, size[0]) for y in (0, size[1])]
+        self.reach = (max(0.0, -min(corners)), max(0.0, *corners))
+
+    def offset(self, point: Point) -> float:
+        """Pixels to the line, which goes on for ever here: above 0 to its right, below 0 to its left.
+
+        Right is that of somebody who walks from start to end in a picture whose y runs downwards.
+        """
+        (x, y), (ux, uy) = self._from_start(point), self._along
+        return ux * y - uy * x
+
+    def passed(self, before: Point, after: Point) -> int:
+        """1 where the straight way from ``before`` to ``after`` passes the line from left to right between its ends.
+
+        -1 from right to left, 0 where it does not meet the line or passes beside its ends. A point on the line counts
+        as right of it, so that no way passes twice.
+        """
+        first, last = self.offset(before), self.offset(after)
+        if (first >= 0) == (last >= 0):
+            return 0
+        share = first / (first - last)
+        meeting = (before[0] + share * (after[0] - before[0]), before[1] + share * (after[1] - before[1]))
+        (x, y), (ux, uy) = self._from_start(meeting), self._along
+        if not -1e-6 <= ux * x + uy * y <= self._length + 1e-6:
+            return 0
+        return 1 if last >= 0 else -1
+
+    def _from_start(self, point: Point) -> Point:
+        return point[0] - self._start[0], point[1] - self._start[1]
+
+
+def _snapped(value: float) -> float:
+    if value <= _SNAP:
+        return 0.0
+    return 1.0 if value >= 1 - _SNAP else value
+
+
+def _pixels(point: Point, size: Size) -> Point:
+    return point[0] * size[0], point[1] * size[1]
+
+
+def _on_picture_border(a: Point, b: Point) -> bool:
+    return any(first == last and first in (0.0, 1.0) for first, last in zip(a, b, strict=True))
+
+
+def _distance(point: Point, a: Point, b: Point) -> float:
+    """From a point to the line between two others."""
+    (px, py), (dx, dy) = (point[0] - a[0], point[1] - a[1]), (b[0] - a[0], b[1] - a[1])
+    square = dx * dx + dy * dy
+    share = 0.0 if square == 0 else min(1.0, max(0.0, (px * dx + py * dy) / square))
+    return math.hypot(px - share * dx, py - share * dy)

@@ -1,0 +1,105 @@
+"""All that belongs to one camera of a pipeline."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from fusedet.deploy.camera.events.event import Event
+from fusedet.deploy.camera.events.places import Places
+from fusedet.deploy.camera.events.rules import Rules
+from fusedet.deploy.camera.pipeline.capture import Capture
+from fusedet.deploy.camera.pipeline.inbox import Inbox
+from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.pipeline.statistics import CameraStatistics
+from fusedet.deploy.camera.sources import Frame, Source
+from fusedet.deploy.detector.detections import NO_TRACK, Detections
+from fusedet.deploy.tracking.tracker import Tracker, TrackerSettings
+
+__all__ = ["TRACKED_SCORE", "Camera", "CameraSettings"]
+
+#: With tracks, detections from this score on are looked at: they may go on a track, but begin none.
+TRACKED_SCORE = 0.1
+
+
+@dataclass(frozen=True)
+class CameraSettings:
+    """What a pipeline is told of a camera.
+
+    Attributes:
+        name: unlike that of every other camera.
+        open_source: called at the start, and again when the source hangs.
+        places: zones and lines to watch.
+        tracker: how objects keep their numbers; None: they get none, and no place is watched. Its scores are not
+            used: they follow from the pipeline's.
+    """
+
+    name: str
+    open_source: Callable[[], Source]
+    places: Places = field(default_factory=Places)
+    tracker: TrackerSettings | None = field(default_factory=TrackerSettings)
+
+
+class Camera:
+    """One camera: its source, its tracks, its places, its figures."""
+
+    def __init__(self, settings: CameraSettings, inbox: Inbox, score: float) -> None:
+        """Opens the source.
+
+        Raises:
+            InputError: it cannot be opened.
+        """
+        self.name = settings.name
+        self.statistics = CameraStatistics()
+        lost_s = 0.0 if settings.tracker is None else settings.tracker.lost_s
+        # Longer than a track may be lost, or an object that is found again would enter again.
+        self.rules = Rules(settings.name, settings.places, grace_s=max(2.0, 1.5 * lost_s))
+        self.places = settings.places
+        self.latest: Result | None = None
+        self._inbox = inbox
+        self._tracker: Tracker | None = None
+        self.capture = Capture(settings.name, settings.open_source, inbox, self.statistics)
+        if settings.tracker is not None:
+            self._tracker = Tracker(_with_scores(settings.tracker, score), self.capture.source.fps or 30.0)
+
+    @property
+    def tracks(self) -> bool:
+        """Whether objects get numbers."""
+        return self._tracker is not None
+
+    def lowest_score(self, score: float) -> float:
+        """The lowest score that the detector has to tell for this camera."""
+        return min(TRACKED_SCORE, score) if self.tracks else score
+
+    def interpret(self, frame: Frame, found: Detections, score: float) -> tuple[Detections, tuple[Event, ...]]:
+        """What was found, with numbers and without what does not count; and what has happened."""
+        if self._tracker is None:
+            return found[found.scores >= score], ()
+        if self._tracker.settings.high_score != score:
+            self._tracker.settings = _with_scores(self._tracker.settings, score)
+        # A file's own time: it may be read faster than it plays. A camera's is the clock's.
+        time_s = frame.captured_s if frame.time_s is None else frame.time_s
+        tracked = self._tracker.update(found, time_s)
+        assert tracked.track_ids is not None
+        kept = tracked[(tracked.track_ids != NO_TRACK) | (tracked.scores >= score)]
+        return kept, self.rules.update(kept, frame)
+
+    def set_places(self, places: Places) -> None:
+        """Replaces zones and lines."""
+        self.places = places
+        self.rules.set_places(places)
+
+    def report(self) -> dict[str, Any]:
+        """The camera's part of :meth:`fusedet.deploy.camera.pipeline.monitor.Monitor.status`."""
+        figures = self.statistics.report()
+        return {
+            "state": self.capture.state,
+            "error": self.capture.error,
+            **figures,
+            "dropped": figures["dropped"] + self._inbox.dropped(self.name),
+            "reconnects": self.capture.reconnects,
+            "places": self.rules.counts(),
+        }
+
+
+def _with_scores(settings: TrackerSettings, score: float) -> TrackerSettings:
+    return replace(settings, begin_score=score, high_score=score, low_score=min(TRACKED_SCORE, score))

@@ -1,0 +1,177 @@
+"""Feeds one sink from a thread of its own, so that a slow or broken one disturbs nobody else."""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from fusedet.deploy.camera.events.places import Places
+from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.pipeline.worker import Worker
+from fusedet.deploy.camera.sinks import Sink
+
+__all__ = ["Outlet"]
+
+_log = logging.getLogger(__name__)
+
+
+class Outlet:
+    """A queue of results before a sink.
+
+    When it is full the oldest result without events is dropped and counted, and only then one with events. A result of
+    a file, which can wait, is not dropped but waited for.
+
+    Attributes:
+        name: what status and log call it.
+        events_only: the sink gets only results with events.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        make_sink: Callable[[], Sink],
+        *,
+        events_only: bool = False,
+        capacity: int = 16,
+    ) -> None:
+        """Makes the sink at once, and starts nothing.
+
+        Args:
+            name: what status and log call it.
+            make_sink: called again when a sink hangs and another one is to take its place.
+            events_only: leave out results without events.
+            capacity: results that may wait.
+
+        Raises:
+            InputError: the sink cannot be made.
+        """
+        self.name = name
+        self.events_only = events_only
+        self._make_sink = make_sink
+        self._capacity = capacity
+        self._changed = threading.Condition()
+        self._queue: deque[Result] = deque()
+        self._ended = False
+        self._written = self._dropped = 0
+        self._error: str | None = None
+        self._sink = make_sink()
+        self.worker = Worker(f"sink {name}", self._work)
+
+    @property
+    def sink(self) -> Sink:
+        """The sink that is fed now."""
+        return self._sink
+
+    def start(self) -> None:
+        """Begins to feed the sink."""
+        self.worker.start()
+
+    def put(self, result: Result, *, wait: bool) -> None:
+        """Takes a result; with ``wait``, once there is room, else at once."""
+        if self.events_only and not result.events:
+            return
+        with self._changed:
+            if wait:
+                self._changed.wait_for(lambda: self._ended or len(self._queue) < self._capacity)
+            if self._ended:
+                return
+            if len(self._queue) >= self._capacity:
+                self._make_room()
+            self._queue.append(result)
+            self._changed.notify_all()
+
+    def report(self) -> dict[str, Any]:
+        """``written``, ``dropped``, ``waiting`` and ``error``; a sink with a queue of its own adds what is in that."""
+        sink = self._sink
+        with self._changed:
+            error = self._error or getattr(sink, "error", None)
+            return {
+                "written": self._written,
+                "dropped": self._dropped + int(getattr(sink, "dropped", 0)),
+                "waiting": len(self._queue) + int(getattr(sink, "waiting", 0)),
+                "error": error,
+            }
+
+    def set_places(self, camera: str, places: Places) -> None:
+        """Tells a sink that wants to know of a camera's new zones and lines."""
+        tell = getattr(self._sink, "set_places", None)
+        if tell is not None:
+            tell(camera, places)
+
+    def finish(self, timeout_s: float) -> None:
+        """Writes what waits, closes the sink, and says so if that takes too long."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+        if self.worker.alive and not self.worker.join(timeout_s):
+            _log.warning(
+                "%s: gave up after %.0f s, %d results were not written", self.name, timeout_s, len(self._queue)
+            )
+
+    def restart(self) -> None:
+        """Leaves a sink that hangs to itself, and goes on with a new one."""
+        self.worker.stop()
+        self._fail("hangs")
+        try:
+            self._sink = self._make_sink()
+        except Exception as error:
+            self._fail(str(error))
+            return
+        self.worker = Worker(f"sink {self.name}", self._work)
+        self.worker.start()
+
+    def _work(self, worker: Worker) -> None:
+        sink = self._sink
+        while not worker.stopping.is_set():
+            worker.rest()
+            with self._changed:
+                self._changed.wait_for(lambda: self._queue or self._ended, 1.0)
+                result = self._queue.popleft() if self._queue else None
+                if result is None and self._ended:
+                    break
+                self._changed.notify_all()
+            if result is not None:
+                worker.beat()
+                self._write(sink, result, worker)
+        worker.beat()
+        if not worker.stopping.is_set():
+            self._close(sink)
+
+    def _write(self, sink: Sink, result: Result, worker: Worker) -> None:
+        try:
+            sink.write(result)
+        except Exception as error:  # whatever a sink does wrong, the others go on
+            if not worker.stopping.is_set():
+                self._dropped += 1
+                self._fail(_in_one_line(error))
+        else:
+            self._written += 1
+            if self._error is not None and not worker.stopping.is_set():
+                _log.warning("%s: works again", self.name)
+                self._error = None
+
+    def _close(self, sink: Sink) -> None:
+        try:
+            sink.close()
+        except Exception as error:
+            self._fail(_in_one_line(error))
+
+    def _fail(self, reason: str) -> None:
+        """Says what is wrong when that is new."""
+        if reason != self._error:
+            _log.warning("%s: %s", self.name, reason)
+        self._error = reason
+
+    def _make_room(self) -> None:
+        self._dropped += 1
+        for i, result in enumerate(self._queue):
+            if not result.events:
+                del self._queue[i]
+                return
+        self._queue.popleft()
+
+
+def _in_one_line(error: Exception) -> str:
+    text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
+    return " ".join(text.split()) or type(error).__name__

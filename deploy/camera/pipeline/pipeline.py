@@ -1,0 +1,336 @@
+"""Cameras, one detector, sinks: started, watched over, and ended in order.
+
+capture (a thread each) -> Inbox -> detection (one thread) -> Outlet (a thread each) -> sinks
+                                                           -> latest result, for the page
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import Queue
+from time import monotonic
+from typing import Any
+
+import numpy as np
+
+from fusedet.common.errors import InputError
+from fusedet.deploy.camera.events.event import Event
+from fusedet.deploy.camera.events.places import Places
+from fusedet.deploy.camera.pipeline.camera import Camera, CameraSettings
+from fusedet.deploy.camera.pipeline.inbox import Inbox
+from fusedet.deploy.camera.pipeline.outlet import Outlet
+from fusedet.deploy.camera.pipeline.process import CpuShare, resident_mb
+from fusedet.deploy.camera.pipeline.recent_events import RecentEvents
+from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.pipeline.worker import Worker
+from fusedet.deploy.camera.sources import Frame
+from fusedet.deploy.detector.detector import Detector, RawOutputs
+
+__all__ = ["Pipeline"]
+
+_log = logging.getLogger(__name__)
+
+#: What a sink gets to write what waits when the pipeline ends.
+_FINISH_S = 10.0
+_POLL_S = 0.2
+
+
+class Pipeline:
+    """Runs until every source has ended, or :meth:`stop`. It is a
+    :class:`fusedet.deploy.camera.pipeline.monitor.Monitor`.
+
+    with Pipeline(cameras, detector, "model.onnx", outlets) as pipeline:
+        pipeline.wait()
+    """
+
+    def __init__(
+        self,
+        cameras: Sequence[CameraSettings],
+        detector: Detector,
+        model: str,
+        outlets: Sequence[Outlet] = (),
+        *,
+        score: float = 0.25,
+        classes: Sequence[str] | None = None,
+        watchdog_s: float = 30.0,
+        save_places: Callable[[str, Places], None] = lambda camera, places: None,
+    ) -> None:
+        """Opens the sources.
+
+        Args:
+            cameras: with names that differ.
+            detector: its ``score_threshold`` is set to what the tracks need, its ``classes`` to ``classes``.
+            model: what status calls the detector.
+            outlets: the sinks, which the pipeline closes.
+            score: lowest score that counts, 0..1.
+            classes: only these are reported; None: all.
+            watchdog_s: a part that does nothing for longer is started anew.
+            save_places: keeps the zones and lines that were changed while it runs.
+
+        Raises:
+            InputError: a source cannot be opened, or the model has no such class.
+        """
+        self.was_stopped = False
+        self._started_s = monotonic()
+        self._detector, self._model = detector, model
+        self._outlets = list(outlets)
+        self._watchdog_s = watchdog_s
+        self._save_places = save_places
+        self._inbox = Inbox([camera.name for camera in cameras])
+        self._changed = threading.Condition()
+        self._ended = threading.Event()
+        self._stopping = threading.Event()
+        self._recent = RecentEvents()
+        self._seen: Queue[_Seen | None] = Queue(1)
+        self._cpu = CpuShare()
+        self._score = _checked_score(score)
+        detector.classes = classes
+        self._cameras: dict[str, Camera] = {}
+        try:
+            for settings in cameras:
+                self._cameras[settings.name] = Camera(settings, self._inbox, score)
+        except BaseException:
+            for camera in self._cameras.values():
+                camera.capture.stop()
+            raise
+        self._detection = Worker("detection", self._detect)
+        self._reading = Worker("reading", self._read)
+        self._watchdog = Worker("watchdog", self._watch)
+
+    def __enter__(self) -> "Pipeline":
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Begins to watch."""
+        size = self._detector.input_size
+        self._detector(np.zeros((*size, 3), np.uint8))  # the first run takes longer: it lays out the memory
+        for outlet in self._outlets:
+            outlet.start()
+        self._detection.start()
+        self._reading.start()
+        for camera in self._cameras.values():
+            camera.capture.start()
+        self._watchdog.start()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Waits for the end of all sources or for :meth:`stop`; whether it has come."""
+        return self._ended.wait(timeout_s)
+
+    def stop(self) -> None:
+        """Asks the pipeline to end; may be called from a signal handler."""
+        self.was_stopped = True
+        self._stopping.set()
+
+    def close(self) -> None:
+        """Ends reading, looks at the frames that still wait, writes what was found, and closes every sink."""
+        self._stopping.set()
+        for camera in self._cameras.values():
+            camera.capture.stop()
+        self._inbox.close()
+        self._detection.join(_FINISH_S)
+        self._reading.join(_FINISH_S)
+        self._watchdog.stop()
+        self._watchdog.join(_FINISH_S)
+        for camera in self._cameras.values():
+            camera.capture.worker.join(_FINISH_S)
+        for outlet in self._outlets:
+            outlet.finish(_FINISH_S)
+        self._ended.set()
+        with self._changed:
+            self._changed.notify_all()
+
+    @property
+    def stuck_s(self) -> float:
+        """Seconds for which detection has hung. Nothing inside of the process can help then, but a new process."""
+        return max(self._detection.stuck_s(), self._reading.stuck_s())
+
+    # What others see and change: the Monitor.
+
+    def status(self) -> dict[str, Any]:
+        """See :meth:`fusedet.deploy.camera.pipeline.monitor.Monitor.status`."""
+        return {
+            "uptime_s": round(monotonic() - self._started_s, 1),
+            "memory_mb": resident_mb(),
+            "cpu_share": self._cpu(),
+            "model": {
+                "name": self._model,
+                "input_size": list(self._detector.input_size),
+                "names": list(self._detector.names),
+            },
+            "score": self._score,
+            "classes": None if self._detector.classes is None else list(self._detector.classes),
+            "cameras": {name: camera.report() for name, camera in self._cameras.items()},
+            "sinks": {outlet.name: outlet.report() for outlet in self._outlets},
+        }
+
+    def healthy(self) -> tuple[bool, str]:
+        """See :meth:`fusedet.deploy.camera.pipeline.monitor.Monitor.healthy`."""
+        problems = [
+            f"camera {name}: {camera.capture.error or camera.capture.state}"
+            for name, camera in self._cameras.items()
+            if camera.capture.state == "waiting"
+        ]
+        problems += [
+            f"{outlet.name}: {error}" for outlet in self._outlets if (error := outlet.report()["error"]) is not None
+        ]
+        if self.stuck_s > self._watchdog_s:
+            problems.append(f"detection hangs for {self.stuck_s:.0f} s")
+        return not problems, "; ".join(problems) or "ok"
+
+    def latest(self, camera: str) -> Result | None:
+        """See :meth:`fusedet.deploy.camera.pipeline.monitor.Monitor.latest`."""
+        return self._cameras[camera].latest
+
+    def wait_for_newer(self, camera: str, than: Result | None, timeout_s: float) -> Result | None:
+        """See :meth:`fusedet.deploy.camera.pipeline.monitor.Monitor.wait_for_newer`."""
+        place = self._cameras[camera]
+        with self._changed:
+            self._changed.wait_for(lambda: place.latest is not than or self._ended.is_set(), timeout_s)
+            return None if place.latest is than else place.latest
+
+    def recent_events(self) -> list[tuple[Event, bytes]]:
+        """See :meth:`fusedet.deploy.camera.pipeline.monitor.Monitor.recent_events`."""
+        return self._recent.newest_first()
+
+    def set_score(self, score: float) -> None:
+        """See :meth:`fusedet.deploy.camera.pipeline.monitor.Monitor.set_score`."""
+        self._score = _checked_score(score)
+
+    def set_classes(self, classes: list[str] | None) -> None:
+        """See :meth:`fusedet.deploy.camera.pipeline.monitor.Monitor.set_classes`."""
+        self._detector.classes = classes
+
+    def places(self, camera: str) -> Places:
+        """See :meth:`fusedet.deploy.camera.pipeline.monitor.Monitor.places`."""
+        return self._cameras[camera].places
+
+    def set_places(self, camera: str, places: Places, *, save: bool = True) -> None:
+        """See :meth:`~fusedet.deploy.camera.pipeline.monitor.Monitor.set_places`; without ``save`` no file changes."""
+        place = self._cameras[camera]
+        names = [zone.name for zone in places.zones] + [line.name for line in places.lines]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise InputError(f"camera {camera}: {', '.join(twice)} stands twice among the zones and lines")
+        if names and not place.tracks:
+            raise InputError(f"camera {camera}: zones and lines need tracks, but track is null")
+        if save:
+            self._save_places(camera, places)
+        place.set_places(places)
+        for outlet in self._outlets:
+            outlet.set_places(camera, places)
+
+    def set_detector(self, detector: Detector, model: str) -> None:
+        """Another model from the next frame on.
+
+        Raises:
+            InputError: it lacks a class that was asked for.
+        """
+        detector.classes = self._detector.classes
+        detector(np.zeros((*detector.input_size, 3), np.uint8))
+        self._detector, self._model = detector, model
+
+    # The threads.
+
+    def _detect(self, worker: Worker) -> None:
+        last: _Seen | None = None
+        while True:
+            worker.rest()
+            taken = self._inbox.take(_POLL_S if last is None else 0)
+            if taken is None:
+                if last is not None:
+                    self._seen.put(last)
+                    last = None
+                elif self._stopping.is_set():
+                    self._seen.put(None)
+                    return
+                continue
+            worker.beat()
+            last = self._see(*taken, last)
+
+    def _see(self, name: str, frame: Frame, last: "_Seen | None") -> "_Seen | None":
+        """What the network says of a frame; ``last``, that of the frame before, is handed over just before.
+
+        Two threads cannot run Python at once: handed over earlier, the last frame would be read while this one is
+        prepared, and each would wait for the other. The network leaves Python to the thread that reads.
+        """
+        camera, detector = self._cameras[name], self._detector
+        prepared = None
+        try:
+            prepared = detector.prepare(frame.image)
+        except Exception as error:  # a frame that cannot be looked at must not end the watch
+            self._failed(camera, frame, error)
+        if last is not None:
+            self._seen.put(last)
+        if prepared is None:
+            return None
+        try:
+            return _Seen(camera, frame, detector, detector.infer(prepared))
+        except Exception as error:
+            self._failed(camera, frame, error)
+            return None
+
+    def _read(self, worker: Worker) -> None:
+        while True:
+            worker.rest()
+            seen = self._seen.get()
+            if seen is None:
+                return
+            worker.beat()
+            try:
+                result = self._interpret(seen)
+            except Exception as error:
+                self._failed(seen.camera, seen.frame, error)
+                continue
+            worker.rest()
+            self._deliver(seen.camera, result)
+
+    def _interpret(self, seen: "_Seen") -> Result:
+        camera, frame, detector, score = seen.camera, seen.frame, seen.detector, self._score
+        detector.score_threshold = camera.lowest_score(score)
+        detections, events = camera.interpret(frame, detector.read(seen.raw), score)
+        return Result(camera.name, frame, detections, events, detector.timings, monotonic(), camera.rules.counts())
+
+    def _failed(self, camera: Camera, frame: Frame, error: Exception) -> None:
+        camera.statistics.failed()
+        _log.warning("camera %s: frame %d: %s", camera.name, frame.index, " ".join(str(error).split()))
+
+    def _deliver(self, camera: Camera, result: Result) -> None:
+        camera.statistics.processed(result.timings.inference, result.age_s, result.detections.labels)
+        self._recent.add(result)
+        with self._changed:
+            camera.latest = result
+            self._changed.notify_all()
+        for outlet in self._outlets:
+            outlet.put(result, wait=not camera.capture.source.drops)
+
+    def _watch(self, worker: Worker) -> None:
+        while not worker.stopping.wait(_POLL_S):
+            for camera in self._cameras.values():
+                if camera.capture.hangs(self._watchdog_s):
+                    camera.capture.restart()
+            for outlet in self._outlets:
+                if outlet.worker.stuck_s() > self._watchdog_s:
+                    outlet.restart()
+            if self._stopping.is_set() or all(camera.capture.ended for camera in self._cameras.values()):
+                self._ended.set()
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A frame that the network has looked at, and the detector that can read what it said."""
+
+    camera: Camera
+    frame: Frame
+    detector: Detector
+    raw: RawOutputs
+
+
+def _checked_score(score: float) -> float:
+    if not 0 <= score <= 1:
+        raise InputError(f"score must be in 0..1, but got {score}")
+    return float(score)

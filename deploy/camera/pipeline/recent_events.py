@@ -1,0 +1,50 @@
+"""The last events, each with a small picture, for whoever looks."""
+
+import threading
+from collections import deque
+
+import numpy as np
+
+from fusedet.deploy.camera.events.event import Event
+from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.detector.draw import draw_detections
+from fusedet.deploy.detector.opencv import cv2
+
+__all__ = ["RecentEvents"]
+
+_KEPT = 50
+_WIDTH = 320
+_QUALITY = 75
+
+
+class RecentEvents:
+    """Keeps the last events and a JPEG of each one's moment in memory: some 50 times 15 kB."""
+
+    def __init__(self, kept: int = _KEPT) -> None:
+        """Keeps the last ``kept``."""
+        self._lock = threading.Lock()
+        self._events: deque[tuple[Event, bytes]] = deque(maxlen=kept)
+
+    def add(self, result: Result) -> None:
+        """The events of a result, with one picture for all of them."""
+        if not result.events:
+            return
+        picture = _small_picture(result)
+        with self._lock:
+            self._events.extend((event, picture) for event in result.events)
+
+    def newest_first(self) -> list[tuple[Event, bytes]]:
+        """All that are kept."""
+        with self._lock:
+            return list(reversed(self._events))
+
+
+def _small_picture(result: Result) -> bytes:
+    detections = result.detections
+    if detections.track_ids is not None:
+        detections = detections[np.isin(detections.track_ids, [event.track for event in result.events])]
+    picture = draw_detections(result.frame.image, detections)
+    scale = min(1.0, _WIDTH / picture.shape[1])
+    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return bytes(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1])

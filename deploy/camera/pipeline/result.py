@@ -1,0 +1,45 @@
+"""What the pipeline made of one frame."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fusedet.deploy.camera.events.event import Event
+from fusedet.deploy.camera.sources import Frame
+from fusedet.deploy.detector.detections import Detections
+from fusedet.deploy.detector.detector import Timings
+
+__all__ = ["Result"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One frame, what was found in it, and what that means.
+
+    Attributes:
+        camera: the camera's name; of ``fusedet detect``, the source's.
+        frame: the picture, its number and its time of capture.
+        detections: with the numbers of tracks where they are kept.
+        events: what happened in the camera's zones and at its lines.
+        timings: of the detector, in milliseconds.
+        done_s: ``time.monotonic()`` when this result was ready.
+        counts: what happened at the camera's places so far, see ``Rules.counts``; empty where there are none.
+    """
+
+    camera: str
+    frame: Frame
+    detections: Detections
+    events: tuple[Event, ...]
+    timings: Timings
+    done_s: float
+    counts: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
+
+    @classmethod
+    def of_frame(cls, frame: Frame, detections: Detections, timings: Timings) -> "Result":
+        """A result without camera and events, ready now."""
+        return cls(frame.source, frame, detections, (), timings, time.monotonic())
+
+    @property
+    def age_s(self) -> float:
+        """Seconds from the capture of the frame to this result."""
+        return self.done_s - self.frame.captured_s

@@ -1,0 +1,69 @@
+"""Folders that results are written into."""
+
+import re
+from collections import deque
+from datetime import datetime, timezone
+from pathlib import Path
+
+from fusedet.common.errors import InputError
+
+__all__ = ["Newest", "make_folder", "new_folder", "safe_name", "time_stamp"]
+
+
+def new_folder(wanted: Path) -> Path:
+    """Makes the folder ``wanted``, or the first free of ``wanted-2``, ``wanted-3`` and so on, and returns its path."""
+    number = 1
+    while True:
+        folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return folder
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder that may exist.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: expected a folder that can be made, but: {error.strerror}") from error
+
+
+def safe_name(text: str) -> str:
+    """``text`` as a part of a file's name on every system: other characters than letters and digits become ``-``."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", text)[:64] or "-"
+
+
+def time_stamp(seconds: float) -> str:
+    """Seconds since 1970 as ``20251122T102030.250Z``, in UTC: sorts by time, and is a file's name on every system."""
+    at = datetime.fromtimestamp(seconds, timezone.utc)
+    return f"{at:%Y%m%dT%H%M%S}.{at.microsecond // 1000:03d}Z"
+
+
+class Newest:
+    """Keeps the newest files of a kind in a folder and removes the others.
+
+    Which file is newer is a matter of names at the start and of the order in which they came from then on: a board
+    without a battery for its clock may believe after each start that it is 1970.
+    """
+
+    def __init__(self, folder: Path, pattern: str, keep: int) -> None:
+        """Takes the files in ``folder`` whose whole name matches the regular expression ``pattern``; no others go."""
+        self._keep = keep
+        self._paths = deque(sorted(path for path in folder.iterdir() if re.fullmatch(pattern, path.name)))
+        self._remove_oldest()
+
+    def add(self, path: Path) -> None:
+        """Takes one more, and removes what is too much."""
+        self._paths.append(path)
+        self._remove_oldest()
+
+    def _remove_oldest(self) -> None:
+        while len(self._paths) > self._keep:
+            self._paths.popleft().unlink(missing_ok=True)

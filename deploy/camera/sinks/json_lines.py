@@ -1,0 +1,25 @@
+"""JSON lines on a stream."""
+
+import json
+from typing import TextIO
+
+from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.sinks.record import to_record
+
+__all__ = ["JsonLines"]
+
+
+class JsonLines:
+    """One line of JSON a frame, see :func:`to_record`, written as soon as it is known. Only ASCII is written."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Writes to ``stream``, which the caller closes."""
+        self._stream = stream
+
+    def write(self, result: Result) -> None:
+        """Writes one line."""
+        self._stream.write(json.dumps(to_record(result)) + "\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """The stream is the caller's."""

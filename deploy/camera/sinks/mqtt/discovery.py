@@ -1,0 +1,67 @@
+"""What Home Assistant is told of a camera's places, so that they appear there by themselves.
+
+See https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery: a retained message for each entity, at
+``<prefix>/<component>/<node>/<object>/config``. An empty one removes the entity.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from fusedet.deploy.camera.events.places import Places
+from fusedet.deploy.camera.sinks.folders import safe_name
+
+__all__ = ["config_filter", "discovery_messages"]
+
+
+def discovery_messages(prefix: str, topic: str, camera: str, places: Places) -> dict[str, str]:
+    """Topic -> message of each entity of a camera.
+
+    For a zone, whether somebody is in it and how many are; for a line, how many crossed it in and how many out.
+
+    Args:
+        prefix: of discovery, ``homeassistant`` as a rule.
+        topic: what fusedet's topics begin with.
+        camera: its name.
+        places: its zones and lines.
+    """
+    node = _node(topic, camera)
+    messages = {}
+    for component, name, entity in _entities(places):
+        record = {
+            "name": name,
+            "unique_id": f"{node}_{safe_name(name)}",
+            "state_topic": f"{topic}/{camera}/counts",
+            **entity,
+            "availability_topic": f"{topic}/status",
+            "device": {"identifiers": [node], "name": f"{camera} ({topic})", "manufacturer": "fusedet"},
+            "origin": {"name": "fusedet"},
+        }
+        messages[f"{prefix}/{component}/{node}/{safe_name(name)}/config"] = json.dumps(record)
+    return messages
+
+
+def config_filter(prefix: str, topic: str, camera: str) -> str:
+    """Matches the topics of all entities of a camera, also of those that it had once."""
+    return f"{prefix}/+/{_node(topic, camera)}/+/config"
+
+
+def _node(topic: str, camera: str) -> str:
+    return f"{safe_name(topic)}_{camera}"
+
+
+def _entities(places: Places) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Component, name, and what only this entity has."""
+    for zone in places.zones:
+        inside = f"value_json['{zone.name}']['inside']"
+        occupied = {"device_class": "occupancy", "value_template": f"{{{{ 'ON' if {inside} > 0 else 'OFF' }}}}"}
+        yield "binary_sensor", f"{zone.name} occupied", occupied
+        yield "sensor", f"{zone.name} inside", {"state_class": "measurement", "value_template": f"{{{{ {inside} }}}}"}
+    for line in places.lines:
+        for direction in ("in", "out"):
+            crossed = f"{{{{ value_json['{line.name}']['{direction}'] }}}}"
+            yield (
+                "sensor",
+                f"{line.name} {direction}",
+                {"state_class": "total_increasing", "value_template": crossed},
+            )

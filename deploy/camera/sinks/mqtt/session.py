@@ -1,0 +1,154 @@
+"""One connection to an MQTT broker."""
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from fusedet.deploy.camera.sinks.delivery import NotDeliveredError
+
+__all__ = ["Broker", "Session"]
+
+#: A connection that is silent is looked after in this time; the broker tells others after one and a half times of it.
+_KEEPALIVE_S = 30
+_CONNECT_S = 10.0
+
+
+@dataclass(frozen=True, repr=False)
+class Broker:
+    """Where the broker is and who we are there.
+
+    Attributes:
+        host: name or address.
+        port: usually 1883, and 8883 with TLS.
+        username: None: anonymous.
+        password: None: none.
+        tls: encrypted, and the certificate is checked with those that the system trusts.
+        client_id: unlike that of every other client of the broker, and the same after a restart: the broker then ends
+            the session before, whose last will would be told after we are back else.
+        status_topic: retained, ``online`` or ``offline``.
+    """
+
+    host: str
+    port: int
+    username: str | None
+    password: str | None
+    tls: bool
+    client_id: str
+    status_topic: str
+
+
+class Session:
+    """One connection. Nothing of it outlives it: what it was given and did not confirm is given to the next one.
+
+    Attributes:
+        published: numbers that :meth:`publish` returned, of what the broker confirmed since; whoever reads them takes
+            them out.
+        messages: topic and text of what came on the subscribed topics, likewise.
+        lost: why the connection ended, None while it lasts.
+    """
+
+    def __init__(self, broker: Broker, wake: threading.Event) -> None:
+        """Connects.
+
+        Args:
+            broker: where to.
+            wake: is set when one of the attributes changes.
+
+        Raises:
+            NotDeliveredError: there is no connection, or the broker refuses it.
+        """
+        import paho.mqtt.client as paho
+        from paho.mqtt.enums import CallbackAPIVersion
+
+        self._wake = wake
+        self._status_topic = broker.status_topic
+        self._accepted = threading.Event()
+        self._refusal: str | None = None
+        self.published: deque[int] = deque()
+        self.messages: deque[tuple[str, str]] = deque()
+        self.lost: str | None = None
+        client = paho.Client(CallbackAPIVersion.VERSION2, broker.client_id, reconnect_on_failure=False)
+        client.max_inflight_messages_set(0)  # the queue on disk sets the pace
+        client.connect_timeout = _CONNECT_S
+        if broker.username is not None:
+            client.username_pw_set(broker.username, broker.password)
+        if broker.tls:
+            client.tls_set()
+        client.will_set(broker.status_topic, "offline", qos=1, retain=True)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_message = self._on_message
+        self._client = client
+        try:
+            client.connect(broker.host, broker.port, _KEEPALIVE_S)
+        except (OSError, ValueError) as error:  # ValueError: a name that is none
+            raise NotDeliveredError(str(getattr(error, "strerror", None) or error)) from error
+        client.loop_start()
+        reason = self._refused()
+        if reason is not None:
+            client.disconnect()
+            client.loop_stop()
+            raise NotDeliveredError(reason)
+
+    def _refused(self) -> str | None:
+        """Waits for the broker's answer; why there is none, or what it says against us."""
+        if not self._accepted.wait(_CONNECT_S):
+            return f"no answer within {_CONNECT_S:g} s"
+        return self._refusal
+
+    def publish(self, topic: str, text: str, *, retain: bool = False) -> int:
+        """Sends with QoS 1; the number that is in ``published`` when the broker has it.
+
+        Raises:
+            NotDeliveredError: the connection has ended.
+        """
+        sent = self._client.publish(topic, text.encode(), qos=1, retain=retain)
+        if sent.rc != 0:
+            raise NotDeliveredError(self.lost or "the connection ended")
+        return int(sent.mid)
+
+    def subscribe(self, topic: str) -> None:
+        """From now on its messages come."""
+        self._client.subscribe(topic, qos=1)
+
+    def check(self) -> None:
+        """Raises:
+        NotDeliveredError: the connection has ended.
+        """
+        if self.lost is not None:
+            raise NotDeliveredError(self.lost)
+
+    def close(self, wait_s: float = 1.0) -> None:
+        """Says ``offline`` and disconnects."""
+        if self.lost is None:
+            self.published.clear()
+            last = self._client.publish(self._status_topic, "offline", qos=1, retain=True).mid
+            deadline = time.monotonic() + wait_s
+            while self.lost is None and last not in tuple(self.published) and time.monotonic() < deadline:
+                self._wake.wait(0.1)
+                self._wake.clear()
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _on_connect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+        if reason.is_failure:
+            self._refusal = f"the broker refuses: {reason}"
+        self._accepted.set()
+
+    def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+        if not self._accepted.is_set():
+            self._refusal = "the connection was ended before an answer"
+        self.lost = f"the connection ended: {reason}"
+        self._accepted.set()
+        self._wake.set()
+
+    def _on_publish(self, client: Any, userdata: Any, number: int, reason: Any, properties: Any) -> None:
+        self.published.append(number)
+        self._wake.set()
+
+    def _on_message(self, client: Any, userdata: Any, message: Any) -> None:
+        self.messages.append((message.topic, message.payload.decode("utf-8", "replace")))
+        self._wake.set()

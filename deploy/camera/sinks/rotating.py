@@ -1,0 +1,122 @@
+"""JSON lines in a file that is set aside when it is large."""
+
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from fusedet.common.errors import InputError
+from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.sinks.append import append_whole, open_to_append
+from fusedet.deploy.camera.sinks.folders import make_folder
+from fusedet.deploy.camera.sinks.record import to_camera_record
+
+__all__ = ["RotatingJsonLines"]
+
+
+class RotatingJsonLines:
+    """A line of JSON for each frame, or for each event, at the end of a file. Only ASCII is written.
+
+    A file that would become too large is set aside as ``NAME.1``, the one before as ``NAME.2`` and so on. A line is in
+    the file wholly or not at all, also on a full disk. The system writes to the disk within half a minute or so, which
+    is what a power cut may cost; a half line that it leaves is ended at the next start, so that the next line is whole.
+    """
+
+    def __init__(self, path: Path, max_bytes: int, keep: int, only: Literal["detections", "events"]) -> None:
+        """Opens the file, or makes it.
+
+        Args:
+            path: of the file; its folder is made.
+            max_bytes: no file is larger, unless the lines of a single result are.
+            keep: files that are kept beside the one that is written; beyond them the oldest is removed.
+            only: ``detections``: a line for each frame, see
+                :func:`~fusedet.deploy.camera.sinks.record.to_camera_record`; ``events``: a line for each event, see
+                :meth:`fusedet.deploy.camera.events.event.Event.to_record`.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        self._path = path
+        self._max_bytes = max_bytes
+        self._keep = keep
+        self._only = only
+        make_folder(path.parent)
+        self._file: BinaryIO | None = None
+        try:
+            self._open()
+        except OSError as error:
+            if error.errno == errno.ENOSPC:  # there may be room later
+                return
+            raise InputError(f"{path}: expected a file that can be written, but: {error.strerror}") from error
+
+    def write(self, result: Result) -> None:
+        """Writes the line of a frame, or those of its events.
+
+        Raises:
+            OSError: they cannot be written; then none of them is in the file.
+        """
+        records: list[dict[str, Any]]
+        if self._only == "events":
+            records = [event.to_record() for event in result.events]
+        else:
+            records = [to_camera_record(result)]
+        data = b"".join(json.dumps(record).encode("ascii") + b"\n" for record in records)
+        if not data:
+            return
+        if self._file is None or self._moved():
+            self.close()
+            self._open()
+        if self._size() > 0 and self._size() + len(data) > self._max_bytes:
+            self._set_aside()
+        assert self._file is not None
+        append_whole(self._file, data)
+
+    def close(self) -> None:
+        """Closes the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _open(self) -> None:
+        self._file = open_to_append(self._path)
+        if _ends_in_half_a_line(self._path):  # what a power cut left
+            try:
+                append_whole(self._file, b"\n")
+            except OSError:
+                self.close()
+                raise
+
+    def _size(self) -> int:
+        assert self._file is not None
+        return os.fstat(self._file.fileno()).st_size
+
+    def _moved(self) -> bool:
+        """Whether somebody else has set the file aside or removed it."""
+        assert self._file is not None
+        try:
+            return not os.path.samestat(os.fstat(self._file.fileno()), os.stat(self._path))
+        except FileNotFoundError:
+            return True
+
+    def _set_aside(self) -> None:
+        self.close()
+        for number in range(self._keep, 0, -1):
+            older = self._numbered(number)
+            newer = self._numbered(number - 1)
+            if newer.exists():
+                os.replace(newer, older)
+        if self._keep == 0:
+            self._path.unlink()
+        self._open()
+
+    def _numbered(self, number: int) -> Path:
+        return self._path.with_name(f"{self._path.name}.{number}") if number else self._path
+
+
+def _ends_in_half_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        if file.seek(0, os.SEEK_END) == 0:
+            return False
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) != b"\n"

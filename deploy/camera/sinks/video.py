@@ -1,0 +1,63 @@
+"""An annotated video."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusedet.common.errors import InputError
+from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.detector.draw import draw_detections
+from fusedet.deploy.detector.opencv import cv2
+
+__all__ = ["AnnotatedVideo"]
+
+
+class AnnotatedVideo:
+    """An MP4 of the frames with their detections drawn in; there is no sound in it.
+
+    It plays at the speed of its source: a frame of a camera is repeated for as long as the next one took.
+    """
+
+    def __init__(self, path: Path, fps: float) -> None:
+        """Writes ``path``, which ends in ``.mp4``; it appears when the video is closed."""
+        self._path = path
+        self._part = path.with_name(f"{path.stem}.part.mp4")
+        # OpenCV gives MPEG-4 the rate in thousandths, and MPEG-4's clock has 65535 ticks in a second at most.
+        self._fps = fps if fps <= 65 else float(round(fps))
+        self._writer: Any = None
+        self._size = (0, 0)
+        self._written = 0
+
+    def write(self, result: Result) -> None:
+        """Draws and writes one frame.
+
+        Raises:
+            InputError: this build of OpenCV writes no MP4 there.
+        """
+        picture = draw_detections(result.frame.image, result.detections)
+        if self._writer is None:
+            self._open(picture)
+        frame = result.frame
+        due = frame.index + 1 if frame.time_s is None else round(frame.time_s * self._fps) + 1
+        if picture.shape[1::-1] != self._size:  # a stream whose size changes; OpenCV would leave the frame out
+            picture = np.asarray(cv2.resize(picture, self._size), np.uint8)
+        for _ in range(self._written, due):
+            self._writer.write(picture)
+        self._written = max(self._written, due)
+
+    def close(self) -> None:
+        """Ends the video. Without any frame there is none."""
+        if self._writer is not None:
+            self._writer.release()
+            self._writer = None
+            os.replace(self._part, self._path)
+
+    def _open(self, picture: NDArray[np.uint8]) -> None:
+        self._size = (picture.shape[1], picture.shape[0])
+        writer = cv2.VideoWriter(str(self._part), cv2.VideoWriter.fourcc(*"mp4v"), self._fps, self._size)
+        if not writer.isOpened():
+            raise InputError(f"{self._path}: this OpenCV {cv2.__version__} cannot write an MP4 video there")
+        self._writer = writer

@@ -1,0 +1,28 @@
+"""Where pictures come from: files, videos, cameras and addresses, all read in the same way.
+
+A source is a :class:`Source`: iterate over it for :class:`Frame`, then close it.
+
+    source = open_source("rtsp://camera.local/stream")
+    for frame in source:
+        print(frame.index, frame.image.shape)
+"""
+
+from fusedet.deploy.camera.sources.address import hide_secrets
+from fusedet.deploy.camera.sources.frame import Frame, Source, SourceHealth
+from fusedet.deploy.camera.sources.open import open_source
+from fusedet.deploy.camera.sources.pictures import PICTURE_SUFFIXES, Pictures, read_image
+from fusedet.deploy.camera.sources.settings import SourceSettings
+from fusedet.deploy.camera.sources.video import VIDEO_SUFFIXES
+
+__all__ = [
+    "PICTURE_SUFFIXES",
+    "VIDEO_SUFFIXES",
+    "Frame",
+    "Pictures",
+    "Source",
+    "SourceHealth",
+    "SourceSettings",
+    "hide_secrets",
+    "open_source",
+    "read_image",
+]

@@ -1,0 +1,88 @@
+"""From what a user names to a source."""
+
+import glob
+import os
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from fusedet.common.errors import InputError
+from fusedet.deploy.camera.sources.address import Address, hide_secrets, parse_address
+from fusedet.deploy.camera.sources.camera import UsbCamera
+from fusedet.deploy.camera.sources.csi import CsiCamera, is_csi
+from fusedet.deploy.camera.sources.device import Device
+from fusedet.deploy.camera.sources.ffmpeg import open_address
+from fusedet.deploy.camera.sources.frame import Source
+from fusedet.deploy.camera.sources.live import LiveSource
+from fusedet.deploy.camera.sources.network import NetworkCamera
+from fusedet.deploy.camera.sources.pictures import Pictures, only_pictures
+from fusedet.deploy.camera.sources.probe import why_no_video
+from fusedet.deploy.camera.sources.settings import SourceSettings
+from fusedet.deploy.camera.sources.video import VIDEO_SUFFIXES, Video
+from fusedet.deploy.detector.opencv import cv2
+
+__all__ = ["open_source"]
+
+#: Behind http, these are files with an end. Others, such as .ts, may as well be a camera that streams.
+_FILES_OF_THE_WEB = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
+_DEFAULTS = SourceSettings()
+
+
+def open_source(text: str, settings: SourceSettings = _DEFAULTS, *, patient: bool = False) -> Source:
+    """Opens what a user named.
+
+    A camera: its number, ``/dev/videoN`` (or a link to one), ``csi`` or ``csi:N``; a camera of the network: its
+    ``rtsp://`` or ``http://`` address, with ``user:password@`` percent-encoded where it needs them; a video, here or
+    behind ``http://``; a picture; a folder; a glob of pictures. A file whose name is a number is named ``./0``. A
+    folder's own pictures are read, not those of the folders in it; ``folder/**/*.jpg`` reaches those.
+
+    What is wrong is said here, before any work: a single picture, a video and a camera give their first picture.
+
+    Args:
+        text: what to open.
+        settings: how.
+        patient: for a program that runs for months. A camera or an address need not be there yet, and is opened anew
+            whenever it fails, for ever; ``health`` tells how it is. Otherwise the first failure ends it.
+
+    Raises:
+        InputError: nothing there, nothing in it, or nothing that can be read.
+    """
+    if text.isdecimal() or text.startswith("/dev/"):
+        return _open_live(UsbCamera(text, settings), settings, patient)
+    if is_csi(text) and not Path(text).exists():
+        return _open_live(CsiCamera(text, settings), settings, patient)
+    if "://" in text:
+        return _open_address(parse_address(text), settings, patient)
+    path = Path(text)
+    if path.is_dir():
+        return Pictures(only_pictures(path.iterdir(), f"{text}: no picture in this folder"), path.resolve().name)
+    if path.is_file():
+        if path.suffix.lower() in VIDEO_SUFFIXES:
+            return Video(lambda: cv2.VideoCapture(text), text, path.name, path, settings)
+        return Pictures([path], path.stem)
+    if glob.has_magic(text):
+        paths = only_pictures(map(Path, glob.glob(text, recursive=True)), f"{text}: no picture matches")
+        return Pictures(paths, Path(os.path.commonpath([p.parent.resolve() for p in paths])).name)
+    raise InputError(f"{hide_secrets(text)}: no such file or folder, and not a camera's number")
+
+
+def _open_address(address: Address, settings: SourceSettings, patient: bool) -> Source:
+    if cv2.CAP_FFMPEG not in cv2.videoio_registry.getStreamBackends():
+        raise InputError(f"{address.shown}: addresses need an OpenCV with FFmpeg, and this one has none")
+    name = PurePosixPath(address.parts.path).name
+    if address.parts.scheme.startswith("http") and PurePosixPath(name).suffix.lower() in _FILES_OF_THE_WEB:
+        return Video(lambda: _open_file_of_the_web(address, settings), address.shown, name, None, settings)
+    return _open_live(NetworkCamera(address, settings), settings, patient)
+
+
+def _open_file_of_the_web(address: Address, settings: SourceSettings) -> Any:
+    capture = open_address(address.url, settings)
+    if not capture.isOpened():
+        raise InputError(f"{address.shown}: {why_no_video(address, settings.timeout_s)}")
+    return capture
+
+
+def _open_live(device: Device, settings: SourceSettings, patient: bool) -> Source:
+    source = LiveSource(device, settings, patient)
+    if not patient:
+        source.wait_for_first()
+    return source

@@ -1,0 +1,266 @@
+"""Live pictures: each frame is encoded once for all who look, and not at all when nobody does.
+
+A view asks for the next picture over its WebSocket when it has shown the last one, so that a slow phone gets fewer
+pictures instead of older ones. The question is the width in pixels that it has room for. The answer is one binary
+message: the length of the JSON as four bytes (big-endian), the JSON, and the JPEG, without boxes. The browser draws
+those: that costs the board nothing, serves every viewer from one JPEG, and stays sharp on any screen. Where there is
+no newer picture for a while the answer is the text ``{"nothing": true}``, and the view asks again.
+"""
+
+import asyncio
+import logging
+import struct
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from fusedet.common.errors import InputError
+from fusedet.deploy.camera.pipeline.monitor import Monitor
+from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.web.answers import to_json
+from fusedet.deploy.camera.web.framework import WSMsgType, web
+from fusedet.deploy.detector.detections import NO_TRACK
+from fusedet.deploy.detector.draw import class_color
+from fusedet.deploy.detector.opencv import cv2
+
+__all__ = ["MAX_VIEWERS", "SIZES", "LivePictures", "encode", "nearest_size"]
+
+#: Open live views, each of one camera.
+MAX_VIEWERS = 32
+#: Longest sides of pictures in pixels. Few, so that viewers share them.
+SIZES = (320, 640, 960)
+_QUALITY = 75
+_SHORTEST_S = 1 / 15  # between two pictures of a camera
+_WAIT_S = 0.5  # for a newer frame; closing the server waits as long
+_NOTHING_S = 2.0  # without a newer frame, then the view is told so
+_SILENT_S = 60.0  # a view that asks for nothing any more is closed
+
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class _Picture:
+    result: Result
+    message: bytes
+
+
+class LivePictures:
+    """Answers ``/api/cameras/NAME/live`` and ``snapshot.jpg``.
+
+    Attributes:
+        encoded: pictures encoded so far.
+        closing: no more pictures are made.
+    """
+
+    def __init__(self, monitor: Monitor) -> None:
+        self.encoded = 0
+        self.closing = False
+        self._monitor = monitor
+        self._feeds: dict[tuple[str, int], _Feed] = {}
+        self._sockets: set[web.WebSocketResponse] = set()
+        # A thread for each view at most: those of one camera and size wait together.
+        self._pool = ThreadPoolExecutor(MAX_VIEWERS, thread_name_prefix="fusedet-live")
+
+    @property
+    def viewers(self) -> int:
+        """Open live views."""
+        return len(self._sockets)
+
+    async def live(self, request: web.Request) -> web.StreamResponse:
+        """One view, until it is closed."""
+        camera = request.match_info["camera"]
+        socket = web.WebSocketResponse(max_msg_size=64, compress=False, timeout=2.0)
+        await socket.prepare(request)
+        if len(self._sockets) >= MAX_VIEWERS:
+            await socket.close(code=1013, message=f"{MAX_VIEWERS} live views are open already".encode())
+            return socket
+        self._sockets.add(socket)
+        try:
+            await self._serve(socket, camera)
+        except ConnectionError:  # it is gone
+            pass
+        except Exception:
+            _log.exception("the live view of %r has failed", camera)
+            await socket.close(code=1011, message=b"something went wrong in the server; its log says what")
+        finally:
+            self._sockets.discard(socket)
+        return socket
+
+    async def snapshot(self, request: web.Request) -> web.StreamResponse:
+        """The newest picture as JPEG, without boxes."""
+        size = _read_width(request.query.get("width", str(SIZES[-1])))
+        if size is None:
+            raise InputError("width must be a number of pixels")
+        loop = asyncio.get_running_loop()
+        jpeg = await loop.run_in_executor(self._pool, self._snapshot, request.match_info["camera"], size)
+        if jpeg is None:
+            raise web.HTTPServiceUnavailable(text="there is no picture yet")
+        self.encoded += 1
+        return web.Response(body=jpeg, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
+
+    async def close(self) -> None:
+        """Closes all views and waits for the threads."""
+        self.closing = True
+        await asyncio.gather(*(socket.close(code=1001) for socket in list(self._sockets)), return_exceptions=True)
+        await asyncio.to_thread(self._pool.shutdown)
+
+    async def _serve(self, socket: web.WebSocketResponse, camera: str) -> None:
+        shown: _Picture | None = None
+        feed: _Feed | None = None
+        try:
+            while True:
+                try:
+                    question = await socket.receive(_SILENT_S)
+                except asyncio.TimeoutError:
+                    return
+                size = _read_width(question.data) if question.type is WSMsgType.TEXT else None
+                if size is None:  # closed, or not a question
+                    await socket.close(code=1008, message=b"expected a width in pixels")
+                    return
+                if feed is None or feed.size != size:
+                    self._leave(feed)
+                    feed, shown = self._join(camera, size), None
+                picture = await feed.next(shown)
+                if picture is None:
+                    await socket.send_str('{"nothing": true}')
+                else:
+                    shown = picture
+                    await socket.send_bytes(picture.message)
+        finally:
+            self._leave(feed)
+
+    def _join(self, camera: str, size: int) -> "_Feed":
+        feed = self._feeds.setdefault((camera, size), _Feed(self, camera, size))
+        feed.views += 1
+        return feed
+
+    def _leave(self, feed: "_Feed | None") -> None:
+        """The last one out lets go of the frame."""
+        if feed is None:
+            return
+        feed.views -= 1
+        if feed.views == 0:
+            del self._feeds[feed.camera, feed.size]
+
+    def _snapshot(self, camera: str, size: int) -> bytes | None:
+        result = self._monitor.latest(camera)
+        return None if result is None else encode(result, size)
+
+    async def wait_and_encode(self, feed: "_Feed", than: Result | None) -> _Picture | None:
+        """The next picture of a feed."""
+        if self.closing:
+            return None
+        loop = asyncio.get_running_loop()
+        picture = await loop.run_in_executor(self._pool, self._wait_and_encode, feed, than)
+        self.encoded += picture is not None and picture is not feed.newest
+        return picture
+
+    def _wait_and_encode(self, feed: "_Feed", than: Result | None) -> _Picture | None:
+        result = self._monitor.wait_for_newer(feed.camera, than, _WAIT_S)
+        if result is None or (feed.newest is not None and feed.newest.result is result):
+            return feed.newest if result is not None else None
+        jpeg = encode(result, feed.size)
+        about = to_json(_describe(result)).encode("ascii")
+        return _Picture(result, struct.pack(">I", len(about)) + about + jpeg)
+
+
+class _Feed:
+    """The pictures of one camera in one size, for all views that show it."""
+
+    def __init__(self, pictures: LivePictures, camera: str, size: int) -> None:
+        self.camera, self.size = camera, size
+        self.views = 0
+        self.newest: _Picture | None = None
+        self._pictures = pictures
+        self._making: asyncio.Task[None] | None = None
+        self._made_s = 0.0
+
+    async def next(self, shown: _Picture | None) -> _Picture | None:
+        """A picture after ``shown``; None when there is none for a while."""
+        until_s = time.monotonic() + _NOTHING_S
+        while time.monotonic() < until_s and not self._pictures.closing:
+            if self._making is not None and self.newest is not None and self.newest is not shown:
+                return self.newest  # somebody waits for a newer one already, so this one is the newest
+            if self._making is None:
+                self._making = asyncio.create_task(self._make(shown))
+            await asyncio.shield(self._making)
+            if self.newest is not None and self.newest is not shown:
+                return self.newest
+        return None
+
+    async def _make(self, shown: _Picture | None) -> None:
+        try:
+            await asyncio.sleep(self._made_s + _SHORTEST_S - time.monotonic())
+            asked_s = time.monotonic()
+            picture = await self._pictures.wait_and_encode(self, None if shown is None else shown.result)
+            self._made_s = time.monotonic()
+            if picture is not None:
+                self.newest = picture
+            else:  # a pipeline that has ended does not let wait
+                await asyncio.sleep(asked_s + _WAIT_S - self._made_s)
+        finally:
+            self._making = None
+
+
+def nearest_size(width: int) -> int:
+    """The smallest of :data:`SIZES` that fills ``width``, or the largest."""
+    return next((size for size in SIZES if size >= width), SIZES[-1])
+
+
+def encode(result: Result, size: int) -> bytes:
+    """The frame as JPEG whose longer side has at most ``size`` pixels."""
+    image = result.frame.image
+    height, width = image.shape[:2]
+    scale = size / max(height, width)
+    if scale < 1:
+        small = (max(1, round(width * scale)), max(1, round(height * scale)))
+        # Averaging is quick for whole factors, slow for others, and needed only where pixels would be left out.
+        way = cv2.INTER_AREA if scale <= 0.5 else cv2.INTER_LINEAR
+        image = cv2.resize(image, small, interpolation=way)  # type: ignore[assignment]
+    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    return data.tobytes()
+
+
+def _describe(result: Result) -> dict[str, Any]:
+    """What the browser draws. Not the source's name, in which a password may stand."""
+    height, width = result.frame.image.shape[:2]
+    found = result.detections
+    tracks = [NO_TRACK] * len(found) if found.track_ids is None else found.track_ids.tolist()
+    return {
+        "frame": result.frame.index,
+        "time": round(result.frame.taken_at, 3),
+        "age_ms": round((time.monotonic() - result.frame.captured_s) * 1000, 1),
+        "width": width,
+        "height": height,
+        "detections": [
+            {
+                "box": [round(side, 1) for side in box],
+                "label": label,
+                "score": round(score, 3),
+                "track": None if track == NO_TRACK else track,
+                "color": _hex_color(class_id),
+            }
+            for box, label, score, track, class_id in zip(
+                found.boxes_xyxy.tolist(),
+                found.labels,
+                found.scores.tolist(),
+                tracks,
+                found.class_ids.tolist(),
+                strict=True,
+            )
+        ],
+    }
+
+
+def _hex_color(class_id: int) -> str:
+    blue, green, red = class_color(class_id)
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def _read_width(text: Any) -> int | None:
+    """The size for a width in pixels; None where it is none."""
+    if not isinstance(text, str) or not text.isascii() or not text.isdecimal() or len(text) > 5 or int(text) < 1:
+        return None
+    return nearest_size(int(text))

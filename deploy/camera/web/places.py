@@ -1,0 +1,153 @@
+"""Zones and lines as JSON, in the form of the YAML of ``fusedet run``."""
+
+import hashlib
+import math
+import re
+from collections.abc import Collection
+from typing import Any
+
+from fusedet.common.errors import InputError
+from fusedet.deploy.camera.events.places import Line, Places, Point, Zone
+from fusedet.deploy.camera.web.answers import to_json
+
+__all__ = ["places_from_json", "places_to_json", "read_classes", "read_number", "version"]
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_MOST_PLACES = 64
+_MOST_CORNERS = 64
+_LONGEST_DWELL_S = 86400.0
+
+
+def places_to_json(places: Places) -> dict[str, Any]:
+    """``zones`` and ``lines``: lists with the attributes of each, classes sorted."""
+    return {
+        "zones": [
+            {
+                "name": zone.name,
+                "points": [list(point) for point in zone.points],
+                "classes": None if zone.classes is None else sorted(zone.classes),
+                "dwell_s": zone.dwell_s,
+            }
+            for zone in places.zones
+        ],
+        "lines": [
+            {
+                "name": line.name,
+                "start": list(line.start),
+                "end": list(line.end),
+                "classes": None if line.classes is None else sorted(line.classes),
+            }
+            for line in places.lines
+        ],
+    }
+
+
+def version(places: Places) -> str:
+    """An ETag: another one for other places, so that two people do not overwrite each other's."""
+    return '"' + hashlib.sha256(to_json(places_to_json(places)).encode()).hexdigest()[:16] + '"'
+
+
+def places_from_json(value: dict[str, Any], names: Collection[str]) -> Places:
+    """The places that :func:`places_to_json` gave, or somebody else made.
+
+    Raises:
+        InputError: something in them is not allowed, or ``names`` has no such class.
+    """
+    _only_keys("the body", value, {"zones", "lines"})
+    zones = tuple(_zone(item, names) for item in _list("zones", value.get("zones", []), _MOST_PLACES))
+    lines = tuple(_line(item, names) for item in _list("lines", value.get("lines", []), _MOST_PLACES))
+    seen: set[str] = set()
+    for name in (*(zone.name for zone in zones), *(line.name for line in lines)):
+        if name in seen:
+            raise InputError(f"zones and lines must have names of their own, but {name} stands twice")
+        seen.add(name)
+    return Places(zones, lines)
+
+
+def read_number(what: str, value: Any, low: float, high: float) -> float:
+    """A number in ``low..high``.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"{what} must be a number, but got {_short(value)}")
+    if not (low <= value <= high and math.isfinite(value)):
+        raise InputError(f"{what} must be in {low:g}..{high:g}, but got {_short(value)}")
+    return float(value)
+
+
+def read_classes(what: str, value: Any, names: Collection[str]) -> list[str] | None:
+    """A list of class names, or None for all.
+
+    Raises:
+        InputError: it is something else, or ``names`` has no such class.
+    """
+    if value is None:
+        return None
+    classes = _list(what, value, max(len(names), 1))
+    for name in classes:
+        if not isinstance(name, str) or name not in names:
+            raise InputError(f"{what}: the model has no class {_short(name)}")
+    return list(dict.fromkeys(classes))
+
+
+def _zone(value: Any, names: Collection[str]) -> Zone:
+    name = _start(value, "zone", {"name", "points", "classes", "dwell_s"})
+    corners = _list(f"zone {name}: points", value.get("points"), _MOST_CORNERS)
+    points = tuple(_point(f"zone {name}", corner) for corner in corners)
+    dwell_s = value.get("dwell_s")
+    if dwell_s is not None:
+        dwell_s = read_number(f"zone {name}: dwell_s", dwell_s, 0, _LONGEST_DWELL_S)
+        if dwell_s == 0:
+            raise InputError(f"zone {name}: dwell_s must be more than 0, or null")
+    return Zone(name, points, _classes(f"zone {name}", value, names), dwell_s)
+
+
+def _line(value: Any, names: Collection[str]) -> Line:
+    name = _start(value, "line", {"name", "start", "end", "classes"})
+    start, end = (_point(f"line {name}", value.get(key)) for key in ("start", "end"))
+    return Line(name, start, end, _classes(f"line {name}", value, names))
+
+
+def _classes(what: str, value: dict[str, Any], names: Collection[str]) -> frozenset[str] | None:
+    classes = read_classes(f"{what}: classes", value.get("classes"), names)
+    if classes is not None and not classes:
+        raise InputError(f"{what}: classes must name one or more, or be null for all")
+    return None if classes is None else frozenset(classes)
+
+
+def _start(value: Any, what: str, keys: set[str]) -> str:
+    """The name of a place whose keys are right."""
+    if not isinstance(value, dict):
+        raise InputError(f"a {what} must be an object, but got {_short(value)}")
+    _only_keys(f"a {what}", value, keys)
+    name = value.get("name")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InputError(f"a {what}'s name must be 1 to 64 of A-Z, a-z, 0-9, _ and -, but got {_short(name)}")
+    return name
+
+
+def _point(what: str, value: Any) -> Point:
+    if not isinstance(value, list) or len(value) != 2:
+        raise InputError(f"{what}: a point must be [x, y], but got {_short(value)}")
+    return read_number(f"{what}: x", value[0], 0, 1), read_number(f"{what}: y", value[1], 0, 1)
+
+
+def _list(what: str, value: Any, most: int) -> list[Any]:
+    if not isinstance(value, list):
+        raise InputError(f"{what} must be a list, but got {_short(value)}")
+    if len(value) > most:
+        raise InputError(f"{what}: at most {most}, but got {len(value)}")
+    return value
+
+
+def _only_keys(what: str, value: dict[str, Any], keys: set[str]) -> None:
+    for key in value:
+        if key not in keys:
+            raise InputError(f"{what} has no {_short(key)}: expected {', '.join(sorted(keys))}")
+
+
+def _short(value: Any) -> str:
+    text = to_json(value) if not isinstance(value, int) or abs(value) < 10**30 else "a huge number"
+    return text if len(text) <= 60 else text[:60] + "..."

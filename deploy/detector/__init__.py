@@ -1,0 +1,1 @@
+"""The detector library: a file, an image, detections."""

@@ -1,0 +1,40 @@
+"""The kinds of ONNX files that the runtime reads: its own and those of other projects, one file each.
+
+Each format is written from what its project publishes. A file is recognised by its inputs, outputs and metadata, so
+that nobody has to say what it is.
+"""
+
+import onnxruntime as ort
+
+from fusedet.common.errors import InputError
+from fusedet.deploy.detector.formats.base import Candidates, ModelFormat, inputs_of, outputs_of
+from fusedet.deploy.detector.formats.detr import Detr
+from fusedet.deploy.detector.formats.fusedet_file import FusedetFile
+from fusedet.deploy.detector.formats.picodet import PicoDet
+from fusedet.deploy.detector.formats.ultralytics_file import UltralyticsFile
+from fusedet.deploy.detector.formats.yolox import Yolox
+
+__all__ = ["FORMATS", "Candidates", "FusedetFile", "ModelFormat", "PicoDet", "UltralyticsFile", "find_format"]
+
+#: What can be read. Formats that metadata tell apart come before those that shapes do.
+FORMATS: tuple[type[ModelFormat], ...] = (FusedetFile, UltralyticsFile, Detr, PicoDet, Yolox)
+
+
+def find_format(session: ort.InferenceSession, source: str) -> ModelFormat:
+    """The format of an opened file.
+
+    Args:
+        session: of :func:`fusedet.deploy.detector.session.open_session`.
+        source: the file's name, for error messages.
+
+    Raises:
+        InputError: the file is of no known format, or is damaged.
+    """
+    for kind in FORMATS:
+        if kind.recognises(session):
+            return kind(session, source)
+    known = "; ".join(f"{kind.title}: {kind.marks}" for kind in FORMATS[1:])
+    raise InputError(
+        f"{source}: not a fusedet model ({FusedetFile.marks}); expected that or one of other projects ({known}), "
+        f"but it takes {inputs_of(session)} and gives {outputs_of(session)}"
+    )

@@ -1,0 +1,192 @@
+"""What the formats of exported files have in common: a picture goes in as each of them wants it, boxes come out."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import ArrayLike, NDArray
+
+from fusedet.deploy.detector.contract import MOST_SIDE, Contract
+from fusedet.deploy.detector.decoding import Place
+from fusedet.deploy.detector.letterbox import check_image, letterbox, to_blob
+from fusedet.deploy.detector.opencv import cv2
+
+__all__ = [
+    "MOST_CANDIDATES",
+    "Candidates",
+    "ModelFormat",
+    "Stretch",
+    "as_planes",
+    "best_class",
+    "fixed_sides",
+    "foreign_contract",
+    "inputs_of",
+    "outputs_of",
+    "stretch",
+    "strongest",
+]
+
+#: Candidates that go into non-maximum suppression at most, the best.
+MOST_CANDIDATES = 1000
+
+
+class Candidates(NamedTuple):
+    """What a network says of one picture, before thresholds and suppression.
+
+    Attributes:
+        boxes_xyxy: float32 ``[N, 4]`` in pixels of the network's input.
+        scores: float32 ``[N]`` in 0..1.
+        class_ids: int64 ``[N]``.
+    """
+
+    boxes_xyxy: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    class_ids: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Where a picture lies that fills the network's input, whatever its proportions.
+
+    Attributes:
+        input_size: ``(height, width)`` of the input.
+        width: width of the picture in its own pixels.
+        height: height of the picture in its own pixels.
+    """
+
+    input_size: tuple[int, int]
+    width: int
+    height: int
+
+    def to_image(self, boxes_xyxy: ArrayLike) -> NDArray[np.float32]:
+        """Boxes ``[N, 4]`` from input pixels to picture pixels, clipped to the picture."""
+        sides = np.array([self.width, self.height] * 2, np.float64)
+        zoom = sides / [self.input_size[1], self.input_size[0], self.input_size[1], self.input_size[0]]
+        boxes = np.asarray(boxes_xyxy, np.float64).reshape(-1, 4) * zoom
+        return boxes.clip(0, sides).astype(np.float32)
+
+
+class ModelFormat(ABC):
+    """How to feed the network of one kind of file, and what its outputs mean.
+
+    A subclass knows one format. What is the same for all of them, thresholds, suppression and the way back to the
+    picture, is :func:`fusedet.deploy.detector.decoding.decode_outputs`.
+
+    Attributes:
+        title: what people call the format.
+        marks: by what a file of it is recognised, for people.
+        takes: what the network wants to see, for people.
+        contract: names, input size, and whether suppression is due.
+        output_names: the outputs that :meth:`read` wants, in this order.
+
+    Args:
+        session: of a file that the subclass recognises.
+        source: the file's name, for error messages.
+
+    Raises:
+        InputError: the file is of this format, but cannot be used.
+    """
+
+    title: str
+    marks: str
+    takes: str
+    contract: Contract
+    output_names: tuple[str, ...]
+
+    def __init__(self, session: ort.InferenceSession, source: str) -> None:
+        self._input = session.get_inputs()[0].name
+        self.output_names = tuple(outputs_of(session))
+
+    def __str__(self) -> str:
+        return self.title
+
+    @staticmethod
+    @abstractmethod
+    def recognises(session: ort.InferenceSession) -> bool:
+        """Whether inputs, outputs or metadata are those of the format."""
+
+    @abstractmethod
+    def read(self, outputs: Sequence[NDArray[Any]]) -> Candidates:
+        """What the outputs for one picture say, given without their batch axis."""
+
+    def prepare(self, image_bgr: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Place]:
+        """A picture, uint8 ``[h, w, 3]``, at the size of the input, uint8 ``[H, W, 3]``, and where it lies there.
+
+        Raises:
+            ValueError: the image is something else.
+        """
+        return letterbox(image_bgr, self.contract.input_size, self.contract.pad_value)
+
+    def feed(self, canvases: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[Any]]:
+        """The network's inputs for pictures of :meth:`prepare`."""
+        return {self._input: to_blob(canvases, self.contract.input_format)}
+
+
+def foreign_contract(
+    names: tuple[str, ...], size_hw: tuple[int, int], nms_iou: float | None = None, **extra: str
+) -> Contract:
+    """What a file of another project would say of itself, had it a contract.
+
+    Args:
+        names: of its classes.
+        size_hw: of its input.
+        nms_iou: overlap above which the worse of two boxes of a class goes; None where no suppression is due.
+        extra: facts for people.
+    """
+    contract = Contract(names, size_hw, "float32_nchw_rgb", activation="unknown", negative_slope=0.0, extra=extra)
+    return contract if nms_iou is None else replace(contract, nms=True, nms_iou=nms_iou)
+
+
+def fixed_sides(shape: Sequence[Any]) -> tuple[int, int] | None:
+    """Height and width of an input ``[batch, 3, height, width]``; None where it is none or leaves them open."""
+    if len(shape) != 4 or shape[1] != 3 or (isinstance(shape[0], int) and shape[0] < 1):
+        return None
+    height, width = shape[2:]
+    fits = all(isinstance(side, int) and 1 <= side <= MOST_SIDE for side in (height, width))
+    return (height, width) if fits else None
+
+
+def inputs_of(session: ort.InferenceSession) -> dict[str, list[Any]]:
+    """Name -> shape of the graph's inputs; a side that is not fixed is text or None."""
+    return {tensor.name: list(tensor.shape) for tensor in session.get_inputs()}
+
+
+def outputs_of(session: ort.InferenceSession) -> dict[str, list[Any]]:
+    """Name -> shape of the graph's outputs, in their order."""
+    return {tensor.name: list(tensor.shape) for tensor in session.get_outputs()}
+
+
+def stretch(
+    image_bgr: NDArray[np.uint8], size_hw: tuple[int, int], interpolation: int = cv2.INTER_LINEAR
+) -> tuple[NDArray[np.uint8], Stretch]:
+    """A picture resized to ``size_hw``, whatever its proportions.
+
+    Raises:
+        ValueError: the image is not uint8 ``[h, w, 3]``.
+    """
+    check_image(image_bgr)
+    height, width = image_bgr.shape[:2]
+    resized = cv2.resize(image_bgr, size_hw[::-1], interpolation=interpolation)
+    return np.asarray(resized, np.uint8), Stretch(size_hw, width, height)
+
+
+def as_planes(
+    canvases: Sequence[NDArray[np.uint8]], mean: Sequence[float] = (0, 0, 0), std: Sequence[float] = (1, 1, 1)
+) -> NDArray[np.float32]:
+    """``[H, W, 3]`` each -> float32 ``[B, 3, H, W]``, less ``mean`` and over ``std`` of each channel in their order."""
+    normal = (np.stack(canvases).astype(np.float32) - np.array(mean, np.float32)) / np.array(std, np.float32)
+    return np.ascontiguousarray(normal.transpose(0, 3, 1, 2), np.float32)
+
+
+def best_class(scores: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Highest score and its class of each row of ``[N, classes]``: ``[N]`` and ``[N]``."""
+    class_ids = scores.argmax(1)
+    return scores[np.arange(len(scores)), class_ids], class_ids.astype(np.int64)
+
+
+def strongest(scores: NDArray[np.float32], count: int = MOST_CANDIDATES) -> NDArray[np.intp]:
+    """Positions of the ``count`` highest of ``[N]``, in no order; all where there are no more."""
+    return np.argpartition(scores, -count)[-count:] if len(scores) > count else np.arange(len(scores))

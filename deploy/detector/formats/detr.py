@@ -1,0 +1,71 @@
+"""DEIMv2, and its relatives RT-DETR, D-FINE and DEIM, as their own exporters write them.
+
+Two inputs: ``images``, the picture stretched to the input (bilinear), RGB in 0..1; ``orig_target_sizes``, the width and
+height of the picture in whose pixels boxes are wanted. Three outputs, decoded: ``labels``, ``boxes`` (xyxy) and
+``scores``. No suppression is due.
+
+The small DEIMv2 (Atto to N) want nothing more; those with a DINOv3 backbone (S to X) would want normalised pixels, and
+are told from these by nothing in the file.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from fusedet.deploy.detector.formats.base import (
+    Candidates,
+    ModelFormat,
+    Stretch,
+    as_planes,
+    fixed_sides,
+    foreign_contract,
+    inputs_of,
+    outputs_of,
+    stretch,
+)
+from fusedet.deploy.detector.formats.coco_names import COCO_NAMES
+
+__all__ = ["Detr"]
+
+_INPUTS, _OUTPUTS = ("images", "orig_target_sizes"), ("labels", "boxes", "scores")
+
+
+class Detr(ModelFormat):
+    """See the head of this file."""
+
+    title = "DEIMv2, RT-DETR, D-FINE, DEIM"
+    marks = f"{' and '.join(_INPUTS)} -> {', '.join(_OUTPUTS)}"
+    takes = "float32 RGB in 0..1, stretched to the input"
+
+    def __init__(self, session: ort.InferenceSession, source: str) -> None:
+        super().__init__(session, source)
+        size = fixed_sides(inputs_of(session)["images"])
+        assert size is not None  # or it had not been recognised
+        self.contract = foreign_contract(COCO_NAMES, size)
+        self.output_names = _OUTPUTS
+
+    @staticmethod
+    def recognises(session: ort.InferenceSession) -> bool:
+        """By the names of inputs and outputs, and a fixed input size."""
+        inputs = inputs_of(session)
+        if set(inputs) != set(_INPUTS) or set(outputs_of(session)) != set(_OUTPUTS):
+            return False
+        return fixed_sides(inputs["images"]) is not None
+
+    def prepare(self, image_bgr: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Stretch]:
+        """The stretched picture."""
+        return stretch(image_bgr, self.contract.input_size)
+
+    def feed(self, canvases: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[Any]]:
+        """Boxes are wanted in pixels of the input."""
+        size = np.array([self.contract.input_size[::-1]] * len(canvases), np.int64)
+        planes = as_planes([canvas[..., ::-1] for canvas in canvases], std=(255, 255, 255))  # BGR -> RGB
+        return {"images": planes, "orig_target_sizes": size}
+
+    def read(self, outputs: Sequence[NDArray[Any]]) -> Candidates:
+        """They are what is wanted already."""
+        labels, boxes, scores = outputs
+        return Candidates(boxes.astype(np.float32), scores.astype(np.float32), labels.astype(np.int64))

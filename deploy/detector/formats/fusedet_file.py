@@ -1,0 +1,37 @@
+"""A file of ``fusedet export``, whose metadata holds its :mod:`contract <fusedet.deploy.detector.contract>`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from fusedet.deploy.detector.contract import OUTPUT_NAMES, Contract
+from fusedet.deploy.detector.formats.base import Candidates, ModelFormat
+from fusedet.deploy.detector.session import read_contract
+
+__all__ = ["FusedetFile"]
+
+
+class FusedetFile(ModelFormat):
+    """See the head of this file."""
+
+    title = "fusedet"
+    marks = "metadata fusedet.format_version"
+
+    def __init__(self, session: ort.InferenceSession, source: str) -> None:
+        super().__init__(session, source)
+        self.contract = read_contract(session, source)
+        self.takes = self.contract.input_format
+        self.output_names = OUTPUT_NAMES
+
+    @staticmethod
+    def recognises(session: ort.InferenceSession) -> bool:
+        """By the metadata."""
+        return Contract.stands_in(session.get_modelmeta().custom_metadata_map)
+
+    def read(self, outputs: Sequence[NDArray[Any]]) -> Candidates:
+        """They are what is wanted already."""
+        boxes, scores, class_ids = outputs
+        return Candidates(np.asarray(boxes), np.asarray(scores), np.asarray(class_ids))

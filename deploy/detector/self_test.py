@@ -1,0 +1,214 @@
+"""A picture inside the exported file, and what was found in it when the file was made.
+
+A file that works on the workstation can still give other boxes on the board: another processor, another version of ONNX
+Runtime or OpenCV, a copy that broke. To find the picture's boxes again takes a board some milliseconds, and proves the
+whole way from the picture to the boxes.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from fusedet.common.errors import InputError
+from fusedet.common.plain_json import parse_json
+from fusedet.deploy.detector.boxes import box_iou
+from fusedet.deploy.detector.detections import Detections
+from fusedet.deploy.detector.detector import Detector
+from fusedet.deploy.detector.formats import find_format
+from fusedet.deploy.detector.opencv import cv2
+from fusedet.deploy.detector.session import open_session
+
+__all__ = ["SELF_TEST_KEY", "SelfTest", "SelfTestResult", "open_tested", "read_self_test", "run_self_test"]
+
+SELF_TEST_KEY = "fusedet.self_test"
+
+#: What processors and versions may differ by. A fault, such as a wrong colour order, moves scores by far more.
+_LEAST_IOU = 0.95
+_MOST_SCORE = 0.02
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """A picture and its boxes.
+
+    Attributes:
+        picture: uint8 ``[H, W, 3]`` in BGR.
+        expected: all that the file found in it with at least the score ``threshold``, duplicate detections included:
+            the test is of the file, and of two boxes that overlap by just so much, rounding may drop one.
+        threshold: in 0..1.
+    """
+
+    picture: NDArray[np.uint8]
+    expected: Detections
+    threshold: float
+
+    def to_metadata(self) -> dict[str, str]:
+        """For the ``metadata_props`` of an ONNX file: the picture as PNG, which every decoder reads alike."""
+        encoded, data = cv2.imencode(".png", self.picture, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+        assert encoded
+        expected = self.expected
+        boxes = [
+            [*(round(float(side), 3) for side in box), round(float(score), 5), int(class_id)]
+            for box, score, class_id in zip(expected.boxes_xyxy, expected.scores, expected.class_ids, strict=True)
+        ]
+        picture = base64.b64encode(data.tobytes()).decode("ascii")
+        return {SELF_TEST_KEY: json.dumps({"threshold": self.threshold, "boxes": boxes, "picture": picture})}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str], names: tuple[str, ...], source: str) -> "SelfTest | None":
+        """Reads what :meth:`to_metadata` wrote; None where the file holds no self-test.
+
+        Raises:
+            InputError: it holds a damaged one.
+        """
+        if SELF_TEST_KEY not in metadata:
+            return None
+        try:
+            values = parse_json(metadata[SELF_TEST_KEY])
+            table = np.array(values["boxes"], np.float64).reshape(-1, 6)
+            picture = _decode(values["picture"])
+            columns = table[:, :4].astype(np.float32), table[:, 4].astype(np.float32), table[:, 5].astype(np.int64)
+            return cls(picture, Detections(*columns, names), float(values["threshold"]))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise InputError(f"{source}: damaged self-test in its metadata: {error!s:.200}") from error
+
+
+@dataclass(frozen=True)
+class SelfTestResult:
+    """What came of a self-test.
+
+    Attributes:
+        expected: boxes that were to be found.
+        faults: what is missing, and what is there without being expected; empty when the test is passed.
+        score: largest difference of scores among the boxes that were found again.
+        iou: least IoU among them.
+        milliseconds: of the whole call, letterbox to boxes.
+    """
+
+    expected: int
+    faults: tuple[str, ...]
+    score: float
+    iou: float
+    milliseconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything was found again, and nothing else."""
+        return not self.faults
+
+
+def read_self_test(path: str | Path, session: ort.InferenceSession | None = None) -> SelfTest | None:
+    """The self-test in an exported file; None where it holds none.
+
+    Args:
+        path: of the file.
+        session: the file, where it is open already.
+
+    Raises:
+        InputError: the file cannot be used.
+    """
+    session = session or open_session(path, threads=1)
+    names = find_format(session, str(path)).contract.names
+    return SelfTest.from_metadata(session.get_modelmeta().custom_metadata_map, names, str(path))
+
+
+def run_self_test(
+    path: str | Path, threads: int | None = None, session: ort.InferenceSession | None = None
+) -> SelfTestResult:
+    """Lets an exported file find the boxes of its own picture.
+
+    Args:
+        path: of the file.
+        threads: see :class:`fusedet.deploy.Detector`.
+        session: the file, where it is open already; ``threads`` is its own then.
+
+    Raises:
+        InputError: the file cannot be used, or holds no self-test.
+    """
+    session = session or open_session(path, threads)
+    test = read_self_test(path, session)
+    if test is None:
+        raise InputError(f"{path}: holds no self-test; an export with --data puts one in")
+    threshold = max(0.0, test.threshold - _MOST_SCORE)
+    detector = Detector(path, score_threshold=threshold, duplicate_iou=None, session=session)
+    detector(test.picture)  # ONNX Runtime's first run is slower
+    found = detector(test.picture)
+    return compare_with_expected(test, found, detector.timings.total)
+
+
+def open_tested(
+    path: str | Path,
+    *,
+    threads: int | None = None,
+    allow_spinning: bool = False,
+    required: bool = True,
+    **settings: Any,
+) -> Detector:
+    """A detector that has just passed its self-test: for a program that starts by itself on a board.
+
+    Args:
+        path: of the file or bundle.
+        threads: see :class:`fusedet.deploy.Detector`.
+        allow_spinning: likewise.
+        required: False lets a file without a self-test pass.
+        settings: further arguments of the detector.
+
+    Raises:
+        InputError: the file cannot be used, holds no self-test, or does not find what it should.
+    """
+    session = open_session(path, threads, allow_spinning=allow_spinning)
+    if required or read_self_test(path, session) is not None:
+        result = run_self_test(path, session=session)
+        if not result.passed:
+            raise InputError(f"{path}: failed its self-test: {'; '.join(result.faults)}")
+    return Detector(path, session=session, **settings)
+
+
+def compare_with_expected(test: SelfTest, found: Detections, milliseconds: float) -> SelfTestResult:
+    """Pairs what was found with what was expected.
+
+    Args:
+        test: what is expected.
+        found: detections, from a little below the test's threshold on, so that rounding hides none.
+        milliseconds: that it took.
+    """
+    free = np.ones(len(found), bool)
+    faults, gaps = list[str](), [(0.0, 1.0)]
+    for i, (box, score, class_id) in enumerate(
+        zip(test.expected.boxes_xyxy, test.expected.scores, test.expected.class_ids, strict=True)
+    ):
+        ious, differences = box_iou(box, found.boxes_xyxy)[0], np.abs(found.scores - score)
+        fits = free & (found.class_ids == class_id) & (ious >= _LEAST_IOU) & (differences <= _MOST_SCORE)
+        if fits.any():
+            match = int(np.where(fits, ious, -1).argmax())
+            free[match] = False
+            gaps.append((float(differences[match]), float(ious[match])))
+        else:
+            faults.append(f"did not find {_say(test.expected[i : i + 1])}")
+    surplus = found[free & (found.scores >= test.threshold + _MOST_SCORE)]
+    faults += [f"found {_say(surplus[i : i + 1])}, which is not expected" for i in range(len(surplus))]
+    score_gap, iou = max(gap for gap, _ in gaps), min(iou for _, iou in gaps)
+    return SelfTestResult(len(test.expected), tuple(faults), score_gap, iou, milliseconds)
+
+
+def _say(one: Detections) -> str:
+    return f"{one.labels[0]} with score {one.scores[0]:.2f} at {[round(float(side)) for side in one.boxes_xyxy[0]]}"
+
+
+def _decode(text: str) -> NDArray[np.uint8]:
+    try:
+        data = np.frombuffer(base64.b64decode(text, validate=True), np.uint8)
+    except binascii.Error as error:
+        raise ValueError(f"the picture is not base64: {error}") from error
+    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    if picture is None:
+        raise ValueError("the picture cannot be decoded")
+    return np.asarray(picture, np.uint8)

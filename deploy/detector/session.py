@@ -1,0 +1,161 @@
+"""Opens an exported file in ONNX Runtime, and says in one line what is wrong with a file that cannot be used."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import onnxruntime as ort
+
+from fusedet.common.errors import InputError
+from fusedet.deploy.detector.bundle import MANIFEST, is_bundle, open_bundle
+from fusedet.deploy.detector.contract import FUSED_KEY, OUTPUT_NAMES, Contract
+
+__all__ = ["CPU", "MOST_THREADS", "default_threads", "open_session", "physical_cores", "read_contract"]
+
+CPU = "CPUExecutionProvider"
+#: More threads than this gain little on networks of this size.
+MOST_THREADS = 4
+_CONCEIVABLE_THREADS = 1024
+
+_INPUT_TYPES = {"uint8_nhwc_bgr": "tensor(uint8)", "float32_nchw_rgb": "tensor(float)"}
+_OUTPUT_TYPES = {"boxes": "tensor(float)", "scores": "tensor(float)", "class_ids": "tensor(int64)"}
+
+
+def default_threads() -> int:
+    """Physical cores that this process may use, at most 4: hyper-threads do not help convolutions."""
+    return min(physical_cores(), MOST_THREADS)
+
+
+def physical_cores() -> int:
+    """Physical cores that this process may use, at least 1."""
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    cores = set()
+    for cpu in allowed:
+        siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        try:
+            cores.add(siblings.read_text().strip())
+        except OSError:  # not Linux, or a container that hides it: each logical CPU counts as a core
+            cores.add(str(cpu))
+    return max(1, len(cores))
+
+
+def open_session(
+    path: str | Path,
+    threads: int | None = None,
+    *,
+    allow_spinning: bool = False,
+    provider: str = CPU,
+    adjust: Callable[[ort.SessionOptions], None] | None = None,
+) -> ort.InferenceSession:
+    """Opens an ONNX file, or a bundle.
+
+    Args:
+        path: the file, or the bundle's folder or zip: of it the fused model runs on a CPU, the plain one elsewhere.
+        threads: threads that share the work of one convolution; left out, :func:`default_threads`.
+        allow_spinning: ONNX Runtime's threads burn their cores while they wait for work. It saves some
+            microseconds a picture, and costs a board's idle time, heat and battery.
+        provider: who computes, one of ONNX Runtime's execution providers; what it cannot do the CPU does.
+        adjust: changes ONNX Runtime's options just before it opens the file.
+
+    Raises:
+        InputError: no such file, not an ONNX file, a damaged one, one that this ONNX Runtime cannot run, no such
+            provider, or a fused file for another provider than the CPU.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such model file")
+    if threads is not None and threads < 1:
+        raise InputError(f"threads must be at least 1, but got {threads}")
+    if threads is not None and threads > _CONCEIVABLE_THREADS:
+        raise InputError(f"threads must be at most {_CONCEIVABLE_THREADS}, but got {threads}")
+    if provider not in ort.get_available_providers():
+        raise InputError(f"provider {provider}: this ONNX Runtime has {', '.join(ort.get_available_providers())} only")
+    name, model = _model(path, provider)
+    if provider != CPU:
+        _refuse_fused(name, _start(name, model, threads, allow_spinning, CPU))
+    return _start(name, model, threads, allow_spinning, provider, adjust)
+
+
+def _model(path: Path, provider: str) -> tuple[str, str | bytes]:
+    """What to call the model, and what ONNX Runtime is to open: a path, or a bundle's model."""
+    if is_bundle(path):
+        return open_bundle(path).model("fused" if provider == CPU else "plain")
+    if not path.is_file():
+        raise InputError(f"{path}: expected an ONNX file or a bundle, but this is a folder without {MANIFEST}")
+    return str(path), str(path)
+
+
+def _refuse_fused(name: str, session: ort.InferenceSession) -> None:
+    """Only the CPU computes LeakyReLU inside a FusedConv; CUDA's kernel fails on it (onnxruntime#22947)."""
+    if FUSED_KEY in session.get_modelmeta().custom_metadata_map:
+        plain = name.replace(".fused.onnx", ".onnx")
+        other = f"take {plain}" if plain != name else "take the plain file of the same export"
+        raise InputError(f"{name}: a fused file runs on the CPU only: {other}")
+
+
+def _start(
+    name: str,
+    model: str | bytes,
+    threads: int | None,
+    allow_spinning: bool,
+    provider: str,
+    adjust: Callable[[ort.SessionOptions], None] | None = None,
+) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or default_threads()
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # fatal only: what goes wrong is raised, and said once
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(allow_spinning)))
+    if adjust is not None:
+        adjust(options)
+    providers = [provider] if provider == CPU else [provider, CPU]
+    try:
+        session = ort.InferenceSession(model, options, providers=providers)
+    except Exception as error:  # ONNX Runtime's errors share no base class
+        hint = " (a checkpoint becomes one by `fusedet export`)" if name.endswith((".pt", ".pth", ".ckpt")) else ""
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"{name}: not an ONNX file that ONNX Runtime {ort.__version__} can run{hint}: {reason}"
+        ) from error
+    _refuse_damaged_text(name, session)
+    return session
+
+
+def _refuse_damaged_text(name: str, session: ort.InferenceSession) -> None:
+    """ONNX Runtime reads text only when it is asked for it, and takes bytes that are none until then."""
+    try:
+        session.get_modelmeta().custom_metadata_map  # noqa: B018
+        for tensor in (*session.get_inputs(), *session.get_outputs()):
+            tensor.name, tensor.shape  # noqa: B018
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name}: a damaged ONNX file: its text is not UTF-8") from error
+
+
+def read_contract(session: ort.InferenceSession, source: str) -> Contract:
+    """The contract in an opened file, checked against the graph's input and outputs.
+
+    Args:
+        session: of :func:`open_session`.
+        source: the file's name, for the error message.
+
+    Raises:
+        InputError: the file is not fusedet's, or its graph is not what its contract says.
+    """
+    contract = Contract.from_metadata(session.get_modelmeta().custom_metadata_map, source)
+    inputs = session.get_inputs()
+    if len(inputs) != 1:
+        raise InputError(f"{source}: expected one input, but the graph has {[i.name for i in inputs]}")
+    height, width = contract.input_size
+    sides = (height, width, 3) if contract.input_format == "uint8_nhwc_bgr" else (3, height, width)
+    found_type, found_shape = inputs[0].type, inputs[0].shape
+    batch = found_shape[0] if found_shape else None
+    shape_fits = tuple(found_shape[1:]) == sides and (batch == 1 or not isinstance(batch, int))
+    if found_type != _INPUT_TYPES[contract.input_format] or not shape_fits:
+        raise InputError(
+            f"{source}: expected {_INPUT_TYPES[contract.input_format]} [1 or any, {', '.join(map(str, sides))}] "
+            f"for {contract.input_format}, but the graph takes {found_type} {found_shape}"
+        )
+    outputs = {output.name: output.type for output in session.get_outputs()}
+    if {name: outputs.get(name) for name in OUTPUT_NAMES} != _OUTPUT_TYPES:
+        raise InputError(f"{source}: expected the outputs {_OUTPUT_TYPES}, but the graph gives {outputs}")
+    return contract

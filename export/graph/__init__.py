@@ -1,0 +1,1 @@
+"""The ONNX graph: tracing, fusion, number formats."""

@@ -1,0 +1,39 @@
+"""Which convolution carries which activation."""
+
+from dataclasses import dataclass
+
+import onnx
+from onnx import helper
+
+from fusedet.export.graph.ops import short_name
+
+__all__ = ["Carrier", "activation_carriers"]
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """A convolution with an activation inside.
+
+    Attributes:
+        node: its name, or its output's name where it has none.
+        op: ``FusedConv``, or ``nchwc.Conv`` of the blocked layout.
+        activation: for example ``LeakyRelu``.
+        parameters: the activation's numbers, for example its slope.
+    """
+
+    node: str
+    op: str
+    activation: str
+    parameters: tuple[float, ...]
+
+
+def activation_carriers(model: onnx.ModelProto) -> tuple[Carrier, ...]:
+    """Every convolution of a graph that holds an activation, in the order in which they run."""
+    carriers = []
+    for node in model.graph.node:
+        attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+        if attributes.get("activation"):
+            parameters = tuple(round(float(value), 6) for value in attributes.get("activation_params", ()))
+            name, activation = node.name or node.output[0], attributes["activation"].decode()
+            carriers.append(Carrier(name, short_name(node), activation, parameters))
+    return tuple(carriers)

@@ -1,0 +1,1 @@
+"""Files of other projects: fused, and what stands in the way."""

@@ -1,0 +1,1 @@
+"""Whether an exported file finds what the network finds: comparison, certificate, self-test."""

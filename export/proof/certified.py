@@ -1,0 +1,107 @@
+"""The export that has to prove itself: files, self-test and certificate, or the certificate of a failure alone."""
+
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from fusedet.common.atomic import write_text
+from fusedet.common.errors import InputError
+from fusedet.deploy.detector.detector import Detector
+from fusedet.export.errors import ExportError
+from fusedet.export.graph.half import halve_weights
+from fusedet.export.graph.quantize import Accuracy, Int8Settings, quantize
+from fusedet.export.pipeline import ExportResult, export_onnx, find_checkpoint, output_paths
+from fusedet.export.proof.certificate import Certificate, Limits
+from fusedet.export.proof.certify import GRADED, Grader, certify
+from fusedet.export.proof.page import certificate_page
+from fusedet.export.proof.self_test import choose_self_test, embed_self_test
+from fusedet.export.proof.verify import Pictures
+from fusedet.model import load_detector
+
+__all__ = ["certificate_paths", "export_certified"]
+
+
+def certificate_paths(plain: Path, *, passed: bool = True) -> tuple[Path, Path]:
+    """Where the certificate of a plain file stands, as JSON and as a page.
+
+    That of files which were not kept has another name: beside it may stand older ones, which have their own.
+    """
+    kind = "certificate" if passed else "rejected"
+    return plain.with_suffix(f".{kind}.json"), plain.with_suffix(f".{kind}.html")
+
+
+def export_certified(
+    model: str | Path,
+    out: str | Path | None = None,
+    *,
+    pictures: Pictures,
+    grade: Grader | None = None,
+    limits: Limits | None = None,
+    half: bool = False,
+    int8: Int8Settings | None = None,
+    calibration: Pictures | None = None,
+    overwrite: bool = False,
+    **settings: Any,
+) -> tuple[ExportResult, Certificate]:
+    """Exports a checkpoint, measures what was exported, and keeps it only if it holds what ``limits`` ask.
+
+    Beside the files stand ``NAME.certificate.json`` and ``NAME.certificate.html``. Where the files are not kept, what
+    was measured of them stands in ``NAME.rejected.json`` and ``NAME.rejected.html``.
+
+    Args:
+        model: a checkpoint, or a run folder with ``best.pt`` in it.
+        out: see :func:`fusedet.export.export_onnx`.
+        pictures: real ones, like those of the training.
+        grade: works out AP; left out, the certificate says nothing of it.
+        limits: what is asked; left out, the defaults.
+        half: also write ``NAME.half.onnx``, the fused file with weights of 16 bits.
+        int8: also write ``NAME.int8.onnx``, as these settings say.
+        calibration: pictures of the training, on which INT8's ranges are measured; left out, ``pictures``.
+        overwrite: replace files that are there.
+        settings: further arguments of :func:`fusedet.export.export_onnx`.
+
+    Raises:
+        ExportError: the files do not hold what they should; none of them was kept.
+        InputError: an argument or the checkpoint cannot be used, or a file is already there.
+    """
+    checkpoint = find_checkpoint(Path(model))
+    plain, fused = output_paths(checkpoint, out)
+    wanted = {"plain": True, "fused": True, "half": half, "int8": int8 is not None}
+    places = {"plain": plain, "fused": fused, **{kind: plain.with_suffix(f".{kind}.onnx") for kind in ("half", "int8")}}
+    places = {kind: path for kind, path in places.items() if wanted[kind]}
+    for path in (*places.values(), *certificate_paths(plain)):
+        if path.exists() and not overwrite:
+            raise InputError(f"{path}: is already there; --force replaces it")
+    net, _ = load_detector(checkpoint)
+    plain.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=plain.parent) as folder:
+        drafts = {kind: Path(folder) / place.name for kind, place in places.items()}
+        draft = export_onnx(checkpoint, drafts["plain"], **settings)
+        quantized = None
+        if int8 is not None:
+            quantized = quantize(draft.plain, drafts["int8"], calibration or pictures, int8, _accuracy(grade))
+        if half:
+            drafts["half"].write_bytes(halve_weights(onnx.load(draft.fused)).SerializeToString(deterministic=True))
+        for model in drafts.values():  # each with the boxes that it finds itself: INT8 finds others
+            test = choose_self_test(model, pictures)
+            if test is not None:
+                embed_self_test(test, [model])
+        certificate = certify(
+            draft, net, pictures, half=drafts.get("half"), quantized=quantized, grade=grade, limits=limits
+        )
+        proof = certificate_paths(plain, passed=certificate.passed)
+        for path, text in zip(proof, (certificate.to_json(), certificate_page(certificate)), strict=True):
+            write_text(path, text)
+        if not certificate.passed:
+            raise ExportError(f"{certificate.broken()}; see {proof[1]}")
+        for kind, place in places.items():
+            os.replace(drafts[kind], place)
+    return replace(draft, plain=plain, fused=fused), certificate
+
+
+def _accuracy(grade: Grader | None) -> Accuracy | None:
+    return None if grade is None else lambda path: grade(Detector(path, one_label=False, **GRADED))["ap"]

@@ -1,0 +1,342 @@
+"""Measures an exported file: the same boxes as the network, AP, latency, operators, activations, checksums."""
+
+import hashlib
+import math
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime, timezone
+from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from fusedet.common.duplicates import DUPLICATE_IOU
+from fusedet.deploy.bench.machine import processor_name
+from fusedet.deploy.detector.detections import Detections
+from fusedet.deploy.detector.detector import Detector
+from fusedet.deploy.detector.session import default_threads
+from fusedet.export.graph.carriers import activation_carriers
+from fusedet.export.graph.ops import optimize
+from fusedet.export.graph.quantize import Quantized
+from fusedet.export.operating_point import operating_point_checks, threshold_of
+from fusedet.export.pipeline import ExportResult
+from fusedet.export.proof.certificate import Certificate, Check, Limits, Worst
+from fusedet.export.proof.interleaved import Race, race
+from fusedet.export.proof.reference import Reference
+from fusedet.export.proof.verify import Agreement, Outputs, Pictures, Tolerance, compare
+from fusedet.model import DetectorNet
+
+__all__ = ["GRADED", "Grader", "Predictor", "certify", "sha256"]
+
+#: Runs that must be the same.
+_EXACT = ("training", "plain", "fused")
+#: When a detection of a smaller file counts as that of the fused one: near enough to be taken for it.
+_NEARLY = Tolerance(adaptive=False, score=1.0, rounding=0.1, iou=0.8, side=0.0, tie=-math.inf)
+#: Boxes of a picture that count for AP, and the lowest score of one, as COCO's measure is commonly taken.
+GRADED: dict[str, Any] = {"score_threshold": 0.001, "max_detections": 300}
+
+
+class Predictor(Protocol):
+    """Anything that finds objects in pictures."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Class names; a class id is an index into them."""
+        ...
+
+    def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+        """Detections in each picture, in its own pixels."""
+        ...
+
+
+class Grader(Protocol):
+    """Evaluates a predictor on a data set."""
+
+    def __call__(self, predictor: Predictor, threshold: float | None = None) -> Mapping[str, Any]:
+        """Returns ``ap``, and whatever else is known, in 0..1.
+
+        An ``operating_point`` among them is what is shown at the recommended score threshold, with the keys of
+        ``fusedet eval --json``; ``at_training_threshold`` is the same at ``threshold``, where that is given.
+        """
+        ...
+
+
+def certify(
+    result: ExportResult,
+    net: DetectorNet,
+    pictures: Pictures,
+    *,
+    half: Path | None = None,
+    quantized: Quantized | None = None,
+    grade: Grader | None = None,
+    limits: Limits | None = None,
+    rounds: int = 50,
+) -> Certificate:
+    """Measures what was exported.
+
+    Args:
+        result: of :func:`fusedet.export.export_onnx`.
+        net: what was exported, as its checkpoint gives it.
+        pictures: real ones, like those of the training.
+        half: the fused file with weights of 16 bits, where there is one.
+        quantized: the INT8 form, where there is one.
+        grade: works out AP and what is shown; left out, the certificate says nothing of them.
+        limits: left out, the defaults.
+        rounds: of the latency measurement.
+
+    Raises:
+        ExportError: nothing in the pictures can be compared.
+        InputError: a file cannot be run.
+    """
+    limits = limits or Limits()
+    agreements, worst = _agree(result, net, pictures, limits)
+    files = {"plain": result.plain, "fused": result.fused}
+    accuracy = _grade(result, net, grade) if grade else {}
+    exact, smaller = list(agreements), _smaller(half, quantized, limits)
+    for name, (path, _) in smaller.items():
+        files[name] = path
+        agreements.append(_agree_nearly(result, name, path, pictures, limits))
+        if grade:
+            accuracy[name] = _grade_one(grade, Detector(path, one_label=False, **GRADED), accuracy)
+    reorders = sum(count for op, count in result.optimized_ops.items() if op.startswith("nchwc.Reorder"))
+    checks = (
+        *(_agreement_check(agreement, limits) for agreement in exact),
+        *_accuracy_checks(accuracy, limits),
+        *(_budget_check(name, budget, accuracy) for name, (_, budget) in smaller.items() if accuracy),
+        *operating_point_checks(accuracy, limits),
+        Check(
+            "activations outside convolutions",
+            f"at most {limits.standing}",
+            _count(result.standing),
+            len(result.standing) <= limits.standing,
+        ),
+        Check("changes of layout", f"at most {limits.reorders}", str(reorders), reorders <= limits.reorders),
+    )
+    facts: dict[str, Any] = {
+        "model": {
+            "input_size": list(result.contract.input_size),
+            "input_format": result.contract.input_format,
+            "nms": result.contract.nms,
+            "classes": list(result.contract.names),
+            **result.contract.extra,
+        },
+        "duplicate_iou": None if result.contract.nms else DUPLICATE_IOU,
+        "limits": asdict(limits),
+        "files": {name: _file(path) for name, path in files.items()},
+        "agreement": [_agreement_facts(agreement) for agreement in agreements],
+        "accuracy": {name: _finite(figures) for name, figures in accuracy.items()},
+        "latency_ms": _latency(race(files, rounds=rounds, threads=1)),
+        "operators": {
+            "plain": dict(result.plain_ops.most_common()),
+            "fused": dict(result.fused_ops.most_common()),
+            "as ONNX Runtime runs the fused file here": dict(result.optimized_ops.most_common()),
+        },
+        "activations": [asdict(carrier) for carrier in activation_carriers(optimize(result.fused))],
+        **({"int8": _int8_facts(quantized)} if quantized is not None else {}),
+        "made": _made(),
+    }
+    return Certificate(checks, facts, worst)
+
+
+def sha256(path: Path) -> str:
+    """A file's checksum, as ``sha256sum`` prints it."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _agree(
+    result: ExportResult, net: DetectorNet, pictures: Pictures, limits: Limits
+) -> tuple[list[Agreement], Worst | None]:
+    """Training's own network with the plain file, and the plain with the fused one, each as a user gets them."""
+    contract = result.contract
+    # A little lower than what counts: the counterpart of a score just above may lie just below.
+    floor = max(0.0, limits.threshold - 2 * limits.score_difference)
+    found = {
+        name: {picture: predictor.batch([image])[0] for picture, image in pictures.items()}
+        for name, predictor in _predictors(result, net, score_threshold=floor, max_detections=1000)
+    }
+    tolerance = Tolerance(
+        threshold=limits.threshold,
+        adaptive=False,
+        score=limits.score_difference / limits.threshold if limits.threshold else 0.0,
+        rounding=limits.score_difference,
+        iou=limits.iou,
+        side=0.0,
+        tie=-math.inf,
+    )
+    agreements, worst = [], None
+    for between in (("training", "plain"), ("plain", "fused")):
+        first, second = found[between[0]], found[between[1]]
+        agreement = compare(between, _outputs(first), _outputs(second), contract, tolerance, strict=False)
+        agreements.append(agreement)
+        if worst is None or agreement.missing:
+            name = agreement.worst
+            worst = Worst(name, pictures[name], between, first[name], second[name])
+        if agreement.missing:
+            break  # what follows would only repeat it
+    return agreements, worst
+
+
+def _outputs(run: Mapping[str, Detections]) -> dict[str, Outputs]:
+    return {picture: Outputs(one.boxes_xyxy, one.scores, one.class_ids) for picture, one in run.items()}
+
+
+def _predictors(result: ExportResult, net: DetectorNet, **settings: Any) -> Iterator[tuple[str, Predictor]]:
+    """Training's own network, the plain file and the fused file, with the same thresholds."""
+    contract = result.contract
+    yield (
+        "training",
+        Reference(
+            net,
+            contract.names,
+            input_size=contract.input_size,
+            nms=contract.nms,
+            nms_iou=contract.nms_iou,
+            points=_boxes_given(result.plain),
+            **settings,
+        ),
+    )
+    for name, path in (("plain", result.plain), ("fused", result.fused)):
+        yield name, Detector(path, one_label=False, **settings)
+
+
+def _boxes_given(path: Path) -> int:
+    """K: how many boxes a file gives for each picture."""
+    shapes = {output.name: output.type.tensor_type.shape.dim for output in onnx.load(path).graph.output}
+    return int(shapes["boxes"][1].dim_value)
+
+
+def _grade(result: ExportResult, net: DetectorNet, grade: Grader) -> dict[str, Mapping[str, Any]]:
+    accuracy = dict[str, Mapping[str, Any]]()
+    for name, predictor in _predictors(result, net, **GRADED):
+        accuracy[name] = _grade_one(grade, predictor, accuracy)
+    return accuracy
+
+
+def _grade_one(grade: Grader, predictor: Predictor, accuracy: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Figures of one predictor, also at training's score threshold, where ``accuracy`` tells that already."""
+    threshold = threshold_of(accuracy.get("training", {}))
+    return grade(predictor) if threshold is None else grade(predictor, threshold)
+
+
+def _smaller(half: Path | None, quantized: Quantized | None, limits: Limits) -> dict[str, tuple[Path, float]]:
+    """Files that are not exactly the network any more, and how many points of AP each may lose."""
+    files = {}
+    if half is not None:
+        files["half"] = (half, limits.ap_difference)
+    if quantized is not None:
+        files["int8"] = (quantized.path, quantized.settings.budget)
+    return files
+
+
+def _agree_nearly(result: ExportResult, name: str, path: Path, pictures: Pictures, limits: Limits) -> Agreement:
+    """The fused file with a smaller one: not equal, but how far from it."""
+    settings: dict[str, Any] = {"score_threshold": limits.threshold / 2, "max_detections": 1000, "one_label": False}
+    detectors = [Detector(model, **settings) for model in (result.fused, path)]
+    first, second = ({picture: one(image) for picture, image in pictures.items()} for one in detectors)
+    between, runs = ("fused", name), (_outputs(first), _outputs(second))
+    return compare(between, *runs, result.contract, replace(_NEARLY, threshold=limits.threshold), strict=False)
+
+
+def _agreement_check(agreement: Agreement, limits: Limits) -> Check:
+    share = agreement.matched_share
+    detail = f" (first: {agreement.missing[0]})" if agreement.missing else ""
+    return Check(
+        f"detections that {' and '.join(agreement.between)} share, from score {limits.threshold} on",
+        f"at least {100 * limits.matched_share:g} %",
+        f"{100 * share:.2f} % of {2 * agreement.compared + len(agreement.missing)}{detail}",
+        share >= limits.matched_share,
+    )
+
+
+def _budget_check(name: str, budget: float, accuracy: Mapping[str, Mapping[str, Any]]) -> Check:
+    one, other = 100 * accuracy["fused"]["ap"], 100 * accuracy[name]["ap"]
+    wanted = f"{name} at most {budget:g} points lower"
+    return Check(f"AP50-95 of fused and {name}", wanted, f"{one:.2f} and {other:.2f}", other >= one - budget)
+
+
+def _int8_facts(quantized: Quantized) -> dict[str, Any]:
+    return {
+        "settings": asdict(quantized.settings),
+        "quantised": len(quantized.layers),
+        "in_float": list(quantized.in_float),
+        "ap_before": quantized.ap_before,
+        "attempts": [asdict(step) for step in quantized.steps],
+        "sensitivities": [asdict(one) for one in quantized.sensitivities],
+    }
+
+
+def _accuracy_checks(accuracy: Mapping[str, Mapping[str, Any]], limits: Limits) -> list[Check]:
+    checks = []
+    for first, second in pairwise(name for name in _EXACT if name in accuracy):
+        one, other = 100 * accuracy[first]["ap"], 100 * accuracy[second]["ap"]
+        checks.append(
+            Check(
+                f"AP50-95 of {first} and {second}",
+                f"at most {limits.ap_difference:g} points apart",
+                f"{one:.2f} and {other:.2f}",
+                abs(one - other) <= limits.ap_difference,  # NaN, of data without objects, fails
+            )
+        )
+    return checks
+
+
+def _agreement_facts(agreement: Agreement) -> dict[str, Any]:
+    return {
+        "between": list(agreement.between),
+        "pictures": agreement.pictures,
+        "pairs": agreement.compared,
+        "matched_share": agreement.matched_share,
+        "least_iou": agreement.iou,
+        "largest_score_difference": agreement.score,
+        "largest_side_difference_px": agreement.side_px,
+        "worst_picture": agreement.worst,
+        "missing": [str(missing) for missing in agreement.missing],
+    }
+
+
+def _file(path: Path) -> dict[str, Any]:
+    return {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
+
+
+def _latency(times: Race) -> dict[str, Any]:
+    return {
+        "threads": times.threads,
+        "rounds": times.rounds,
+        **{
+            name: {"min": round(min(ms), 3), "median": round(float(np.median(ms)), 3)}
+            for name, ms in times.milliseconds.items()
+        },
+    }
+
+
+def _finite(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures as JSON has them: rounded, null for NaN; an operating point is a mapping of such figures."""
+    return {name: _finite(value) if isinstance(value, Mapping) else _rounded(value) for name, value in figures.items()}
+
+
+def _rounded(value: float | None) -> float | None:
+    if value is None or isinstance(value, int):
+        return value
+    return None if math.isnan(value) else round(float(value), 5)
+
+
+def _count(names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return f"{len(names)} ({shown})" if names else "0"
+
+
+def _made() -> dict[str, str]:
+    """When, where and with what."""
+    return {
+        "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "machine": platform.machine(),
+        "processor": processor_name(),
+        "physical_cores_used": str(default_threads()),
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("fusedet", "torch", "onnx", "onnxruntime", "numpy")},
+    }

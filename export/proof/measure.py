@@ -1,0 +1,150 @@
+"""Measures one model on this machine: where its time goes, and what fusing changes.
+
+All sessions run in turn, once in each round, so that a slow moment of the machine hits all alike. With one thread the
+clock is that thread's own: it stands still while another program has the core, and elsewhere it is the wall's.
+"""
+
+import json
+import statistics
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from fusedet.export.lint.foreign import LEVELS, open_model
+from fusedet.export.lint.lint import Lint
+
+__all__ = ["Latency", "TimeShares", "compare_latency", "time_shares"]
+
+#: Runs that lay out the memory before anything counts.
+_WARM_UP = 3
+#: Levels that are worth a comparison: at none nobody runs anything.
+_RACED = ("basic", "extended", "all")
+
+Inputs = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class TimeShares:
+    """Where a model's time goes at the highest optimisation level. The parts of a whole, 0 to 1.
+
+    Attributes:
+        convolutions: in blocks or not, with all that is fused into them.
+        reorders: changes of layout, those at the outputs included.
+        findings: nodes and reorders of each rule's finding.
+        run_ms: milliseconds of one run, the sum of all nodes.
+    """
+
+    convolutions: float
+    reorders: float
+    findings: Mapping[str, float]
+    run_ms: float
+
+
+@dataclass(frozen=True)
+class Latency:
+    """One model at one optimisation level, in milliseconds.
+
+    Attributes:
+        model: ``plain`` or ``fused``.
+        level: ``basic``, ``extended`` or ``all``.
+        ms_min: fastest run.
+        ms_median: median run.
+        load_ms: fastest time from the file's bytes to a session that can run.
+    """
+
+    model: str
+    level: str
+    ms_min: float
+    ms_median: float
+    load_ms: float
+
+
+def time_shares(lint: Lint, inputs: Inputs, *, rounds: int = 30, threads: int = 1) -> TimeShares:
+    """Profiles the graph that ONNX Runtime made of a model; each node counts with its median time.
+
+    Raises:
+        ValueError: ONNX Runtime cannot run the model, so there is nothing to measure.
+    """
+    if lint.optimized is None:
+        raise ValueError(f"expected a model that ONNX Runtime can run, but got {lint.report.problem}")
+    spent = _node_times(lint.optimized, inputs, rounds, threads)
+    total = sum(spent) or 1.0
+    convolutions = reorders = 0.0
+    findings: dict[str, float] = defaultdict(float)
+    for node, share in zip(lint.optimized.graph.node, (time_us / total for time_us in spent), strict=True):
+        if node.op_type in ("Conv", "FusedConv"):
+            convolutions += share
+            continue
+        if node.op_type in ("ReorderInput", "ReorderOutput"):
+            reorders += share
+        if (rule := lint.rule_of(node)) is not None:
+            findings[rule] += share
+    return TimeShares(convolutions, reorders, dict(findings), total / 1e3)
+
+
+def compare_latency(
+    models: Mapping[str, onnx.ModelProto], inputs: Inputs, *, rounds: int = 30, loads: int = 10, threads: int = 1
+) -> tuple[Latency, ...]:
+    """How long models take to load and to run, at each optimisation level.
+
+    Args:
+        models: by name.
+        inputs: of all of them.
+        rounds: how often each runs.
+        loads: how often each is loaded.
+        threads: of ONNX Runtime.
+    """
+    clock = time.thread_time if threads == 1 else time.perf_counter
+    contents = {name: model.SerializeToString() for name, model in models.items()}
+    entrants = [(name, level) for level in _RACED for name in models]
+    loading: dict[tuple[str, str], list[float]] = defaultdict(list)
+    sessions: dict[tuple[str, str], ort.InferenceSession] = {}
+    for _ in range(loads):
+        for name, level in entrants:
+            start = clock()
+            sessions[name, level] = open_model(contents[name], level, name, threads)
+            loading[name, level].append((clock() - start) * 1e3)
+    running: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for number in range(rounds + _WARM_UP):
+        for entrant, session in sessions.items():
+            start = clock()
+            session.run(None, dict(inputs))
+            if number >= _WARM_UP:
+                running[entrant].append((clock() - start) * 1e3)
+    return tuple(
+        Latency(name, level, min(own), statistics.median(own), min(loading[name, level]))
+        for (name, level), own in running.items()
+    )
+
+
+def _node_times(optimized: onnx.ModelProto, inputs: Inputs, rounds: int, threads: int) -> list[float]:
+    """Median microseconds of each node."""
+    renamed = onnx.ModelProto()
+    renamed.CopyFrom(optimized)
+    for i, node in enumerate(renamed.graph.node):
+        node.name = f"node{i}"  # the profile names nodes, and names need not differ
+    options = ort.SessionOptions()
+    options.graph_optimization_level = LEVELS["none"]  # it is optimised already
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 4
+    options.enable_profiling = True
+    with tempfile.TemporaryDirectory() as folder:
+        options.profile_file_prefix = str(Path(folder) / "profile")
+        session = ort.InferenceSession(renamed.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        for _ in range(rounds + _WARM_UP):
+            session.run(None, dict(inputs))
+        events = json.loads(Path(session.end_profiling()).read_text())
+    times: dict[str, list[float]] = defaultdict(list)
+    for event in events:
+        if event["name"].endswith("_kernel_time"):
+            times[event["name"].removesuffix("_kernel_time")].append(event["dur"])
+    found = (times.get(node.name, [])[_WARM_UP:] for node in renamed.graph.node)
+    return [statistics.median(own) if own else 0.0 for own in found]

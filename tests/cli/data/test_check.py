@@ -1,0 +1,162 @@
+"""``fusedet data check`` and what ``fusedet train`` says of its data, as a user meets them."""
+
+import hashlib
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fusedet.cli.main import main
+from tests.cli.test_wrong_input import CONFIG, check
+from tests.train.data.doctor.drawing import DrawnSet, draw_clean_set
+from tests.train.data.doctor.faults import FAULTS
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with the set ``drawn``."""
+    monkeypatch.chdir(tmp_path)
+    draw_clean_set(tmp_path / "drawn", train=50, val=20)
+    (tmp_path / "tiny.yaml").write_text(CONFIG)
+    return tmp_path
+
+
+def spoil(*names: str) -> None:
+    drawn = DrawnSet(Path("drawn"))
+    for name in names:
+        FAULTS[name].plant(drawn)
+    drawn.write()
+
+
+def test_a_clean_set(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "check", "drawn", "--strict"]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("train: 50 pictures, 150 boxes\nval: 20 pictures, 60 boxes\n")
+    assert said.out.endswith("\n1 note\n")
+    assert said.err == ""
+
+
+def test_faults_are_told_worst_first(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spoil("half outside", "wrong size", "two classes")
+    assert main(["data", "check", "drawn"]) == 1
+    said = capsys.readouterr().out
+    assert "train: train-18.jpg, image 19: expected 300x96 pixels, as annotated, found 128x96 pixels" in said
+    assert "train-40.jpg, image 41, annotation 121" in said
+    places = [said.index(part) for part in ("error: 1 x", "warning: 1 x", "note: 1 x")]
+    assert places == sorted(places)
+    assert said.endswith("1 error, 1 warning, 2 notes\n")
+
+
+def test_exit_codes(here: Path) -> None:
+    spoil("half outside")
+    assert main(["data", "check", "drawn"]) == 0
+    assert main(["data", "check", "drawn", "--strict"]) == 1
+    spoil("annotation of no class")
+    assert main(["data", "check", "drawn"]) == 1
+
+
+def test_only_the_first_of_many_are_listed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    drawn = DrawnSet(Path("drawn"))
+    for i in range(12):
+        drawn.objects(i)[0]["bbox"] = [120, 10, 40, 20]
+    drawn.write()
+    main(["data", "check", "drawn", "--fast"])
+    said = capsys.readouterr().out
+    assert "warning: 12 x boxes partly outside" in said
+    assert "and 9 more" in said
+    assert "pictures were not opened" in said
+
+
+def test_the_json_file_holds_every_finding(here: Path) -> None:
+    spoil("half outside", "a copy to grade")
+    main(["data", "check", "drawn", "--json", "check.json", "--input-size", "64"])
+    content = json.loads(Path("check.json").read_text())
+    assert content["counts"]["warning"] == 2
+    assert content["input_size"] == [64, 64]
+    assert content["statistics"]["train"]["boxes_per_class"] == {"box": 50, "disc": 50, "cross": 50}
+    (leak,) = [finding for finding in content["findings"] if finding["kind"] == "leak"]
+    assert leak["file"] == "train-45.jpg"
+    assert leak["other"] == ["val", 20]
+
+
+def test_the_page_needs_nothing_else(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spoil(*FAULTS)
+    assert main(["data", "check", "drawn", "--page", "check.html"]) == 1
+    assert capsys.readouterr().out.endswith("written: check.html\n")
+    page = Path("check.html").read_text()
+    assert page.count("data:image/jpeg;base64,") > 40
+    assert not re.findall(r'(?:src|href)="(?!data:|#)', page)
+    assert "train-18.jpg" in page
+    assert "<html>not found" not in page, "what stands in a file is text, not HTML"
+
+
+def test_a_name_is_no_html(here: Path) -> None:
+    drawn = DrawnSet(Path("drawn"))
+    drawn.image(0)["file_name"] = "<script>alert(1)</script>.jpg"
+    drawn.write()
+    main(["data", "check", "drawn", "--page", "check.html"])
+    assert "<script>" not in Path("check.html").read_text()
+
+
+def test_a_repaired_copy_trains(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spoil("parts of the picture", "no such file", "half a JPEG")
+    before = {p: hashlib.sha256(p.read_bytes()).hexdigest() for p in Path("drawn").rglob("*") if p.is_file()}
+    assert main(["data", "check", "drawn", "--fix", "fixed"]) == 1
+    assert "fixed: 3 findings mended, told in fixed/fixes.md; the copy: 1 note" in capsys.readouterr().out
+    assert {p: hashlib.sha256(p.read_bytes()).hexdigest() for p in Path("drawn").rglob("*") if p.is_file()} == before
+    assert main(["train", "tiny.yaml", "data.root=fixed"]) == 0
+
+
+def test_files_that_lie_elsewhere(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.move("drawn/annotations/train.json", "t.json")
+    shutil.move("drawn/annotations/val.json", "v.json")
+    shutil.move("drawn/images", "pictures")
+    Path("more").mkdir()
+    for path in Path("pictures").glob("val-*"):
+        path.rename(Path("more") / path.name)
+    words = ["data", "check", "--train", "t.json", "--val", "v.json", "--images", "pictures", "--val-images", "more"]
+    assert main([*words, "--strict", "--fix", "fixed"]) == 0
+    assert sorted(path.name for path in Path("fixed/images").iterdir()) == ["train", "val"]
+    capsys.readouterr()
+    assert main(["data", "check", "fixed", "--strict"]) == 0
+    assert main(["data", "check", "fixed/annotations/val.json"]) == 0
+
+
+def test_pictures_of_another_set_are_not_left_over(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "check", "drawn/annotations/train.json", "--strict"]) == 0
+    assert "unlisted" not in capsys.readouterr().out
+
+
+def test_training_stops_over_errors(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spoil("two corners")
+    check(capsys, here, ["train", "tiny.yaml"], "train-35.jpg", "(fusedet data check drawn tells all 3 errors)")
+
+
+def test_training_tells_of_warnings(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spoil("half outside")
+    assert main(["train", "tiny.yaml"]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("data: 1 x boxes partly outside their picture (fusedet data check drawn tells more)\n")
+    assert said.err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        ([], ["expected DATA, a folder or a COCO file, or --train FILE"]),
+        (["nowhere"], ["nowhere: expected a COCO annotation file, or a folder with annotations/train.json"]),
+        (["tiny.yaml"], ["tiny.yaml: broken JSON at line 1"]),
+        (["drawn/annotations/val.json", "--train", "x.json"], ["--train and --val have no place beside it"]),
+        (["drawn", "--images", "nowhere"], ["nowhere: no such folder of images"]),
+        (["drawn", "--input-size", "3"], ["--input-size must be at least 32, but got 3"]),
+        (["drawn", "--fix", "x", "--fast"], ["--fix needs the pictures opened"]),
+        (["drawn", "--link"], ["it needs --fix DIR"]),
+        (["drawn", "--fix", "drawn"], ["drawn: exists already"]),
+        (["drawn", "--json", "tiny.yaml"], ["--json tiny.yaml: this file exists"]),
+        (["drawn", "--page", "no/check.html"], ["there is no folder no"]),
+    ],
+)
+def test_wrong_input(arguments: list[str], parts: list[str], here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    check(capsys, here, ["data", "check", *arguments], *parts)

@@ -1,0 +1,61 @@
+"""``fusedet check``: exit code 0 where the file works, 1 where it does not, 2 where it cannot be told."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from fusedet.cli.main import main
+from fusedet.deploy import Detections, Detector
+from fusedet.deploy.detector.self_test import SelfTest
+from tests.deploy.conftest import COLORS_BGR
+
+
+@pytest.fixture
+def picture() -> np.ndarray:
+    picture = np.zeros((64, 64, 3), np.uint8)
+    picture[8:40, 16:48] = COLORS_BGR[1]
+    return picture
+
+
+def put(path: Path, test: SelfTest) -> None:
+    model = onnx.load(path)
+    before = {entry.key: entry.value for entry in model.metadata_props}
+    onnx.helper.set_model_props(model, {**before, **test.to_metadata()})
+    onnx.save(model, path)
+
+
+def test_a_file_that_works(exported: Path, picture: np.ndarray, capsys: pytest.CaptureFixture[str]) -> None:
+    put(exported, SelfTest(picture, Detector(exported)(picture), 0.25))
+
+    assert main(["check", str(exported)]) == 0
+    assert capsys.readouterr().out.startswith(f"{exported}: passed: 1 boxes found again")
+    assert main(["check", str(exported), "--json", "--threads", "1"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["passed"], result["expected"], result["faults"]) == (True, 1, [])
+
+
+def test_a_file_that_does_not_work(exported: Path, picture: np.ndarray, capsys: pytest.CaptureFixture[str]) -> None:
+    found = Detector(exported)(picture)
+    moved = Detections(found.boxes_xyxy + 9, found.scores, found.class_ids, found.names)
+    put(exported, SelfTest(picture, moved, 0.25))
+
+    assert main(["check", str(exported)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{exported}: FAILED"
+    assert lines[1] == "  did not find green with score 0.90 at [25, 17, 57, 49]"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("nowhere.onnx", "no such model file"), ("model.onnx", "holds no self-test"), ("best.pt", "expected an exported")],
+)
+def test_what_cannot_be_told(
+    name: str, message: str, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "best.pt").touch()
+
+    assert main(["check", str(tmp_path / name)]) == 2
+    assert message in capsys.readouterr().err

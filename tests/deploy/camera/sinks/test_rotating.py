@@ -1,0 +1,127 @@
+"""No line is lost, cut or half: over restarts, set aside, after a power cut, on a full disk."""
+
+import errno
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fusedet.common.errors import InputError
+from fusedet.deploy.camera.sinks import RotatingJsonLines
+from tests.deploy.camera.sinks.results import make_event, make_frame, make_result
+from tests.full_disk import full_disk
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="ascii").splitlines()]
+
+
+def frames(path: Path) -> list[int]:
+    return [record["frame"] for record in lines(path)]
+
+
+def write(sink: RotatingJsonLines, *indices: int) -> None:
+    for index in indices:
+        sink.write(make_result(make_frame(index=index)))
+
+
+def test_a_line_for_each_frame_over_restarts(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "found.jsonl"
+    for first in (0, 3):
+        sink = RotatingJsonLines(path, 10**6, 5, "detections")
+        write(sink, first, first + 1, first + 2)
+        sink.close()
+
+    assert frames(path) == list(range(6))
+    assert lines(path)[0]["camera"] == "door"
+    assert [file.name for file in path.parent.iterdir()] == ["found.jsonl"]
+
+
+def test_a_line_for_each_event(tmp_path: Path) -> None:
+    events = tuple(make_event(number) for number in range(3))
+    sink = RotatingJsonLines(tmp_path / "events.jsonl", 10**6, 5, "events")
+    for some in (events[:2], (), events[2:]):
+        sink.write(make_result(events=some))
+    sink.close()
+
+    assert lines(tmp_path / "events.jsonl") == [event.to_record() for event in events]
+
+
+@pytest.mark.parametrize(
+    ("keep", "there"), [(0, [[9]]), (2, [[9], [6, 7, 8], [3, 4, 5]]), (9, [[9], [6, 7, 8], [3, 4, 5], [0, 1, 2]])]
+)
+def test_large_files_are_set_aside(tmp_path: Path, keep: int, there: list[list[int]]) -> None:
+    path = tmp_path / "a.jsonl"
+    probe = RotatingJsonLines(tmp_path / "probe", 10**6, 0, "detections")
+    write(probe, 1)
+    probe.close()
+    limit = 3 * (tmp_path / "probe").stat().st_size + 2
+    (tmp_path / "probe").unlink()
+    for some in (range(5), range(5, 10)):
+        sink = RotatingJsonLines(path, limit, keep, "detections")
+        write(sink, *some)
+        sink.close()
+
+    names = ["a.jsonl", *(f"a.jsonl.{number}" for number in range(1, len(there)))]
+    assert sorted(file.name for file in tmp_path.iterdir()) == names
+    assert [frames(tmp_path / name) for name in names] == there
+
+
+def test_a_line_that_is_larger_than_a_file_is_whole(tmp_path: Path) -> None:
+    sink = RotatingJsonLines(tmp_path / "a", 10, 3, "detections")
+    write(sink, 1, 2)
+    sink.close()
+
+    assert frames(tmp_path / "a") == [2]
+    assert frames(tmp_path / "a.1") == [1]
+
+
+def test_a_half_line_of_a_power_cut_is_ended(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"frame": 1}\n{"fra')
+    sink = RotatingJsonLines(path, 10**6, 3, "detections")
+    write(sink, 2)
+    sink.close()
+    first, half, last = path.read_text().splitlines()
+
+    assert (first, half, json.loads(last)["frame"]) == ('{"frame": 1}', '{"fra', 2)
+
+
+def test_a_file_that_others_move_or_remove_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    sink = RotatingJsonLines(path, 10**6, 3, "detections")
+    write(sink, 1)
+    path.rename(tmp_path / "moved")
+    write(sink, 2)
+    path.unlink()
+    write(sink, 3)
+    sink.close()
+
+    assert (frames(tmp_path / "moved"), frames(path)) == ([1], [3])
+
+
+def test_a_full_disk_is_said_and_leaves_no_half_line(tmp_path: Path) -> None:
+    """The system refuses what goes beyond a limit just as on a full disk: a part of the line is written first."""
+    path = tmp_path / "a.jsonl"
+    sink = RotatingJsonLines(path, 10**6, 3, "detections")
+    write(sink, 1)
+    size = path.stat().st_size
+    with full_disk(size + 100):
+        with pytest.raises(OSError, match="No space left on device") as raised:
+            write(sink, 2)
+        left = path.stat().st_size
+    write(sink, 3)
+    sink.close()
+
+    assert raised.value.errno == errno.ENOSPC
+    assert left == size
+    assert frames(path) == [1, 3]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file: expected a folder that can be made"):
+        RotatingJsonLines(tmp_path / "file" / "a.jsonl", 10, 1, "events")
+    with pytest.raises(InputError, match=r"expected a file that can be written, but: Is a directory"):
+        RotatingJsonLines(tmp_path, 10, 1, "events")

@@ -1,0 +1,265 @@
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from fusedet.configs import InputError
+from fusedet.deploy import Detector
+from fusedet.deploy.detector.session import default_threads, open_session, read_contract
+from tests.deploy.conftest import NAMES, draw_picture
+
+ModelMaker = Callable[..., Path]
+
+
+@pytest.mark.parametrize("input_format", ["uint8_nhwc_bgr", "float32_nchw_rgb"])
+@pytest.mark.parametrize("batch", [None, 1])
+@pytest.mark.parametrize("color", [0, 1, 2])
+def test_finds_the_rectangle_and_its_color(
+    make_model: ModelMaker, input_format: str, batch: int | None, color: int
+) -> None:
+    detector = Detector(make_model(batch, input_format=input_format))
+    found = detector(draw_picture((16, 32, 80, 64), color))  # halved, so that its sides fall between pixels
+    np.testing.assert_allclose(found.boxes_xyxy, [[16, 32, 80, 64]], atol=1e-4)
+    assert found.labels == [NAMES[color]]
+    assert found.scores == pytest.approx([0.9])  # and not the box whose score is NaN
+
+
+@pytest.mark.parametrize("input_size", [(64, 64), (32, 96), (96, 32)])
+@pytest.mark.parametrize("size_hw", [(96, 128), (300, 200), (41, 77), (20, 30), (64, 64)])
+def test_boxes_are_true_for_every_shape(
+    make_model: ModelMaker, input_size: tuple[int, int], size_hw: tuple[int, int]
+) -> None:
+    detector = Detector(make_model(input_size=input_size))
+    height, width = size_hw
+    box = (width // 4, height // 4, width * 3 // 4, height * 3 // 4)
+    found = detector(draw_picture(box, size_hw=size_hw))
+    pixel = max(1.0, height / input_size[0], width / input_size[1])  # of the input, measured in the picture
+    np.testing.assert_allclose(found.boxes_xyxy, [box], atol=pixel)
+
+
+def test_nothing_there(model: Path) -> None:
+    found = Detector(model)(np.zeros((50, 70, 3), np.uint8))
+    assert len(found) == 0
+    assert found.names == NAMES
+
+
+@pytest.mark.parametrize("batch", [None, 1])
+def test_batch_equals_one_at_a_time(make_model: ModelMaker, batch: int | None) -> None:
+    detector = Detector(make_model(batch))
+    pictures = [
+        draw_picture((16, 32, 80, 64), 0),
+        np.zeros((10, 10, 3), np.uint8),
+        draw_picture((5, 5, 30, 30), 2, (60, 40)),
+    ]
+    together = detector.batch(pictures)
+    assert [len(found) for found in together] == [1, 0, 1]
+    for picture, found in zip(pictures, together, strict=True):
+        alone = detector(picture)
+        np.testing.assert_array_equal(found.boxes_xyxy, alone.boxes_xyxy)
+        np.testing.assert_array_equal(found.class_ids, alone.class_ids)
+
+
+def test_empty_batch(model: Path) -> None:
+    assert Detector(model).batch([]) == []
+
+
+def test_nms_where_the_contract_asks_for_it(make_model: ModelMaker) -> None:
+    picture = draw_picture((16, 32, 80, 64))
+    assert len(Detector(make_model(scores=(0.9, 0.8)), duplicate_iou=None)(picture)) == 2
+    found = Detector(make_model(scores=(0.8, 0.9), nms=True), duplicate_iou=None)(picture)
+    assert found.scores == pytest.approx([0.9])
+
+
+def test_an_object_that_the_network_reports_twice_is_one_detection(make_model: ModelMaker) -> None:
+    path, picture = make_model(scores=(0.8, 0.9)), draw_picture((16, 32, 80, 64))
+    detector = Detector(path)
+    assert detector.duplicate_iou == 0.7
+    assert detector(picture).scores == pytest.approx([0.9])
+    assert detector.batch([picture])[0].scores == pytest.approx([0.9])
+    assert Detector(path, duplicate_iou=0.95)(picture).scores == pytest.approx([0.9, 0.8])  # IoU 31 / 33
+    detector.duplicate_iou = None
+    assert detector(picture).scores == pytest.approx([0.9, 0.8])
+
+
+def test_the_bars_are_as_grey_as_the_contract_says(make_model: ModelMaker) -> None:
+    detector = Detector(make_model(pad_value=255))  # bright bars belong to the rectangle
+    np.testing.assert_allclose(detector(draw_picture((16, 32, 80, 64))).boxes_xyxy, [[0, 0, 128, 96]], atol=1e-4)
+
+
+def test_onnx_runtime_prints_nothing(model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    Detector(model)(draw_picture((16, 32, 80, 64)))
+    (tmp_path / "text.onnx").write_bytes(b"hello")
+    with pytest.raises(InputError):
+        Detector(tmp_path / "text.onnx")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_thresholds(make_model: ModelMaker) -> None:
+    path = make_model(scores=(0.9, 0.5, 0.1))
+    picture = draw_picture((16, 32, 80, 64))
+    assert len(Detector(path, duplicate_iou=None)(picture)) == 2
+    assert len(Detector(path, score_threshold=0.05, duplicate_iou=None)(picture)) == 3
+    assert Detector(path, max_detections=1)(picture).scores == pytest.approx([0.9])
+
+
+def test_only_the_classes_that_are_asked_for_are_reported(model: Path) -> None:
+    red, green = draw_picture((16, 32, 80, 64), 0), draw_picture((16, 32, 80, 64), 1)
+    detector = Detector(model, classes=["green"])
+    assert [found.labels for found in detector.batch([red, green])] == [[], ["green"]]
+    detector.classes = None
+    assert detector(red).labels == ["red"]
+    with pytest.raises(InputError, match="classes: the model has no class 'rde', did you mean 'red'"):
+        detector.classes = ["green", "rde"]
+    assert detector.classes is None
+    with pytest.raises(InputError, match="classes: the model has no class 'cat'; it has red, green, blue"):
+        Detector(model, classes=["cat"])
+
+
+def test_timings_are_of_the_last_call(model: Path) -> None:
+    detector = Detector(model)
+    assert detector.timings.total == 0
+    detector(draw_picture((16, 32, 80, 64)))
+    timings = detector.timings
+    assert min(timings.pre, timings.inference, timings.post) > 0
+    assert timings.total == timings.pre + timings.inference + timings.post
+
+
+def test_threads_may_share_a_detector(model: Path) -> None:
+    detector = Detector(model, threads=1)
+    pictures = [draw_picture((8 * i, 32, 8 * i + 32, 64)) for i in range(8)]
+    lefts: list[list[float]] = [[] for _ in pictures]
+
+    def work(i: int) -> None:
+        lefts[i] = [float(detector(pictures[i]).boxes_xyxy[0, 0]) for _ in range(30)]
+
+    workers = [threading.Thread(target=work, args=(i,)) for i in range(len(pictures))]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert lefts == [[8.0 * i] * 30 for i in range(len(pictures))]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"score_threshold": 1.5}, r"score_threshold must be in 0\.\.1, but got 1\.5"),
+        ({"score_threshold": float("nan")}, r"score_threshold must be in 0\.\.1, but got nan"),
+        ({"duplicate_iou": 1.5}, r"duplicate_iou must be in 0\.\.1, or None to keep .*, but got 1\.5"),
+        ({"duplicate_iou": float("nan")}, r"duplicate_iou must be in 0\.\.1, or None to keep .*, but got nan"),
+        ({"max_detections": 0}, "max_detections must be at least 1, but got 0"),
+        ({"threads": 0}, "threads must be at least 1, but got 0"),
+    ],
+)
+def test_wrong_settings_are_named(model: Path, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Detector(model, **settings)
+
+
+def test_a_wrong_image_is_named(model: Path) -> None:
+    with pytest.raises(ValueError, match=r"uint8 \[H, W, 3\] in BGR, but got uint8 \[4, 4\]"):
+        Detector(model)(np.zeros((4, 4), np.uint8))
+
+
+def test_session_settings(model: Path) -> None:
+    options = open_session(model, threads=3).get_session_options()
+    assert options.intra_op_num_threads == 3
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+    options = open_session(model, allow_spinning=True).get_session_options()
+    assert options.intra_op_num_threads == default_threads()
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "1"
+    assert 1 <= default_threads() <= 4
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("none.onnx", None, r"none\.onnx: no such model file"),
+        ("empty.onnx", b"", r"empty\.onnx: not an ONNX file"),
+        ("text.onnx", b"hello", r"text\.onnx: not an ONNX file"),
+        ("best.pt", b"PK\x03\x04", r"best\.pt: not an ONNX file .*`fusedet export`"),
+    ],
+)
+def test_what_is_no_onnx_file_is_named(tmp_path: Path, name: str, data: bytes | None, message: str) -> None:
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=message) as caught:
+        Detector(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected an ONNX file or a bundle, but this is a folder"):
+        Detector(tmp_path)
+
+
+def test_a_damaged_file_is_named(model: Path, tmp_path: Path) -> None:
+    data = model.read_bytes()
+    damaged = tmp_path / "damaged.onnx"
+    damaged.write_bytes(data[: len(data) // 2])
+    with pytest.raises(InputError, match=r"damaged\.onnx: not an ONNX file that ONNX Runtime"):
+        Detector(damaged)
+
+
+def _without_metadata(model: onnx.ModelProto) -> None:
+    del model.metadata_props[:]
+
+
+def _other_size(model: onnx.ModelProto) -> None:
+    next(p for p in model.metadata_props if p.key == "fusedet.input_size").value = "[32, 32]"
+
+
+def _other_format(model: onnx.ModelProto) -> None:
+    next(p for p in model.metadata_props if p.key == "fusedet.input_format").value = '"float32_nchw_rgb"'
+
+
+def _one_output_less(model: onnx.ModelProto) -> None:
+    del model.graph.output[2]
+
+
+def _newer(model: onnx.ModelProto) -> None:
+    next(p for p in model.metadata_props if p.key == "fusedet.format_version").value = "99"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_without_metadata, "not a fusedet model"),
+        (_newer, "written in form 99"),
+        (_other_size, r"expected tensor\(uint8\) \[1 or any, 32, 32, 3\] for uint8_nhwc_bgr, but .*'batch', 64, 64, 3"),
+        (_other_format, r"expected tensor\(float\) \[1 or any, 3, 64, 64\] .*tensor\(uint8\)"),
+        (_one_output_less, "expected the outputs .*class_ids.*, but the graph gives {'boxes'"),
+    ],
+)
+def test_a_file_that_breaks_the_contract_is_named(make_model: ModelMaker, change: Any, message: str) -> None:
+    path = make_model(change=change)
+    with pytest.raises(InputError, match=message) as caught:
+        Detector(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_batch_of_two_is_refused(make_model: ModelMaker) -> None:
+    with pytest.raises(InputError, match=r"1 or any.*\[2, 64, 64, 3\]"):
+        Detector(make_model(2))
+
+
+def test_contract_comes_back_whole(make_model: ModelMaker) -> None:
+    path = make_model(nms_iou=0.45, pad_value=0, extra={"data": "drawn"})
+    contract = read_contract(open_session(path), str(path))
+    assert (contract.nms_iou, contract.pad_value, contract.extra) == (0.45, 0, {"data": "drawn"})
+    assert Detector(path).input_size == (64, 64)
+
+
+def test_a_graph_that_fails_when_it_is_run(make_model: Callable[..., Path]) -> None:
+    def ask_for_a_seventh_channel(model: Any) -> None:
+        flip = next(tensor for tensor in model.graph.initializer if tensor.name == "flip")
+        flip.CopyFrom(onnx.numpy_helper.from_array(np.array([2, 1, 7]), "flip"))
+
+    detector = Detector(make_model(change=ask_for_a_seventh_channel), threads=1)
+    with pytest.raises(InputError, match=r"model\.onnx: ONNX Runtime cannot run this network: ") as caught:
+        detector(np.zeros((64, 64, 3), np.uint8))
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,180 @@
+"""The self-test travels in the file, passes where the file works, and tells what does not."""
+
+import json
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+
+from fusedet.cli.main import main
+from fusedet.common.errors import InputError
+from fusedet.deploy import Contract, Detections, Detector
+from fusedet.deploy.detector.self_test import (
+    SELF_TEST_KEY,
+    SelfTest,
+    compare_with_expected,
+    open_tested,
+    read_self_test,
+    run_self_test,
+)
+from tests.deploy.conftest import COLORS_BGR, NAMES, build_model
+
+PICTURE = np.zeros((48, 64, 3), np.uint8)
+PICTURE[8:40, 16:48] = COLORS_BGR[1]
+
+
+def boxes(*rows):
+    """Rows of ``(x1, y1, x2, y2, score, class)``."""
+    table = np.array(rows, np.float64).reshape(-1, 6)
+    return Detections(
+        table[:, :4].astype(np.float32), table[:, 4].astype(np.float32), table[:, 5].astype(np.int64), NAMES
+    )
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A file that finds the bright rectangle, with a self-test of what it finds."""
+    path = tmp_path / "model.onnx"
+    graph = build_model(Contract(names=NAMES, input_size=(64, 64)), scores=(0.9,))
+    onnx.save(graph, path)
+    put(path, SelfTest(PICTURE, Detector(path)(PICTURE), 0.25).to_metadata())
+    return path
+
+
+def put(path, metadata):
+    graph = onnx.load(path)
+    before = {entry.key: entry.value for entry in graph.metadata_props}
+    onnx.helper.set_model_props(graph, {**before, **metadata})
+    onnx.save(graph, path)
+
+
+def test_a_file_that_works_passes(model):
+    result = run_self_test(model, threads=1)
+
+    assert (result.passed, result.expected, result.faults) == (True, 1, ())
+    assert result.score < 1e-4
+    assert result.iou > 0.999
+    assert result.milliseconds > 0
+
+
+def test_the_picture_comes_back_as_it_was(model):
+    test = read_self_test(model)
+
+    np.testing.assert_array_equal(test.picture, PICTURE)
+    assert test.expected.labels == ["green"]
+    assert test.threshold == 0.25
+
+
+def test_a_file_without_self_test_says_so(tmp_path):
+    path = tmp_path / "model.onnx"
+    onnx.save(build_model(Contract(names=NAMES, input_size=(64, 64)), scores=(0.9,)), path)
+
+    assert read_self_test(path) is None
+    with pytest.raises(InputError, match=r"model\.onnx: holds no self-test; an export with --data puts one in"):
+        run_self_test(path)
+
+
+def test_a_file_that_finds_something_else_fails(model):
+    put(model, SelfTest(PICTURE, boxes((0, 0, 10, 10, 0.9, 0)), 0.25).to_metadata())
+
+    result = run_self_test(model)
+
+    assert not result.passed
+    assert result.faults[0] == "did not find red with score 0.90 at [0, 0, 10, 10]"
+    assert result.faults[1].startswith("found green with score 0.90 at [16, 8, 48, 40], which is not expected")
+
+
+CAT = (10, 10, 30, 40, 0.9, 0)
+
+
+@pytest.mark.parametrize(
+    ("expected", "found", "faults"),
+    [
+        ([CAT], [CAT], 0),
+        ([], [], 0),
+        ([CAT], [], 1),
+        ([CAT], [(10, 10, 30, 40, 0.885, 0)], 0),
+        ([CAT], [(10, 10, 30, 40, 0.875, 0)], 2),
+        ([CAT], [(10, 10, 30, 40, 0.9, 1)], 2),
+        ([CAT], [(10, 10, 30.5, 40, 0.9, 0)], 0),
+        ([CAT], [(10, 10, 33, 40, 0.9, 0)], 2),
+        ([CAT, CAT], [CAT], 1),
+        ([CAT], [CAT, CAT], 1),
+        ([CAT], [CAT, (0, 0, 9, 9, 0.26, 1)], 0),
+        ([CAT], [CAT, (0, 0, 9, 9, 0.28, 1)], 1),
+        ([(0, 0, 9, 9, 0.255, 1)], [(0, 0, 9, 9, 0.245, 1)], 0),
+    ],
+    ids=[
+        "same",
+        "nothing to find",
+        "missing",
+        "score within",
+        "score beyond",
+        "class",
+        "box within",
+        "box beyond",
+        "one for two",
+        "two for one",
+        "surplus near the threshold",
+        "surplus",
+        "just below the threshold",
+    ],
+)
+def test_what_counts_as_found_again(expected, found, faults):
+    test = SelfTest(PICTURE, boxes(*expected), 0.25)
+
+    assert len(compare_with_expected(test, boxes(*found), 1.0).faults) == faults
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("picture", "not base64!"),
+        ("picture", "AAAA"),
+        ("picture", ""),
+        ("boxes", [[1, 2, 3]]),
+        ("boxes", [[1, 2, 3, 4, 0.5, 99]]),
+        ("threshold", "high"),
+    ],
+)
+def test_a_damaged_self_test_is_said(model, key, value):
+    metadata = {entry.key: entry.value for entry in onnx.load(model).metadata_props}
+    values = {**json.loads(metadata[SELF_TEST_KEY]), key: value}
+    put(model, {SELF_TEST_KEY: json.dumps(values)})
+
+    with pytest.raises(InputError, match=r"model\.onnx: damaged self-test in its metadata: "):
+        run_self_test(model)
+
+
+def test_a_self_test_that_is_no_json_is_said(model):
+    put(model, {SELF_TEST_KEY: "{"})
+
+    with pytest.raises(InputError, match=r"model\.onnx: damaged"):
+        run_self_test(model)
+
+
+def test_a_detector_can_be_tested_before_it_starts(model):
+    assert open_tested(model, threads=1, score_threshold=0.5)(PICTURE).labels == ["green"]
+
+    put(model, SelfTest(PICTURE, boxes((0, 0, 10, 10, 0.9, 0)), 0.25).to_metadata())
+    with pytest.raises(InputError, match=r"model\.onnx: failed its self-test: did not find red .*; found green "):
+        open_tested(model)
+
+
+def test_the_command_tests_before_it_detects(model, tmp_path, capsys):
+    picture = tmp_path / "picture.png"
+    cv2.imwrite(str(picture), PICTURE)
+    command = ["detect", str(model), str(picture), "--self-test", "--no-images"]
+
+    assert main(command) == 0
+    put(model, SelfTest(PICTURE, boxes(), 0.25).to_metadata())
+    assert main(command) == 2
+    assert "failed its self-test: found green" in capsys.readouterr().err
+
+
+def test_numbers_beyond_any_float_are_a_damaged_self_test(model):
+    put(model, {SELF_TEST_KEY: '{"threshold": 0.25, "picture": "", "boxes": [[1, 2, 3, 4, 0.5, 1' + "0" * 400 + "]]}"})
+
+    with pytest.raises(InputError, match=r"model\.onnx: damaged self-test"):
+        run_self_test(model)

@@ -1,0 +1,152 @@
+"""Numbers stay with their objects: in motion, past each other, half hidden, and through gaps."""
+
+import numpy as np
+import pytest
+
+from fusedet.common.errors import InputError
+from fusedet.deploy import Detections
+from fusedet.deploy.detector.detections import NO_TRACK
+from fusedet.deploy.tracking.tracker import Tracker, TrackerSettings
+
+NAMES = ("person", "dog")
+FPS = 10.0
+
+
+def seen(*rows: tuple[float, ...]) -> Detections:
+    """Rows of ``(x1, y1, x2, y2, score, class)``."""
+    table = np.array(rows, np.float64).reshape(-1, 6)
+    columns = table[:, :4].astype(np.float32), table[:, 4].astype(np.float32), table[:, 5].astype(np.int64)
+    return Detections(*columns, NAMES)
+
+
+def at(x: float, y: float = 100.0, score: float = 0.9, label: int = 0) -> tuple[float, ...]:
+    return (x, y, x + 40, y + 80, score, label)
+
+
+def numbers(tracker: Tracker, *pictures: Detections) -> list[list[int]]:
+    return [tracker.update(picture).track_ids.tolist() for picture in pictures]
+
+
+def test_what_moves_keeps_its_number() -> None:
+    pictures = [seen(at(10 + 8 * i), at(300 - 6 * i, 200)) for i in range(20)]
+
+    assert numbers(Tracker(fps=FPS), *pictures) == [[1, 2]] * 20
+
+
+def test_detections_come_back_with_their_numbers_and_nothing_else_changed() -> None:
+    picture = seen(at(10), at(300, score=0.3))
+    found = Tracker().update(picture)
+
+    np.testing.assert_array_equal(found.boxes_xyxy, picture.boxes_xyxy)
+    np.testing.assert_array_equal(found.track_ids, [1, NO_TRACK])
+    assert picture.track_ids is None
+
+
+def test_two_that_pass_each_other_do_not_change_numbers() -> None:
+    tracker = Tracker(fps=FPS)
+    for i in range(40):
+        found = tracker.update(seen(at(10 + 8 * i, 100), at(330 - 8 * i, 130)))
+    left_to_right = found.track_ids[0]
+
+    assert found.track_ids.tolist() == [1, 2]
+    assert left_to_right == 1
+
+
+def test_a_low_score_goes_on_a_track_but_begins_none() -> None:
+    tracker = Tracker(fps=FPS)
+    pictures = [seen(at(10)), seen(at(14)), seen(at(18, score=0.2), at(300, score=0.2)), seen(at(22))]
+
+    assert numbers(tracker, *pictures) == [[1], [1], [1, NO_TRACK], [1]]
+
+
+def test_a_score_below_the_lowest_is_not_looked_at() -> None:
+    assert numbers(Tracker(fps=FPS), seen(at(10)), seen(at(10, score=0.05))) == [[1], [NO_TRACK]]
+
+
+def test_a_new_object_gets_a_number_when_it_is_seen_again() -> None:
+    tracker = Tracker(fps=FPS)
+
+    found = numbers(tracker, seen(at(10)), seen(at(10), at(200)), seen(at(10), at(202)), seen(at(10), at(204)))
+
+    assert found == [[1], [1, NO_TRACK], [1, 2], [1, 2]]
+
+
+def test_something_seen_once_gets_no_number() -> None:
+    tracker = Tracker(fps=FPS)
+    ghost = numbers(tracker, seen(at(10)), seen(at(10), at(200)), seen(at(10)), seen(at(10), at(200)))
+
+    assert ghost == [[1], [1, NO_TRACK], [1], [1, NO_TRACK]]
+
+
+@pytest.mark.parametrize(("gap", "number"), [(5, 1), (9, 1), (14, 2)])
+def test_a_track_bridges_a_gap_of_a_second(gap: int, number: int) -> None:
+    tracker = Tracker(fps=FPS)
+    for i in range(10):
+        tracker.update(seen(at(10 + 4 * i)))
+    for _ in range(gap):
+        tracker.update(seen())
+    later = [seen(at(10 + 4 * i)) for i in (10 + gap, 11 + gap)]
+
+    assert numbers(tracker, *later)[-1] == [number]
+
+
+def test_pictures_that_were_left_out_do_not_matter_when_time_is_given() -> None:
+    every, some = Tracker(fps=FPS), Tracker(fps=FPS)
+    for i in range(40):
+        every.update(seen(at(10 + 12 * i)), i / FPS)
+        if i < 10 or i % 3 == 0:  # 36 pixels at a stride: next to no overlap with where it was
+            found = some.update(seen(at(10 + 12 * i)), i / FPS)
+
+    assert found.track_ids.tolist() == [1]
+
+
+def test_classes_are_kept_apart_unless_told_otherwise() -> None:
+    pictures = [seen(at(10)), seen(at(11, label=1)), seen(at(12, label=1))]
+
+    assert numbers(Tracker(fps=FPS), *pictures) == [[1], [NO_TRACK], [2]]
+    assert numbers(Tracker(TrackerSettings(by_class=False), FPS), *pictures) == [[1], [1], [1]]
+
+
+def test_empty_pictures() -> None:
+    assert numbers(Tracker(), seen(), seen(), seen(at(10)), seen(at(10))) == [[], [], [NO_TRACK], [1]]
+
+
+def test_time_must_not_run_backwards() -> None:
+    tracker = Tracker()
+    tracker.update(seen(), 5.0)
+    tracker.update(seen(), 5.0)
+    with pytest.raises(ValueError, match=r"4\.0 s comes after 5\.0 s"):
+        tracker.update(seen(), 4.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"match_iou": 1.2}, r"match_iou must be in 0\.\.1, but got 1\.2"),
+        ({"low_score": 0.7}, r"must not fall in this order, but got 0\.7, 0\.5 and 0\.6"),
+        ({"begin_score": 0.4}, r"must not fall in this order, but got 0\.1, 0\.5 and 0\.4"),
+        ({"lost_s": -1.0}, r"lost_s must be 0 or more, but got -1\.0"),
+    ],
+)
+def test_settings_that_cannot_be(settings: dict[str, float], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        TrackerSettings(**settings)
+    with pytest.raises(InputError, match="fps must be above 0, but got 0"):
+        Tracker(fps=0)
+
+
+def test_a_crowd_in_which_some_are_missed_is_counted_rightly() -> None:
+    """Twenty walk in lanes, each is missed in a tenth of the pictures, scores vary: twenty numbers, no more."""
+    rng = np.random.default_rng(0)
+    speeds = rng.uniform(-6, 6, 20)
+    tracker = Tracker(fps=FPS)
+    owners: dict[int, set[int]] = {}
+    for i in range(100):
+        there = [lane for lane in range(20) if i == 0 or rng.random() > 0.1]
+        rows = [at(600 + speeds[lane] * i, 90.0 * lane, rng.uniform(0.62, 0.95)) for lane in there]
+        shaken = [(*(np.array(row[:4]) + rng.normal(0, 1, 4)), *row[4:]) for row in rows]
+        for lane, number in zip(there, tracker.update(seen(*shaken)).track_ids.tolist(), strict=True):
+            owners.setdefault(number, set()).add(lane)
+
+    assert sorted(owners) == list(range(1, 21))
+    assert all(len(lanes) == 1 for lanes in owners.values())

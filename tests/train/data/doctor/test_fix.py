@@ -1,0 +1,151 @@
+"""The repaired copy trains, says what was done, and leaves the original as it was."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from fusedet.configs import InputError
+from fusedet.train import TrainConfig, train
+from fusedet.train.config import DataConfig
+from fusedet.train.data.doctor import KINDS
+from fusedet.train.data.doctor.copy import write_repaired
+from fusedet.train.data.training_sets import load_sets
+from tests.train.data.doctor.conftest import check
+from tests.train.data.doctor.drawing import HEIGHT, WIDTH, DrawnSet, add_exif, draw_clean_set
+from tests.train.data.doctor.faults import FAULTS
+from tests.train.data.doctor.test_check import SIZE_NOTES
+
+
+def hashes(root: Path) -> dict[str, str]:
+    return {
+        str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in root.rglob("*") if p.is_file()
+    }
+
+
+def boxes_of(root: Path, file: str, split: str = "train") -> list[list[float]]:
+    content = json.loads((root / "annotations" / f"{split}.json").read_text())
+    (image,) = [entry for entry in content["images"] if entry["file_name"] == file]
+    return [entry["bbox"] for entry in content["annotations"] if entry["image_id"] == image["id"]]
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_single_fault_is_mended(name: str, spoiled: Callable[..., Path], tmp_path: Path) -> None:
+    root = spoiled(FAULTS[name].plant)
+    before = hashes(root)
+    report = check(root)
+    actions = write_repaired(report, tmp_path / "out", link=True)
+    assert hashes(root) == before
+    load_sets(DataConfig(root=tmp_path / "out"))
+    left = {finding.kind for finding in check(tmp_path / "out").findings}
+    assert {kind for kind in left if KINDS[kind].fix} == set()
+    done = {action.finding.kind for action in actions}
+    assert done == {finding.kind for finding in report.findings if KINDS[finding.kind].fix}
+
+
+def test_all_faults_are_mended_at_once_and_the_copy_trains(
+    spoiled: Callable[..., Path], tmp_path: Path, tiny: TrainConfig
+) -> None:
+    root = spoiled(*(fault.plant for fault in FAULTS.values()))
+    before, out = hashes(root), tmp_path / "out"
+    actions = write_repaired(check(root), out)
+    assert hashes(root) == before
+    assert {f.kind for f in check(out).findings if KINDS[f.kind].fix} == set()
+    rows = json.loads((out / "fixes.json").read_text())
+    assert len(rows) == len(actions) >= 40
+    assert all(row["did"] for row in rows)
+    assert "train-18.jpg" in (out / "fixes.md").read_text()
+    update = {"data": DataConfig(root=out, workers=0), "train": tiny.train.model_copy(update={"epochs": 1})}
+    result = train(tiny.model_copy(update=update))
+    assert result.finished
+
+
+#: Fault -> the file whose boxes are looked at, and the first of them afterwards.
+MENDED = {
+    "texts as box": ("train-30.jpg", [10, 10, 20.5, 20]),
+    "parts of the picture": ("train-34.jpg", [32, 48, 38.4, 38.4]),
+    "two corners": ("train-35.jpg", [60, 40, 60, 50]),
+    "negative width": ("train-36.jpg", [40, 40, 20, 10]),
+    "half outside": ("train-40.jpg", [0, 40, 20, 20]),
+    "polygon only": ("train-28.jpg", [10, 10, 30, 40]),
+}
+
+
+@pytest.mark.parametrize("name", MENDED)
+def test_boxes_become_what_was_meant(name: str, spoiled: Callable[..., Path], tmp_path: Path) -> None:
+    write_repaired(check(spoiled(FAULTS[name].plant)), tmp_path / "out")
+    file, box = MENDED[name]
+    np.testing.assert_allclose(boxes_of(tmp_path / "out", file)[0], box)
+
+
+def test_boxes_of_unknown_pictures_teach_nothing(spoiled: Callable[..., Path], tmp_path: Path) -> None:
+    """Two pictures have one id: its boxes are right for one of them, and nobody knows for which."""
+    write_repaired(check(spoiled(FAULTS["image id twice"].plant)), tmp_path / "out")
+    content = json.loads((tmp_path / "out" / "annotations" / "train.json").read_text())
+    assert {"train-21.jpg", "train-22.jpg"}.isdisjoint(image["file_name"] for image in content["images"])
+    assert len(content["annotations"]) == 3 * len(content["images"]) == 144
+
+
+def test_middles_first_is_told_from_corners_first(spoiled: Callable[..., Path], tmp_path: Path) -> None:
+    def as_yolo(s: DrawnSet) -> None:
+        for entry in s.train["annotations"]:
+            x, y, w, h = entry["bbox"]
+            entry["bbox"] = [(x + w / 2) / WIDTH, (y + h / 2) / HEIGHT, w / WIDTH, h / HEIGHT]
+
+    root = spoiled()
+    want = boxes_of(root, "train-3.jpg")
+    drawn = DrawnSet(root)
+    as_yolo(drawn)
+    drawn.write()
+    report = check(root)
+    assert sum(finding.kind == "normalised-box" for finding in report.findings) == 150
+    write_repaired(report, tmp_path / "out")
+    np.testing.assert_allclose(boxes_of(tmp_path / "out", "train-3.jpg"), want, atol=1e-9)
+
+
+def test_a_whole_set_of_corners(spoiled: Callable[..., Path], tmp_path: Path) -> None:
+    def as_corners(s: DrawnSet) -> None:
+        for entry in s.train["annotations"]:
+            x, y, w, h = entry["bbox"]
+            entry["bbox"] = [x, y, x + w, y + h]
+
+    root = spoiled(as_corners)
+    write_repaired(check(root), tmp_path / "out")
+    assert {finding.kind for finding in check(tmp_path / "out").findings} == SIZE_NOTES
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+def test_pictures_are_turned_as_opencv_turns_them(orientation: int, tmp_path: Path) -> None:
+    root = draw_clean_set(tmp_path / "set", train=3, val=2)
+    drawn = DrawnSet(root)
+    add_exif(drawn.path(0), orientation)
+    upright = cv2.imread(str(drawn.path(0)))
+    write_repaired(check(root), tmp_path / "out")
+    copy = cv2.imread(
+        str(tmp_path / "out" / "images" / "train-0.jpg"), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    )
+    if orientation < 5:  # the size does not say what was annotated: left as it is
+        assert (copy == cv2.imread(str(drawn.path(0)), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)).all()
+        return
+    assert copy.shape == upright.shape == (WIDTH, HEIGHT, 3)
+    assert np.abs(copy.astype(int) - upright).mean() < 3
+    x, y, w, h = (int(side) for side in boxes_of(tmp_path / "out", "train-0.jpg")[0])
+    inside = copy[y + 4 : y + h - 4, x + 4 : x + w - 4].reshape(-1, 3)
+    assert inside.std(0).max() < 8, "the rectangle of one colour is in its box"
+
+
+def test_nothing_is_written_over(spoiled: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").touch()
+    with pytest.raises(InputError, match="out: exists already"):
+        write_repaired(check(spoiled()), tmp_path / "out")
+
+
+def test_links_where_they_are_wanted(spoiled: Callable[..., Path], tmp_path: Path) -> None:
+    root = spoiled()
+    write_repaired(check(root), tmp_path / "out", link=True)
+    assert (tmp_path / "out" / "images" / "train-3.jpg").samefile(root / "images" / "train-3.jpg")

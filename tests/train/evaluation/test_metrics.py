@@ -1,0 +1,93 @@
+import contextlib
+import io
+import json
+
+import numpy as np
+import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from fusedet.train.evaluation.metrics import grade
+from tests.train.samples import dataset, detections, sample
+
+
+def test_perfect_detections():
+    truth = dataset(sample(1, [[10, 10, 50, 50]], [0]), sample(2, [[0, 0, 120, 120]], [1]))
+    found = {1: detections([[10, 10, 50, 50]], [0.9], [0]), 2: detections([[0, 0, 120, 120]], [0.8], [1])}
+    metrics = grade(truth, found)
+    assert metrics.ap == metrics.ap50 == metrics.ap75 == metrics.ar == pytest.approx(1.0)
+    assert metrics.ap_medium == metrics.ap_large == pytest.approx(1.0)
+    assert np.isnan(metrics.ap_small), "there is no small object"
+    assert metrics.per_class == {"cat": (pytest.approx(1.0), pytest.approx(1.0)), "dog": (pytest.approx(1.0),) * 2}
+
+
+def test_half_of_the_overlaps_reached():
+    """IoU 0.75 passes the thresholds 0.50, 0.55, ..., 0.75: six of ten."""
+    truth = dataset(sample(1, [[0, 0, 100, 100]], [0]))
+    metrics = grade(truth, {1: detections([[0, 0, 100, 75.1]], [0.9], [0])})
+    assert metrics.ap == pytest.approx(0.6, abs=0.01)
+    assert metrics.ap50 == pytest.approx(1.0)
+
+
+def test_nothing_found():
+    metrics = grade(dataset(sample(1, [[0, 0, 100, 100]], [0])), {})
+    assert metrics.ap == metrics.ar == 0.0
+
+
+def test_crowd_regions_neither_help_nor_hurt():
+    plain = dataset(sample(1, [[0, 0, 40, 40]], [0]))
+    with_crowd = dataset(sample(1, [[0, 0, 40, 40], [100, 100, 180, 180]], [0, 0], [False, True]))
+    found = {1: detections([[0, 0, 40, 40], [110, 110, 150, 150]], [0.5, 0.9], [0, 0])}
+    assert grade(plain, found).ap < 0.6, "without the crowd region the second box is a mistake"
+    assert grade(with_crowd, found).ap == pytest.approx(1.0)
+
+
+def test_agrees_with_pycocotools(tmp_path):
+    """Random boxes with jittered, missing, doubled and invented detections, against COCO's own code."""
+    rng = np.random.default_rng(0)
+    samples, found = [], {}
+    for image_id in range(1, 31):
+        count = int(rng.integers(0, 6))
+        low = rng.uniform(0, 60, (count, 2))
+        boxes = np.concatenate((low, low + rng.uniform(8, 140, (count, 2))), 1)
+        labels = rng.integers(0, 2, count)
+        samples.append(sample(image_id, boxes, labels, rng.random(count) < 0.1))
+        guesses = np.concatenate((boxes, boxes)) + rng.normal(0, 4, (2 * count, 4))
+        kept = rng.random(2 * count) < 0.7
+        scores = rng.random(2 * count)
+        order = np.argsort(-scores[kept])
+        found[image_id] = detections(
+            guesses[kept][order], scores[kept][order], np.concatenate((labels, labels))[kept][order]
+        )
+    truth = dataset(*samples)
+    ours = grade(truth, found)
+
+    (tmp_path / "truth.json").write_text(json.dumps(truth.ground_truth()))
+    rows = [
+        {
+            "image_id": image_id,
+            "category_id": truth.category_ids[label],
+            "bbox": [float(box[0]), float(box[1]), float(box[2] - box[0]), float(box[3] - box[1])],
+            "score": float(score),
+        }
+        for image_id, d in found.items()
+        for box, score, label in zip(d.boxes_xyxy.astype(float), d.scores, d.class_ids, strict=True)
+    ]
+    with contextlib.redirect_stdout(io.StringIO()):
+        theirs = COCO(str(tmp_path / "truth.json"))
+        grader = COCOeval(theirs, theirs.loadRes(rows), "bbox")
+        grader.evaluate()
+        grader.accumulate()
+        grader.summarize()
+    ap, ap50, ap75, small, medium, large, _, _, ar = grader.stats[:9]
+    expected = {
+        "ap": ap,
+        "ap50": ap50,
+        "ap75": ap75,
+        "ap_small": small,
+        "ap_medium": medium,
+        "ap_large": large,
+        "ar": ar,
+    }
+    assert 0.1 < ap < 0.9, "the case must be neither trivial nor hopeless"
+    assert ours.summary() == pytest.approx(expected, abs=1e-6)

@@ -1,5 +1,0 @@
-"""Data sets from one form to another: COCO, YOLO, Pascal VOC and Open Images, a file for each."""
-
-from fusedet.train.convert.convert import FORMATS, Conversion, convert
-
-__all__ = ["FORMATS", "Conversion", "convert"]

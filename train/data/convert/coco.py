@@ -1,0 +1,68 @@
+"""COCO: ``annotations/SPLIT.json`` and ``images/``."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fusedet.common.errors import InputError
+from fusedet.train.data.coco import CocoDataset, load_coco, read_json
+from fusedet.train.data.convert.sets import LabelledSet, single_folder
+from fusedet.train.labelling.folders import copy_file
+
+__all__ = ["HOLDS", "read_coco", "write_coco"]
+
+#: What the form can say beside classes and boxes, as far as it passes through a conversion.
+HOLDS = frozenset({"crowd regions", "scores", "areas"})
+
+
+def read_coco(source: Path) -> list[LabelledSet]:
+    """The sets of a folder.
+
+    Raises:
+        InputError: there is none, or a file cannot be used.
+    """
+    files = {name: source / "annotations" / f"{name}.json" for name in ("train", "val", "test")}
+    files = {name: path for name, path in files.items() if path.is_file()}
+    if not files:
+        raise InputError(f"{source}: expected annotations/train.json, val.json or test.json, but there is none")
+    images = source / "images"
+    return [
+        LabelledSet(name, data := load_coco(path, images), images, _extras(path, data)) for name, path in files.items()
+    ]
+
+
+def write_coco(sets: Sequence[LabelledSet], out: Path, link: bool = False) -> None:
+    """Writes the sets; ids count from 1."""
+    (out / "annotations").mkdir()
+    prefixes = {one.name: "" if single_folder(sets) else f"{one.name}/" for one in sets}
+    for one in sets:
+        names = {s.image_id: prefixes[one.name] + one.file_name(s) for s in one.dataset.samples}
+        truth = one.dataset.ground_truth()
+        truth["images"] = [{**entry, "file_name": names[entry["id"]]} for entry in truth["images"]]
+        scores = np.concatenate([sample.scores for sample in one.dataset.samples])
+        if (scores < 1).any():
+            for entry, score in zip(truth["annotations"], scores, strict=True):
+                entry["score"] = round(float(score), 6)
+        for entry in truth["annotations"]:
+            entry["bbox"] = [round(side, 3) for side in entry["bbox"]]
+        text = json.dumps({"info": {}, **truth}, ensure_ascii=False)
+        (out / "annotations" / f"{one.name}.json").write_text(text, encoding="utf-8")
+        for sample in one.dataset.samples:
+            copy_file(sample.path, out / "images" / names[sample.image_id], link)
+
+
+def _extras(path: Path, data: CocoDataset) -> dict[str, int]:
+    content = read_json(path)
+    known = {"id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation", "score"}
+    counts = {
+        "segmentations": sum(bool(entry.get("segmentation")) for entry in content["annotations"]),
+        "areas": sum(int((~np.isclose(s.areas, _box_areas(s.boxes_xyxy), rtol=0.01)).sum()) for s in data.samples),
+        "other keys": sum(bool(entry.keys() - known) for entry in content["annotations"]),
+    }
+    return {what: count for what, count in counts.items() if count}
+
+
+def _box_areas(boxes_xyxy: np.ndarray) -> np.ndarray:
+    return np.asarray((boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).prod(1))

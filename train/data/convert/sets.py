@@ -1,0 +1,97 @@
+"""What a conversion passes from one form to another: pictures, boxes and classes, and a count of what else there is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusedet.common.errors import InputError
+from fusedet.deploy.camera.sources import PICTURE_SUFFIXES, read_image
+from fusedet.train.data.coco import CocoDataset, Sample
+from fusedet.train.data.doctor.checks.header import read_header
+
+__all__ = ["LabelledSet", "Row", "make_sample", "picture_names", "picture_size", "single_folder"]
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """One set on its way.
+
+    Attributes:
+        name: ``train``, ``val`` or ``test``.
+        dataset: the pictures and boxes.
+        images: folder of the pictures; their names relative to it are kept.
+        extras: what the source says beyond that -> how often. Crowd regions and scores are in the samples.
+    """
+
+    name: str
+    dataset: CocoDataset
+    images: Path
+    extras: Mapping[str, int] = field(default_factory=dict)
+
+    def file_name(self, sample: Sample) -> str:
+        """Name of a picture relative to the folder, with ``/``."""
+        return sample.path.relative_to(self.images).as_posix()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One box as a format says it: class index, corners in pixels, whether it is a region of many, and a score."""
+
+    label: int
+    box_xyxy: tuple[float, float, float, float]
+    crowd: bool = False
+    score: float = 1.0
+
+
+def make_sample(image_id: int, path: Path, size_wh: tuple[int, int], rows: Sequence[Row]) -> Sample:
+    """A sample whose boxes are clipped to the picture; those without an area there are left out."""
+    width, height = size_wh
+    boxes = np.array([row.box_xyxy for row in rows], np.float64).reshape(-1, 4).clip(0, (width, height, width, height))
+    keep = np.asarray((boxes[:, 2:] > boxes[:, :2]).all(1))
+    boxes, kept = boxes[keep], [row for row, good in zip(rows, keep.tolist(), strict=True) if good]
+    return Sample(
+        image_id=image_id,
+        path=path,
+        width=width,
+        height=height,
+        boxes_xyxy=boxes.astype(np.float32),
+        labels=np.array([row.label for row in kept], np.int64),
+        crowd=np.array([row.crowd for row in kept], np.bool_),
+        areas=_areas(boxes),
+        scores=np.array([row.score for row in kept], np.float32),
+    )
+
+
+def _areas(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float32]:
+    return (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).prod(1).astype(np.float32)
+
+
+def picture_names(folder: Path) -> list[str]:
+    """Names of the pictures in a folder and the folders in it, sorted, relative to it."""
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
+    return sorted(path.relative_to(folder).as_posix() for path in found)
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """Stored width and height in pixels, from the header where it says them.
+
+    Raises:
+        InputError: the file cannot be read or is no picture.
+    """
+    try:
+        header = read_header(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    if header.size_wh is not None:
+        return header.size_wh
+    height, width = read_image(path, upright=False).shape[:2]
+    return width, height
+
+
+def single_folder(sets: Sequence[LabelledSet]) -> bool:
+    """Whether the pictures of all sets fit into one folder: no name is there twice."""
+    names = [one.file_name(sample) for one in sets for sample in one.dataset.samples]
+    return len(set(names)) == len(names)

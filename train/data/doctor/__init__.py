@@ -1,0 +1,22 @@
+"""The doctor of data sets: most trainings that fail have faults in their data, which show late.
+
+Rules look at the annotation files as they are and at the pictures, one family of rules a file, and give findings;
+:func:`examine` applies them all, ``copy.write_repaired`` writes a copy without what can be mended.
+"""
+
+from fusedet.train.data.doctor.check import Report, examine
+from fusedet.train.data.doctor.finding import KINDS, Finding, Kind
+from fusedet.train.data.doctor.source import Split, find_annotations, listed_files, open_splits, read_split
+
+__all__ = [
+    "KINDS",
+    "Finding",
+    "Kind",
+    "Report",
+    "Split",
+    "examine",
+    "find_annotations",
+    "listed_files",
+    "open_splits",
+    "read_split",
+]

@@ -1,0 +1,126 @@
+"""All rules over all sets, in order."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fusedet.common.errors import InputError
+from fusedet.train.data.doctor.checks.balance import check_balance
+from fusedet.train.data.doctor.checks.boxes import check_boxes
+from fusedet.train.data.doctor.checks.duplicates import check_duplicates
+from fusedet.train.data.doctor.checks.files import check_files, check_listed_in_two, check_unlisted, present
+from fusedet.train.data.doctor.checks.ids import check_categories, check_ids, check_same_classes
+from fusedet.train.data.doctor.checks.images import Look, check_picture, look
+from fusedet.train.data.doctor.finding import KINDS, SEVERITIES, Finding, Severity
+from fusedet.train.data.doctor.source import Split
+from fusedet.train.data.doctor.statistics import Statistics, measure
+from fusedet.train.data.image_cache import Progress, map_ahead
+
+__all__ = ["Report", "examine"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found.
+
+    Attributes:
+        splits: what was examined.
+        findings: worst first; those of one kind stand together.
+        statistics: of each split.
+        input_size: ``(height, width)`` in pixels that sizes are judged for.
+        fast: pictures were not opened.
+        looks: the pictures that were opened.
+    """
+
+    splits: Sequence[Split]
+    findings: Sequence[Finding]
+    statistics: Sequence[Statistics]
+    input_size: tuple[int, int]
+    fast: bool
+    looks: Sequence[Look] = field(default=(), repr=False)
+
+    def count(self, severity: Severity) -> int:
+        """Findings of a severity."""
+        return sum(finding.severity == severity for finding in self.findings)
+
+    def by_kind(self) -> dict[str, list[Finding]]:
+        """Kind -> its findings, worst first."""
+        groups: dict[str, list[Finding]] = {}
+        for finding in self.findings:
+            groups.setdefault(finding.kind, []).append(finding)
+        return groups
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a JSON file."""
+        return {
+            "sets": {s.name: {"annotations": str(s.annotations), "images": str(s.images)} for s in self.splits},
+            "input_size": list(self.input_size),
+            "pictures_opened": not self.fast,
+            "counts": {severity: self.count(severity) for severity in SEVERITIES},
+            "kinds": dict(Counter(finding.kind for finding in self.findings)),
+            "statistics": {figures.split: figures.as_dict() for figures in self.statistics},
+            "findings": [finding.as_dict() for finding in self.findings],
+        }
+
+
+def examine(
+    splits: Sequence[Split],
+    input_size: tuple[int, int] = (320, 320),
+    *,
+    fast: bool = False,
+    others: Sequence[Path] = (),
+    progress: Progress | None = None,
+) -> Report:
+    """Applies every rule.
+
+    Args:
+        splits: of one data set; the names ``train`` and ``val`` mean the usual.
+        input_size: ``(height, width)`` of the network's input in pixels, for objects that are too small.
+        fast: opens no picture, which leaves out what only the pictures tell.
+        others: picture files that sets use which are not examined, and that therefore are not left over.
+        progress: called while pictures are read.
+
+    Raises:
+        InputError: there is no folder of images.
+    """
+    for split in splits:
+        if not split.images.is_dir():
+            raise InputError(f"{split.images}: no such folder of images")
+    statistics = [measure(split, input_size) for split in splits]
+    findings = list(_fast_rules(splits, statistics, others))
+    looks: list[Look] = []
+    if not fast:
+        looks = list(_looks(splits, progress))
+        for seen in looks:
+            findings.extend(check_picture(seen))
+        known = {(f.split, f.position) for f in findings if f.kind == "leak"}
+        findings.extend(f for f in check_duplicates(looks) if f.kind != "leak" or (f.split, f.position) not in known)
+    return Report(splits, _worst_first(findings), statistics, input_size, fast, looks)
+
+
+def _fast_rules(splits: Sequence[Split], statistics: Sequence[Statistics], others: Sequence[Path]) -> Iterator[Finding]:
+    for split in splits:
+        yield from check_categories(split)
+        yield from check_ids(split)
+        yield from check_files(split)
+        yield from check_boxes(split)
+    yield from check_same_classes(splits)
+    yield from check_listed_in_two(splits)
+    yield from check_unlisted(splits, others)
+    yield from check_balance(splits, statistics)
+
+
+def _looks(splits: Sequence[Split], progress: Progress | None) -> Iterator[Look]:
+    todo = [(split, image, path) for split in splits for image, path in present(split)]
+    for done, seen in enumerate(map_ahead(lambda item: look(*item), todo, os.cpu_count() or 1), start=1):
+        if progress is not None:
+            progress(done, len(todo))
+        yield seen
+
+
+def _worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    kinds = list(KINDS)
+    return sorted(findings, key=lambda f: (SEVERITIES.index(f.severity), kinds.index(f.kind)))

@@ -1,0 +1,1 @@
+"""The checks of a data set, by what they look at."""

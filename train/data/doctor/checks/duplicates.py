@@ -1,0 +1,138 @@
+"""Pictures that are there twice: within a set, or in the set to learn from and in the one to grade on.
+
+Equal pixels are found by their digest. Copies that were saved anew, resized or made a little brighter are found by a
+difference hash (dHash) of 256 bits, and taken for copies only where the small grey pictures agree everywhere: a camera
+that looks at one place makes many pictures that differ in one spot, and they are not copies.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusedet.common.text import counted
+from fusedet.deploy.detector.opencv import cv2
+from fusedet.train.data.doctor.checks.images import Look, fingerprint
+from fusedet.train.data.doctor.finding import Finding
+
+__all__ = ["MAX_BITS", "MAX_LEVELS", "Seen", "check_duplicates", "levels_apart"]
+
+#: Two copies differ in at most so many of the 256 bits, and in their small grey pictures, brightness and contrast
+#: aligned, by at most so many of 255 levels anywhere. Chosen by looking at the pairs of five sets: docs/data.md.
+MAX_BITS, MAX_LEVELS = 32, 18.0
+#: A picture without any contrast to speak of, in levels, resembles every other such one: only equal pixels count.
+_LEAST_CONTRAST = 6.0
+#: Copies have proportions that differ by at most this part: resizing rounds.
+_SHAPE_TOLERANCE = 0.02
+_NEARLY = "nearly the same as"
+#: Pictures that are compared with all others at once: bounds the memory.
+_BLOCK = 1024
+
+
+def check_duplicates(looks: Sequence[Look]) -> Iterator[Finding]:
+    """A finding for each picture that repeats an earlier one; the sets to grade on count as earlier than the others."""
+    order = sorted((seen for seen in looks if not seen.fault), key=lambda seen: seen.split.name == "train")
+    twin: dict[int, tuple[int, str]] = {}
+    for first, second, how in _pairs(order):
+        root, how_first = twin.get(first, (first, how))
+        twin.setdefault(second, (root, how if how_first == how else _NEARLY))
+    for second, (first, how) in sorted(twin.items()):
+        yield _finding(order[first], order[second], how)
+
+
+class Seen:
+    """The pictures of a stream, such as a camera's, to tell those that show nothing new."""
+
+    def __init__(self) -> None:
+        self._bits: list[NDArray[np.bool_]] = []
+        self._thumbs: list[NDArray[np.uint8]] = []
+
+    def is_new(self, picture: NDArray[np.uint8]) -> bool:
+        """Whether no earlier picture was nearly the same as this one, uint8 BGR ``[H, W, 3]``; it counts from now on.
+
+        Pictures without contrast, as of a camera at night, are the same where their levels are.
+        """
+        bits, thumb = fingerprint(picture)
+        flat = _is_flat(thumb)
+        near = np.ones(len(self._bits), bool)
+        if self._bits and not flat:
+            near = (np.stack(self._bits) != bits).sum(1) <= MAX_BITS
+        for index in np.flatnonzero(near):
+            other = self._thumbs[index]
+            apart = _levels(thumb, other) if flat and _is_flat(other) else levels_apart(other, thumb)
+            if apart <= MAX_LEVELS:
+                return False
+        self._bits.append(bits)
+        self._thumbs.append(thumb)
+        return True
+
+
+def _is_flat(thumb: NDArray[np.uint8]) -> bool:
+    return float(thumb.std()) < _LEAST_CONTRAST
+
+
+def _levels(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    """Where two small grey pictures differ most, as they are."""
+    first, second = (cv2.GaussianBlur(thumb.astype(np.float32), (0, 0), 0.8) for thumb in (a, b))
+    return float(np.abs(first - second).max())
+
+
+def _finding(first: Look, second: Look, how: str) -> Finding:
+    boxes = f"{len(first.image.objects)} and {counted(len(second.image.objects), 'box', 'boxes')}"
+    found = f"{how} {first.image.file_name} of {first.split.name} ({boxes})"
+    other = (first.split.name, first.image.position)
+    if first.split is second.split:
+        return second.split.about_image("duplicate-picture", second.image, "each picture once", found, other)
+    expected = f"a picture that is not in {first.split.name}"
+    return second.split.about_image("leak", second.image, expected, found, other)
+
+
+def _pairs(looks: Sequence[Look]) -> list[tuple[int, int, str]]:
+    """Indices of copies, the earlier one first, sorted, and how equal they are."""
+    first_of: dict[bytes, int] = {}
+    exact, distinct = [], []
+    for i, seen in enumerate(looks):
+        known = first_of.setdefault(seen.digest, i)
+        if known != i:
+            exact.append((known, i, "the same pixels as"))
+        elif not seen.blank:
+            distinct.append(i)
+    near = [(i, j, _NEARLY) for i, j in _near(looks, distinct)]
+    return sorted(exact + near)
+
+
+def _near(looks: Sequence[Look], which: Sequence[int]) -> Iterator[tuple[int, int]]:
+    if len(which) < 2:
+        return
+    bits = np.stack([np.asarray(looks[i].bits) for i in which])
+    signs = bits.astype(np.float32) * 2 - 1  # the product of two is 256 less twice the bits that differ
+    limit = signs.shape[1] - 2 * MAX_BITS
+    for start in range(0, len(which), _BLOCK):
+        alike = signs[start : start + _BLOCK] @ signs[start:].T >= limit
+        for row, column in np.argwhere(np.triu(alike, 1)):
+            i, j = which[start + row], which[start + column]
+            a, b = looks[i], looks[j]
+            assert a.thumb is not None
+            assert b.thumb is not None
+            if _alike(a.size_wh, b.size_wh) and levels_apart(a.thumb, b.thumb) <= MAX_LEVELS:
+                yield i, j
+
+
+def _alike(a: tuple[int, int], b: tuple[int, int]) -> bool:
+    """Whether two sizes have the same proportions, nearly."""
+    return abs(a[0] * b[1] / (a[1] * b[0]) - 1) <= _SHAPE_TOLERANCE
+
+
+def levels_apart(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    """How far two small grey pictures are apart where they differ most, brightness and contrast aligned.
+
+    Returns:
+        0 to 255; infinity where one has no contrast to speak of, or the contrasts differ by a factor of 2.
+    """
+    first, second = (cv2.GaussianBlur(thumb.astype(np.float32), (0, 0), 0.8) for thumb in (a, b))
+    first, second = first - first.mean(), second - second.mean()
+    if min(first.std(), second.std()) < _LEAST_CONTRAST:
+        return math.inf
+    gain = float((first * second).mean() / first.var())
+    return float(np.abs(second - gain * first).max()) if 0.5 < gain < 2 else math.inf

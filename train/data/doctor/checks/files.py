@@ -1,0 +1,87 @@
+"""Rules of the files that an annotation file names, and of those that it does not. No picture is opened."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from fusedet.deploy.camera.sources import PICTURE_SUFFIXES
+from fusedet.train.data.coco import missing_files
+from fusedet.train.data.doctor.finding import Finding
+from fusedet.train.data.doctor.source import Image, Split
+
+__all__ = ["check_files", "check_listed_in_two", "check_unlisted", "present"]
+
+
+def check_files(split: Split) -> Iterator[Finding]:
+    """Each picture has a name, is there, holds something and is listed once."""
+    first: dict[str, Image] = {}
+    named = [(image, split.images / image.file_name) for image in split.pictures if image.file_name is not None]
+    missing = set(missing_files(path for _, path in named))
+    for image in split.pictures:
+        if image.file_name is None:
+            yield split.about_image("file-name", image, "a text as 'file_name'", repr(image.raw.get("file_name")))
+    for image, path in named:
+        name = os.path.normpath(image.file_name or "")
+        if name in first:
+            other = (split.name, first[name].position)
+            found = f"image {first[name].raw.get('id')} is this file as well"
+            yield split.about_image("file-repeated", image, "each file once", found, other)
+        first.setdefault(name, image)
+        if path in missing:
+            yield split.about_image("missing-file", image, f"a file {path}", "no such file")
+        elif _size(path) == 0:
+            yield split.about_image("empty-file", image, "a picture", "a file of zero bytes")
+
+
+def check_unlisted(splits: Sequence[Split], others: Sequence[Path] = ()) -> Iterator[Finding]:
+    """Pictures in the folders that no set lists. ``others`` are files that belong to a set that is not checked."""
+    for folder in dict.fromkeys(split.images for split in splits):
+        of_folder = [split for split in splits if split.images == folder]
+        listed = {os.path.normpath(i.file_name) for s in of_folder for i in s.pictures if i.file_name is not None}
+        listed |= {os.path.relpath(path, folder) for path in others}
+        for name in _pictures_in(folder):
+            if name not in listed and os.path.normcase(name) not in listed:
+                expected = "an entry in the images of " + " or ".join(s.annotations.name for s in of_folder)
+                yield Finding("unlisted-file", of_folder[0].name, expected, "none", Path(name).as_posix())
+
+
+def check_listed_in_two(splits: Sequence[Split]) -> Iterator[Finding]:
+    """A file of one set must not be in another: the grade would be for what was learned by heart."""
+    first: dict[str, tuple[Split, Image]] = {}
+    for split in splits:
+        for image in split.pictures:
+            if image.file_name is None:
+                continue
+            path = os.path.normpath(split.images / image.file_name)
+            known, twin = first.setdefault(path, (split, image))
+            if known is not split:
+                expected, found = f"a picture that is not in {known.name}", f"the same file in {known.name}"
+                yield split.about_image("leak", image, expected, found, (known.name, twin.position))
+
+
+def present(split: Split) -> list[tuple[Image, Path]]:
+    """The pictures whose files are there and hold something, each file once."""
+    known: dict[Path, Image] = {}
+    for image in split.pictures:
+        path = split.path(image)
+        if path is not None:
+            known.setdefault(path, image)
+    missing = set(missing_files(known))
+    return [(image, path) for path, image in known.items() if path not in missing and _size(path) != 0]
+
+
+def _size(path: Path) -> int:
+    """In bytes; -1 where nobody may know, which reading the picture will tell."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
+
+
+def _pictures_in(folder: Path) -> Iterator[str]:
+    """Names relative to ``folder``, of the folders in it too, sorted; not of hidden files."""
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES:
+                yield os.path.normpath(os.path.relpath(os.path.join(parent, name), folder))

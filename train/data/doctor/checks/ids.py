@@ -1,0 +1,140 @@
+"""Rules of ids, names and references: what stands where, and whether it points to something."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from fusedet.train.data.coco import is_number, is_whole
+from fusedet.train.data.doctor.finding import Finding
+from fusedet.train.data.doctor.source import Category, Image, Object, Split
+
+__all__ = ["check_categories", "check_ids", "check_same_classes"]
+
+
+def check_ids(split: Split) -> Iterator[Finding]:
+    """Ids of images and annotations, and whom annotations refer to."""
+    yield from _broken_entries(split)
+    seen: dict[object, Image] = {}
+    for image in split.pictures:
+        yield from _image(split, image, seen.get(image.key))
+        if image.key is not None:
+            seen.setdefault(image.key, image)
+    seen_ids: set[object] = set()
+    for thing in split.objects:
+        yield from _object_id(split, thing, seen_ids)
+        yield from _references(split, thing)
+
+
+def check_categories(split: Split) -> Iterator[Finding]:
+    """Ids and names of the classes."""
+    seen: set[object] = set()
+    names = Counter(category.name for category in split.categories)
+    again = set[str | None]()
+    loose = Counter(_loose(name) for name in names if name is not None)
+    for category in split.categories:
+        value = category.raw.get("id")
+        if not is_whole(value):
+            yield split.about_category("category-id", category, "a whole number as 'id'", _shown(value))
+        elif category.key in seen:
+            yield split.about_category("category-id-repeated", category, "each id once", f"id {value} again")
+        seen.add(category.key)
+        if category.name is not None and category.name in again:
+            found = f"{category.name!r} again, as category {value}"
+            yield split.about_category("category-name-repeated", category, "each name once", found)
+        again.add(category.name)
+        yield from _name(split, category, names, loose)
+
+
+def check_same_classes(splits: Sequence[Split]) -> Iterator[Finding]:
+    """All sets must mean the same classes by the same ids, as training demands."""
+    first = splits[0]
+    ours = _names_by_id(first)
+    for split in splits[1:]:
+        theirs = _names_by_id(split)
+        for key in sorted(ours.keys() | theirs.keys(), key=str):
+            if ours.get(key) != theirs.get(key):
+                yield split.about_all(
+                    "categories-differ",
+                    f"category {key} {_called(ours.get(key))}, as in {first.name}",
+                    f"{_called(theirs.get(key))}",
+                )
+
+
+def _called(name: str | None) -> str:
+    return "missing" if name is None else repr(name)
+
+
+def _names_by_id(split: Split) -> dict[object, str]:
+    return {c.key: c.name for c in reversed(split.categories) if c.key is not None and c.name is not None}
+
+
+def _broken_entries(split: Split) -> Iterator[Finding]:
+    for section in ("images", "categories", "annotations"):
+        for position, entry in enumerate(split.content[section]):
+            if not isinstance(entry, dict):
+                file, found = split.annotations.name, _shown(entry)
+                yield Finding(
+                    "broken-entry", split.name, "a dictionary", found, file, section=section, position=position
+                )
+
+
+def _image(split: Split, image: Image, first: Image | None) -> Iterator[Finding]:
+    value = image.raw.get("id")
+    if not is_whole(value):
+        yield split.about_image("image-id", image, "a whole number as 'id'", _shown(value))
+    elif value < 0:
+        yield split.about_image("negative-id", image, "an id of at least 0", _shown(value))
+    if first is not None:
+        other = (split.name, first.position)
+        yield split.about_image("image-id-repeated", image, "each id once", f"the id of {first.file_name} again", other)
+    if image.size_wh is None:
+        shown = f"width {_shown(image.raw.get('width'))}, height {_shown(image.raw.get('height'))}"
+        yield split.about_image("image-size", image, "whole numbers of at least 1 as 'width' and 'height'", shown)
+
+
+def _object_id(split: Split, thing: Object, seen: set[object]) -> Iterator[Finding]:
+    value = thing.raw.get("id")
+    if not is_whole(value):
+        yield split.about_object("annotation-id", thing, "a whole number as 'id'", _shown(value))
+        return
+    if value < 0:
+        yield split.about_object("negative-id", thing, "an id of at least 0", _shown(value))
+    if value in seen:
+        yield split.about_object("annotation-id-repeated", thing, "each id once", f"id {value} again")
+    seen.add(value)
+
+
+def _references(split: Split, thing: Object) -> Iterator[Finding]:
+    if thing.image is None:
+        yield split.about_object("unknown-image", thing, "the id of an image", _shown(thing.raw.get("image_id")))
+    elif not is_whole(thing.raw.get("image_id")) and is_whole(thing.image.raw.get("id")):
+        yield split.about_object(
+            "text-reference", thing, "a whole number as 'image_id'", _shown(thing.raw.get("image_id"))
+        )
+    if thing.category is None:
+        yield split.about_object(
+            "unknown-category", thing, "the id of a category", _shown(thing.raw.get("category_id"))
+        )
+    elif not is_whole(thing.raw.get("category_id")) and is_whole(thing.category.raw.get("id")):
+        yield split.about_object(
+            "text-reference", thing, "a whole number as 'category_id'", _shown(thing.raw.get("category_id"))
+        )
+    score = thing.raw.get("score")
+    if score is not None and not (is_number(score) and 0 <= score <= 1):
+        yield split.about_object("bad-score", thing, "a number in 0..1 as 'score'", _shown(score))
+
+
+def _name(split: Split, category: Category, names: Counter[str | None], loose: Counter[str]) -> Iterator[Finding]:
+    name = category.name
+    if name is None:
+        yield split.about_category("category-name", category, "a text as 'name'", _shown(category.raw.get("name")))
+    elif loose[_loose(name)] > 1:
+        alike = sorted(other for other in names if other is not None and _loose(other) == _loose(name))
+        yield split.about_category("category-name-similar", category, "names that differ clearly", f"{alike}")
+
+
+def _loose(name: str) -> str:
+    return " ".join(name.replace("_", " ").replace("-", " ").casefold().split())
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value is None else f"{value!r:.60}"

@@ -1,0 +1,126 @@
+"""Rules of the pictures themselves: each is read once, and what later rules need of it is kept."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusedet.deploy.detector.opencv import cv2
+from fusedet.train.data.doctor.checks.header import Header, read_header
+from fusedet.train.data.doctor.finding import Finding
+from fusedet.train.data.doctor.source import Image, Split
+from fusedet.train.data.image_cache import same_shape
+
+__all__ = ["THUMB", "Look", "check_picture", "fingerprint", "look"]
+
+#: Side of the small grey copies, in pixels.
+THUMB = 48
+#: Columns and rows of the difference hash: 16 x 16 = 256 bits.
+_HASH_SIDE = 16
+_LARGE_PIXELS = 24_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A picture that was read, or why it could not be.
+
+    Attributes:
+        split: the set that it is in.
+        image: its entry.
+        header: what its file says.
+        fault: kind of the finding where it could not be read, else "".
+        detail: what came instead of a picture.
+        size_wh: of the decoded picture as it is stored, in pixels.
+        digest: of all pixels.
+        bits: bool ``[256]``: whether each of 16 x 17 grey cells is brighter than its left neighbour (dHash).
+        thumb: uint8 ``[THUMB, THUMB]`` grey.
+        blank: all pixels are of one colour.
+    """
+
+    split: Split
+    image: Image
+    header: Header
+    fault: str = ""
+    detail: str = ""
+    size_wh: tuple[int, int] = (0, 0)
+    digest: bytes = b""
+    bits: NDArray[np.bool_] | None = None
+    thumb: NDArray[np.uint8] | None = None
+    blank: bool = False
+
+
+def look(split: Split, image: Image, path: Path) -> Look:
+    """Reads a picture."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        return Look(split, image, Header(""), "unreadable-picture", error.strerror or "it cannot be opened")
+    header = read_header(data)
+    if header.format and not header.complete:
+        return Look(split, image, header, "truncated-picture", f"{len(data)} bytes, and the end is missing")
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error as error:
+        return Look(split, image, header, "unreadable-picture", str(error.err))
+    if picture is None:
+        if header.format:
+            return Look(split, image, header, "unreadable-picture", f"a damaged {header.format.upper()} file")
+        return Look(split, image, header, "not-a-picture", f"a file that begins with {data[:8]!r}")
+    height, width = picture.shape[:2]
+    bits, thumb = fingerprint(np.asarray(picture, np.uint8))
+    return Look(
+        split,
+        image,
+        header,
+        size_wh=(width, height),
+        digest=hashlib.blake2b(np.array([height, width]).tobytes() + picture.tobytes(), digest_size=16).digest(),
+        bits=bits,
+        thumb=thumb,
+        blank=bool((picture == picture[0, 0]).all()),
+    )
+
+
+def fingerprint(picture: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
+    """``bits`` and ``thumb`` of a :class:`Look`, of uint8 BGR ``[H, W, 3]``."""
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    cells = cv2.resize(grey, (_HASH_SIDE + 1, _HASH_SIDE), interpolation=cv2.INTER_AREA)
+    thumb = np.asarray(cv2.resize(grey, (THUMB, THUMB), interpolation=cv2.INTER_AREA), np.uint8)
+    return (cells[:, 1:] > cells[:, :-1]).ravel(), thumb
+
+
+def check_picture(seen: Look) -> Iterator[Finding]:
+    """Whether the picture can be read and is the annotated one."""
+    split, image = seen.split, seen.image
+    if seen.fault:
+        yield split.about_image(seen.fault, image, "a picture that OpenCV can decode", seen.detail)
+        return
+    yield from _size(seen)
+    width, height = seen.size_wh
+    if seen.blank:
+        yield split.about_image("blank-picture", image, "a picture of something", "a single colour")
+    if width * height > _LARGE_PIXELS:
+        found = f"{width}x{height} pixels"
+        yield split.about_image("large-picture", image, f"at most {_LARGE_PIXELS / 1e6:.0f} million pixels", found)
+
+
+def _size(seen: Look) -> Iterator[Finding]:
+    """The size that the annotations say, against the file's: as stored, and as EXIF turns it."""
+    split, image, stored, orientation = seen.split, seen.image, seen.size_wh, seen.header.orientation
+    if image.size_wh is None:
+        return
+    said = image.size_wh
+    expected = f"{said[0]}x{said[1]} pixels, as annotated"
+    found = f"{stored[0]}x{stored[1]} pixels" + (f" and EXIF orientation {orientation}" if orientation > 1 else "")
+    if seen.header.lying and not same_shape(stored, said) and same_shape(stored[::-1], said):
+        yield split.about_image("exif-turned", image, expected, found)
+    elif not same_shape(stored, said):
+        yield split.about_image("wrong-size", image, expected, found)
+    elif seen.header.lying and not same_shape(stored[::-1], said):
+        yield split.about_image("exif-unturned", image, "a picture stored as it is shown", found)
+    elif orientation > 1:
+        yield split.about_image("exif-unclear", image, "a picture stored as it is shown", found)
+    elif stored != said:
+        yield split.about_image("other-size", image, expected, found)

@@ -1,0 +1,147 @@
+"""Writes a repaired data set: a folder that trains, and the list of what was done. The original is only read."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusedet.deploy.camera.sources import read_image
+from fusedet.deploy.detector.opencv import cv2
+from fusedet.train.data.doctor.check import Report
+from fusedet.train.data.doctor.fix import Action, repair
+from fusedet.train.data.doctor.repair import Patient
+from fusedet.train.data.doctor.source import Image
+from fusedet.train.labelling.folders import copy_file, whole_folder
+
+__all__ = ["write_repaired"]
+
+_JPEG_QUALITY = 95
+
+
+def write_repaired(report: Report, out: Path, *, link: bool = False) -> list[Action]:
+    """Writes ``out/images``, ``out/annotations/SPLIT.json`` and what was done: ``out/fixes.json``, ``out/fixes.md``.
+
+    Pictures are copied byte for byte; only those that EXIF turns are saved anew.
+
+    Args:
+        report: with the pictures opened.
+        out: folder to make; it appears when it is whole.
+        link: hard links in the place of copies, where the file system can: no space, but who writes into one file
+            writes into both.
+
+    Returns:
+        What was done, finding by finding.
+
+    Raises:
+        InputError: ``out`` holds something already.
+    """
+    patients, actions = repair(report)
+    with whole_folder(out) as made:
+        (made / "annotations").mkdir()
+        (made / "images").mkdir()
+        classes = _classes(patients)
+        one_folder = len({patient.split.images.resolve() for patient in patients}) == 1
+        for patient in patients:
+            names = _copy_pictures(patient, made / "images", "" if one_folder else patient.split.name, link)
+            content = _content(patient, classes, names)
+            text = json.dumps(content, ensure_ascii=False)
+            (made / "annotations" / f"{patient.split.name}.json").write_text(text, encoding="utf-8")
+        _write_log(made, actions)
+    return actions
+
+
+def _classes(patients: Sequence[Patient]) -> dict[str, int]:
+    """Class name -> id: one list for all sets. An id of the file is kept where it is a good one and free."""
+    ids: dict[str, int] = {}
+    wanted = [(p.classes[c.position], c.key) for p in patients for c in p.split.categories if c.position in p.classes]
+    for name, key in wanted:
+        if name in ids:
+            continue
+        free = isinstance(key, int) and key >= 0 and key not in ids.values()
+        ids[name] = key if free and isinstance(key, int) else 1 + max((*ids.values(), *_numbers(wanted)), default=0)
+    return ids
+
+
+def _numbers(wanted: Sequence[tuple[str, Any]]) -> Iterator[int]:
+    return (key for _, key in wanted if isinstance(key, int))
+
+
+def _content(patient: Patient, classes: dict[str, int], names: dict[int, str]) -> dict[str, Any]:
+    """The annotation file; what it says beside the three lists stays."""
+    supercategories = {c.name: c.raw for c in patient.split.categories}
+    annotations = []
+    for position, raw in patient.objects.items():
+        category = patient.things[position].category
+        assert category is not None
+        if category.position in patient.classes:
+            annotations.append({**raw, "category_id": classes[patient.classes[category.position]]})
+    return {
+        **{k: v for k, v in patient.split.content.items() if k not in ("images", "categories", "annotations")},
+        "images": [{**raw, "file_name": names[position]} for position, raw in patient.images.items()],
+        "categories": [{**supercategories.get(name, {}), "id": i, "name": name} for name, i in classes.items()],
+        "annotations": annotations,
+    }
+
+
+def _copy_pictures(patient: Patient, folder: Path, prefix: str, link: bool) -> dict[int, str]:
+    """Position of an image -> its name in the copy."""
+    names: dict[int, str] = {}
+    for position in patient.images:
+        image = patient.by_position[position]
+        source = patient.split.path(image)
+        assert source is not None
+        name = (PurePosixPath(prefix) / _inner_name(image)).as_posix()
+        orientation = patient.turns.get(position)
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if orientation is not None:
+            target = _save_turned(source, target, orientation)
+        elif not target.exists():
+            copy_file(source, target, link)
+        names[position] = target.relative_to(folder).as_posix()
+    return names
+
+
+def _inner_name(image: Image) -> str:
+    """The file's name, which must not lead out of the folder of images."""
+    name = os.path.normpath(image.file_name or "")
+    return Path(name).name if os.path.isabs(name) or name.startswith("..") else Path(name).as_posix()
+
+
+def _save_turned(source: Path, target: Path, orientation: int) -> Path:
+    """Saves the picture upright and without EXIF; PNG where OpenCV cannot write the format."""
+    picture = _turn(read_image(source, upright=False), orientation)
+    suffix = target.suffix.lower() if target.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp") else ".png"
+    settings = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if suffix in (".jpg", ".jpeg") else []
+    written, data = cv2.imencode(suffix, picture, settings)
+    assert written
+    if suffix != target.suffix.lower():
+        target = target.with_suffix(suffix)
+    target.write_bytes(data.tobytes())
+    return target
+
+
+def _turn(picture: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """A stored picture as its EXIF orientation shows it (TIFF 6.0, tag 274)."""
+    if orientation >= 5:
+        picture = picture.swapaxes(0, 1)  # 5 is the transposed picture; the others mirror it after that
+    flips = {2: (1,), 3: (0, 1), 4: (0,), 6: (1,), 7: (0, 1), 8: (0,)}.get(orientation, ())
+    return np.ascontiguousarray(np.flip(picture, flips))
+
+
+def _write_log(folder: Path, actions: Sequence[Action]) -> None:
+    rows = [{**action.finding.as_dict(), "did": action.did} for action in actions]
+    (folder / "fixes.json").write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    lines = ["# What was repaired", "", f"{len(actions)} findings; the original is as it was.", ""]
+    kind = ""
+    for action in actions:
+        finding = action.finding
+        if finding.kind != kind:
+            lines += ["", f"## {finding.kind}", ""]
+            kind = finding.kind
+        lines.append(f"- {finding.split}: {finding.place}: found {finding.found}; {action.did}")
+    (folder / "fixes.md").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,0 +1,127 @@
+"""A data set under repair: copies of its entries, and the ids that they get in the end."""
+
+import copy
+import itertools
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from fusedet.train.data.coco import is_number, is_whole
+from fusedet.train.data.doctor.checks.images import Look
+from fusedet.train.data.doctor.finding import Finding
+from fusedet.train.data.doctor.source import Image, Object, Split
+
+__all__ = ["Case", "Patient", "number_anew"]
+
+
+class Patient:
+    """A split under repair.
+
+    Attributes:
+        split: as it is; nothing here changes it.
+        images: position -> the entry of the copy; an entry that is left out is not in it.
+        objects: position -> the annotation of the copy.
+        classes: position of a category -> its name in the copy.
+        turns: position of an image -> EXIF orientation by which its picture is turned in the copy.
+        moved: position of an image -> position of the image that takes its objects.
+        kept: position of an image that was left out as a copy -> position of the copy that stays.
+    """
+
+    def __init__(self, split: Split) -> None:
+        self.split = split
+        self.by_position = {image.position: image for image in split.pictures}
+        self.things = {thing.position: thing for thing in split.objects}
+        self.images = {p: copy.deepcopy(image.raw) for p, image in self.by_position.items()}
+        self.objects = {p: copy.deepcopy(t.raw) for p, t in self.things.items() if t.image and t.category}
+        self.classes = {c.position: c.name for c in split.categories if c.name is not None}
+        self.turns: dict[int, int] = {}
+        self.moved: dict[int, int] = {}
+        self.kept: dict[int, int] = {}
+
+    def box(self, position: int) -> list[float]:
+        """The box of an annotation of the copy."""
+        return [float(side) for side in self.objects[position]["bbox"]]
+
+    def size(self, position: int) -> tuple[int, int]:
+        """Annotated size of the picture that an annotation belongs to."""
+        image = self.things[position].image
+        assert image is not None
+        entry = self.images[image.position]
+        return int(entry["width"]), int(entry["height"])
+
+    def lives(self, thing: Object) -> bool:
+        """Whether an annotation and its picture are in the copy."""
+        return thing.position in self.objects and thing.image is not None and thing.image.position in self.images
+
+
+class Case(NamedTuple):
+    """A finding with what a repair needs: the split it is in, all splits, and the pictures by split and position."""
+
+    finding: Finding
+    patient: Patient
+    patients: dict[str, Patient]
+    looks: dict[tuple[str, int], Look]
+
+    @property
+    def at(self) -> int:
+        """Position of the entry."""
+        assert self.finding.position is not None
+        return self.finding.position
+
+    @property
+    def image(self) -> Image:
+        """The image that the finding is about."""
+        return self.patient.by_position[self.at]
+
+    @property
+    def thing(self) -> Object:
+        """The annotation that the finding is about."""
+        return self.patient.things[self.at]
+
+    @property
+    def gone(self) -> bool:
+        """Whether another repair left it out already."""
+        patient, section = self.patient, self.finding.section
+        if section == "annotations":
+            return self.at in patient.things and not patient.lives(self.thing)
+        return section == "images" and self.at in patient.by_position and self.at not in patient.images
+
+
+def _clean_area(entry: dict[str, Any]) -> None:
+    """The area is of the box where there is no segmentation to have one of its own."""
+    box = entry["bbox"]
+    if not entry.get("segmentation") or not is_number(entry.get("area")):
+        entry["area"] = box[2] * box[3]
+
+
+def number_anew(patient: Patient) -> None:
+    """Whole, single, non-negative ids, and annotations that refer to them."""
+    ids = _Ids(raw.get("id") for raw in patient.images.values())
+    for position, raw in patient.images.items():
+        raw["id"] = ids.take(raw.get("id"), patient.by_position[position].key)
+    numbers = _Ids(raw.get("id") for raw in patient.objects.values())
+    for position in list(patient.objects):
+        thing = patient.things[position]
+        assert thing.image is not None
+        owner = patient.moved.get(thing.image.position, thing.image.position)
+        if owner not in patient.images:
+            del patient.objects[position]
+            continue
+        raw = patient.objects[position]
+        raw["id"], raw["image_id"] = numbers.take(raw.get("id")), patient.images[owner]["id"]
+        _clean_area(raw)
+
+
+class _Ids:
+    """Gives each entry its own id if it is a good one and free, else a new one that none has."""
+
+    def __init__(self, values: Iterator[Any]) -> None:
+        self._used: set[int] = set()
+        least = 1 + max((int(v) for v in values if is_whole(v)), default=0)
+        self._new = itertools.count(max(1, least))
+
+    def take(self, value: object, meant: object = None) -> int:
+        wish = int(value) if is_whole(value) else meant if isinstance(meant, int) else None
+        if wish is None or wish < 0 or wish in self._used:
+            wish = next(n for n in self._new if n not in self._used)
+        self._used.add(wish)
+        return wish

@@ -1,0 +1,40 @@
+"""The report for a terminal: by kind, worst first, with the first few places."""
+
+from collections.abc import Iterator
+
+from fusedet.train.data.doctor.check import Report
+from fusedet.train.data.doctor.finding import KINDS, SEVERITIES, Finding
+
+__all__ = ["summary", "terminal_report"]
+
+_FIRST = 3
+
+
+def terminal_report(report: Report) -> str:
+    """The text, without colours."""
+    lines = [line for figures in report.statistics for line in [_about(figures.split, figures.pictures, figures.boxes)]]
+    for kind, findings in report.by_kind().items():
+        lines.append("")
+        lines.extend(_group(kind, findings))
+    return "\n".join([*lines, "", summary(report)])
+
+
+def summary(report: Report) -> str:
+    """One line: how many findings of which severity."""
+    parts = [f"{count} {name}{'s' * (count != 1)}" for name in SEVERITIES if (count := report.count(name))]
+    opened = "; pictures were not opened" if report.fast else ""
+    return (", ".join(parts) if parts else "nothing found") + opened
+
+
+def _about(name: str, pictures: int, boxes: int) -> str:
+    return f"{name}: {pictures} pictures, {boxes} boxes"
+
+
+def _group(kind: str, findings: list[Finding]) -> Iterator[str]:
+    severity, title, _ = KINDS[kind]
+    yield f"{severity}: {len(findings)} x {title} [{kind}]"
+    for finding in findings[:_FIRST]:
+        place = f"{finding.split}: {finding.place}"
+        yield f"    {place}: expected {finding.expected}, found {finding.found}"
+    if len(findings) > _FIRST:
+        yield f"    and {len(findings) - _FIRST} more"

@@ -1,0 +1,240 @@
+"""An annotation file as it is, faults included: what a rule can look at without stumbling over the other faults."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from fusedet.common.errors import InputError
+from fusedet.train.data.coco import is_number, is_whole, read_json, read_section
+from fusedet.train.data.doctor.finding import Finding
+
+__all__ = ["Category", "Image", "Object", "Split", "find_annotations", "listed_files", "open_splits", "read_split"]
+
+
+#: A side of a picture in pixels is shorter than this.
+_LONGEST = 10**9
+_SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Category:
+    """An entry of ``categories``; what it does not say properly is None."""
+
+    position: int
+    raw: dict[str, Any]
+    key: Hashable
+    name: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class Object:
+    """An entry of ``annotations``.
+
+    Attributes:
+        position: in the list.
+        raw: the entry.
+        image: the picture that it belongs to; None where there is no such picture.
+        category: its class; None where there is no such class.
+        box_xywh: four finite numbers as they stand there, or None.
+    """
+
+    position: int
+    raw: dict[str, Any]
+    image: "Image | None"
+    category: Category | None
+    box_xywh: tuple[float, float, float, float] | None
+
+    @property
+    def crowd(self) -> bool:
+        """Whether it is a region of many objects."""
+        return self.raw.get("iscrowd", 0) == 1
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """An entry of ``images``; what it does not say properly is None.
+
+    Attributes:
+        position: in the list.
+        raw: the entry.
+        key: what annotations call it.
+        file_name: relative to the folder of images.
+        size_wh: annotated width and height in pixels.
+        objects: what is in it.
+    """
+
+    position: int
+    raw: dict[str, Any]
+    key: Hashable
+    file_name: str | None
+    size_wh: tuple[int, int] | None
+    objects: list[Object] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One annotation file and its folder of pictures.
+
+    Attributes:
+        name: ``train``, ``val``, ...
+        annotations: the file.
+        images: folder that the file names are relative to.
+        content: the whole file; nobody writes into it.
+    """
+
+    name: str
+    annotations: Path
+    images: Path
+    content: dict[str, Any]
+
+    @cached_property
+    def categories(self) -> list[Category]:
+        """The entries that are dictionaries."""
+        return [
+            Category(i, entry, _key(entry.get("id")), _text(entry.get("name")))
+            for i, entry in enumerate(self.content["categories"])
+            if isinstance(entry, dict)
+        ]
+
+    @cached_property
+    def pictures(self) -> list[Image]:
+        """The entries of ``images`` that are dictionaries, with their objects."""
+        pictures = [
+            Image(i, entry, _key(entry.get("id")), _file_name(entry.get("file_name")), _size(entry))
+            for i, entry in enumerate(self.content["images"])
+            if isinstance(entry, dict)
+        ]
+        by_key = {picture.key: picture for picture in reversed(pictures) if picture.key is not None}
+        classes = {category.key: category for category in reversed(self.categories) if category.key is not None}
+        for i, entry in enumerate(self.content["annotations"]):
+            if isinstance(entry, dict):
+                image = by_key.get(_key(entry.get("image_id")))
+                found = Object(i, entry, image, classes.get(_key(entry.get("category_id"))), _box(entry.get("bbox")))
+                self._objects.append(found)
+                if image is not None:
+                    image.objects.append(found)
+        return pictures
+
+    @property
+    def objects(self) -> list[Object]:
+        """The entries of ``annotations`` that are dictionaries."""
+        return self._objects if self.pictures else []
+
+    def path(self, image: Image) -> Path | None:
+        """Where the picture lies."""
+        return None if image.file_name is None else self.images / image.file_name
+
+    def about_image(
+        self, kind: str, image: Image, expected: str, found: str, other: tuple[str, int] | None = None
+    ) -> Finding:
+        """A finding at a picture."""
+        where = image.file_name or "", image.raw.get("id"), None, "images", image.position
+        return Finding(kind, self.name, expected, found, *where, other)
+
+    def about_object(self, kind: str, thing: Object, expected: str, found: str) -> Finding:
+        """A finding at an annotation."""
+        file = thing.image.file_name if thing.image is not None else None
+        ids = thing.raw.get("image_id"), thing.raw.get("id")
+        return Finding(kind, self.name, expected, found, file or "", *ids, "annotations", thing.position)
+
+    def about_category(self, kind: str, category: Category, expected: str, found: str) -> Finding:
+        """A finding at a class."""
+        return Finding(
+            kind, self.name, expected, found, self.annotations.name, section="categories", position=category.position
+        )
+
+    def about_all(self, kind: str, expected: str, found: str) -> Finding:
+        """A finding at the set as a whole."""
+        return Finding(kind, self.name, expected, found, self.annotations.name)
+
+    @cached_property
+    def _objects(self) -> list[Object]:
+        return []
+
+
+def read_split(name: str, annotations: Path, images: Path) -> Split:
+    """Opens an annotation file.
+
+    Raises:
+        InputError: it is no JSON file with the three lists of COCO annotations.
+    """
+    content = read_json(annotations)
+    for key in ("images", "categories", "annotations"):
+        entries = read_section(content, key, annotations)
+        if not entries and key != "annotations":
+            raise InputError(f"{annotations}: {key!r} is empty")
+    return Split(name, annotations, images, content)
+
+
+def find_annotations(data: Path) -> dict[str, Path]:
+    """Name of each set -> its file, of a folder with ``annotations/``, or of one annotation file.
+
+    Raises:
+        InputError: there is none.
+    """
+    if data.is_file():
+        stem = data.stem.lower()
+        return {next((name for name in _SPLITS if name in stem), data.stem): data}
+    files = {name: data / "annotations" / f"{name}.json" for name in _SPLITS}
+    files = {name: path for name, path in files.items() if path.is_file()}
+    if not files:
+        raise InputError(f"{data}: expected a COCO annotation file, or a folder with annotations/train.json")
+    return files
+
+
+def open_splits(data: Path) -> list[Split]:
+    """The sets of a folder, or of one annotation file, whose pictures are in ``images/``.
+
+    Raises:
+        InputError: there is none, or one cannot be read.
+    """
+    folder = data if data.is_dir() else data.parent.parent
+    return [read_split(name, path, folder / "images") for name, path in find_annotations(data).items()]
+
+
+def listed_files(annotations: Path, images: Path) -> list[Path]:
+    """The pictures that an annotation file lists; none where it is no such file."""
+    try:
+        content = read_json(annotations)
+        entries = read_section(content, "images", annotations)
+    except InputError:
+        return []
+    names = (entry.get("file_name") for entry in entries if isinstance(entry, dict))
+    return [images / name for name in names if isinstance(name, str) and name]
+
+
+def _key(value: object) -> Hashable:
+    """What an id means: annotations may say 7 where the image says "7"."""
+    if is_whole(value):
+        return int(value)
+    if not isinstance(value, str) or not value:
+        return None
+    try:
+        return int(value)
+    except ValueError:
+        return value
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value.strip() else None
+
+
+def _file_name(value: object) -> str | None:
+    name = _text(value)
+    return None if name is None or "\0" in name else name  # no system has a file of such a name
+
+
+def _size(entry: dict[str, Any]) -> tuple[int, int] | None:
+    width, height = entry.get("width"), entry.get("height")
+    if is_whole(width) and is_whole(height) and 1 <= width < _LONGEST and 1 <= height < _LONGEST:
+        return int(width), int(height)
+    return None
+
+
+def _box(value: object) -> tuple[float, float, float, float] | None:
+    if isinstance(value, list) and len(value) == 4 and all(is_number(side) for side in value):
+        x, y, width, height = (float(side) for side in value)
+        return x, y, width, height
+    return None

@@ -1,0 +1,113 @@
+"""Figures of a set: how many objects of which class, how large, where."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusedet.train.data.doctor.source import Split
+
+__all__ = ["Statistics", "measure"]
+
+#: Cells of the map of places in each direction.
+CELLS = 24
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Of one set.
+
+    Attributes:
+        split: its name.
+        pictures: how many.
+        per_class: class name -> boxes, the most frequent first.
+        per_picture: int ``[pictures]``: boxes in each.
+        sizes_wh: float ``[pictures, 2]`` in pixels, of those that say it.
+        boxes_wh: float ``[boxes, 2]`` in pixels of their picture, which must say its size.
+        letterboxed: float ``[boxes]``: shorter side in pixels of the network's input.
+        relative: float ``[boxes]``: square root of box area over picture area.
+        places: float ``[CELLS, CELLS]``: share of the boxes whose middle lies there, rows from the top.
+        crowd: regions of many objects, counted apart.
+    """
+
+    split: str
+    pictures: int
+    per_class: dict[str, int]
+    per_picture: NDArray[np.int64]
+    sizes_wh: NDArray[np.float64]
+    boxes_wh: NDArray[np.float64]
+    letterboxed: NDArray[np.float64]
+    relative: NDArray[np.float64]
+    places: NDArray[np.float64]
+    crowd: int
+
+    @property
+    def boxes(self) -> int:
+        """How many, without crowd regions."""
+        return len(self.boxes_wh)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The figures for a JSON file."""
+        quartiles = [5, 25, 50, 75, 95]
+        return {
+            "pictures": self.pictures,
+            "pictures_without_boxes": int((self.per_picture == 0).sum()),
+            "boxes": self.boxes,
+            "crowd_regions": self.crowd,
+            "boxes_per_class": self.per_class,
+            "percentiles": quartiles,
+            "side_at_input_px": _percentiles(self.letterboxed, quartiles),
+            "relative_size": _percentiles(self.relative, quartiles),
+            "boxes_per_picture": _percentiles(self.per_picture, quartiles),
+        }
+
+
+def measure(split: Split, input_size: tuple[int, int]) -> Statistics:
+    """The figures of a set; boxes that are no boxes do not count.
+
+    Args:
+        split: the set.
+        input_size: ``(height, width)`` of the network's input in pixels.
+    """
+    per_class = Counter({category.name: 0 for category in split.categories if category.name is not None})
+    per_picture, sizes, boxes, pictures_wh = [], [], [], []
+    crowd = 0
+    for image in split.pictures:
+        count = 0
+        if image.size_wh is not None:
+            sizes.append(image.size_wh)
+        for thing in image.objects:
+            if thing.box_xywh is None or min(thing.box_xywh[2:]) <= 0:
+                continue
+            if thing.crowd:
+                crowd += 1
+                continue
+            count += 1
+            if thing.category is not None and thing.category.name is not None:
+                per_class[thing.category.name] += 1
+            if image.size_wh is not None:
+                boxes.append(thing.box_xywh)
+                pictures_wh.append(image.size_wh)
+        per_picture.append(count)
+    xywh, wh = np.array(boxes, np.float64).reshape(-1, 4), np.array(pictures_wh, np.float64).reshape(-1, 2)
+    scale = np.minimum(1.0, np.array(input_size[::-1]) / np.maximum(wh, 1)).min(1) if len(wh) else np.zeros(0)
+    middles = ((xywh[:, :2] + xywh[:, 2:] / 2) / np.maximum(wh, 1)).clip(0, 1 - 1e-9)
+    places, _, _ = np.histogram2d(middles[:, 1], middles[:, 0], bins=CELLS, range=((0, 1), (0, 1)))
+    return Statistics(
+        split.name,
+        len(split.pictures),
+        dict(per_class.most_common()),
+        np.array(per_picture, np.int64),
+        np.array(sizes, np.float64).reshape(-1, 2),
+        xywh[:, 2:],
+        xywh[:, 2:].min(1, initial=np.inf) * scale,
+        np.sqrt(xywh[:, 2:].prod(1) / np.maximum(wh.prod(1), 1)),
+        places / max(1, len(xywh)),
+        crowd,
+    )
+
+
+def _percentiles(values: NDArray[Any], which: list[int]) -> list[float]:
+    return [round(float(value), 4) for value in np.percentile(values, which)] if len(values) else []

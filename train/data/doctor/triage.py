@@ -1,0 +1,78 @@
+"""What a training is told of its data before it begins: the rules that open no picture, in a second or a few."""
+
+import shlex
+from pathlib import Path
+
+from fusedet.common.errors import InputError
+from fusedet.train.config import DataConfig
+from fusedet.train.data.doctor.check import Report, examine
+from fusedet.train.data.doctor.finding import KINDS, Finding
+from fusedet.train.data.doctor.source import read_split
+from fusedet.train.data.training_sets import load_sets
+
+__all__ = ["triage"]
+
+#: A folder of pictures may serve several sets: which of them no training names is of no matter to it.
+_OF_NO_MATTER = {"unlisted-file"}
+_PATHS = {"train_images", "train_annotations", "val_images", "val_annotations"}
+
+
+def triage(data: DataConfig, input_size: tuple[int, int]) -> list[str]:
+    """Checks the data of a training, opening no picture.
+
+    Returns:
+        At most two lines of warnings, with the command that tells more.
+
+    Raises:
+        InputError: there are errors; the message names the first and the command that tells all.
+    """
+    paths = data.train_annotations, data.train_images, data.val_annotations, data.val_images
+    if any(path is None for path in paths):
+        return []  # loading the sets says what is missing
+    train_annotations, train_images, val_annotations, val_images = (Path(str(path)) for path in paths)
+    sets = [read_split("train", train_annotations, train_images), read_split("val", val_annotations, val_images)]
+    command = _command(data)
+    lines = _told(examine(sets, input_size, fast=True), command, data)
+    for extra in data.extra_train:
+        more = read_split("extra", extra.annotations, extra.images)
+        own = f"fusedet data check {shlex.quote(str(extra.annotations))} --images {shlex.quote(str(extra.images))}"
+        lines += _told(examine([more], input_size, fast=True), own, data)
+    return lines[:2]
+
+
+def _told(report: Report, command: str, data: DataConfig) -> list[str]:
+    findings = [finding for finding in report.findings if finding.kind not in _OF_NO_MATTER]
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        (source,) = (split.annotations for split in report.splits if split.name == errors[0].split)
+        raise InputError(f"{_first_error(errors[0], source, data)} ({command} {_promise(errors)})")
+    warnings = [finding for finding in findings if finding.severity == "warning"]
+    kinds = dict.fromkeys(finding.kind for finding in warnings)
+    if not kinds:
+        return []
+    parts = [f"{sum(f.kind == kind for f in warnings)} x {KINDS[kind].title}" for kind in kinds]
+    return [f"data: {'; '.join(parts[:3])}{'; ...' if len(parts) > 3 else ''} ({command} tells more)"]
+
+
+def _promise(errors: list[Finding]) -> str:
+    return f"tells all {len(errors)} errors" if len(errors) > 1 else "tells more"
+
+
+def _first_error(first: Finding, source: Path, data: DataConfig) -> str:
+    """As loading the sets says it, where it refuses them; else as the finding says it."""
+    try:
+        load_sets(data)
+    except InputError as error:
+        return str(error)
+    return f"{source}: {first.place}: expected {first.expected}, found {first.found}"
+
+
+def _command(data: DataConfig) -> str:
+    """What a person types to be told more."""
+    root = data.root
+    if root is not None and DataConfig(root=root).model_dump(include=_PATHS) == data.model_dump(include=_PATHS):
+        return f"fusedet data check {shlex.quote(str(root))}"
+    words = ["--train", data.train_annotations, "--val", data.val_annotations, "--images", data.train_images]
+    if data.val_images != data.train_images:
+        words += ["--val-images", data.val_images]
+    return f"fusedet data check {shlex.join(map(str, words))}"

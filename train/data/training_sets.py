@@ -1,0 +1,83 @@
+"""What a training learns from and what it is graded on: one set each, from all the files that a config names."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from fusedet.common.errors import InputError
+from fusedet.common.text import nearest
+from fusedet.train.config import DataConfig
+from fusedet.train.data.coco import CocoDataset, Sample, check_same_categories, load_coco
+
+__all__ = ["count_objects", "join", "load_sets", "sort_by_score"]
+
+
+def load_sets(data: DataConfig) -> tuple[CocoDataset, CocoDataset]:
+    """The set to learn from, with what ``data.extra_train`` adds, and the set to grade on, of the same classes.
+
+    Raises:
+        InputError: a file is missing or cannot be used, or the classes differ.
+    """
+    paths = (data.train_annotations, data.train_images, data.val_annotations, data.val_images)
+    if any(path is None for path in paths):
+        raise InputError("no data: give data.root=DIR, which holds images/ and annotations/{train,val}.json")
+    train_annotations, train_images, val_annotations, val_images = (Path(str(path)) for path in paths)
+    train_set = load_coco(train_annotations, train_images, require_boxes=True)
+    val_set = load_coco(val_annotations, val_images)
+    check_same_categories(train_set, val_set)
+    for extra in data.extra_train:
+        train_set = join(train_set, load_coco(extra.annotations, extra.images))
+    train_set = sort_by_score(train_set, data.min_score, data.ignore_score)
+    if not count_objects(train_set)[0]:
+        raise InputError(f"{train_set.source}: no label has a score of data.min_score={data.min_score} or more")
+    return train_set, val_set
+
+
+def join(first: CocoDataset, second: CocoDataset) -> CocoDataset:
+    """One set of both: the classes, their ids and the source are those of ``first``.
+
+    Classes go by name. Images of the second set get new ids, because both may have an image 1.
+
+    Raises:
+        InputError: the second set has a class that the first has not.
+    """
+    for name in second.names:
+        if name not in first.names:
+            raise InputError(
+                f"{second.source}: the class {name!r} is none of {first.source}{nearest(name, first.names)}; "
+                f"its classes are {', '.join(first.names)}"
+            )
+    labels = np.array([first.names.index(name) for name in second.names], np.int64)
+    next_id = max(sample.image_id for sample in first.samples) + 1
+    samples = [
+        replace(sample, image_id=image_id, labels=labels[sample.labels])
+        for image_id, sample in enumerate(second.samples, start=next_id)
+    ]
+    return replace(first, samples=(*first.samples, *samples))
+
+
+def sort_by_score(dataset: CocoDataset, min_score: float, ignore_score: float) -> CocoDataset:
+    """Labels below ``min_score`` become regions to ignore, those below ``ignore_score`` go.
+
+    A label that a detector is not sure of should neither teach an object nor that there is none.
+    """
+    return replace(dataset, samples=tuple(_sorted(sample, min_score, ignore_score) for sample in dataset.samples))
+
+
+def count_objects(dataset: CocoDataset) -> tuple[int, int]:
+    """Objects, and regions to ignore."""
+    regions = sum(int(sample.crowd.sum()) for sample in dataset.samples)
+    return sum(len(sample.labels) for sample in dataset.samples) - regions, regions
+
+
+def _sorted(sample: Sample, min_score: float, ignore_score: float) -> Sample:
+    keep = sample.crowd | (sample.scores >= ignore_score)
+    return replace(
+        sample,
+        boxes_xyxy=sample.boxes_xyxy[keep],
+        labels=sample.labels[keep],
+        crowd=(sample.crowd | (sample.scores < min_score))[keep],
+        areas=sample.areas[keep],
+        scores=sample.scores[keep],
+    )

@@ -1,0 +1,131 @@
+"""What the processes of one training tell each other. Alone, a process answers itself.
+
+Each process works on its part of every batch. Gradients are averaged over the processes (``DistributedDataParallel``),
+so a loss whose average over the processes is the loss of the whole batch gives the gradients of the whole batch. To
+that end losses are divided by :func:`shared_sum`, and BatchNorm takes the statistics of all
+(:mod:`fusedet.train.devices.batchnorm`).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+from torch import Tensor, distributed
+
+from fusedet.common.errors import GaveUpError, InputError
+
+__all__ = ["any_rank", "gather", "one_voice", "part", "rank_mean", "shared_sum", "together", "world_size"]
+
+_T = TypeVar("_T")
+
+
+def world_size() -> int:
+    """How many processes train together."""
+    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+
+
+def rank_mean(values: Tensor) -> Tensor:
+    """Their average over the processes, without a gradient."""
+    ranks = world_size()
+    if ranks == 1:
+        return values
+    total = values.detach().clone()
+    distributed.all_reduce(total)
+    return total / ranks
+
+
+def shared_sum(values: Tensor, least: float = 1.0) -> Tensor:
+    """What each process divides the sum over its part of the batch by, so that their average is that of the whole.
+
+    Args:
+        values: what is summed, of this process; without a gradient.
+        least: the sum over all processes counts as this much at least.
+
+    Returns:
+        The sum over all processes, divided by their number: a scalar.
+    """
+    ranks = world_size()
+    total = values.sum()
+    if ranks == 1:
+        return total.clamp(min=least)
+    distributed.all_reduce(total)
+    return total.clamp(min=least) / ranks
+
+
+def any_rank(flag: bool, device: torch.device) -> bool:
+    """Whether the flag is up in any process; all get the same answer."""
+    if world_size() == 1:
+        return flag
+    return bool(rank_mean(torch.tensor(float(flag), device=device)) > 0)
+
+
+def gather(value: _T) -> list[_T]:
+    """The value of every process, in the order of their ranks; plain values only."""
+    ranks = world_size()
+    if ranks == 1:
+        return [value]
+    values: list[_T] = [value] * ranks
+    distributed.all_gather_object(values, value)
+    return values
+
+
+@contextmanager
+def one_voice() -> Iterator[None]:
+    """Bad input that any process finds in here ends all of them, and the first process says it.
+
+    Raises:
+        InputError: in the first process, what the first that found something said.
+        SystemExit: in the others.
+    """
+    if world_size() == 1:
+        yield
+        return
+    error: InputError | None = None
+    try:
+        yield
+    except InputError as found:
+        error = found
+    first = next((text for text in gather(None if error is None else str(error)) if text is not None), None)
+    if first is not None:
+        if distributed.get_rank() == 0:
+            raise InputError(first) from error
+        raise SystemExit(2)
+
+
+@contextmanager
+def together(how_to_go_on: str) -> Iterator[None]:
+    """A time in which processes need each other: a lost one ends the others.
+
+    Args:
+        how_to_go_on: for the message.
+
+    Raises:
+        GaveUpError: another process ended, or was silent for ``train.timeout_minutes``.
+    """
+    try:
+        yield
+    except GaveUpError:
+        raise
+    except RuntimeError as error:
+        if world_size() == 1 or not _is_lost_connection(error):
+            raise
+        raise GaveUpError(
+            f"process {distributed.get_rank() + 1} of {world_size()}: another process of this training has ended, or "
+            f"does not answer; {how_to_go_on}"
+        ) from error
+
+
+def part() -> None:
+    """Ends the connection once all processes are done.
+
+    The first one may still write: others that left with an exit code before it would be taken for a failure.
+    """
+    if world_size() > 1:
+        distributed.barrier()
+        distributed.destroy_process_group()
+
+
+def _is_lost_connection(error: RuntimeError) -> bool:
+    text = str(error).lower()
+    return isinstance(error, distributed.DistError) or any(word in text for word in ("gloo", "nccl", "connection"))

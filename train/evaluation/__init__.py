@@ -1,0 +1,1 @@
+"""What a network finds on annotated images: AP, operating point, report."""

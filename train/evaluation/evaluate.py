@@ -1,0 +1,201 @@
+"""Grades a network or an exported file, through the same letterbox and decoding as on the board."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice, zip_longest
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fusedet.common.errors import InputError
+from fusedet.deploy.detector.bundle import is_bundle
+from fusedet.deploy.detector.contract import Contract
+from fusedet.deploy.detector.decoding import decode_outputs
+from fusedet.deploy.detector.detections import Detections
+from fusedet.deploy.detector.detector import Detector
+from fusedet.deploy.detector.letterbox import letterbox, to_blob
+from fusedet.model.checkpoint import load_detector
+from fusedet.model.detector import STRIDES, DetectorNet
+from fusedet.model.inference import InferenceGraph
+from fusedet.train.config import EvalConfig
+from fusedet.train.data.coco import CocoDataset, Sample, load_coco
+from fusedet.train.data.dataset import iterate_images
+from fusedet.train.evaluation.metrics import Metrics, grade
+
+__all__ = ["Predictor", "TorchDetector", "evaluate", "evaluate_model", "find_objects", "load_predictor"]
+
+_T = TypeVar("_T")
+
+
+class Predictor(Protocol):
+    """Anything that finds objects in pictures: a network in torch, an exported file."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Class names; a class id is an index into them."""
+        ...
+
+    def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+        """Detections in each picture, in its own pixels."""
+        ...
+
+
+class TorchDetector:
+    """A network in torch behind the runtime's interface: only the graph runs in torch.
+
+    Args:
+        net: a trained network; it is copied.
+        names: its class names.
+        config: thresholds, and which branch.
+
+    Attributes:
+        graph: the folded network with its decoding.
+    """
+
+    def __init__(self, net: DetectorNet, names: Sequence[str], config: EvalConfig) -> None:
+        self.contract = Contract(
+            names=tuple(names),
+            input_size=net.config.input_size,
+            nms=config.nms,
+            nms_iou=config.nms_iou,
+            strides=STRIDES,
+            activation=net.config.activation,
+        )
+        self._config = config
+        # Pictures are [B, H, W, 3] in memory: kernels in the same order spare a copy at every convolution.
+        self.graph = InferenceGraph(net, nms=config.nms).eval()
+        self.graph.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Class names; a class id is an index into them."""
+        return self.contract.names
+
+    @torch.inference_mode()
+    def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+        """Detections in each picture, in its own pixels."""
+        contract, config = self.contract, self._config
+        boxed = [letterbox(image, contract.input_size, contract.pad_value) for image in images_bgr]
+        blob = to_blob([canvas for canvas, _ in boxed], contract.input_format)
+        outputs = self.graph(torch.from_numpy(blob).to(self.graph.points.device))
+        arrays = zip(*(output.cpu().numpy() for output in outputs), strict=True)
+        return [
+            decode_outputs(
+                boxes,
+                scores,
+                ids,
+                place,
+                contract,
+                config.score_threshold,
+                config.max_detections,
+                one_label=False,
+                duplicate_iou=config.duplicate_iou,
+            )
+            for (boxes, scores, ids), (_, place) in zip(arrays, boxed, strict=True)
+        ]
+
+
+def evaluate(
+    predictor: Predictor,
+    dataset: CocoDataset,
+    images: Iterable[tuple[Sample, NDArray[np.uint8]]] | None = None,
+    batch: int = 16,
+    on_batch: Callable[[int], None] = lambda count: None,
+) -> Metrics:
+    """Grades a predictor on a data set; see :func:`find_objects`."""
+    return grade(dataset, find_objects(predictor, dataset, images, batch, on_batch))
+
+
+def find_objects(
+    predictor: Predictor,
+    dataset: CocoDataset,
+    images: Iterable[tuple[Sample, NDArray[np.uint8]]] | None = None,
+    batch: int = 16,
+    on_batch: Callable[[int], None] = lambda count: None,
+) -> dict[int, Detections]:
+    """What a predictor finds in the pictures of a data set, by image id, as the grader takes it.
+
+    Args:
+        predictor: finds objects in pictures.
+        dataset: the annotations.
+        images: its pictures with their samples, where they are at hand already; else they are read from disk.
+        batch: pictures for each call of the predictor.
+        on_batch: called with the number of pictures after each batch, for a progress bar.
+
+    Raises:
+        InputError: the predictor's classes are not the data set's.
+    """
+    if tuple(predictor.names) != dataset.names:
+        raise InputError(
+            f"{dataset.source}: has {len(dataset.names)} classes ({_some(dataset.names)}), "
+            f"but the model was trained on {len(predictor.names)} ({_some(predictor.names)}); "
+            f"{_first_difference(dataset.names, predictor.names)}"
+        )
+    found: dict[int, Detections] = {}
+    for group in _groups(images if images is not None else iterate_images(dataset), batch):
+        for (sample, _), detections in zip(group, predictor.batch([image for _, image in group]), strict=True):
+            found[sample.image_id] = detections
+        on_batch(len(group))
+    return found
+
+
+def evaluate_model(
+    model: Path,
+    annotations: Path,
+    images: Path,
+    config: EvalConfig | None = None,
+    on_batch: Callable[[int], None] = lambda count: None,
+) -> Metrics:
+    """Grades a checkpoint (``.pt``) or an exported file (``.onnx``) on COCO annotations.
+
+    Args:
+        model: the file, or one of another project (:mod:`fusedet.train.labelling.teachers`). An exported file decides
+            itself whether NMS follows; ``config.nms`` chooses for a checkpoint.
+        annotations: COCO JSON.
+        images: folder that its file names are relative to.
+        config: thresholds and batch size.
+        on_batch: see :func:`evaluate`.
+
+    Raises:
+        InputError: a file cannot be used, or the classes differ.
+    """
+    config = config or EvalConfig()
+    predictor = load_predictor(model, config)
+    return evaluate(predictor, load_coco(annotations, images), batch=config.batch, on_batch=on_batch)
+
+
+def load_predictor(model: Path, config: EvalConfig) -> Predictor:
+    """A checkpoint, an exported file, or an ONNX file of another project, ready to find objects.
+
+    Raises:
+        InputError: the file cannot be used.
+    """
+    if model.suffix == ".onnx" or is_bundle(model):
+        return Detector(
+            model,
+            score_threshold=config.score_threshold,
+            max_detections=config.max_detections,
+            one_label=False,
+            duplicate_iou=config.duplicate_iou,
+        )
+    net, meta = load_detector(model)
+    return TorchDetector(net, meta["names"], config)
+
+
+def _some(names: Sequence[str], count: int = 5) -> str:
+    return ", ".join(names[:count]) + (", ..." if len(names) > count else "")
+
+
+def _first_difference(there: Sequence[str], here: Sequence[str]) -> str:
+    for number, (ours, theirs) in enumerate(zip_longest(there, here, fillvalue="missing")):
+        if ours != theirs:
+            return f"class {number} is {ours} there and {theirs} in the model"
+    return "they are equal"
+
+
+def _groups(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
+    iterator = iter(items)
+    while group := list(islice(iterator, size)):
+        yield group

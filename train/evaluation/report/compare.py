@@ -1,0 +1,111 @@
+"""Several trainings side by side: what they reached, what it cost, and which of their settings differ."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from fusedet.common.errors import InputError
+from fusedet.configs.validate import flat_settings
+from fusedet.train.evaluation.report.record import RunRecord, read_record
+from fusedet.train.evaluation.report.write import evaluate_best, sets_of
+
+__all__ = ["ComparedRun", "Comparison", "compare_runs", "short_names"]
+
+#: Settings that differ between any two runs and say nothing.
+_MEANINGLESS = {"train.out", "train.report"}
+
+
+@dataclass(frozen=True)
+class ComparedRun:
+    """One of the runs.
+
+    Attributes:
+        name: short, and unlike the others'.
+        record: its folder.
+        per_class: AP50-95 by class, of the best epoch; empty where it is not known.
+    """
+
+    name: str
+    record: RunRecord
+    per_class: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The runs, in the order they were given in.
+
+    Attributes:
+        runs: two or more.
+        differing: setting to its values, one for each run, where they are not all alike; a run that has no such
+            setting has None.
+        same_pictures: all were graded on the same annotations; else their figures do not compare.
+    """
+
+    runs: tuple[ComparedRun, ...]
+    differing: dict[str, list[Any]]
+    same_pictures: bool
+
+
+def compare_runs(
+    paths: Sequence[Path],
+    *,
+    by_class: bool = False,
+    on_batch: Callable[[int], None] = lambda count: None,
+) -> Comparison:
+    """Reads the runs.
+
+    Args:
+        paths: run folders, or files in them.
+        by_class: AP of each class too. Where the checkpoint does not tell it, its validation images are looked at.
+        on_batch: called with the number of pictures after each batch of that.
+
+    Raises:
+        InputError: fewer than two runs, the same one twice, or one that cannot be used.
+    """
+    if len(paths) < 2:
+        raise InputError(f"expected two runs or more to compare, but got {len(paths)}")
+    records = [read_record(path) for path in paths]
+    folders = [record.run.path.resolve() for record in records]
+    for folder in folders:
+        if folders.count(folder) > 1:
+            raise InputError(f"{folder}: this run is named twice")
+    runs = tuple(
+        ComparedRun(name, record, _per_class(record, on_batch) if by_class else {})
+        for name, record in zip(short_names(folders), records, strict=True)
+    )
+    graded_on = {
+        record.config.data.val_annotations and record.config.data.val_annotations.resolve() for record in records
+    }
+    return Comparison(runs, _differing(records), len(graded_on) == 1)
+
+
+def short_names(folders: Sequence[Path]) -> list[str]:
+    """The parts of each path between what all of them begin with and what all of them end in."""
+    parts = [folder.parts for folder in folders]
+    ahead = len(_common(parts))
+    behind = len(_common([one[ahead:][::-1] for one in parts]))
+    names = ["/".join(one[ahead : len(one) - behind]) for one in parts]
+    return [name or folder.name for name, folder in zip(names, folders, strict=True)]
+
+
+def _common(sequences: Sequence[Sequence[str]]) -> list[str]:
+    alike = takewhile(lambda step: len(set(step)) == 1, zip(*sequences, strict=False))
+    return [step[0] for step in alike]
+
+
+def _per_class(record: RunRecord, on_batch: Callable[[int], None]) -> dict[str, float]:
+    if record.best is None:
+        return {}
+    known = record.best.meta.get("per_class")
+    if not known:
+        known = evaluate_best(record, sets_of(record)[1], on_batch).metrics.per_class
+    return {name: float(figures[0]) for name, figures in known.items()}
+
+
+def _differing(records: Sequence[RunRecord]) -> dict[str, list[Any]]:
+    settings = [flat_settings(record.config) for record in records]
+    keys = dict.fromkeys(key for one in settings for key in one if key not in _MEANINGLESS)
+    values = {key: [one.get(key) for one in settings] for key in keys}
+    return {key: found for key, found in values.items() if any(value != found[0] for value in found)}

@@ -1,0 +1,141 @@
+"""Makes the report of a run folder: right after a training, or at any time later."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fusedet.common.atomic import write_text
+from fusedet.common.errors import InputError
+from fusedet.train.config import DataConfig
+from fusedet.train.data.coco import CocoDataset
+from fusedet.train.data.image_cache import load_at_size
+from fusedet.train.data.training_sets import load_sets
+from fusedet.train.evaluation.evaluate import find_objects, load_predictor
+from fusedet.train.evaluation.metrics import grade
+from fusedet.train.evaluation.operating_point import operating_point
+from fusedet.train.evaluation.outputs import Output
+from fusedet.train.evaluation.report.analysis import Evaluation, analyse
+from fusedet.train.evaluation.report.head import Content
+from fusedet.train.evaluation.report.latency import FileLatency, exports_beside, measure
+from fusedet.train.evaluation.report.page import report_page
+from fusedet.train.evaluation.report.record import RunRecord, read_record
+from fusedet.train.run_folder import RunFolder
+
+__all__ = ["ReportOptions", "evaluate_best", "report_after_training", "report_run", "sets_of"]
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What a report is to hold.
+
+    Attributes:
+        data: folder of the data set, where it is no longer where the training found it.
+        evaluate: look at the validation images with the best weights; else there are only the curves of the training.
+        exported: more exported files to time, beside those in the run folder.
+        on_batch: called with the number of pictures after each batch.
+    """
+
+    data: Path | None = None
+    evaluate: bool = True
+    exported: Sequence[Path] = ()
+    on_batch: Callable[[int], None] = lambda count: None
+
+
+def report_run(path: Path, out: Path, options: ReportOptions | None = None) -> Content:
+    """Writes the report of the run at ``path``, its folder or a file in it, to ``out``, which is replaced.
+
+    Raises:
+        InputError: there is no such run, or its data cannot be used.
+    """
+    options = options or ReportOptions()
+    record = read_record(path)
+    try:
+        sets = sets_of(record, options.data) if options.evaluate else None
+    except InputError as error:
+        raise InputError(f"{error}; --data says where the data set is now, --no-eval does without it") from error
+    evaluation, without = None, ""
+    if sets is None:
+        without = "Made without the data: curves, classes and pictures are left out."
+    elif record.best is None:
+        without = "There are no best weights yet: no epoch was graded, or the validation images have no object."
+    else:
+        evaluation = evaluate_best(record, sets[1], options.on_batch)
+    files = [*options.exported, *exports_beside(record.run.path)]
+    return _write(record, sets, evaluation, files, out, without)
+
+
+def report_after_training(run: RunFolder, sets: tuple[CocoDataset, CocoDataset], evaluation: Evaluation | None) -> Path:
+    """Writes ``report.html`` of a training that is done.
+
+    Args:
+        run: its folder.
+        sets: to learn from and to grade on.
+        evaluation: the best epoch's; None where the training was resumed since, and it has to be done once more.
+
+    Raises:
+        InputError: something that it needs cannot be read.
+    """
+    record = read_record(run.path)
+    if record.best is not None and evaluation is None:
+        evaluation = evaluate_best(record, sets[1])
+    without = "" if evaluation else "There are no best weights: the validation images have no object to find."
+    _write(record, sets, evaluation, exports_beside(run.path), run.report, without)
+    return run.report
+
+
+def _write(
+    record: RunRecord,
+    sets: tuple[CocoDataset, CocoDataset] | None,
+    evaluation: Evaluation | None,
+    files: Sequence[Path],
+    out: Path,
+    without: str,
+) -> Content:
+    analysis = None if evaluation is None else analyse(evaluation)
+    if evaluation is not None and not record.outputs:
+        record = replace(record, outputs=(_evaluated_output(record, evaluation),))
+    latencies = _latencies(files, sets[1]) if sets is not None else []
+    content = Content(record, sets, evaluation, analysis, latencies, without)
+    write_text(out, report_page(content))
+    return content
+
+
+def _evaluated_output(record: RunRecord, evaluation: Evaluation) -> Output:
+    """The one output that was evaluated: folders of earlier versions do not hold the figures of both."""
+    metrics, point = evaluation.metrics, operating_point(evaluation.dataset, evaluation.found)
+    return Output(record.config.eval.nms, metrics.ap, metrics.ap50, point)
+
+
+def sets_of(record: RunRecord, moved_to: Path | None = None) -> tuple[CocoDataset, CocoDataset]:
+    """What the run learned from and was graded on, or the set at ``moved_to``.
+
+    Raises:
+        InputError: it cannot be used.
+    """
+    if moved_to is None:
+        return load_sets(record.config.data)
+    data = record.config.data
+    return load_sets(DataConfig(root=moved_to, min_score=data.min_score, ignore_score=data.ignore_score))
+
+
+def evaluate_best(
+    record: RunRecord, dataset: CocoDataset, on_batch: Callable[[int], None] = lambda count: None
+) -> Evaluation:
+    """Looks at the validation images with the best weights.
+
+    Raises:
+        InputError: the weights or the images cannot be used, or the classes differ.
+    """
+    start = time.perf_counter()
+    config = record.config.eval
+    found = find_objects(load_predictor(record.run.best, config), dataset, None, config.batch, on_batch)
+    return Evaluation(dataset, found, grade(dataset, found), time.perf_counter() - start)
+
+
+def _latencies(files: Sequence[Path], dataset: CocoDataset) -> list[FileLatency]:
+    if not files:
+        return []
+    sample = dataset.samples[0]
+    image = load_at_size(sample, (sample.height, sample.width))
+    return measure(files, image)

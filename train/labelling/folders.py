@@ -1,0 +1,52 @@
+"""Folders that appear whole or not at all, and the files in them."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fusedet.common.errors import InputError
+
+__all__ = ["check_free", "copy_file", "whole_folder"]
+
+
+def check_free(out: Path) -> None:
+    """To be called before long work.
+
+    Raises:
+        InputError: ``out`` holds something already.
+    """
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise InputError(f"{out}: exists already; name a folder that is not there yet")
+
+
+@contextmanager
+def whole_folder(out: Path) -> Iterator[Path]:
+    """A folder to fill, which becomes ``out`` once the block has ended well.
+
+    Raises:
+        InputError: ``out`` holds something already.
+    """
+    check_free(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
+        made = Path(folder) / out.name
+        made.mkdir()
+        yield made
+        if out.exists():
+            out.rmdir()  # empty: not every system moves a folder onto another
+        os.replace(made, out)
+
+
+def copy_file(source: Path, target: Path, link: bool = False) -> None:
+    """Copies a file, or makes a hard link to it where the file system can. Folders are made as needed."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if link:
+        try:
+            os.link(source, target)
+            return
+        except OSError:  # another file system, or one without links
+            pass
+    shutil.copyfile(source, target)

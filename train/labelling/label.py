@@ -1,0 +1,284 @@
+"""A teacher labels pictures: its detections become COCO annotations that a training can learn from.
+
+Each annotation says its ``score``, so that a training can tell sure labels from doubtful ones (``data.min_score``).
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusedet.common.atomic import write_text
+from fusedet.common.errors import InputError
+from fusedet.common.plain_json import parse_json
+from fusedet.common.text import nearest
+from fusedet.deploy.camera.sources import PICTURE_SUFFIXES, read_image
+from fusedet.deploy.detector.decoding import nms
+from fusedet.deploy.detector.detections import Detections
+from fusedet.train.data.coco import load_coco
+from fusedet.train.data.image_cache import map_ahead
+from fusedet.train.evaluation.evaluate import Predictor
+
+__all__ = ["Picture", "Summary", "find_pictures", "label_images", "pictures_of"]
+
+#: Overlap of two boxes above which they are one object, where a mapping makes one class of several.
+MERGED_IOU = 0.7
+#: Pictures that are read ahead.
+_THREADS = 2
+
+_log = logging.getLogger(__name__)
+
+
+class Picture(NamedTuple):
+    """A picture to label: its id and its name relative to the folder of the images, as the annotations will say."""
+
+    image_id: int
+    file_name: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was written.
+
+    Attributes:
+        images: pictures, those without objects too.
+        objects: class name -> boxes.
+        unreadable: pictures left out because they could not be read.
+    """
+
+    images: int
+    objects: dict[str, int]
+    unreadable: int
+
+
+def find_pictures(folder: Path) -> list[Picture]:
+    """The pictures in a folder and in the folders in it, sorted by name, with ids from 1.
+
+    Raises:
+        InputError: no such folder, or no picture in it.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder of images")
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
+    if not paths:
+        raise InputError(f"{folder}: no picture in this folder (looked for {' '.join(sorted(PICTURE_SUFFIXES))})")
+    return [Picture(i, path.relative_to(folder).as_posix(), path) for i, path in enumerate(paths, start=1)]
+
+
+def pictures_of(annotations: Path, images: Path) -> list[Picture]:
+    """The pictures that a COCO file lists, with its ids; what it says of their objects does not matter.
+
+    Raises:
+        InputError: the file cannot be used.
+    """
+    samples = load_coco(annotations, images).samples
+    return [Picture(s.image_id, s.path.relative_to(images).as_posix(), s.path) for s in samples]
+
+
+def label_images(
+    teacher: Predictor,
+    pictures: Sequence[Picture],
+    out: Path,
+    *,
+    score_threshold: float = 0.3,
+    classes: Mapping[str, str] | None = None,
+    origin: Mapping[str, str] | None = None,
+    batch: int = 8,
+    on_batch: Callable[[int], None] = lambda count: None,
+) -> Summary:
+    """Writes what ``teacher`` finds in ``pictures`` to ``out``, as COCO annotations with a ``score`` each.
+
+    Pictures are read as training reads them, without the turn that their EXIF data may ask for. ``out`` is written as a
+    whole, at the end. Until then what is done lies beside it, in ``out`` + ``.partial``: an interrupted run that is
+    called again with the same settings goes on from there.
+
+    Args:
+        teacher: finds objects.
+        pictures: to label; one that cannot be read is left out.
+        out: the JSON file; replaced if it exists.
+        score_threshold: lowest score that becomes a label, 0..1.
+        classes: class of the teacher -> class to write; the others are left out. Left out, all of them as they are.
+        origin: what to write about the teacher.
+        batch: pictures for each call of the teacher.
+        on_batch: called with the number of pictures after each batch, and of those that were done before.
+
+    Raises:
+        InputError: a setting or a class name is wrong, or the partial file is of another run.
+    """
+    if not 0 <= score_threshold <= 1:
+        raise InputError(f"the score threshold must be in 0..1, but got {score_threshold}")
+    mapping = _Mapping(teacher.names, classes)
+    settings = {"origin": dict(origin or {}), "score_threshold": score_threshold, "classes": mapping.names_by_theirs}
+    journal = _Journal(out.with_name(out.name + ".partial"), settings)
+    with journal:
+        todo = [picture for picture in pictures if picture.file_name not in journal.rows]
+        on_batch(len(pictures) - len(todo))
+        for group in _groups(map_ahead(_read, todo, _THREADS), batch):
+            found = iter(teacher.batch([image for _, image in group if image is not None]))
+            journal.add(
+                [
+                    _row(picture, image, None if image is None else mapping(_sure(next(found), score_threshold)))
+                    for picture, image in group
+                ]
+            )
+            on_batch(len(group))
+    rows = [journal.rows[picture.file_name] for picture in pictures]
+    content, summary = _as_coco(pictures, rows, mapping.names, settings)
+    write_text(out, json.dumps(content) + "\n")
+    journal.remove()
+    return summary
+
+
+class _Mapping:
+    """From the teacher's classes to those that are written.
+
+    Attributes:
+        names: the classes that are written, in the order in which they are first named.
+        names_by_theirs: class of the teacher -> class that is written.
+    """
+
+    def __init__(self, theirs: Sequence[str], classes: Mapping[str, str] | None) -> None:
+        self.names_by_theirs = dict(classes) if classes is not None else {name: name for name in theirs}
+        for name in self.names_by_theirs:
+            if name not in theirs:
+                raise InputError(f"the teacher knows no class {name!r}{nearest(name, theirs)}")
+        self.names = tuple(dict.fromkeys(self.names_by_theirs.values()))
+        self._merges = len(self.names) < len(self.names_by_theirs)
+        self._index = np.array([self._place(name) for name in theirs], np.int64)
+
+    def __call__(self, detections: Detections) -> Detections:
+        """The detections of wanted classes, highest score first, each box once."""
+        ids = self._index[detections.class_ids]
+        mapped = Detections(detections.boxes_xyxy, detections.scores, np.maximum(ids, 0), self.names)[ids >= 0]
+        # A box that its detector gives two classes is one object, whose best class counts.
+        mapped = mapped[np.sort(np.unique(mapped.boxes_xyxy, axis=0, return_index=True)[1])]
+        if self._merges:  # what was a car and a truck at one place is one vehicle
+            mapped = mapped[nms(mapped.boxes_xyxy, mapped.scores, mapped.class_ids, MERGED_IOU)]
+        return mapped
+
+    def _place(self, name: str) -> int:
+        return self.names.index(self.names_by_theirs[name]) if name in self.names_by_theirs else -1
+
+
+class _Journal:
+    """What has been labelled so far: a first line with the settings, then a line of JSON for each picture.
+
+    Attributes:
+        rows: file name -> its line.
+    """
+
+    def __init__(self, path: Path, settings: dict[str, Any]) -> None:
+        self._path = path
+        self.rows: dict[str, dict[str, Any]] = {}
+        lines = list(_whole_lines(path)) if path.exists() else []
+        if lines and lines[0] != settings:
+            raise InputError(f"{path}: begun with other settings; delete it to start anew, or repeat them to go on")
+        self.rows = {row["file_name"]: row for row in lines[1:]}
+        self._settings = settings
+
+    def __enter__(self) -> "_Journal":
+        # Written anew: a line that was cut off by a sudden end would spoil the next one.
+        write_text(self._path, "".join(map(_line, [self._settings, *self.rows.values()])))
+        self._file = self._path.open("a", encoding="utf-8")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Keeps the lines of some more pictures."""
+        self._file.writelines(map(_line, rows))
+        self._file.flush()
+        self.rows.update({row["file_name"]: row for row in rows})
+
+    def remove(self) -> None:
+        """The file has done its service."""
+        self._path.unlink()
+
+
+def _line(row: dict[str, Any]) -> str:
+    return json.dumps(row) + "\n"
+
+
+def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a journal up to one that was not written to its end."""
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
+        try:
+            row = parse_json(line)
+        except ValueError:
+            return
+        if not line.endswith("\n") or not isinstance(row, dict):
+            return
+        yield row
+
+
+def _read(picture: Picture) -> tuple[Picture, NDArray[np.uint8] | None]:
+    try:
+        return picture, read_image(picture.path, upright=False)
+    except InputError as error:
+        _log.warning("left out: %s", error)
+        return picture, None
+
+
+def _sure(detections: Detections, score_threshold: float) -> Detections:
+    return detections[detections.scores >= score_threshold]
+
+
+def _row(picture: Picture, image: NDArray[np.uint8] | None, found: Detections | None) -> dict[str, Any]:
+    """A picture's line in the journal; one that could not be read has no size."""
+    if image is None or found is None:
+        return {"file_name": picture.file_name}
+    boxes = found.boxes_xyxy.astype(float)
+    boxes[:, 2:] -= boxes[:, :2]
+    objects = [
+        [int(class_id), *(round(side, 2) for side in box.tolist()), round(float(score), 4)]
+        for class_id, box, score in zip(found.class_ids, boxes, found.scores, strict=True)
+    ]
+    height, width = image.shape[:2]
+    return {"file_name": picture.file_name, "width": width, "height": height, "objects": objects}
+
+
+def _as_coco(
+    pictures: Sequence[Picture], rows: Sequence[dict[str, Any]], names: Sequence[str], settings: dict[str, Any]
+) -> tuple[dict[str, Any], Summary]:
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    counts = dict.fromkeys(names, 0)
+    for picture, row in zip(pictures, rows, strict=True):
+        if "objects" not in row:
+            continue
+        images.append({"id": picture.image_id, **{key: row[key] for key in ("file_name", "width", "height")}})
+        for class_id, *box, score in row["objects"]:
+            counts[names[class_id]] += 1
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": picture.image_id,
+                    "category_id": class_id + 1,
+                    "bbox": box,
+                    "area": round(box[2] * box[3], 2),
+                    "iscrowd": 0,
+                    "score": score,
+                }
+            )
+    content = {
+        "info": {"description": "labels by a detector, not by people", **settings},
+        "images": images,
+        "categories": [{"id": i, "name": name} for i, name in enumerate(names, start=1)],
+        "annotations": annotations,
+    }
+    return content, Summary(len(images), counts, len(pictures) - len(images))
+
+
+def _groups(
+    items: Iterator[tuple[Picture, NDArray[np.uint8] | None]], size: int
+) -> Iterator[list[tuple[Picture, NDArray[np.uint8] | None]]]:
+    while group := list(islice(items, size)):
+        yield group

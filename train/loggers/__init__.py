@@ -1,7 +1,0 @@
-"""Where the figures of a training go beside ``metrics.csv``: TensorBoard, MLflow, Weights & Biases."""
-
-from fusedet.train.loggers.logger import Ending, Logger
-from fusedet.train.loggers.open import check_loggers, open_loggers
-from fusedet.train.loggers.steady import Steady
-
-__all__ = ["Ending", "Logger", "Steady", "check_loggers", "open_loggers"]

@@ -1,0 +1,1 @@
+"""The training loop, from its start to its end, and what it writes."""

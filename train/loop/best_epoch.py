@@ -1,0 +1,55 @@
+"""The best epoch of a training so far."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from fusedet.train.evaluation.metrics import Metrics
+from fusedet.train.evaluation.report.analysis import Evaluation
+
+__all__ = ["Best"]
+
+
+@dataclass
+class Best:
+    """What ``best.pt`` holds.
+
+    Attributes:
+        ap: AP50-95 in 0..1; -1 before any epoch was graded.
+        epoch: its number, counted from 1; 0 before any was graded.
+        metrics: its :meth:`fusedet.train.evaluation.metrics.Metrics.summary`.
+        per_class: its accuracy by the classes' names.
+        evaluation: what was found in its pictures; not kept in checkpoints, so a resumed training may lack it.
+    """
+
+    ap: float = -1.0
+    epoch: int = 0
+    metrics: dict[str, float] = field(default_factory=dict)
+    per_class: dict[str, list[float]] = field(default_factory=dict)
+    evaluation: Evaluation | None = None
+
+    def offer(self, metrics: Metrics, epoch: int, evaluation: Evaluation | None) -> bool:
+        """Takes an epoch's grade if it is better, which NaN never is; says whether it was."""
+        if not metrics.ap > self.ap:
+            return False
+        self.ap, self.epoch, self.metrics = metrics.ap, epoch, metrics.summary()
+        self.per_class = {name: list(figures) for name, figures in metrics.per_class.items()}
+        self.evaluation = evaluation
+        return True
+
+    def to_meta(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {
+            "best_ap": self.ap,
+            "best_epoch": self.epoch,
+            "metrics": self.metrics,
+            "per_class": self.per_class,
+        }
+
+    @classmethod
+    def from_meta(cls, meta: dict[str, Any]) -> "Best":
+        """Takes up :meth:`to_meta`.
+
+        Raises:
+            KeyError: it is not of a training.
+        """
+        return cls(meta["best_ap"], meta["best_epoch"], meta["metrics"], meta.get("per_class", {}))

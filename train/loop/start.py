@@ -1,0 +1,137 @@
+"""Begins a training, or goes on with one: checks what the user gave, then hands over to the trainer."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+from lightning_fabric import Fabric
+
+from fusedet.common.atomic import remove_parts, write_text
+from fusedet.common.errors import InputError
+from fusedet.configs.validate import dump_config
+from fusedet.model.checkpoint import Checkpoint, load_checkpoint
+from fusedet.train.config import TrainConfig
+from fusedet.train.data.coco import CocoDataset
+from fusedet.train.data.training_sets import load_sets
+from fusedet.train.devices.collectives import together
+from fusedet.train.devices.fabric import build_fabric, count_processes
+from fusedet.train.devices.memory import keep_memory
+from fusedet.train.guide import Guide, open_guide
+from fusedet.train.loop.loggers import check_loggers
+from fusedet.train.loop.preparation import read_images, settled, with_batch
+from fusedet.train.loop.progress import TrainingProgress
+from fusedet.train.loop.resume_checks import check_changes, config_to_resume
+from fusedet.train.loop.trainer import Trainer, TrainResult
+from fusedet.train.run_folder import RunFolder
+from fusedet.train.transfer.finetune import plan_transfer
+
+__all__ = ["resume", "train"]
+
+
+def train(config: TrainConfig, name: str = "run", progress: TrainingProgress | None = None) -> TrainResult:
+    """Trains a network from the beginning.
+
+    Args:
+        config: everything there is to say; ``config.data`` must name images and annotations.
+        name: of the run folder, where ``config.train.out`` does not say.
+        progress: what is told how it goes; left out, the terminal. What it raises ends the training.
+
+    Raises:
+        InputError: the data or a setting cannot be used; nothing has been written then.
+    """
+    keep_memory()
+    check_loggers(config.train.loggers)
+    sets = load_sets(config.data)
+    config = settled(config, sets[0])
+    transfer = plan_transfer(config, sets[0].names)
+    guide = _open_guide(config, sets[0])
+    RunFolder.check_free(config.train.out)
+    fabric = build_fabric(config.train)
+    with together("start it again"), progress or _on_the_terminal(config, fabric) as progress:
+        config = with_batch(config, fabric, sets[0], progress)
+        data = read_images(config, *sets, fabric, progress)
+        run = _new_run(config, name, fabric)  # what the user gave has passed: not before now is anything written
+        with _held(run, fabric):
+            trainer = Trainer(config, fabric, run, data, guide)
+            if transfer is not None:
+                trainer.take_over(transfer)
+                for line in transfer.report:
+                    progress.say(line)
+            return trainer.fit(progress)
+
+
+def resume(path: Path, overrides: Sequence[str] = (), progress: TrainingProgress | None = None) -> TrainResult:
+    """Goes on with an interrupted training, exactly where its last checkpoint was written.
+
+    Args:
+        path: the run folder, or its ``last.pt``. The run's own config is used.
+        overrides: ``key=value`` for settings that may change on the way:
+            :data:`fusedet.train.loop.resume_checks.CHANGEABLE`.
+        progress: see :func:`train`.
+
+    Raises:
+        InputError: there is no such run, another process trains there, its data have changed, or another setting was
+            to change.
+    """
+    keep_memory()
+    check_changes(overrides)
+    run = RunFolder.find(path)
+    checkpoint = load_checkpoint(run.last)
+    config = config_to_resume(run, checkpoint, overrides)
+    count_processes(config.train)
+    check_loggers(config.train.loggers)
+    sets = load_sets(config.data)
+    _check_same_data(checkpoint, run, sets[0])
+    guide = _open_guide(config, sets[0])
+    fabric = build_fabric(config.train)
+    with (
+        together("start it again"),
+        _held(run, fabric),
+        progress or _on_the_terminal(config, fabric) as progress,
+    ):
+        if fabric.is_global_zero:
+            remove_parts(run.path)
+        trainer = Trainer(config, fabric, run, read_images(config, *sets, fabric, progress), guide)
+        try:
+            trainer.load(checkpoint)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise InputError(f"{run.last}: cannot be resumed: its state is not that of such a training") from error
+        return trainer.fit(progress)
+
+
+def _on_the_terminal(config: TrainConfig, fabric: Fabric) -> TrainingProgress:
+    return TrainingProgress(config.train.epochs, fabric.is_global_zero)
+
+
+def _new_run(config: TrainConfig, name: str, fabric: Fabric) -> RunFolder:
+    """Made by the first process, known to all."""
+    run: RunFolder | None = None
+    if fabric.is_global_zero:
+        run = RunFolder.create(name, config.train.out)
+        write_text(run.config, dump_config(config))
+    run = fabric.broadcast(run)
+    assert run is not None
+    return run
+
+
+def _held(run: RunFolder, fabric: Fabric) -> AbstractContextManager[None]:
+    """The first process holds the folder for all of them."""
+    return run.held() if fabric.is_global_zero else nullcontext()
+
+
+def _open_guide(config: TrainConfig, train_set: CocoDataset) -> Guide | None:
+    return None if config.train.guide is None else open_guide(config.train.guide, train_set.names)
+
+
+def _check_same_data(checkpoint: Checkpoint, run: RunFolder, train_set: CocoDataset) -> None:
+    """A training that went on with other images would not be the one that was interrupted."""
+    before = checkpoint.meta.get("names")
+    if list(train_set.names) != before:
+        raise InputError(
+            f"{run.last}: was trained on the classes {before}, but {train_set.source} has {list(train_set.names)}"
+        )
+    if checkpoint.meta.get("data") != str(train_set):
+        raise InputError(
+            f"{run.last}: was trained on {checkpoint.meta.get('data')}, which is now {train_set}; "
+            f"train.init={run.best} starts a new training from its weights"
+        )

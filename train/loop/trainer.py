@@ -1,0 +1,412 @@
+"""The training loop: epochs over the data, a grade after each, a checkpoint that a resume goes on from."""
+
+import logging
+import math
+import time
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from fusedet.model.checkpoint import Checkpoint, save_checkpoint
+from fusedet.model.decode import anchor_points
+from fusedet.model.detector import STRIDES, DetectorNet, build_detector
+from fusedet.train.config import TrainConfig
+from fusedet.train.data.dataset import Batch
+from fusedet.train.devices.batchnorm import synchronise_norms
+from fusedet.train.devices.collectives import any_rank, gather, part, rank_mean, together
+from fusedet.train.evaluation.evaluate import TorchDetector, find_objects
+from fusedet.train.evaluation.metrics import SUMMARY_NAMES, Metrics, grade
+from fusedet.train.evaluation.outputs import compare_outputs, measure_outputs, recommend, write_outputs
+from fusedet.train.evaluation.report.analysis import Evaluation
+from fusedet.train.evaluation.report.provenance import this_computer
+from fusedet.train.evaluation.report.write import report_after_training
+from fusedet.train.guide import Guidance, Guide
+from fusedet.train.loop.best_epoch import Best
+from fusedet.train.loop.data_time import Waiting
+from fusedet.train.loop.diagnostics import Diagnostics
+from fusedet.train.loop.input_sizes import rescale, side_factor
+from fusedet.train.loop.interrupt import Stop, stop_flag
+from fusedet.train.loop.metric_log import Logbook
+from fusedet.train.loop.preparation import TrainingData
+from fusedet.train.loop.progress import TrainingProgress
+from fusedet.train.loop.rollback import MOST_STRIKES, Guard, Step
+from fusedet.train.optim.ema import ModelEma
+from fusedet.train.optim.optimizer import build_optimizer, learning_rate_factor, set_learning_rate
+from fusedet.train.run_folder import RunFolder
+from fusedet.train.targets.losses import LOSS_NAMES, detection_loss
+from fusedet.train.transfer.finetune import Transfer, freeze, hold_frozen
+
+__all__ = ["TrainResult", "Trainer"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training left behind.
+
+    Attributes:
+        run_dir: folder with ``best.pt``, ``last.pt``, ``metrics.csv``, ``curves.png``, ``config.yaml`` and,
+            where it is finished, ``report.html``.
+        best_epoch: number of the best epoch, counted from 1; 0 when none was graded.
+        metrics: of the best epoch: see :class:`fusedet.train.evaluation.metrics.Metrics`.
+        finished: False when the training was interrupted; it can be resumed.
+    """
+
+    run_dir: Path
+    best_epoch: int
+    metrics: dict[str, float]
+    finished: bool
+
+
+class Trainer:
+    """One training. Build it, perhaps :meth:`load` a checkpoint, then :meth:`fit`.
+
+    Args:
+        config: with ``config.model.classes`` set.
+        fabric: the devices to train on.
+        run: where results go.
+        data: to learn from and to grade on.
+        guide: what shows more than the labels do.
+    """
+
+    def __init__(
+        self, config: TrainConfig, fabric: Fabric, run: RunFolder, data: TrainingData, guide: Guide | None = None
+    ) -> None:
+        self.config, self.fabric, self.run, self.guide = config, fabric, run, guide
+        self.train_set, self.val_set = data.train_set, data.val_set
+        self.loader, self.val_images = data.loader, data.val_images
+        torch.manual_seed(config.train.seed)
+        net = build_detector(config.model)
+        net.head.detach_one_to_one = config.loss.detach_one_to_one
+        freeze(net, config.train.freeze)
+        if config.train.channels_last:
+            net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.ema = ModelEma(net.to(self.fabric.device), self._ema_decay())
+        if fabric.world_size > 1:
+            synchronise_norms(net, self.fabric.device)
+        self.net, self.optimizer = self.fabric.setup(net, build_optimizer(net, config.optim))
+        self.epoch, self.batches_done = 0, 0
+        self.best = Best()
+        self.seconds = 0.0
+        self.sums, self.steps_counted = dict[str, float](), 0  # losses of this epoch so far
+        self.guard, self.stop = Guard(), Stop()
+        watched = config.train.diagnostics and fabric.is_global_zero
+        self.diagnostics = Diagnostics(self._raw_net(), run.diagnostics) if watched else None
+
+    @property
+    def epochs(self) -> int:
+        """Of the whole training."""
+        return self.config.train.epochs
+
+    def take_over(self, transfer: Transfer) -> None:
+        """Starts from what another training learned."""
+        transfer.apply(self._raw_net())
+        self.ema.net.load_state_dict(self._raw_net().state_dict())
+
+    def load(self, checkpoint: Checkpoint) -> None:
+        """Takes up the state of :meth:`save`."""
+        meta = checkpoint.meta
+        self._load_learned(checkpoint.state, meta["ema_steps"])
+        self.epoch, self.batches_done = meta["epoch"], meta["batches_done"]
+        self.best, self.seconds = Best.from_meta(meta), meta["seconds"]
+        self.sums, self.steps_counted = meta.get("sums", {}), meta.get("steps_counted", 0)
+        if "guard" in meta:
+            self.guard.load_meta(meta["guard"])
+
+    def save(self) -> None:
+        """Writes ``last.pt``: everything that a resume needs."""
+        if self.fabric.is_global_zero:
+            save_checkpoint(self.run.last, self._learned(), self._meta())
+        self._saved_at = time.monotonic()
+
+    def _learned(self) -> dict[str, Any]:
+        return {
+            "ema": self.ema.net.state_dict(),
+            "model": self._raw_net().state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def _load_learned(self, state: dict[str, Any], ema_steps: int) -> None:
+        self._raw_net().load_state_dict(state["model"])
+        self.ema.net.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.ema.steps = ema_steps
+
+    def fit(self, progress: TrainingProgress) -> TrainResult:
+        """Trains to the last epoch, until it is interrupted, or until patience ends.
+
+        Raises:
+            FloatingPointError: losses or gradients became infinite again and again.
+            GaveUpError: another process of this training is lost.
+        """
+        with together(f"go on with: {self.run.resume_command}"):
+            result = self._fit(progress)
+            part()
+        return result
+
+    def _fit(self, progress: TrainingProgress) -> TrainResult:
+        first_epoch = self.epoch
+        if self.fabric.is_global_zero:
+            self.run.forget_metrics_from(self.epoch + 1)
+        if self.diagnostics is not None:
+            self.diagnostics.forget_from(self.epoch + 1)
+        progress.say(f"results in {self.run.path}")
+        if not self.run.last.exists():
+            self.save()  # from now on the run can be resumed, however it ends
+        self._saved_at = time.monotonic()
+        self.guard.keep_first(self._snapshot)
+        with Logbook(self.run, self.fabric.is_global_zero, self.config, progress.say) as logbook:
+            with stop_flag() as self.stop, closing(self.loader):
+                stopped = self._epochs(logbook, progress)
+            finished = not stopped
+            logbook.draw()
+            if finished and self.epoch > first_epoch:
+                self._compare_outputs(progress)
+                self._report(progress)
+            elif finished:
+                progress.say(f"nothing is left to train: epoch {self.epoch} was the last")
+            logbook.finish(self.best.metrics, finished)
+        best = self.best
+        if finished and best.epoch:
+            figures = f"AP {best.metrics['ap']:.3f}, AP50 {best.metrics['ap50']:.3f}"
+            progress.say(f"best epoch {best.epoch}: {figures}; {self.run.best}")
+        return TrainResult(self.run.path, best.epoch, best.metrics, finished)
+
+    def _epochs(self, logbook: Logbook, progress: TrainingProgress) -> bool:
+        """Those that are left; True where a stop was asked for before the last one."""
+        stopped = False
+        while self.epoch < self.epochs and not self._out_of_patience():
+            stopped = any_rank(bool(self.stop), self.fabric.device)
+            if stopped:
+                break
+            row, stopped = self._train_epoch(progress)
+            if self.batches_done < len(self.loader):
+                break
+            self.epoch, self.batches_done = self.epoch + 1, 0
+            self.sums, self.steps_counted = {}, 0
+            row |= self._grade(progress)
+            if self.diagnostics is not None:
+                row |= self.diagnostics.finish_epoch(self.epoch)
+            logbook.write(row, self.epoch)
+            self.save()
+            left = self._seconds_left(self.seconds)
+            progress.finish_epoch(self.epoch, row["loss"], row["ap"], row["ap50"], row["images_per_second"], left)
+        stopped = stopped and self.epoch < self.epochs  # asked for in the very last step, it comes too late
+        if stopped:
+            self.save()
+            progress.say(f"interrupted; go on with: {self.run.resume_command}")
+        return stopped
+
+    def _compare_outputs(self, progress: TrainingProgress) -> None:
+        """Says what both outputs of the best weights reach. Nothing that goes wrong here may lose the training."""
+        if not (self.fabric.is_global_zero and self.best.epoch):
+            return
+        progress.say("evaluating both outputs of the best weights")
+        try:
+            outputs = measure_outputs(self.run, self.val_set, self.val_images, self.config.eval)
+            write_outputs(self.run, outputs)
+            progress.say(compare_outputs(outputs))
+            progress.say(recommend(*outputs, self.run))
+        except Exception as error:
+            _log.debug("the comparison of outputs failed", exc_info=True)
+            progress.say(f"no comparison of outputs: {' '.join(str(error).split()) or type(error).__name__}")
+
+    def _report(self, progress: TrainingProgress) -> None:
+        """Writes ``report.html``. The training is done: nothing that goes wrong here may take that away."""
+        if not (self.config.train.report and self.fabric.is_global_zero):
+            return
+        progress.say("making the report")
+        try:
+            sets = self.train_set, self.val_set
+            progress.say(f"report in {report_after_training(self.run, sets, self.best.evaluation)}")
+        except Exception as error:
+            _log.debug("the report failed", exc_info=True)
+            reason = " ".join(str(error).splitlines()) or type(error).__name__
+            progress.say(f"no report: {reason}; fusedet report {self.run.path} tries again")
+
+    def _train_epoch(self, progress: TrainingProgress) -> tuple[dict[str, float], bool]:
+        """One pass over the images, or its rest. Ends early when a stop was asked for: the second value says so."""
+        config, start, skipped, before = self.config, time.perf_counter(), self.batches_done, self.seconds
+        mosaic = self.epoch < self.epochs - config.augment.close_epochs
+        batches = Waiting(self.loader.epoch(self.epoch, mosaic, skipped))
+        progress.begin("epoch", self.epoch + 1, len(self.loader), skipped)
+        self.net.train()
+        hold_frozen(self._raw_net(), config.train.freeze)
+        images, rate, stopped = 0, 0.0, False
+        for batch in batches:
+            step = self._step(batch)
+            self.batches_done += 1
+            if step.trouble:
+                self._step_back(step.trouble, batch, progress)
+            else:
+                self.guard.note_good_step(self._snapshot)
+                self.steps_counted += 1
+                self.sums = {name: self.sums.get(name, 0.0) + value for name, value in step.losses.items()}
+            images += len(batch.images) * self.fabric.world_size
+            seconds = time.perf_counter() - start
+            self.seconds, rate = before + seconds, images / seconds
+            progress.finish_step(step.losses["loss"], self.best.ap, rate, self._seconds_left(self.seconds))
+            # Gradients that wait for the rest of their step are not in a checkpoint: the step is finished first.
+            if self.batches_done % config.train.accumulate == 0:
+                if step.stop:
+                    stopped = True
+                    break
+                self._save_now_and_then()
+        return {
+            "epoch": self.epoch + 1,
+            **{name: self.sums.get(name, math.nan) / max(self.steps_counted, 1) for name in LOSS_NAMES},
+            "lr": self.optimizer.param_groups[0]["lr"],
+            "images_per_second": rate,
+            "waiting": batches.seconds / max(self.seconds - before, 1e-9),
+            "seconds": self.seconds,
+        }, stopped
+
+    def _step(self, batch: Batch) -> Step:
+        """Forward and backward pass of one batch, and the optimiser's step where one is due and all is finite."""
+        config = self.config
+        images, boxes, labels = (x.to(self.fabric.device) for x in (batch.images, batch.boxes, batch.labels))
+        images = images.permute(0, 3, 1, 2).float()  # [B, H, W, 3] -> [B, 3, H, W]
+        draw = f"{config.train.seed} {self.epoch} {self.batches_done}"
+        images, boxes = rescale(images, boxes, side_factor(config.augment, self._epochs_done() / self.epochs, draw))
+        points, strides = (x.to(self.fabric.device) for x in anchor_points((images.shape[2], images.shape[3]), STRIDES))
+        due = (self.batches_done + 1) % config.train.accumulate == 0 or self.batches_done + 1 == len(self.loader)
+        with self.fabric.no_backward_sync(self.net, enabled=not due):
+            weights = batch.weights.to(self.fabric.device) if config.loss.soft_labels else None
+            targets = boxes, labels, config.loss, weights, self._guidance(batch, (images.shape[2], images.shape[3]))
+            total, parts = detection_loss(self.net(images), points, strides, *targets)
+            self.fabric.backward(total / config.train.accumulate)
+        # One exchange for all that the processes have to agree on.
+        told = torch.stack([*(parts[name] for name in LOSS_NAMES), total.new_tensor(float(bool(self.stop)))])
+        *values, asked = rank_mean(told).tolist()
+        losses = dict(zip(LOSS_NAMES, values, strict=True))
+        step = Step(losses, None, asked > 0)
+        if due and not step.trouble:
+            step = Step(losses, self._clip_gradients(), step.stop)
+        if step.trouble:
+            self.optimizer.zero_grad(set_to_none=True)
+        elif due:
+            assert config.optim.lr is not None  # it is settled
+            factor = learning_rate_factor(self._epochs_done(), self.epochs, config.optim)
+            set_learning_rate(self.optimizer, config.optim.lr * factor * self.guard.lr_factor)
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
+            self.ema.update(self._raw_net())
+        return step
+
+    def _step_back(self, trouble: str, batch: Batch, progress: TrainingProgress) -> None:
+        """Answers a batch whose loss or gradients are not finite: see :mod:`fusedet.train.loop.rollback`.
+
+        Raises:
+            FloatingPointError: it was the last of several in a row.
+        """
+        names = {sample.image_id: sample.path.name for sample in self.train_set.samples}
+        mine = [names[int(image)] for image in batch.image_ids]
+        state = self.guard.strike(name for part in gather(mine) for name in part)
+        what = f"{trouble} in epoch {self.epoch + 1}, step {self.batches_done}, with {self.guard.pictures}"
+        if self.guard.gives_up and not self.fabric.is_global_zero:
+            raise SystemExit(1)  # the first process says it
+        if self.guard.gives_up:
+            raise FloatingPointError(
+                f"{what}; that was number {MOST_STRIKES} in a short time; a lower optim.lr or a smaller "
+                f"optim.clip_norm helps, and the pictures may be worth a look; {self.run.last} holds a good state: "
+                f"{self.run.resume_command} optim.lr=..."
+            )
+        self._load_learned(state["learned"], state["ema_steps"])
+        slower = f" with {self.guard.lr_factor:g} of the learning rate" if self.guard.lr_factor < 1 else ""
+        progress.say(f"{what}; the batch is left out, the training steps back and goes on{slower}")
+
+    def _snapshot(self) -> dict[str, Any]:
+        return {"learned": self._learned(), "ema_steps": self.ema.steps}
+
+    def _save_now_and_then(self) -> None:
+        """Within an epoch; what is saved at its end is not saved twice."""
+        minutes = self.config.train.save_minutes
+        if minutes and self.batches_done < len(self.loader) and time.monotonic() - self._saved_at >= 60 * minutes:
+            self.save()
+
+    def _guidance(self, batch: Batch, size_hw: tuple[int, int]) -> Guidance | None:
+        """What the guide sees in the pictures, for an input of ``size_hw``."""
+        if self.guide is None:
+            return None
+        return Guidance(*(x.to(self.fabric.device) for x in self.guide.look(batch.images, size_hw)))
+
+    def _clip_gradients(self) -> float | None:
+        """Where the config wants it; returns the norm before that, where it can tell a trouble."""
+        limit = self.config.optim.clip_norm or math.inf
+        found = self.fabric.clip_gradients(self.net, self.optimizer, max_norm=limit, error_if_nonfinite=False)
+        assert found is not None
+        norm = float(found)
+        if self.diagnostics is not None:
+            self.diagnostics.add_step(norm, limit)
+        # Half precision finds its scale by trying: gradients that overflow are left out by its scaler.
+        return None if self.fabric.strategy.precision.precision == "16-mixed" else norm
+
+    def _grade(self, progress: TrainingProgress) -> dict[str, float]:
+        """Accuracy of the averaged weights, where this epoch is graded; keeps the best."""
+        config = self.config.eval
+        if self.epoch % config.every and self.epoch != self.epochs:
+            return dict.fromkeys(SUMMARY_NAMES, math.nan)
+        metrics: Metrics | None = None
+        evaluation: Evaluation | None = None
+        if self.fabric.is_global_zero:
+            progress.begin("grading", self.epoch, len(self.val_set.samples))
+            start = time.perf_counter()
+            predictor = TorchDetector(self.ema.net, self.train_set.names, config)
+            with self.diagnostics.watch(predictor.graph) if self.diagnostics is not None else nullcontext():
+                found = find_objects(predictor, self.val_set, self.val_images, config.batch, progress.advance)
+            metrics = grade(self.val_set, found)
+            evaluation = Evaluation(self.val_set, found, metrics)
+            self.seconds += time.perf_counter() - start
+        metrics = self.fabric.broadcast(metrics)
+        assert metrics is not None
+        if self.best.offer(metrics, self.epoch, evaluation) and self.fabric.is_global_zero:
+            save_checkpoint(self.run.best, {"ema": self.ema.net.state_dict()}, self._meta())
+        return metrics.summary()
+
+    def _seconds_left(self, seconds: float) -> float:
+        """To the end of the last epoch, when it took ``seconds`` to come here."""
+        done = self._epochs_done()
+        return seconds / done * (self.epochs - done)
+
+    def _epochs_done(self) -> float:
+        return self.epoch + self.batches_done / len(self.loader)
+
+    def _out_of_patience(self) -> bool:
+        patience = self.config.train.patience
+        return bool(patience and self.best.epoch and self.epoch - self.best.epoch >= patience)
+
+    def _ema_decay(self) -> float:
+        """The wanted decay, or less where its memory would reach far back into a short training."""
+        steps = self.epochs * len(self.loader) / self.config.train.accumulate
+        memory = max(1.0, steps * self.config.train.ema_memory)
+        return min(self.config.train.ema_decay, 1 - 1 / memory)
+
+    def _raw_net(self) -> DetectorNet:
+        """The network without Fabric's wrapper."""
+        net: DetectorNet = self.net.module
+        return net
+
+    def _meta(self) -> dict[str, Any]:
+        return {
+            "names": list(self.train_set.names),
+            "model": self.config.model.model_dump(mode="json"),
+            "epoch": self.epoch,
+            "batches_done": self.batches_done,
+            **self.best.to_meta(),
+            "ema_steps": self.ema.steps,
+            "sums": self.sums,
+            "steps_counted": self.steps_counted,
+            "guard": self.guard.to_meta(),
+            "seconds": self.seconds,
+            "data": str(self.train_set),
+            "config": self.config.model_dump(mode="json"),
+            "fusedet_version": version("fusedet"),
+            "torch_version": str(torch.__version__),
+            "machine": this_computer(),
+        }

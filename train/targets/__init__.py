@@ -1,0 +1,1 @@
+"""What the network is to predict, and what it costs to be wrong."""
