@@ -25,9 +25,9 @@ def red(tmp_path: Path) -> Path:
     """A data set with one red object on black, which takes a model of ``build_model``."""
     (tmp_path / "images").mkdir()
     (tmp_path / "annotations").mkdir()
-    picture = np.zeros((96, 128, 3), np.uint8)
-    picture[20:60, 30:70] = (0, 0, 255)
-    cv2.imwrite(str(tmp_path / "images" / "red.png"), picture)
+    image = np.zeros((96, 128, 3), np.uint8)
+    image[20:60, 30:70] = (0, 0, 255)
+    cv2.imwrite(str(tmp_path / "images" / "red.png"), image)
     content = {
         "images": [{"id": 1, "file_name": "red.png", "width": 128, "height": 96}],
         "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [30, 20, 40, 40], "area": 1600}],
