@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests import ROOT
+
 PACKAGES = ("fusedet", "cli", "common", "configs", "deploy", "export", "model", "train")
 RUNTIME = {"numpy", "onnxruntime", "cv2"}
 #: What a function of the runtime may import when it is called, and say so where it is missing.

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from docs.make_api import PAGES
+from tests import ROOT
 
-ROOT = Path(__file__).parent.parent
 FOLDERS = ("", "docs", "examples", "configs/weights")
 DOCUMENTS = [path for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.md"))]
 _LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\)")

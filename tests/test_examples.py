@@ -20,13 +20,13 @@ import pytest
 from fusedet.deploy import Detector
 from fusedet.export import export_onnx
 from fusedet.export.proof.verify import draw_pictures
+from tests import ROOT
 from tests.deploy.camera.sinks.servers import MOSQUITTO, Broker, Listener
 from tests.deploy.conftest import draw_picture, make_model
 from tests.export.networks import NAMES, small_config, trained_net
 
 __all__ = ["make_model"]
 
-ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 MakeModel = Callable[..., Path]
 

@@ -10,9 +10,9 @@ import pytest
 import fusedet
 from fusedet import Detector, evaluate, export_onnx, train
 from fusedet.common.errors import InputError
+from tests import ROOT
 from tests.train.conftest import NAMES, draw_rectangles
 
-ROOT = Path(__file__).parent.parent
 TINY = """
 model:
   input_size: 64

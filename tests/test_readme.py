@@ -11,8 +11,8 @@ from fusedet.cli.main import COMMANDS, build_parser
 from fusedet.configs import InputError, preset_names
 from fusedet.train.config import load_train_config
 from fusedet.train.loop.resume_checks import check_changes
+from tests import ROOT
 
-ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 

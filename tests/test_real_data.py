@@ -15,8 +15,8 @@ from fusedet.train.config import AugmentConfig, DataConfig, load_train_config
 from fusedet.train.data.coco import CocoDataset, check_same_categories, load_coco
 from fusedet.train.data.dataset import CROWD, PADDING, build_train_loader
 from fusedet.train.run_folder import RunFolder
+from tests import ROOT
 
-ROOT = Path(__file__).parent.parent
 DATA = ROOT / os.environ.get("FUSEDET_DATA", "../shared/data")
 #: Classes of each set.
 SETS = {"bccd": 3, "coco80": 80, "fruits": 3, "playing_cards": 6, "raccoon": 1}

@@ -5,14 +5,13 @@ import re
 import subprocess
 from datetime import date
 from importlib.metadata import version as installed_version
-from pathlib import Path
 
 import pytest
 
 from fusedet.deploy.detector.bundle import BUNDLE_VERSION
 from fusedet.deploy.detector.contract import FORMAT_VERSION
+from tests import ROOT
 
-ROOT = Path(__file__).parent.parent
 #: MAJOR.MINOR.PATCH, perhaps with a mark such as rc1.
 VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)((?:a|b|rc)\d+)?")
 HEADING = re.compile(r"^## \[(.+?)\](?: - (.+))?$", re.MULTILINE)

@@ -34,10 +34,11 @@ from fusedet.deploy.camera.events.rules import Rules
 from fusedet.deploy.camera.sources import Frame
 from fusedet.deploy.tracking.tracker import Tracker
 from fusedet.train.data.coco import load_coco
+from tests import ROOT
 from tests.deploy.conftest import build_model, write_video
 from tests.train.samples import dataset, sample
 
-DATA = Path(__file__).parents[2] / os.environ.get("FUSEDET_DATA", "../shared/data") / "coco80"
+DATA = ROOT / os.environ.get("FUSEDET_DATA", "../shared/data") / "coco80"
 FPS = 15
 
 

@@ -11,8 +11,9 @@ from benchmarks.book.page import PAGE, RESULTS, picture_name, sections
 from benchmarks.book.results import read_results
 from benchmarks.pages import fill_sections, markers, section, table
 from fusedet.common.errors import InputError
+from tests import ROOT
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = ROOT / "docs"
 
 
 def page_of(tmp_path: Path, *names: str) -> Path:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import ROOT
+
 PROGRAM = """
 import sys, importlib
 importlib.import_module(sys.argv[1])
@@ -31,8 +33,8 @@ def test_telemetry_is_off_unless_somebody_wants_it(package: str, wanted: str | N
     environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     environment |= {"ORT_DISABLE_TELEMETRY": wanted} if wanted else {}
     command = [sys.executable, "-c", PROGRAM, package]
-    root = Path(__file__).parents[2]
-    told = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=True, timeout=120)
+
+    told = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
     assert told.stdout.strip() == (wanted or "1")
     if wanted is None:
         assert not [path for path in tmp_path.rglob("*") if "onnxruntime" in path.name]

@@ -1,7 +1,6 @@
 """The pages of settings: as current as the checks, and complete."""
 
 import re
-from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -9,8 +8,9 @@ from pydantic import BaseModel, Field
 
 from fusedet.cli.main import main
 from fusedet.configs.reference import reference_text
+from tests import ROOT
 
-DOCS = Path(__file__).parent.parent.parent / "docs"
+DOCS = ROOT / "docs"
 
 
 @pytest.mark.parametrize("kind", ["train", "camera"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fusedet.common.errors import InputError
+from tests import ROOT
 from tests.fuzz.mutate import spoil_bytes, spoil_json, spoil_text
 from tests.fuzz.targets import TARGETS
 from tests.fuzz.trial import Target, Trial
@@ -79,6 +80,6 @@ def test_a_number_stands_for_one_input(spoil) -> None:  # type: ignore[no-untype
 @pytest.mark.slow
 def test_the_long_run_says_what_it_did() -> None:
     command = [sys.executable, "-m", "tests.fuzz", "--minutes", "0.5", "--target", "COCO", "--target", "bundle"]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "traceback: 0" in result.stdout

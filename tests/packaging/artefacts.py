@@ -10,9 +10,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests import ROOT
+
 __all__ = ["PACKAGES", "ROOT", "build", "main"]
 
-ROOT = Path(__file__).parents[2]
 PACKAGES = ("cli", "configs", "deploy", "export", "model", "train")
 #: What is not shipped lies there as well when it is built, so that it is noticed when it is shipped by mistake.
 BESIDE = ("benchmarks", "docs", "examples", "tests")

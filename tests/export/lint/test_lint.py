@@ -2,7 +2,6 @@
 
 import platform
 import re
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -15,9 +14,9 @@ from fusedet.export.graph.ops import optimize_model
 from fusedet.export.lint.costs import COSTS
 from fusedet.export.lint.lint import OTHER, lint
 from fusedet.export.lint.rules import RULES, Network
+from tests import ROOT
 from tests.export.networks import conv, graph_of, node
 
-ROOT = Path(__file__).parent.parent.parent
 ON_X86 = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the blocked layout is one of x86")
 #: Rules that the benchmark has no case for.
 WITHOUT_COST = {"box-distribution", "quantised"}

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.sinks.spool import Spool
-
-ROOT = Path(__file__).parents[3]
+from tests import ROOT
 
 
 def texts(spool: Spool, most: int = 10**9) -> list[str]:

@@ -1,11 +1,10 @@
 """docs/data.md lists every kind of finding as it is."""
 
-from pathlib import Path
-
 from fusedet.train.data.doctor import KINDS
 from fusedet.train.data.doctor.checks.duplicates import MAX_BITS, MAX_LEVELS
+from tests import ROOT
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "data.md"
+DOCUMENT = ROOT / "docs" / "data.md"
 
 
 def test_the_table_of_kinds_is_that_of_the_code() -> None:

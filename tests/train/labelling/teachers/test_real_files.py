@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-from pathlib import Path
 
 import pytest
 
@@ -10,8 +9,8 @@ from fusedet.train.config import EvalConfig
 from fusedet.train.data.coco import load_coco
 from fusedet.train.evaluation.evaluate import Predictor, evaluate, load_predictor
 from fusedet.train.labelling.ensemble import Ensemble
+from tests import ROOT
 
-ROOT = Path(__file__).parents[3]
 DATA = ROOT / os.environ.get("FUSEDET_DATA", "../shared/data") / "coco80"
 PEERS = ROOT / os.environ.get("FUSEDET_PEERS", "../shared/peers")
 
