@@ -18,12 +18,16 @@ __all__ = ["PAGES", "page", "write_pages"]
 
 #: Page -> its title, and the modules whose ``__all__`` it shows.
 PAGES = {
+    "api.md": ("fusedet", ["fusedet"]),
     "api-deploy.md": (
         "fusedet.deploy",
         [
             "fusedet.deploy",
-            *(f"fusedet.deploy.{name}" for name in ("self_test", "sources", "track", "events.places", "events.rules")),
-            *(f"fusedet.deploy.{name}" for name in ("events.event", "draw", "sinks", "bench.tuned", "supervision")),
+            *(f"fusedet.deploy.detector.{name}" for name in ("self_test", "draw", "supervision")),
+            "fusedet.deploy.tracking.tracker",
+            *(f"fusedet.deploy.camera.{name}" for name in ("sources", "events.places", "events.rules", "events.event")),
+            "fusedet.deploy.camera.sinks",
+            "fusedet.deploy.bench.tuned",
         ],
     ),
     "api-train.md": ("fusedet.train", ["fusedet.train"]),

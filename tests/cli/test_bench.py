@@ -109,7 +109,7 @@ def test_what_was_measured_until_ctrl_c_is_printed(
 
 
 def test_detect_takes_the_tuned_threads(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from fusedet.deploy.detector.detector import session
+    from fusedet.deploy.detector import session
 
     cv2.imwrite(str(tmp_path / "picture.png"), np.full((40, 60, 3), 200, np.uint8))
     asked = []

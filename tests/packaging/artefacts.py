@@ -14,7 +14,7 @@ from tests import ROOT
 
 __all__ = ["PACKAGES", "ROOT", "build", "main"]
 
-PACKAGES = ("cli", "configs", "deploy", "export", "model", "train")
+PACKAGES = ("cli", "common", "configs", "deploy", "export", "fusedet", "model", "train")
 #: What is not shipped lies there as well when it is built, so that it is noticed when it is shipped by mistake.
 BESIDE = ("benchmarks", "docs", "examples", "tests")
 #: Of one commit always the same bytes: the time that stands in the archives, 1 January 2020.

@@ -29,7 +29,7 @@ def files(wheel: Path) -> dict[str, bytes]:
 def shipped() -> dict[str, bytes]:
     """Every file of the packages, under its name in the wheel."""
     return {
-        f"fusedet/{path.relative_to(ROOT).as_posix()}": path.read_bytes()
+        f"fusedet/{path.relative_to(ROOT).as_posix().removeprefix('fusedet/')}": path.read_bytes()
         for package in PACKAGES
         for path in (ROOT / package).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
