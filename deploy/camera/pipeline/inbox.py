@@ -70,6 +70,3 @@ class Inbox:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-
-    def _has_news(self) -> bool:
-        return self._closed or any(self._frames.values())

@@ -56,11 +56,6 @@ def places_from_json(value: dict[str, Any], names: Collection[str]) -> Places:
     _only_keys("the body", value, {"zones", "lines"})
     zones = tuple(_zone(item, names) for item in _list("zones", value.get("zones", []), _MOST_PLACES))
     lines = tuple(_line(item, names) for item in _list("lines", value.get("lines", []), _MOST_PLACES))
-    seen: set[str] = set()
-    for name in (*(zone.name for zone in zones), *(line.name for line in lines)):
-        if name in seen:
-            raise InputError(f"zones and lines must have names of their own, but {name} stands twice")
-        seen.add(name)
     return Places(zones, lines)
 
 
