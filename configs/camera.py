@@ -130,7 +130,7 @@ class JsonLinesSection(StrictModel):
 
 
 class VideoSection(StrictModel):
-    """Videos of what each camera saw, with boxes; a new one begins when the time is up."""
+    """Videos of what each camera saw, with boxes, zones and lines; a new one begins when the time is up."""
 
     folder: Path = Field(description="where they go")
     minutes: float = Field(10.0, gt=0, le=1440, description="length of one file")

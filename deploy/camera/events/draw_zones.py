@@ -1,4 +1,4 @@
-"""Draws zones and lines into a picture, with what was counted there."""
+"""Draws zones and lines into an image, with what was counted there."""
 
 import math
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from fusedet.deploy.detector.draw import class_color
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.deploy.detector.pen import Pen, stroke_width
 
-__all__ = ["draw_places"]
+__all__ = ["draw_zones"]
 
 _BLACK = (0, 0, 0)
 #: What is written of a place: the kinds of counts, in this order, before the number.
@@ -20,7 +20,7 @@ _SHOWN = ("inside", "in", "out")
 Counts = Mapping[str, Mapping[str, Mapping[str, int]]]
 
 
-def draw_places(image_bgr: NDArray[np.uint8], places: Places, counts: Counts | None = None) -> NDArray[np.uint8]:
+def draw_zones(image_bgr: NDArray[np.uint8], places: Places, counts: Counts | None = None) -> NDArray[np.uint8]:
     """A copy of the picture with thin zones and lines, their names, and arrows that say where ``in`` is.
 
     Args:

@@ -289,7 +289,16 @@ class Pipeline:
         camera, frame, detector, score = seen.camera, seen.frame, seen.detector, self._score
         detector.score_threshold = camera.lowest_score(score)
         detections, events = camera.interpret(frame, detector.read(seen.raw), score)
-        return Result(camera.name, frame, detections, events, detector.timings, monotonic(), camera.rules.counts())
+        return Result(
+            camera.name,
+            frame,
+            detections,
+            events,
+            detector.timings,
+            monotonic(),
+            camera.rules.counts(),
+            camera.places,
+        )
 
     def _failed(self, camera: Camera, frame: Frame, error: Exception) -> None:
         camera.statistics.failed()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fusedet.common.atomic import write_bytes
 from fusedet.deploy.camera.pipeline.result import Result
-from fusedet.deploy.detector.draw import draw_detections
+from fusedet.deploy.camera.sinks.annotation import annotated_image
 from fusedet.deploy.detector.opencv import cv2
 
 __all__ = ["AnnotatedPictures"]
@@ -37,7 +37,7 @@ class AnnotatedPictures:
         while path in self._taken:  # the source holds a.tif as well as a.tif.jpg
             path = path.with_name("_" + path.name)
         self._taken.add(path)
-        _, data = cv2.imencode(path.suffix, draw_detections(result.frame.image, result.detections))
+        _, data = cv2.imencode(path.suffix, annotated_image(result))
         path.parent.mkdir(parents=True, exist_ok=True)
         # Not cv2.imwrite, which cannot write every name on every system. Pictures can be made again: no sync for each.
         write_bytes(path, data.tobytes(), sync=False)

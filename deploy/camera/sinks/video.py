@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.pipeline.result import Result
-from fusedet.deploy.detector.draw import draw_detections
+from fusedet.deploy.camera.sinks.annotation import annotated_image
 from fusedet.deploy.detector.opencv import cv2
 
 __all__ = ["AnnotatedVideo"]
 
 
 class AnnotatedVideo:
-    """An MP4 of the frames with their detections drawn in; there is no sound in it.
+    """An MP4 of the frames with zones, lines and detections drawn in; there is no sound in it.
 
     It plays at the speed of its source: a frame of a camera is repeated for as long as the next one took.
     """
@@ -37,7 +37,7 @@ class AnnotatedVideo:
         Raises:
             InputError: this build of OpenCV writes no MP4 there.
         """
-        picture = draw_detections(result.frame.image, result.detections)
+        picture = annotated_image(result)
         if self._writer is None:
             self._open(picture)
         frame = result.frame

@@ -5,7 +5,7 @@ import sys
 
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.pipeline.result import Result
-from fusedet.deploy.detector.draw import draw_detections
+from fusedet.deploy.camera.sinks.annotation import annotated_image
 from fusedet.deploy.detector.opencv import cv2
 
 __all__ = ["Window", "WindowClosed"]
@@ -39,7 +39,7 @@ class Window:
         Raises:
             WindowClosed: the user pressed q or Esc, or closed the window.
         """
-        cv2.imshow(self._title, draw_detections(result.frame.image, result.detections))
+        cv2.imshow(self._title, annotated_image(result))
         is_stream = result.frame.time_s is not None
         key = cv2.waitKey(1 if is_stream else 50)
         while not is_stream and key == -1 and self._visible():

@@ -90,7 +90,7 @@ os._exit(9)
 
 
 def test_what_a_crash_left_is_removed(tmp_path: Path) -> None:
-    assert subprocess.run([sys.executable, "-c", CRASH, str(tmp_path)], cwd=Path(__file__).parents[3]).returncode == 9
+    assert subprocess.run([sys.executable, "-c", CRASH, str(tmp_path)], cwd=Path(__file__).parents[4]).returncode == 9
     assert len(list(tmp_path.glob("*.part.mp4"))) == 1
 
     sink = SegmentedVideo(tmp_path, 1, 9)

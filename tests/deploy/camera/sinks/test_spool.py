@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.sinks.spool import Spool
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 def texts(spool: Spool, most: int = 10**9) -> list[str]:

@@ -22,7 +22,7 @@ from tests.deploy.camera.sinks.results import make_event, make_result
 from tests.deploy.camera.sinks.servers import MOSQUITTO, Broker, Listener, free_port, wait_until
 
 needs_broker = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[5]
 PLACES = Places(
     (Zone("step", ((0.1, 0.5), (0.9, 0.5), (0.5, 1.0))),),
     (Line("gate", (0.1, 0.5), (0.9, 0.5)),),
