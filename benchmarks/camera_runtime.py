@@ -33,7 +33,7 @@ from fusedet.configs.starter import starter_model
 from fusedet.deploy.camera.pipeline.camera import CameraSettings
 from fusedet.deploy.camera.pipeline.outlet import Outlet
 from fusedet.deploy.camera.pipeline.pipeline import Pipeline
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks import RotatingJsonLines
 from fusedet.deploy.camera.sources import SourceSettings, open_source
 from fusedet.deploy.camera.web.server import WebServer

@@ -232,7 +232,7 @@ def _detect(
     """Feeds every frame to the detector and the result to sinks and report; True when Ctrl-C ended it."""
     import numpy as np
 
-    from fusedet.deploy.camera.pipeline.result import Result
+    from fusedet.deploy.camera.result import Result
     from fusedet.deploy.camera.sinks import WindowClosed
     from fusedet.deploy.detector.detections import NO_TRACK
 

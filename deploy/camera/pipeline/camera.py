@@ -9,8 +9,8 @@ from fusedet.deploy.camera.events.places import Places
 from fusedet.deploy.camera.events.rules import Rules
 from fusedet.deploy.camera.pipeline.capture import Capture
 from fusedet.deploy.camera.pipeline.inbox import Inbox
-from fusedet.deploy.camera.pipeline.result import Result
 from fusedet.deploy.camera.pipeline.statistics import CameraStatistics
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sources import Frame, Source
 from fusedet.deploy.detector.detections import NO_TRACK, Detections
 from fusedet.deploy.tracking.tracker import Tracker, TrackerSettings

@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.events.places import Places
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
 
 __all__ = ["Monitor"]
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from fusedet.deploy.camera.events.places import Places
-from fusedet.deploy.camera.pipeline.result import Result
 from fusedet.deploy.camera.pipeline.worker import Worker
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks import Sink
 
 __all__ = ["Outlet"]

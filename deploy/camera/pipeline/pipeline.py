@@ -22,8 +22,8 @@ from fusedet.deploy.camera.pipeline.inbox import Inbox
 from fusedet.deploy.camera.pipeline.outlet import Outlet
 from fusedet.deploy.camera.pipeline.process import CpuShare, resident_mb
 from fusedet.deploy.camera.pipeline.recent_events import RecentEvents
-from fusedet.deploy.camera.pipeline.result import Result
 from fusedet.deploy.camera.pipeline.worker import Worker
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sources import Frame
 from fusedet.deploy.detector.detector import Detector, RawOutputs
 

@@ -6,7 +6,7 @@ from collections import deque
 import numpy as np
 
 from fusedet.deploy.camera.events.event import Event
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.detector.draw import draw_detections
 from fusedet.deploy.detector.opencv import cv2
 

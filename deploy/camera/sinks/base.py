@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
 
 __all__ = ["Sink"]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fusedet.common.atomic import remove_parts, write_bytes
 from fusedet.deploy.camera.events.event import Event
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.annotation import image_with_zones
 from fusedet.deploy.camera.sinks.folders import Newest, make_folder, safe_name, time_stamp
 from fusedet.deploy.detector.draw import draw_event

@@ -3,7 +3,7 @@
 import json
 from typing import TextIO
 
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.record import to_record
 
 __all__ = ["JsonLines"]

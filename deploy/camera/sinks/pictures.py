@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fusedet.common.atomic import write_bytes
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.annotation import annotated_image
 from fusedet.deploy.detector.opencv import cv2
 

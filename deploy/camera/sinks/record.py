@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.detector.detections import NO_TRACK, Detections
 
 __all__ = ["to_camera_record", "to_record"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from fusedet.common.errors import InputError
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.append import append_whole, open_to_append
 from fusedet.deploy.camera.sinks.folders import make_folder
 from fusedet.deploy.camera.sinks.record import to_camera_record

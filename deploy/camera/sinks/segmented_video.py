@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.folders import Newest, make_folder, safe_name, time_stamp
 from fusedet.deploy.camera.sinks.video import AnnotatedVideo
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusedet.common.errors import InputError
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.annotation import annotated_image
 from fusedet.deploy.detector.opencv import cv2
 

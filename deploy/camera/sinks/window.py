@@ -4,7 +4,7 @@ import os
 import sys
 
 from fusedet.common.errors import InputError
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.annotation import annotated_image
 from fusedet.deploy.detector.opencv import cv2
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.pipeline.monitor import Monitor
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.web.answers import to_json
 from fusedet.deploy.camera.web.framework import WSMsgType, web
 from fusedet.deploy.detector.detections import NO_TRACK

@@ -11,7 +11,7 @@ from typing import Any
 
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.events.places import Places
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.delivery import Delivery, NotDeliveredError
 from fusedet.deploy.camera.sinks.folders import safe_name
 from fusedet.deploy.camera.sinks.mqtt.discovery import config_filter, discovery_messages

@@ -15,7 +15,7 @@ from fusedet.deploy.camera.events.places import Line, Places, Zone
 from fusedet.deploy.camera.pipeline.camera import CameraSettings
 from fusedet.deploy.camera.pipeline.outlet import Outlet
 from fusedet.deploy.camera.pipeline.pipeline import Pipeline
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.detector.detector import Prepared, RawOutputs
 from tests.deploy.camera.pipeline.cameras import LedCamera
 from tests.deploy.conftest import NAMES, build_model

@@ -7,7 +7,7 @@ import numpy as np
 
 from fusedet.deploy import Detections, Timings
 from fusedet.deploy.camera.events.event import Event
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sources import Frame
 from tests.deploy.conftest import draw_picture
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from fusedet.deploy.camera.events.places import Places, Zone
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks import EventPictures, SegmentedVideo
 from fusedet.deploy.camera.sinks.annotation import annotated_image, image_with_zones
 from fusedet.deploy.camera.sources import read_image

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.events.places import Line, Places, Zone
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sources import Frame
 from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.detector import Timings

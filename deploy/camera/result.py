@@ -1,4 +1,4 @@
-"""What the pipeline made of one frame."""
+"""One frame with what was found in it: what the pipeline hands to sinks and page."""
 
 import time
 from collections.abc import Mapping
