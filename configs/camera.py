@@ -9,15 +9,16 @@
     outputs:
       events: {path: events.jsonl}
 
-Points are fractions of the picture's width and height, so that they fit any resolution. ``${NAME}`` in an address, a
-password or a token is replaced with the environment variable ``NAME``, so that the file can be shown to others.
+Points are fractions of the picture's width and height, so that they fit any resolution. ``${NAME}`` in a text, such as
+an address, a password or a token, is replaced with the environment variable ``NAME``, so that the file can be shown to
+others.
 """
 
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -63,8 +64,10 @@ class ZoneSection(StrictModel):
     """A part of the picture that objects enter, leave, or stay in."""
 
     name: Name = Field(description="unlike those of the camera's other zones and lines")
-    points: list[Point] = Field(min_length=3, max_length=64, description="corners, as fractions of width and height")
-    classes: list[str] | None = Field(None, description="only these; left out, all")
+    points: tuple[Point, ...] = Field(
+        min_length=3, max_length=64, description="corners, as fractions of width and height"
+    )
+    classes: frozenset[str] | None = Field(None, description="only these; left out, all")
     dwell_s: Seconds | None = Field(None, description="tell of an object that stays for longer")
 
 
@@ -74,7 +77,7 @@ class LineSection(StrictModel):
     name: Name = Field(description="unlike those of the camera's other zones and lines")
     start: Point = Field(description="where it begins, as fractions of width and height")
     end: Point = Field(description="where it ends")
-    classes: list[str] | None = Field(None, description="only these; left out, all")
+    classes: frozenset[str] | None = Field(None, description="only these; left out, all")
 
     @model_validator(mode="after")
     def _has_length(self) -> "LineSection":
@@ -236,16 +239,25 @@ def load_camera_config(path: str | Path, overrides: Sequence[str] = ()) -> Camer
     return validate(load_config(path, overrides), CameraConfig)
 
 
-def expand(text: str, where: str) -> str:
-    """``text`` with each ``${NAME}`` replaced by that environment variable.
+def expand(config: CameraConfig) -> CameraConfig:
+    """The config with each ``${NAME}`` in its texts replaced by that environment variable.
 
     Raises:
-        InputError: there is no such variable; ``where`` names the key.
+        InputError: there is no such variable; the message names the key.
     """
+    expanded: CameraConfig = _expand(config, "")
+    return expanded
 
-    def value(match: re.Match[str]) -> str:
-        if match[1] not in os.environ:
-            raise InputError(f"{where}: ${{{match[1]}}} stands for an environment variable, but there is none")
-        return os.environ[match[1]]
 
-    return _VARIABLE.sub(value, text)
+def _expand(value: Any, key: str) -> Any:
+    if isinstance(value, StrictModel):
+        return value.model_copy(update={name: _expand(inner, f"{key}.{name}") for name, inner in value})
+    if isinstance(value, dict):
+        return {name: _expand(inner, f"{key}.{name}") for name, inner in value.items()}
+    return _VARIABLE.sub(lambda match: _variable(match[1], key[1:]), value) if isinstance(value, str) else value
+
+
+def _variable(name: str, key: str) -> str:
+    if name not in os.environ:
+        raise InputError(f"{key}: ${{{name}}} stands for an environment variable, but there is none")
+    return os.environ[name]

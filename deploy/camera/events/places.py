@@ -4,6 +4,7 @@ Points are ``(x, y)`` as fractions of the picture's width and height, in 0..1, f
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from fusedet.common.errors import InputError
 
@@ -81,6 +82,33 @@ class Places:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise InputError(f"zones and lines must have names of their own, but {', '.join(twice)} stands twice")
+
+    def to_record(self) -> dict[str, list[dict[str, Any]]]:
+        """Plain values for JSON and YAML: ``zones`` and ``lines`` with the attributes of each, classes sorted."""
+        return {
+            "zones": [
+                {
+                    "name": zone.name,
+                    "points": [_rounded(point) for point in zone.points],
+                    "classes": None if zone.classes is None else sorted(zone.classes),
+                    "dwell_s": zone.dwell_s,
+                }
+                for zone in self.zones
+            ],
+            "lines": [
+                {
+                    "name": line.name,
+                    "start": _rounded(line.start),
+                    "end": _rounded(line.end),
+                    "classes": None if line.classes is None else sorted(line.classes),
+                }
+                for line in self.lines
+            ],
+        }
+
+
+def _rounded(point: Point) -> list[float]:
+    return [round(float(value), 4) for value in point]
 
 
 def _check_points(what: str, points: tuple[Point, ...]) -> None:

@@ -24,7 +24,6 @@ class Outlet:
 
     Attributes:
         name: what status and log call it.
-        events_only: the sink gets only results with events.
     """
 
     def __init__(
@@ -32,7 +31,6 @@ class Outlet:
         name: str,
         make_sink: Callable[[], Sink],
         *,
-        events_only: bool = False,
         capacity: int = 16,
     ) -> None:
         """Makes the sink at once, and starts nothing.
@@ -40,14 +38,12 @@ class Outlet:
         Args:
             name: what status and log call it.
             make_sink: called again when a sink hangs and another one is to take its place.
-            events_only: leave out results without events.
             capacity: results that may wait.
 
         Raises:
             InputError: the sink cannot be made.
         """
         self.name = name
-        self.events_only = events_only
         self._make_sink = make_sink
         self._capacity = capacity
         self._changed = threading.Condition()
@@ -69,7 +65,7 @@ class Outlet:
 
     def put(self, result: Result, *, wait: bool) -> None:
         """Takes a result; with ``wait``, once there is room, else at once."""
-        if self.events_only and not result.events:
+        if self._sink.events_only and not result.events:
             return
         with self._changed:
             if wait:
@@ -85,19 +81,17 @@ class Outlet:
         """``written``, ``dropped``, ``waiting`` and ``error``; a sink with a queue of its own adds what is in that."""
         sink = self._sink
         with self._changed:
-            error = self._error or getattr(sink, "error", None)
+            error = self._error or sink.error
             return {
                 "written": self._written,
-                "dropped": self._dropped + int(getattr(sink, "dropped", 0)),
-                "waiting": len(self._queue) + int(getattr(sink, "waiting", 0)),
+                "dropped": self._dropped + sink.dropped,
+                "waiting": len(self._queue) + sink.waiting,
                 "error": error,
             }
 
     def set_places(self, camera: str, places: Places) -> None:
-        """Tells a sink that wants to know of a camera's new zones and lines."""
-        tell = getattr(self._sink, "set_places", None)
-        if tell is not None:
-            tell(camera, places)
+        """Tells the sink of a camera's new zones and lines."""
+        self._sink.set_places(camera, places)
 
     def finish(self, timeout_s: float) -> None:
         """Writes what waits, closes the sink, and says so if that takes too long."""

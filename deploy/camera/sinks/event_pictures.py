@@ -6,6 +6,7 @@ from fusedet.common.atomic import remove_parts, write_bytes
 from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.annotation import image_with_zones
+from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.camera.sinks.folders import Newest, make_folder, safe_name, time_stamp
 from fusedet.deploy.detector.draw import draw_event
 from fusedet.deploy.detector.opencv import cv2
@@ -16,11 +17,13 @@ _JPEG_QUALITY = 90
 _PATTERN = r"\d{8}T\d{6}\.\d{3}Z_.+_[0-9a-f]{8}\.jpg"
 
 
-class EventPictures:
+class EventPictures(Sink):
     """A JPEG of each event with box, zones and lines: ``20251122T102030.250Z_door_enter_step_0f3a9c51.jpg``.
 
     The name is the time of the event (UTC), its camera, kind and place, and the beginning of its id.
     """
+
+    events_only = True
 
     def __init__(self, folder: Path, keep: int) -> None:
         """Writes into ``folder``, which is made, and keeps the newest ``keep`` pictures there.
@@ -45,9 +48,6 @@ class EventPictures:
             path = self._folder / _name(event)
             write_bytes(path, data.tobytes(), sync=False)
             self._newest.add(path)
-
-    def close(self) -> None:
-        """Every picture is whole already."""
 
 
 def _name(event: Event) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from fusedet.common.atomic import write_bytes
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.annotation import annotated_image
+from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.detector.opencv import cv2
 
 __all__ = ["AnnotatedPictures"]
@@ -13,7 +14,7 @@ __all__ = ["AnnotatedPictures"]
 _WRITABLE = frozenset({".bmp", ".jpeg", ".jpg", ".png"})
 
 
-class AnnotatedPictures:
+class AnnotatedPictures(Sink):
     """Each picture with its detections drawn in, under its own name in a folder.
 
     Folders inside the source are kept, and so is the suffix: pictures of one stem do not overwrite each other. A format
@@ -41,6 +42,3 @@ class AnnotatedPictures:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Not cv2.imwrite, which cannot write every name on every system. Pictures can be made again: no sync for each.
         write_bytes(path, data.tobytes(), sync=False)
-
-    def close(self) -> None:
-        """Every picture is whole already."""

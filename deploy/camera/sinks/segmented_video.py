@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fusedet.deploy.camera.result import Result
+from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.camera.sinks.folders import Newest, make_folder, safe_name, time_stamp
 from fusedet.deploy.camera.sinks.video import AnnotatedVideo
 
@@ -35,7 +36,7 @@ class _Segment:
     checked_s: float
 
 
-class SegmentedVideo:
+class SegmentedVideo(Sink):
     """Annotated MP4 videos of each camera, ``door_20251122T102030.250Z.mp4`` by the time when they begin (UTC).
 
     They play at true speed. A video appears under its name when it is finished; what a crash leaves of one is an MP4

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.annotation import annotated_image
+from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.detector.opencv import cv2
 
 __all__ = ["AnnotatedVideo"]
 
 
-class AnnotatedVideo:
+class AnnotatedVideo(Sink):
     """An MP4 of the frames with zones, lines and detections drawn in; there is no sound in it.
 
     It plays at the speed of its source: a frame of a camera is repeated for as long as the next one took.

@@ -30,6 +30,8 @@ class Webhook(Delivery):
     tells.
     """
 
+    events_only = True
+
     def __init__(
         self,
         url: str,

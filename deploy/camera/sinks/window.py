@@ -6,6 +6,7 @@ import sys
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.annotation import annotated_image
+from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.detector.opencv import cv2
 
 __all__ = ["Window", "WindowClosed"]
@@ -15,7 +16,7 @@ class WindowClosed(Exception):  # noqa: N818 - not an error
     """The user has seen enough."""
 
 
-class Window:
+class Window(Sink):
     """Shows each picture with its detections: a stream as it comes, a picture until a key is pressed."""
 
     def __init__(self, title: str) -> None:

@@ -13,7 +13,7 @@ from fusedet.deploy.camera.web.auth import Guard
 from fusedet.deploy.camera.web.framework import web
 from fusedet.deploy.camera.web.live import MAX_VIEWERS, LivePictures
 from fusedet.deploy.camera.web.metrics import to_prometheus
-from fusedet.deploy.camera.web.places import places_from_json, places_to_json, read_classes, read_number, version
+from fusedet.deploy.camera.web.places import places_from_json, read_classes, read_number, version
 
 __all__ = ["Api"]
 
@@ -77,7 +77,7 @@ class Api:
     async def places(self, request: web.Request) -> web.StreamResponse:
         """GET /api/cameras/NAME/places."""
         places = await self._ask(self._monitor.places, request.match_info["camera"])
-        return json_answer(places_to_json(places), headers={"ETag": version(places)})
+        return json_answer(places.to_record(), headers={"ETag": version(places)})
 
     async def set_places(self, request: web.Request) -> web.StreamResponse:
         """PUT /api/cameras/NAME/places; with ``If-Match`` only where nobody else was quicker."""

@@ -10,7 +10,7 @@ from fusedet.common.errors import InputError
 from fusedet.deploy.camera.events.places import Line, Places, Point, Zone
 from fusedet.deploy.camera.web.answers import to_json
 
-__all__ = ["places_from_json", "places_to_json", "read_classes", "read_number", "version"]
+__all__ = ["places_from_json", "read_classes", "read_number", "version"]
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MOST_PLACES = 64
@@ -18,37 +18,13 @@ _MOST_CORNERS = 64
 _LONGEST_DWELL_S = 86400.0
 
 
-def places_to_json(places: Places) -> dict[str, Any]:
-    """``zones`` and ``lines``: lists with the attributes of each, classes sorted."""
-    return {
-        "zones": [
-            {
-                "name": zone.name,
-                "points": [list(point) for point in zone.points],
-                "classes": None if zone.classes is None else sorted(zone.classes),
-                "dwell_s": zone.dwell_s,
-            }
-            for zone in places.zones
-        ],
-        "lines": [
-            {
-                "name": line.name,
-                "start": list(line.start),
-                "end": list(line.end),
-                "classes": None if line.classes is None else sorted(line.classes),
-            }
-            for line in places.lines
-        ],
-    }
-
-
 def version(places: Places) -> str:
     """An ETag: another one for other places, so that two people do not overwrite each other's."""
-    return '"' + hashlib.sha256(to_json(places_to_json(places)).encode()).hexdigest()[:16] + '"'
+    return '"' + hashlib.sha256(to_json(places.to_record()).encode()).hexdigest()[:16] + '"'
 
 
 def places_from_json(value: dict[str, Any], names: Collection[str]) -> Places:
-    """The places that :func:`places_to_json` gave, or somebody else made.
+    """The places that :meth:`Places.to_record` gave, or somebody else made.
 
     Raises:
         InputError: something in them is not allowed, or ``names`` has no such class.

@@ -16,6 +16,7 @@ from fusedet.deploy.camera.pipeline.camera import CameraSettings
 from fusedet.deploy.camera.pipeline.outlet import Outlet
 from fusedet.deploy.camera.pipeline.pipeline import Pipeline
 from fusedet.deploy.camera.result import Result
+from fusedet.deploy.camera.sinks import Sink
 from fusedet.deploy.detector.detector import Prepared, RawOutputs
 from tests.deploy.camera.pipeline.cameras import LedCamera
 from tests.deploy.conftest import NAMES, build_model
@@ -43,10 +44,11 @@ def eventually(condition: Callable[[], bool], what: str, seconds: float = 20.0) 
         sleep(0.005)
 
 
-class Collector:
+class Collector(Sink):
     """Keeps what it gets; can be slow, hang or fail."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, events_only: bool = False) -> None:
+        self.events_only = events_only
         self.results: list[Result] = []
         self.gate = threading.Event()
         self.gate.set()
@@ -203,9 +205,9 @@ def test_events_are_kept_when_a_queue_overflows(detector: Detector) -> None:
 
 
 def test_an_output_for_events_gets_nothing_else(detector: Detector) -> None:
-    camera, sink = LedCamera(), Collector()
+    camera, sink = LedCamera(), Collector(events_only=True)
     places = Places(zones=(RIGHT_HALF,))
-    outlet = Outlet("events", lambda: sink, events_only=True)
+    outlet = Outlet("events", lambda: sink)
     with running(Pipeline([settings(camera, places)], detector, "m", [outlet])) as pipeline:
         give_one_by_one(pipeline, camera, 40)
         counts = figures(pipeline)["places"]
