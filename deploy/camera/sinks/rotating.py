@@ -8,7 +8,6 @@ from typing import BinaryIO, Literal
 
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.result import Result
-from fusedet.deploy.camera.sinks.append import append_whole, open_to_append
 from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.camera.sinks.folders import make_folder
 from fusedet.deploy.camera.sinks.record import to_camera_record
@@ -67,7 +66,7 @@ class RotatingJsonLines(Sink):
         if self._size() > 0 and self._size() + len(data) > self._max_bytes:
             self._set_aside()
         assert self._file is not None
-        append_whole(self._file, data)
+        _append_whole(self._file, data)
 
     def close(self) -> None:
         """Closes the file."""
@@ -76,10 +75,10 @@ class RotatingJsonLines(Sink):
             self._file = None
 
     def _open(self) -> None:
-        self._file = open_to_append(self._path)
+        self._file = self._path.open("ab", buffering=0)
         if _ends_in_half_a_line(self._path):  # what a power cut left
             try:
-                append_whole(self._file, b"\n")
+                _append_whole(self._file, b"\n")
             except OSError:
                 self.close()
                 raise
@@ -117,3 +116,14 @@ def _ends_in_half_a_line(path: Path) -> bool:
             return False
         file.seek(-1, os.SEEK_END)
         return file.read(1) != b"\n"
+
+
+def _append_whole(file: BinaryIO, data: bytes) -> None:
+    """Appends ``data`` to an unbuffered file wholly, or not at all where the disk is full."""
+    before = os.fstat(file.fileno()).st_size
+    try:
+        if file.write(data) < len(data):  # as much as there was room for
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), file.name)
+    except OSError:
+        file.truncate(before)
+        raise
