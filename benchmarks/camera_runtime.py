@@ -31,7 +31,7 @@ from benchmarks.study import facts, run_command, write_text
 from fusedet.common.errors import InputError
 from fusedet.configs.starter import starter_model
 from fusedet.deploy.camera.pipeline.camera import CameraSettings
-from fusedet.deploy.camera.pipeline.outlet import Outlet
+from fusedet.deploy.camera.pipeline.sink_worker import SinkWorker
 from fusedet.deploy.camera.pipeline.pipeline import Pipeline
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks import RotatingJsonLines, Sink
@@ -104,7 +104,7 @@ def measure_age(model: Path, seconds: float, detector_fps: float = 10.0) -> dict
         draw_street(video)
         settings = SourceSettings(pace=True, loop=True)
         camera = CameraSettings("camera", lambda: open_source(str(video), settings))
-        with Pipeline([camera], detector, model.name, [Outlet("ages", lambda: ages)]) as pipeline:
+        with Pipeline([camera], detector, model.name, [SinkWorker("ages", lambda: ages)]) as pipeline:
             pipeline.wait(seconds)
         counts = pipeline.status()["cameras"]["camera"]
     everything = [age for minute in ages.minutes for age in minute]
@@ -183,7 +183,7 @@ def _pipeline_rate(
     """Frames/s of the pipeline, and pictures/s that the viewer got."""
     detector = Detector(model, threads=threads)
     camera = CameraSettings("camera", lambda: open_source(str(video), SourceSettings(loop=True)))
-    lines = Outlet("lines", lambda: RotatingJsonLines(out, 1000, 1, only="detections"))
+    lines = SinkWorker("lines", lambda: RotatingJsonLines(out, 1000, 1, only="detections"))
     with Pipeline([camera], detector, model.name, [lines]) as pipeline, _watched(pipeline, viewer) as seen:
         pipeline.wait(1.0)
         before, start, pictures = _processed(pipeline), monotonic(), seen()

@@ -52,19 +52,19 @@ def make_pipeline(
     Raises:
         InputError: a source or an output cannot be opened.
     """
-    from fusedet.deploy.camera.pipeline.outlet import Outlet
+    from fusedet.deploy.camera.pipeline.sink_worker import SinkWorker
     from fusedet.deploy.camera.pipeline.pipeline import Pipeline
 
     with ExitStack() as undo:
-        outlets = []
+        sinks = []
         for name, make_sink in _sink_makers(config).items():
-            outlets.append(Outlet(name, make_sink))
-            undo.callback(outlets[-1].sink.close)
+            sinks.append(SinkWorker(name, make_sink))
+            undo.callback(sinks[-1].sink.close)
         pipeline = Pipeline(
             [_camera(name, section, config) for name, section in config.cameras.items()],
             detector,
             config.model.name,
-            outlets,
+            sinks,
             score=config.score,
             classes=config.classes,
             watchdog_s=config.watchdog_s,

@@ -8,7 +8,7 @@ from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.events.places import Places
 from fusedet.deploy.camera.events.rules import Rules
 from fusedet.deploy.camera.pipeline.capture import Capture
-from fusedet.deploy.camera.pipeline.inbox import Inbox
+from fusedet.deploy.camera.pipeline.latest_frame_buffer import LatestFrameBuffer
 from fusedet.deploy.camera.pipeline.statistics import CameraStatistics
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sources import Frame, Source
@@ -42,7 +42,7 @@ class CameraSettings:
 class Camera:
     """One camera: its source, its tracks, its places, its figures."""
 
-    def __init__(self, settings: CameraSettings, inbox: Inbox, score: float) -> None:
+    def __init__(self, settings: CameraSettings, buffer: LatestFrameBuffer, score: float) -> None:
         """Opens the source.
 
         Raises:
@@ -55,9 +55,9 @@ class Camera:
         self.rules = Rules(settings.name, settings.places, grace_s=max(2.0, 1.5 * lost_s))
         self.places = settings.places
         self.latest: Result | None = None
-        self._inbox = inbox
+        self._buffer = buffer
         self._tracker: Tracker | None = None
-        self.capture = Capture(settings.name, settings.open_source, inbox, self.statistics)
+        self.capture = Capture(settings.name, settings.open_source, buffer, self.statistics)
         if settings.tracker is not None:
             self._tracker = Tracker(_with_scores(settings.tracker, score), self.capture.source.fps or 30.0)
 
@@ -95,7 +95,7 @@ class Camera:
             "state": self.capture.state,
             "error": self.capture.error,
             **figures,
-            "dropped": figures["dropped"] + self._inbox.dropped(self.name),
+            "dropped": figures["dropped"] + self._buffer.dropped(self.name),
             "reconnects": self.capture.reconnects,
             "places": self.rules.counts(),
         }

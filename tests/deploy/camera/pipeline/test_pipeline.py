@@ -13,7 +13,7 @@ from fusedet.common.errors import InputError
 from fusedet.deploy import Contract, Detector
 from fusedet.deploy.camera.events.places import Line, Places, Zone
 from fusedet.deploy.camera.pipeline.camera import CameraSettings
-from fusedet.deploy.camera.pipeline.outlet import Outlet
+from fusedet.deploy.camera.pipeline.sink_worker import SinkWorker
 from fusedet.deploy.camera.pipeline.pipeline import Pipeline
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks import Sink
@@ -108,7 +108,7 @@ def give_one_by_one(pipeline: Pipeline, camera: LedCamera, count: int) -> None:
 
 def test_a_frame_becomes_a_result_with_its_age_and_its_track(detector: Detector) -> None:
     camera, sink = LedCamera(), Collector()
-    with running(Pipeline([settings(camera)], detector, "square.onnx", [Outlet("sink", lambda: sink)])) as pipeline:
+    with running(Pipeline([settings(camera)], detector, "square.onnx", [SinkWorker("sink", lambda: sink)])) as pipeline:
         give_one_by_one(pipeline, camera, 3)
         eventually(lambda: len(sink.results) == 3, "the sink has them")
         latest = pipeline.latest("door")
@@ -142,8 +142,8 @@ def test_drops_are_counted_exactly_when_detection_is_slower_than_the_camera(mode
 def test_a_file_is_seen_whole_however_slow_a_sink_is(detector: Detector) -> None:
     camera, sink = LedCamera(drops=False), Collector()
     sink.gate.clear()
-    outlet = Outlet("slow", lambda: sink, capacity=2)
-    with running(Pipeline([settings(camera)], detector, "m", [outlet])) as pipeline:
+    sink = SinkWorker("slow", lambda: sink, capacity=2)
+    with running(Pipeline([settings(camera)], detector, "m", [sink])) as pipeline:
         camera.give(20)
         camera.end()
         assert sink.entered.wait(10)
@@ -164,8 +164,8 @@ def test_a_sink_that_hangs_blocks_nobody_and_is_replaced(detector: Detector) -> 
             sinks[0].gate.clear()
         return sinks[-1]
 
-    outlets = [Outlet("hangs", make, capacity=4), Outlet("other", lambda: other)]
-    with running(Pipeline([settings(camera)], detector, "m", outlets, watchdog_s=0.3)) as pipeline:
+    sinks = [SinkWorker("hangs", make, capacity=4), SinkWorker("other", lambda: other)]
+    with running(Pipeline([settings(camera)], detector, "m", sinks, watchdog_s=0.3)) as pipeline:
         give_one_by_one(pipeline, camera, 10)
         eventually(lambda: len(other.results) == 10, "the other one gets everything")
         eventually(lambda: len(sinks) == 2, "another sink takes its place")
@@ -178,7 +178,7 @@ def test_a_sink_that_hangs_blocks_nobody_and_is_replaced(detector: Detector) -> 
 def test_a_sink_that_fails_says_so_and_works_again(detector: Detector, caplog: pytest.LogCaptureFixture) -> None:
     camera, sink = LedCamera(), Collector()
     sink.failure = OSError(28, "No space left on device", "events.jsonl")
-    with running(Pipeline([settings(camera)], detector, "m", [Outlet("events", lambda: sink)])) as pipeline:
+    with running(Pipeline([settings(camera)], detector, "m", [SinkWorker("events", lambda: sink)])) as pipeline:
         give_one_by_one(pipeline, camera, 3)
         eventually(lambda: pipeline.status()["sinks"]["events"]["dropped"] == 3, "all failed")
         assert pipeline.healthy() == (False, "events: events.jsonl: No space left on device")
@@ -193,8 +193,8 @@ def test_events_are_kept_when_a_queue_overflows(detector: Detector) -> None:
     camera, sink = LedCamera(), Collector()
     sink.gate.clear()
     places = Places(lines=(MIDDLE,))
-    outlet = Outlet("slow", lambda: sink, capacity=3)
-    with running(Pipeline([settings(camera, places)], detector, "m", [outlet])) as pipeline:
+    sink = SinkWorker("slow", lambda: sink, capacity=3)
+    with running(Pipeline([settings(camera, places)], detector, "m", [sink])) as pipeline:
         give_one_by_one(pipeline, camera, 45)  # the square crosses the middle once
         assert len(pipeline.recent_events()) == 1
         sink.gate.set()
@@ -207,8 +207,8 @@ def test_events_are_kept_when_a_queue_overflows(detector: Detector) -> None:
 def test_an_output_for_events_gets_nothing_else(detector: Detector) -> None:
     camera, sink = LedCamera(), Collector(events_only=True)
     places = Places(zones=(RIGHT_HALF,))
-    outlet = Outlet("events", lambda: sink)
-    with running(Pipeline([settings(camera, places)], detector, "m", [outlet])) as pipeline:
+    sink = SinkWorker("events", lambda: sink)
+    with running(Pipeline([settings(camera, places)], detector, "m", [sink])) as pipeline:
         give_one_by_one(pipeline, camera, 40)
         counts = figures(pipeline)["places"]
     assert [event.kind for result in sink.results for event in result.events] == ["enter"]

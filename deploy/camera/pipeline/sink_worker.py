@@ -11,12 +11,12 @@ from fusedet.deploy.camera.pipeline.worker import Worker
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks import Sink
 
-__all__ = ["Outlet"]
+__all__ = ["SinkWorker"]
 
 _log = logging.getLogger(__name__)
 
 
-class Outlet:
+class SinkWorker:
     """A queue of results before a sink.
 
     When it is full the oldest result without events is dropped and counted, and only then one with events. A result of
@@ -118,7 +118,7 @@ class Outlet:
     def _work(self, worker: Worker) -> None:
         sink = self._sink
         while not worker.stopping.is_set():
-            worker.rest()
+            worker.idle()
             with self._changed:
                 self._changed.wait_for(lambda: self._queue or self._ended, 1.0)
                 result = self._queue.popleft() if self._queue else None
@@ -126,9 +126,9 @@ class Outlet:
                     break
                 self._changed.notify_all()
             if result is not None:
-                worker.beat()
+                worker.busy()
                 self._write(sink, result, worker)
-        worker.beat()
+        worker.busy()
         if not worker.stopping.is_set():
             self._close(sink)
 
