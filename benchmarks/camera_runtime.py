@@ -31,8 +31,8 @@ from benchmarks.study import facts, run_command, write_text
 from fusedet.common.errors import InputError
 from fusedet.configs.starter import starter_model
 from fusedet.deploy.camera.pipeline.camera import CameraSettings
-from fusedet.deploy.camera.pipeline.sink_worker import SinkWorker
 from fusedet.deploy.camera.pipeline.pipeline import Pipeline
+from fusedet.deploy.camera.pipeline.sink_worker import SinkWorker
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks import RotatingJsonLines, Sink
 from fusedet.deploy.camera.sources import SourceSettings, open_source

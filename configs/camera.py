@@ -9,7 +9,7 @@
     outputs:
       events: {path: events.jsonl}
 
-Points are fractions of the picture's width and height, so that they fit any resolution. ``${NAME}`` in a text, such as
+Points are fractions of the image's width and height, so that they fit any resolution. ``${NAME}`` in a text, such as
 an address, a password or a token, is replaced with the environment variable ``NAME``, so that the file can be shown to
 others.
 """
@@ -32,11 +32,11 @@ from fusedet.configs.validate import validate
 __all__ = [
     "CameraConfig",
     "CameraSection",
+    "ImagesSection",
     "JsonLinesSection",
     "LineSection",
     "MqttSection",
     "OutputsSection",
-    "PicturesSection",
     "ServeSection",
     "TrackSection",
     "VideoSection",
@@ -61,7 +61,7 @@ Seconds = Annotated[float, Field(gt=0, le=86400)]
 
 
 class ZoneSection(StrictModel):
-    """A part of the picture that objects enter, leave, or stay in."""
+    """A part of the image that objects enter, leave, or stay in."""
 
     name: Name = Field(description="unlike those of the camera's other zones and lines")
     points: tuple[Point, ...] = Field(
@@ -101,7 +101,7 @@ class CameraSection(StrictModel):
     )
     transport: Literal["tcp", "udp"] = Field("tcp", description="of RTSP")
     timeout_s: Seconds = Field(5.0, description="an address that is silent for longer is opened anew")
-    frozen_s: Seconds | None = Field(10.0, description="a camera that gives one and the same picture for longer, too")
+    frozen_s: Seconds | None = Field(10.0, description="a camera that gives one and the same image for longer, too")
     pace: bool = Field(True, description="a video file is played at its own speed, and late frames are dropped")
     loop: bool = Field(False, description="a video file begins again when it ends")
     zones: list[ZoneSection] = Field(default_factory=list, description="what objects enter, leave and stay in")
@@ -140,8 +140,8 @@ class VideoSection(StrictModel):
     keep: int = Field(144, ge=1, description="of each camera; the oldest beyond so many are removed")
 
 
-class PicturesSection(StrictModel):
-    """A picture of each event."""
+class ImagesSection(StrictModel):
+    """An image of each event."""
 
     folder: Path = Field(description="where they go")
     keep: int = Field(1000, ge=1, description="the oldest beyond so many are removed")
@@ -181,7 +181,7 @@ class OutputsSection(StrictModel):
     detections: JsonLinesSection | None = Field(None, description="a line for every frame")
     events: JsonLinesSection | None = Field(None, description="a line for every event")
     video: VideoSection | None = Field(None, description="what each camera saw, with boxes")
-    pictures: PicturesSection | None = Field(None, description="a picture of each event")
+    pictures: ImagesSection | None = Field(None, description="an image of each event")
     mqtt: MqttSection | None = Field(None, description="events, counts and state for a broker")
     webhook: WebhookSection | None = Field(None, description="events by HTTP POST")
     window: bool = Field(False, description="show the cameras on the screen")

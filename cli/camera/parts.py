@@ -52,8 +52,8 @@ def make_pipeline(
     Raises:
         InputError: a source or an output cannot be opened.
     """
-    from fusedet.deploy.camera.pipeline.sink_worker import SinkWorker
     from fusedet.deploy.camera.pipeline.pipeline import Pipeline
+    from fusedet.deploy.camera.pipeline.sink_worker import SinkWorker
 
     with ExitStack() as undo:
         sinks = []
@@ -111,7 +111,7 @@ def _camera(name: str, section: "CameraSection", config: "CameraConfig") -> "Cam
 
 def _sink_makers(config: "CameraConfig") -> "dict[str, Callable[[], Sink]]":
     """Name of each output that was asked for -> what opens it."""
-    from fusedet.deploy.camera.sinks import EventPictures, RotatingJsonLines, SegmentedVideo
+    from fusedet.deploy.camera.sinks import EventImages, RotatingJsonLines, SegmentedVideo
     from fusedet.deploy.camera.sinks.mqtt.settings import MqttSettings
     from fusedet.deploy.camera.sinks.mqtt.sink import Mqtt
     from fusedet.deploy.camera.sinks.webhook import Webhook
@@ -121,7 +121,7 @@ def _sink_makers(config: "CameraConfig") -> "dict[str, Callable[[], Sink]]":
         "detections": partial(RotatingJsonLines, only="detections"),
         "events": partial(RotatingJsonLines, only="events"),
         "video": SegmentedVideo,
-        "pictures": EventPictures,
+        "pictures": EventImages,
         "mqtt": lambda **settings: Mqtt(MqttSettings(**settings), places),
         "webhook": Webhook,
     }

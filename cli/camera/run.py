@@ -1,4 +1,4 @@
-"""``fusedet run``: watches cameras for as long as it is let."""
+"""``fusedet run``: the camera service, which runs on live cameras until it is stopped."""
 
 import argparse
 import logging

@@ -19,7 +19,7 @@ class Result:
 
     Attributes:
         camera: the camera's name; of ``fusedet detect``, the source's.
-        frame: the picture, its number and its time of capture.
+        frame: the image, its number and its time of capture.
         detections: with the numbers of tracks where they are kept.
         events: what happened in the camera's zones and at its lines.
         timings: of the detector, in milliseconds.

@@ -21,11 +21,11 @@ Counts = Mapping[str, Mapping[str, Mapping[str, int]]]
 
 
 def draw_zones(image_bgr: NDArray[np.uint8], places: Places, counts: Counts | None = None) -> NDArray[np.uint8]:
-    """A copy of the picture with thin zones and lines, their names, and arrows that say where ``in`` is.
+    """A copy of the image with thin zones and lines, their names, and arrows that say where ``in`` is.
 
     Args:
         image_bgr: uint8 ``[H, W, 3]``; left as it is.
-        places: in fractions of the picture.
+        places: in fractions of the image.
         counts: of :meth:`fusedet.deploy.camera.events.rules.Rules.counts`; left out, no numbers are written. Of zones
             how many are inside, of lines how many went in and out, all classes together.
 

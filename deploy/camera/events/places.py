@@ -1,6 +1,6 @@
-"""Where in the picture something may happen: zones and lines.
+"""Where in the image something may happen: zones and lines.
 
-Points are ``(x, y)`` as fractions of the picture's width and height, in 0..1, from its upper left corner.
+Points are ``(x, y)`` as fractions of the image's width and height, in 0..1, from its upper left corner.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Zone:
         dwell_s: an object that stays for so many seconds is told once; None: it is not.
 
     Raises:
-        InputError: fewer than three points, or one outside of the picture.
+        InputError: fewer than three points, or one outside of the image.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Line:
     """A line from ``start`` to ``end``.
 
     An object crosses it ``in`` when it comes from the left of somebody who walks from start to end and goes to the
-    right (the picture's y runs downwards: for a line from left to right, ``in`` is from above to below), else ``out``.
+    right (the image's y runs downwards: for a line from left to right, ``in`` is from above to below), else ``out``.
 
     Attributes:
         name: unlike that of every other place of the camera.
@@ -52,7 +52,7 @@ class Line:
         classes: only objects of these; None: of all.
 
     Raises:
-        InputError: start and end are the same, or outside of the picture.
+        InputError: start and end are the same, or outside of the image.
     """
 
     name: str

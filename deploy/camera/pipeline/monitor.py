@@ -46,7 +46,7 @@ class Monitor(Protocol):
         ...
 
     def recent_events(self) -> list[tuple[Event, bytes]]:
-        """The last events, newest first, each with a small JPEG picture of its moment with the box drawn."""
+        """The last events, newest first, each with a small JPEG image of its moment with the box drawn."""
         ...
 
     def set_score(self, score: float) -> None:

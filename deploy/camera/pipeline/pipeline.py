@@ -19,9 +19,9 @@ from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.events.places import Places
 from fusedet.deploy.camera.pipeline.camera import Camera, CameraSettings
 from fusedet.deploy.camera.pipeline.latest_frame_buffer import LatestFrameBuffer
-from fusedet.deploy.camera.pipeline.sink_worker import SinkWorker
 from fusedet.deploy.camera.pipeline.process import CpuShare, resident_mb
 from fusedet.deploy.camera.pipeline.recent_events import RecentEvents
+from fusedet.deploy.camera.pipeline.sink_worker import SinkWorker
 from fusedet.deploy.camera.pipeline.worker import Worker
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sources import Frame
@@ -175,9 +175,7 @@ class Pipeline:
             for name, camera in self._cameras.items()
             if camera.capture.state == "waiting"
         ]
-        problems += [
-            f"{sink.name}: {error}" for sink in self._sinks if (error := sink.report()["error"]) is not None
-        ]
+        problems += [f"{sink.name}: {error}" for sink in self._sinks if (error := sink.report()["error"]) is not None]
         if self.stuck_s > self._watchdog_s:
             problems.append(f"detection hangs for {self.stuck_s:.0f} s")
         return not problems, "; ".join(problems) or "ok"

@@ -15,7 +15,7 @@ from fusedet.deploy.camera.sinks.video import AnnotatedVideo
 
 __all__ = ["SegmentedVideo"]
 
-#: A video ends where its camera gives nothing for longer: the gap is not filled with one still picture.
+#: A video ends where its camera gives nothing for longer: the gap is not filled with one still image.
 _GAP_S = 10.0
 #: OpenCV does not say when a disk is full, and the index at a video's end needs room as well.
 _LEAST_FREE_BYTES = 64 << 20
@@ -50,7 +50,7 @@ class SegmentedVideo(Sink):
             folder: for all cameras.
             minutes: length of a video.
             keep: finished videos of each camera; beyond them the oldest is removed.
-            fps: pictures a second in the videos; a camera's pictures are repeated or left out accordingly.
+            fps: images a second in the videos; a camera's images are repeated or left out accordingly.
 
         Raises:
             InputError: the folder cannot be made.

@@ -17,7 +17,7 @@ class WindowClosed(Exception):  # noqa: N818 - not an error
 
 
 class Window(Sink):
-    """Shows each picture with its detections: a stream as it comes, a picture until a key is pressed."""
+    """Shows each image with its detections: a stream as it comes, an image until a key is pressed."""
 
     def __init__(self, title: str) -> None:
         """Opens the window.
@@ -35,7 +35,7 @@ class Window(Sink):
         self._title = title
 
     def write(self, result: Result) -> None:
-        """Shows one picture.
+        """Shows one image.
 
         Raises:
             WindowClosed: the user pressed q or Esc, or closed the window.

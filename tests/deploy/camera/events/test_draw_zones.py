@@ -1,4 +1,4 @@
-"""Zones and lines in the picture: where they are, and what is written there."""
+"""Zones and lines in the image: where they are, and what is written there."""
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ def test_counts_are_written(place: Zone | Line, few: dict, many: dict) -> None:
     assert sizes[0] < sizes[1] < sizes[2]
 
 
-def test_places_at_the_border_of_tiny_pictures() -> None:
+def test_places_at_the_border_of_tiny_images() -> None:
     everywhere = Places((Zone("all", ((0, 0), (1, 0), (1, 1), (0, 1))),), (Line("edge", (1.0, 1.0), (1.0, 0.0)),))
     for size in ((1, 1), (8, 500), (500, 8)):
         assert draw_zones(np.zeros((*size, 3), np.uint8), everywhere).any()

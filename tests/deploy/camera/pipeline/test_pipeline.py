@@ -13,8 +13,8 @@ from fusedet.common.errors import InputError
 from fusedet.deploy import Contract, Detector
 from fusedet.deploy.camera.events.places import Line, Places, Zone
 from fusedet.deploy.camera.pipeline.camera import CameraSettings
-from fusedet.deploy.camera.pipeline.sink_worker import SinkWorker
 from fusedet.deploy.camera.pipeline.pipeline import Pipeline
+from fusedet.deploy.camera.pipeline.sink_worker import SinkWorker
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks import Sink
 from fusedet.deploy.detector.detector import Prepared, RawOutputs
@@ -68,7 +68,7 @@ class Collector(Sink):
 
 
 class SlowDetector(Detector):
-    """Looks at a picture once it is allowed to."""
+    """Looks at an image once it is allowed to."""
 
     allowed = threading.Semaphore(0)
 
@@ -142,8 +142,8 @@ def test_drops_are_counted_exactly_when_detection_is_slower_than_the_camera(mode
 def test_a_file_is_seen_whole_however_slow_a_sink_is(detector: Detector) -> None:
     camera, sink = LedCamera(drops=False), Collector()
     sink.gate.clear()
-    sink = SinkWorker("slow", lambda: sink, capacity=2)
-    with running(Pipeline([settings(camera)], detector, "m", [sink])) as pipeline:
+    worker = SinkWorker("slow", lambda: sink, capacity=2)
+    with running(Pipeline([settings(camera)], detector, "m", [worker])) as pipeline:
         camera.give(20)
         camera.end()
         assert sink.entered.wait(10)
@@ -164,8 +164,8 @@ def test_a_sink_that_hangs_blocks_nobody_and_is_replaced(detector: Detector) -> 
             sinks[0].gate.clear()
         return sinks[-1]
 
-    sinks = [SinkWorker("hangs", make, capacity=4), SinkWorker("other", lambda: other)]
-    with running(Pipeline([settings(camera)], detector, "m", sinks, watchdog_s=0.3)) as pipeline:
+    workers = [SinkWorker("hangs", make, capacity=4), SinkWorker("other", lambda: other)]
+    with running(Pipeline([settings(camera)], detector, "m", workers, watchdog_s=0.3)) as pipeline:
         give_one_by_one(pipeline, camera, 10)
         eventually(lambda: len(other.results) == 10, "the other one gets everything")
         eventually(lambda: len(sinks) == 2, "another sink takes its place")
@@ -193,8 +193,8 @@ def test_events_are_kept_when_a_queue_overflows(detector: Detector) -> None:
     camera, sink = LedCamera(), Collector()
     sink.gate.clear()
     places = Places(lines=(MIDDLE,))
-    sink = SinkWorker("slow", lambda: sink, capacity=3)
-    with running(Pipeline([settings(camera, places)], detector, "m", [sink])) as pipeline:
+    worker = SinkWorker("slow", lambda: sink, capacity=3)
+    with running(Pipeline([settings(camera, places)], detector, "m", [worker])) as pipeline:
         give_one_by_one(pipeline, camera, 45)  # the square crosses the middle once
         assert len(pipeline.recent_events()) == 1
         sink.gate.set()
@@ -207,15 +207,15 @@ def test_events_are_kept_when_a_queue_overflows(detector: Detector) -> None:
 def test_an_output_for_events_gets_nothing_else(detector: Detector) -> None:
     camera, sink = LedCamera(), Collector(events_only=True)
     places = Places(zones=(RIGHT_HALF,))
-    sink = SinkWorker("events", lambda: sink)
-    with running(Pipeline([settings(camera, places)], detector, "m", [sink])) as pipeline:
+    worker = SinkWorker("events", lambda: sink)
+    with running(Pipeline([settings(camera, places)], detector, "m", [worker])) as pipeline:
         give_one_by_one(pipeline, camera, 40)
         counts = figures(pipeline)["places"]
     assert [event.kind for result in sink.results for event in result.events] == ["enter"]
     assert counts == {"right": {"inside": {"red": 1}, "enter": {"red": 1}, "leave": {}, "dwell": {}}}
-    event, picture = pipeline.recent_events()[0]
+    event, image = pipeline.recent_events()[0]
     assert event.place == "right"
-    assert picture.startswith(b"\xff\xd8")
+    assert image.startswith(b"\xff\xd8")
 
 
 @pytest.mark.parametrize("duplicate_iou", [0.7, None])

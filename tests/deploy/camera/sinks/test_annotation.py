@@ -8,7 +8,7 @@ import numpy as np
 
 from fusedet.deploy.camera.events.places import Places, Zone
 from fusedet.deploy.camera.result import Result
-from fusedet.deploy.camera.sinks import EventPictures, SegmentedVideo
+from fusedet.deploy.camera.sinks import EventImages, SegmentedVideo
 from fusedet.deploy.camera.sinks.annotation import annotated_image, image_with_zones
 from fusedet.deploy.camera.sources import read_image
 from tests.deploy.camera.sinks.results import NOTHING, make_event, make_result
@@ -46,7 +46,7 @@ def test_without_zones_only_detections_are_drawn() -> None:
 def test_images_of_events_show_zones(tmp_path: Path) -> None:
     event = make_event()
     for folder, result in (("with", with_zones(inside(1))), ("without", make_result())):
-        sink = EventPictures(tmp_path / folder, 1)
+        sink = EventImages(tmp_path / folder, 1)
         sink.write(replace(result, events=(event,)))
     images = [read_image(next((tmp_path / folder).iterdir())) for folder in ("with", "without")]
 

@@ -1,4 +1,4 @@
-"""A picture of each event."""
+"""An image of each event."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ from fusedet.deploy.camera.sinks.folders import Newest, make_folder, safe_name, 
 from fusedet.deploy.detector.draw import draw_event
 from fusedet.deploy.detector.opencv import cv2
 
-__all__ = ["EventPictures"]
+__all__ = ["EventImages"]
 
 _JPEG_QUALITY = 90
 _PATTERN = r"\d{8}T\d{6}\.\d{3}Z_.+_[0-9a-f]{8}\.jpg"
 
 
-class EventPictures(Sink):
+class EventImages(Sink):
     """A JPEG of each event with box, zones and lines: ``20251122T102030.250Z_door_enter_step_0f3a9c51.jpg``.
 
     The name is the time of the event (UTC), its camera, kind and place, and the beginning of its id.
@@ -26,7 +26,7 @@ class EventPictures(Sink):
     events_only = True
 
     def __init__(self, folder: Path, keep: int) -> None:
-        """Writes into ``folder``, which is made, and keeps the newest ``keep`` pictures there.
+        """Writes into ``folder``, which is made, and keeps the newest ``keep`` images there.
 
         Raises:
             InputError: the folder cannot be made.
@@ -37,7 +37,7 @@ class EventPictures(Sink):
         self._newest = Newest(folder, _PATTERN, keep)
 
     def write(self, result: Result) -> None:
-        """Writes a picture of each of the result's events.
+        """Writes an image of each of the result's events.
 
         Raises:
             OSError: one cannot be written.
