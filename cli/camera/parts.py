@@ -45,7 +45,7 @@ def make_pipeline(
     """The pipeline with its cameras and sinks, opened and not started.
 
     Args:
-        config: with environment variables in their places.
+        config: of :func:`fusedet.configs.camera.expand`.
         detector: of :func:`make_detector`.
         save_places: keeps the zones and lines that were changed while it runs.
 

@@ -14,7 +14,7 @@ from fusedet.deploy.detector.pen import Pen, stroke_width
 __all__ = ["draw_zones"]
 
 _BLACK = (0, 0, 0)
-#: What is written of a place: the kinds of counts, in this order, before the number.
+#: What is written of a zone or line: the kinds of counts, in this order, before the number.
 _SHOWN = ("inside", "in", "out")
 
 Counts = Mapping[str, Mapping[str, Mapping[str, int]]]
@@ -86,7 +86,7 @@ def _outline(
 
 
 def _pixel(point: Point, width: int, height: int) -> tuple[int, int]:
-    """The last pixel for a fraction of 1, so that a place at the border is visible."""
+    """The last pixel for a fraction of 1, so that a line at the border is visible."""
     return min(round(point[0] * width), width - 1), min(round(point[1] * height), height - 1)
 
 

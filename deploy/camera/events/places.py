@@ -18,7 +18,7 @@ class Zone:
     """A polygon, closed by itself.
 
     Attributes:
-        name: unlike that of every other place of the camera.
+        name: unlike that of every other zone or line of the camera.
         points: three corners or more.
         classes: only objects of these; None: of all.
         dwell_s: an object that stays for so many seconds is told once; None: it is not.
@@ -46,7 +46,7 @@ class Line:
     right (the image's y runs downwards: for a line from left to right, ``in`` is from above to below), else ``out``.
 
     Attributes:
-        name: unlike that of every other place of the camera.
+        name: unlike that of every other zone or line of the camera.
         start: where it begins.
         end: where it ends.
         classes: only objects of these; None: of all.

@@ -29,7 +29,7 @@ class CameraSettings:
         name: unlike that of every other camera.
         open_source: called at the start, and again when the source hangs.
         places: zones and lines to watch.
-        tracker: how objects keep their numbers; None: they get none, and no place is watched. Its scores are not
+        tracker: how objects keep their numbers; None: they get none, and no zone is watched. Its scores are not
             used: they follow from the pipeline's.
     """
 
@@ -40,7 +40,7 @@ class CameraSettings:
 
 
 class Camera:
-    """One camera: its source, its tracks, its places, its figures."""
+    """One camera: its source, its tracks, its zones and lines, its figures."""
 
     def __init__(self, settings: CameraSettings, buffer: LatestFrameBuffer, score: float) -> None:
         """Opens the source.

@@ -19,12 +19,12 @@ _LONGEST_DWELL_S = 86400.0
 
 
 def version(places: Places) -> str:
-    """An ETag: another one for other places, so that two people do not overwrite each other's."""
+    """An ETag: another one for other zones and lines, so that two people do not overwrite each other's."""
     return '"' + hashlib.sha256(to_json(places.to_record()).encode()).hexdigest()[:16] + '"'
 
 
 def places_from_json(value: dict[str, Any], names: Collection[str]) -> Places:
-    """The places that :meth:`Places.to_record` gave, or somebody else made.
+    """The zones and lines that :meth:`Places.to_record` gave, or somebody else made.
 
     Raises:
         InputError: something in them is not allowed, or ``names`` has no such class.
@@ -89,7 +89,7 @@ def _classes(what: str, value: dict[str, Any], names: Collection[str]) -> frozen
 
 
 def _start(value: Any, what: str, keys: set[str]) -> str:
-    """The name of a place whose keys are right."""
+    """The name of a zone or line whose keys are right."""
     if not isinstance(value, dict):
         raise InputError(f"a {what} must be an object, but got {_short(value)}")
     _only_keys(f"a {what}", value, keys)
