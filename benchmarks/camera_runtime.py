@@ -31,10 +31,10 @@ from benchmarks.study import facts, run_command, write_text
 from fusedet.common.errors import InputError
 from fusedet.configs.starter import starter_model
 from fusedet.deploy.camera.pipeline.camera import CameraSettings
-from fusedet.deploy.camera.pipeline.outlet import Outlet
 from fusedet.deploy.camera.pipeline.pipeline import Pipeline
-from fusedet.deploy.camera.pipeline.result import Result
-from fusedet.deploy.camera.sinks import RotatingJsonLines
+from fusedet.deploy.camera.pipeline.sink_worker import SinkWorker
+from fusedet.deploy.camera.result import Result
+from fusedet.deploy.camera.sinks import RotatingJsonLines, Sink
 from fusedet.deploy.camera.sources import SourceSettings, open_source
 from fusedet.deploy.camera.web.server import WebServer
 from fusedet.deploy.detector.detector import Detector, Prepared, RawOutputs
@@ -63,7 +63,7 @@ def draw_street(path: Path, frames: int = 300, fps: float = 30.0) -> None:
 
 
 @dataclass
-class AgeOverTime:
+class AgeOverTime(Sink):
     """Keeps how old results are, minute by minute.
 
     Attributes:
@@ -79,9 +79,6 @@ class AgeOverTime:
         while len(self.minutes) <= minute:
             self.minutes.append([])
         self.minutes[minute].append(1000 * result.age_s)
-
-    def close(self) -> None:
-        """Nothing is held open."""
 
 
 class SlowDetector(Detector):
@@ -107,7 +104,7 @@ def measure_age(model: Path, seconds: float, detector_fps: float = 10.0) -> dict
         draw_street(video)
         settings = SourceSettings(pace=True, loop=True)
         camera = CameraSettings("camera", lambda: open_source(str(video), settings))
-        with Pipeline([camera], detector, model.name, [Outlet("ages", lambda: ages)]) as pipeline:
+        with Pipeline([camera], detector, model.name, [SinkWorker("ages", lambda: ages)]) as pipeline:
             pipeline.wait(seconds)
         counts = pipeline.status()["cameras"]["camera"]
     everything = [age for minute in ages.minutes for age in minute]
@@ -186,7 +183,7 @@ def _pipeline_rate(
     """Frames/s of the pipeline, and pictures/s that the viewer got."""
     detector = Detector(model, threads=threads)
     camera = CameraSettings("camera", lambda: open_source(str(video), SourceSettings(loop=True)))
-    lines = Outlet("lines", lambda: RotatingJsonLines(out, 10**9, 1, only="detections"))
+    lines = SinkWorker("lines", lambda: RotatingJsonLines(out, 1000, 1, only="detections"))
     with Pipeline([camera], detector, model.name, [lines]) as pipeline, _watched(pipeline, viewer) as seen:
         pipeline.wait(1.0)
         before, start, pictures = _processed(pipeline), monotonic(), seen()

@@ -124,7 +124,7 @@ def _say(step: int, what: str) -> None:
 
 
 def _annotate_video(detector: "Detector", video: Path) -> _Speed:
-    from fusedet.deploy.camera.pipeline.result import Result
+    from fusedet.deploy.camera.result import Result
     from fusedet.deploy.camera.sinks import AnnotatedVideo
     from fusedet.deploy.camera.sources import open_source
 
@@ -143,13 +143,13 @@ def _annotate_video(detector: "Detector", video: Path) -> _Speed:
 
 
 def _annotate_pictures(detector: "Detector", data: Path, folder: Path) -> None:
-    from fusedet.deploy.camera.pipeline.result import Result
-    from fusedet.deploy.camera.sinks import AnnotatedPictures
+    from fusedet.deploy.camera.result import Result
+    from fusedet.deploy.camera.sinks import AnnotatedImages
     from fusedet.deploy.camera.sources import open_source
     from fusedet.train.data.coco import load_coco
 
     folder.mkdir()
-    sink = AnnotatedPictures(folder)
+    sink = AnnotatedImages(folder)
     for sample in load_coco(data / "annotations" / "val.json", data / "images").samples[:_PICTURES]:
         source = open_source(str(sample.path))
         for frame in source:

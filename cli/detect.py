@@ -175,7 +175,7 @@ def _open_sinks(args: argparse.Namespace, source: "Source", stack: ExitStack) ->
 
     What is most likely to fail comes first, so that a failure leaves nothing behind.
     """
-    from fusedet.deploy.camera.sinks import AnnotatedPictures, AnnotatedVideo, JsonLines, Window
+    from fusedet.deploy.camera.sinks import AnnotatedImages, AnnotatedVideo, JsonLines, Window
 
     sinks: list[Sink] = []
     places = []
@@ -190,7 +190,7 @@ def _open_sinks(args: argparse.Namespace, source: "Source", stack: ExitStack) ->
         folder = _make_folder(args.out, source.label)
         places.append(str(folder))
         if source.fps is None:
-            sinks.append(AnnotatedPictures(folder))
+            sinks.append(AnnotatedImages(folder))
         else:
             sinks.append(AnnotatedVideo(folder / f"{source.label}.mp4", source.fps))
     for sink in sinks:
@@ -232,7 +232,7 @@ def _detect(
     """Feeds every frame to the detector and the result to sinks and report; True when Ctrl-C ended it."""
     import numpy as np
 
-    from fusedet.deploy.camera.pipeline.result import Result
+    from fusedet.deploy.camera.result import Result
     from fusedet.deploy.camera.sinks import WindowClosed
     from fusedet.deploy.detector.detections import NO_TRACK
 

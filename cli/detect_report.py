@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 from fusedet.common.text import counted
 
 if TYPE_CHECKING:  # the runtime itself is imported when the command runs
-    from fusedet.deploy.camera.pipeline.result import Result
+    from fusedet.deploy.camera.result import Result
     from fusedet.deploy.camera.sources import Source
     from fusedet.deploy.detector.detections import Detections
     from fusedet.deploy.detector.detector import Detector, Timings

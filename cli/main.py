@@ -70,9 +70,7 @@ COMMANDS = {
     ),
     "detect": Command("run an exported file on pictures, a video or a camera", "desktop"),
     "bench": Command("measure on this machine what an exported file costs, and tune its threads", "desktop"),
-    "run": Command(
-        "watch cameras for as long as it is let: events, outputs, a web page", "headless,run,web,mqtt", "camera"
-    ),
+    "run": Command("run on live cameras until stopped: events, outputs, a web page", "headless,run,web,mqtt", "camera"),
     "service": Command(
         "print the systemd unit that runs a config at every start of the board", "headless,run", "camera"
     ),

@@ -9,15 +9,16 @@
     outputs:
       events: {path: events.jsonl}
 
-Points are fractions of the picture's width and height, so that they fit any resolution. ``${NAME}`` in an address, a
-password or a token is replaced with the environment variable ``NAME``, so that the file can be shown to others.
+Points are fractions of the image's width and height, so that they fit any resolution. ``${NAME}`` in a text, such as
+an address, a password or a token, is replaced with the environment variable ``NAME``, so that the file can be shown to
+others.
 """
 
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -31,11 +32,11 @@ from fusedet.configs.validate import validate
 __all__ = [
     "CameraConfig",
     "CameraSection",
+    "ImagesSection",
     "JsonLinesSection",
     "LineSection",
     "MqttSection",
     "OutputsSection",
-    "PicturesSection",
     "ServeSection",
     "TrackSection",
     "VideoSection",
@@ -60,11 +61,13 @@ Seconds = Annotated[float, Field(gt=0, le=86400)]
 
 
 class ZoneSection(StrictModel):
-    """A part of the picture that objects enter, leave, or stay in."""
+    """A part of the image that objects enter, leave, or stay in."""
 
     name: Name = Field(description="unlike those of the camera's other zones and lines")
-    points: list[Point] = Field(min_length=3, max_length=64, description="corners, as fractions of width and height")
-    classes: list[str] | None = Field(None, description="only these; left out, all")
+    points: tuple[Point, ...] = Field(
+        min_length=3, max_length=64, description="corners, as fractions of width and height"
+    )
+    classes: frozenset[str] | None = Field(None, description="only these; left out, all")
     dwell_s: Seconds | None = Field(None, description="tell of an object that stays for longer")
 
 
@@ -74,7 +77,7 @@ class LineSection(StrictModel):
     name: Name = Field(description="unlike those of the camera's other zones and lines")
     start: Point = Field(description="where it begins, as fractions of width and height")
     end: Point = Field(description="where it ends")
-    classes: list[str] | None = Field(None, description="only these; left out, all")
+    classes: frozenset[str] | None = Field(None, description="only these; left out, all")
 
     @model_validator(mode="after")
     def _has_length(self) -> "LineSection":
@@ -98,7 +101,7 @@ class CameraSection(StrictModel):
     )
     transport: Literal["tcp", "udp"] = Field("tcp", description="of RTSP")
     timeout_s: Seconds = Field(5.0, description="an address that is silent for longer is opened anew")
-    frozen_s: Seconds | None = Field(10.0, description="a camera that gives one and the same picture for longer, too")
+    frozen_s: Seconds | None = Field(10.0, description="a camera that gives one and the same image for longer, too")
     pace: bool = Field(True, description="a video file is played at its own speed, and late frames are dropped")
     loop: bool = Field(False, description="a video file begins again when it ends")
     zones: list[ZoneSection] = Field(default_factory=list, description="what objects enter, leave and stay in")
@@ -130,15 +133,15 @@ class JsonLinesSection(StrictModel):
 
 
 class VideoSection(StrictModel):
-    """Videos of what each camera saw, with boxes; a new one begins when the time is up."""
+    """Videos of what each camera saw, with boxes, zones and lines; a new one begins when the time is up."""
 
     folder: Path = Field(description="where they go")
     minutes: float = Field(10.0, gt=0, le=1440, description="length of one file")
     keep: int = Field(144, ge=1, description="of each camera; the oldest beyond so many are removed")
 
 
-class PicturesSection(StrictModel):
-    """A picture of each event."""
+class ImagesSection(StrictModel):
+    """An image of each event."""
 
     folder: Path = Field(description="where they go")
     keep: int = Field(1000, ge=1, description="the oldest beyond so many are removed")
@@ -178,7 +181,7 @@ class OutputsSection(StrictModel):
     detections: JsonLinesSection | None = Field(None, description="a line for every frame")
     events: JsonLinesSection | None = Field(None, description="a line for every event")
     video: VideoSection | None = Field(None, description="what each camera saw, with boxes")
-    pictures: PicturesSection | None = Field(None, description="a picture of each event")
+    pictures: ImagesSection | None = Field(None, description="an image of each event")
     mqtt: MqttSection | None = Field(None, description="events, counts and state for a broker")
     webhook: WebhookSection | None = Field(None, description="events by HTTP POST")
     window: bool = Field(False, description="show the cameras on the screen")
@@ -236,16 +239,25 @@ def load_camera_config(path: str | Path, overrides: Sequence[str] = ()) -> Camer
     return validate(load_config(path, overrides), CameraConfig)
 
 
-def expand(text: str, where: str) -> str:
-    """``text`` with each ``${NAME}`` replaced by that environment variable.
+def expand(config: CameraConfig) -> CameraConfig:
+    """The config with each ``${NAME}`` in its texts replaced by that environment variable.
 
     Raises:
-        InputError: there is no such variable; ``where`` names the key.
+        InputError: there is no such variable; the message names the key.
     """
+    expanded: CameraConfig = _expand(config, "")
+    return expanded
 
-    def value(match: re.Match[str]) -> str:
-        if match[1] not in os.environ:
-            raise InputError(f"{where}: ${{{match[1]}}} stands for an environment variable, but there is none")
-        return os.environ[match[1]]
 
-    return _VARIABLE.sub(value, text)
+def _expand(value: Any, key: str) -> Any:
+    if isinstance(value, StrictModel):
+        return value.model_copy(update={name: _expand(inner, f"{key}.{name}") for name, inner in value})
+    if isinstance(value, dict):
+        return {name: _expand(inner, f"{key}.{name}") for name, inner in value.items()}
+    return _VARIABLE.sub(lambda match: _variable(match[1], key[1:]), value) if isinstance(value, str) else value
+
+
+def _variable(name: str, key: str) -> str:
+    if name not in os.environ:
+        raise InputError(f"{key}: ${{{name}}} stands for an environment variable, but there is none")
+    return os.environ[name]

@@ -26,6 +26,7 @@ _WORDS = {
     "a valid string": "text",
     "a valid path": "a path",
     "a valid boolean": "true or false",
+    "Tuple should": "List should",
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusedet.cli.camera.parts import check_classes, make_detector, places_of, sections_of
+from fusedet.cli.camera.parts import check_classes, make_detector, make_places
 from fusedet.cli.files import write_text
 from fusedet.common.errors import InputError
 from fusedet.configs.inputs import or_starter
@@ -41,7 +41,7 @@ class Reloader:
 
         Args:
             pipeline: is changed.
-            config: that it was made from.
+            config: that it was made from, as it is written.
             path: of the YAML, None where there is none.
             overrides: of the command line, which go on to count.
         """
@@ -80,7 +80,7 @@ class Reloader:
         if new.score != old.score:
             self._pipeline.set_score(new.score)
         for name in new.cameras.keys() & old.cameras.keys():
-            places = places_of(new.cameras[name])
+            places = make_places(new.cameras[name])
             if places != self._pipeline.places(name):
                 self._pipeline.set_places(name, places, save=False)
         _log.info("the changed config is taken over")
@@ -107,7 +107,8 @@ def save_places(path: Path, camera: str, places: "Places") -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
     current = load_camera_config(path).cameras.get(camera)
-    for key, section in zip(("zones", "lines"), sections_of(places), strict=True):
+    for key, records in places.to_record().items():
+        section = [{name: value for name, value in record.items() if value is not None} for record in records]
         if section or (current is not None and getattr(current, key)):
             text = set_value(text, ("cameras", camera, key), section, str(path))
     if text != before:

@@ -1,4 +1,4 @@
-"""``fusedet run``: watches cameras for as long as it is let."""
+"""``fusedet run``: the camera service, which runs on live cameras until it is stopped."""
 
 import argparse
 import logging
@@ -9,7 +9,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from fusedet.cli.camera.parts import check_classes, check_variables, make_cameras, make_detector, make_outlets
+from fusedet.cli.camera.parts import check_classes, make_detector, make_pipeline
 from fusedet.cli.camera.reload import Reloader, save_places
 from fusedet.cli.quiet import silence_opencv
 from fusedet.common.errors import InputError
@@ -17,6 +17,7 @@ from fusedet.common.text import counted
 
 if TYPE_CHECKING:
     from fusedet.configs.camera import CameraConfig
+    from fusedet.deploy.camera.events.places import Places
     from fusedet.deploy.camera.pipeline.pipeline import Pipeline
     from fusedet.deploy.camera.sinks import Window
 
@@ -64,12 +65,16 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         InputError: something in the config, the model, a source or an output cannot be used.
     """
+    from fusedet.configs.camera import expand
+
     silence_opencv()
     _log_to_stderr()
     if args.seconds is not None and not args.seconds > 0:
         raise InputError(f"--seconds must be above 0, but got {args.seconds}")
-    path, config = _load(args)
-    check_variables(config)
+    path = Path(args.config) if args.config.endswith((".yaml", ".yml")) else None
+    overrides = _overrides(args)
+    written = _load(args.config, path, overrides)
+    config = expand(written)
     detector = make_detector(config)
     check_classes(config, detector.names)
     if args.check:
@@ -77,54 +82,42 @@ def run(args: argparse.Namespace) -> int:
         classes = counted(len(detector.names), "class", "classes")
         print(f"{args.config}: well; cameras: {cameras}; {config.model}: {classes}")
         return 0
-    from fusedet.deploy.camera.pipeline.pipeline import Pipeline
 
-    outlets = make_outlets(config)
-    try:
-        pipeline = Pipeline(
-            make_cameras(config),
-            detector,
-            config.model.name,
-            outlets,
-            score=config.score,
-            classes=config.classes,
-            watchdog_s=config.watchdog_s,
-            save_places=lambda camera, places: None if path is None else save_places(path, camera, places),
-        )
-    except BaseException:
-        for outlet in outlets:
-            outlet.sink.close()
-        raise
-    return _watch(pipeline, config, path, args)
+    def save(camera: str, places: "Places") -> None:
+        if path is not None:
+            save_places(path, camera, places)
+
+    pipeline = make_pipeline(config, detector, save)
+    return _watch(pipeline, config, Reloader(pipeline, written, path, overrides), args.seconds)
 
 
-def _load(args: argparse.Namespace) -> "tuple[Path | None, CameraConfig]":
-    """The YAML's path, where there is one, and the whole config."""
+def _overrides(args: argparse.Namespace) -> list[str]:
+    """What the command line sets, as ``key=value``."""
+    serve = ["serve={}"] if args.serve else []  # first, so that settings of serve come after it
+    show = ["outputs.window=true"] if args.show else []
+    return [*serve, *args.settings, *show]
+
+
+def _load(text: str, path: Path | None, overrides: list[str]) -> "CameraConfig":
+    """The config of the YAML file at ``path``, or of the one source ``text``."""
     from fusedet.configs.camera import CameraConfig, load_camera_config
     from fusedet.configs.loader import ConfigTree, override
     from fusedet.configs.validate import validate
 
-    settings = list(args.settings)
-    if args.serve:
-        settings.insert(0, "serve={}")
-    if args.show:
-        settings.append("outputs.window=true")
-    args.overrides = settings
-    if args.config.endswith((".yaml", ".yml")):
-        return Path(args.config), load_camera_config(args.config, settings)
-    data: dict[str, Any] = {"model": "nano", "cameras": {"camera": {"source": args.config}}}
-    return None, validate(override(ConfigTree(data, "command line", {}), settings), CameraConfig)
+    if path is not None:
+        return load_camera_config(path, overrides)
+    data: dict[str, Any] = {"model": "nano", "cameras": {"camera": {"source": text}}}
+    return validate(override(ConfigTree(data, "command line", {}), overrides), CameraConfig)
 
 
-def _watch(pipeline: "Pipeline", config: "CameraConfig", path: Path | None, args: argparse.Namespace) -> int:
+def _watch(pipeline: "Pipeline", config: "CameraConfig", reloader: Reloader, seconds: float | None) -> int:
     from fusedet.deploy.camera.pipeline import systemd
 
     window = _open_window(config)
     server = _open_server(pipeline, config)
-    reloader = Reloader(pipeline, config, path, args.overrides)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: pipeline.stop())
-    ends_s = None if args.seconds is None else monotonic() + args.seconds
+    ends_s = None if seconds is None else monotonic() + seconds
     try:
         with pipeline:
             systemd.notify("READY=1")
@@ -178,11 +171,9 @@ def _show(window: "Window", pipeline: "Pipeline") -> bool:
 def _open_server(pipeline: "Pipeline", config: "CameraConfig") -> Any:
     if config.serve is None:
         return None
-    from fusedet.configs.camera import expand
     from fusedet.deploy.camera.web.server import WebServer
 
-    token = None if config.serve.token is None else expand(config.serve.token, "serve.token")
-    server = WebServer(pipeline, config.serve.host, config.serve.port, token)
+    server = WebServer(pipeline, **config.serve.model_dump())
     server.start()
     print(f"page: {server.url}", file=sys.stderr)
     return server

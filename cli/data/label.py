@@ -166,9 +166,9 @@ def _pictures(args: argparse.Namespace) -> "list[Picture]":
 
 
 def _any_picture(folder: Path) -> bool:
-    from fusedet.deploy.camera.sources import PICTURE_SUFFIXES
+    from fusedet.deploy.camera.sources import IMAGE_SUFFIXES
 
-    return any(path.suffix.lower() in PICTURE_SUFFIXES for path in folder.rglob("*"))
+    return any(path.suffix.lower() in IMAGE_SUFFIXES for path in folder.rglob("*"))
 
 
 def _frames(args: argparse.Namespace, videos: list[Path]) -> "list[Picture]":

@@ -1,1 +1,1 @@
-"""The camera runtime: sources, pipeline, events, sinks, web page."""
+"""The camera service: sources, pipeline, events, sinks, web page."""

@@ -1,4 +1,4 @@
-"""Tracks: the same object keeps one number from picture to picture.
+"""Tracks: the same object keeps one number from image to image.
 
 ByteTrack (Zhang et al., 2022): what is found with a high score is matched with the tracks first; what is found with a
 low score may go on a track that got nothing, because an object that is partly hidden scores low, but never begins one.
@@ -61,9 +61,9 @@ class _Track:
     Attributes:
         motion: where it is and where it goes.
         class_id: of the detection that it was last seen as.
-        number: 1, 2, 3, ... once it has been seen twice, or in the first picture; before that :data:`NO_TRACK`.
+        number: 1, 2, 3, ... once it has been seen twice, or in the first image; before that :data:`NO_TRACK`.
         seen_s: when it was last seen.
-        lost: whether it was missing in the last picture.
+        lost: whether it was missing in the last image.
     """
 
     motion: Motion
@@ -74,7 +74,7 @@ class _Track:
 
 
 class Tracker:
-    """Numbers the objects of one stream of pictures.
+    """Numbers the objects of one stream of images.
 
         tracker = Tracker()
         for frame in source:
@@ -90,7 +90,7 @@ class Tracker:
 
         Args:
             settings: left out, the defaults.
-            fps: pictures per second, where no time is given, and the pace that the motion model is made for.
+            fps: images per second, where no time is given, and the pace that the motion model is made for.
 
         Raises:
             InputError: ``fps`` is not above 0.
@@ -104,11 +104,11 @@ class Tracker:
         self._now_s: float | None = None
 
     def update(self, detections: Detections, time_s: float | None = None) -> Detections:
-        """The detections of the next picture with the numbers of their tracks.
+        """The detections of the next image with the numbers of their tracks.
 
         Args:
-            detections: in that picture.
-            time_s: when it was taken, in seconds of any clock, so that pictures that were left out do not matter;
+            detections: in that image.
+            time_s: when it was taken, in seconds of any clock, so that images that were left out do not matter;
                 left out, one interval after the last one.
 
         Raises:
@@ -131,7 +131,7 @@ class Tracker:
         fresh, high = self._match(fresh, high, detections, numbers, settings.new_match_iou, weigh=True)
         for track in missing:
             track.lost = True
-        gone = {id(track) for track in fresh}  # seen once, and not again in the very next picture
+        gone = {id(track) for track in fresh}  # seen once, and not again in the very next image
         self._tracks = [track for track in self._tracks if id(track) not in gone and not self._is_over(track)]
         for i in high:
             if detections.scores[i] >= settings.begin_score:
@@ -188,7 +188,7 @@ class Tracker:
         return track.number
 
     def _begin(self, detections: Detections, index: int, *, at_once: bool) -> int:
-        """A new track; it has a number at once in the first picture, else when it is seen again."""
+        """A new track; it has a number at once in the first image, else when it is seen again."""
         assert self._now_s is not None
         number = self._new_number() if at_once else NO_TRACK
         motion = Motion(detections.boxes_xyxy[index])

@@ -138,7 +138,7 @@ def test_detect_takes_the_tuned_threads(exported: Path, tmp_path: Path, monkeypa
         (["MODEL", "--seconds", "1", "--rounds", "1"], ["not allowed with"]),
         (["MODEL", "--threads", "0"], ["--threads must be at least 1"]),
         (["MODEL", "--fps", "-1"], ["--fps must be above 0, but got -1"]),
-        (["MODEL", "--images", "empty"], ["empty", "no picture in this folder"]),
+        (["MODEL", "--images", "empty"], ["empty", "no image in this folder"]),
         (["MODEL", "--images", "gone"], ["gone", "no such file or folder"]),
         (["MODEL", "--images", "0"], ["--images 0", "a camera"]),
         (["MODEL", "--json", "gone/report.json"], ["--json gone/report.json", "there is no folder gone"]),

@@ -101,7 +101,7 @@ HOSTILE: list[tuple[str, str]] = [
     ("detect model.onnx /dev/null", "/dev/null"),
     ("detect model.onnx ftp://example.org/a.mp4", "ftp"),
     ("detect model.onnx rtsp://user:secret@:99999/", "expected a number as the port"),
-    ("detect model.onnx *.nothing", "no picture matches"),
+    ("detect model.onnx *.nothing", "no image matches"),
     ("detect pipe.onnx picture.png", "pipe.onnx"),
     ("lint empty.onnx", "empty.onnx"),
     ("lint noise.onnx", "noise.onnx"),

@@ -162,11 +162,11 @@ SPOILED: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     ),
     "no picture": (
         lambda root: (root / "images" / "train-3.png").write_bytes(b"no picture"),
-        ["train-3.png: not a picture that OpenCV can decode"],
+        ["train-3.png: not an image that OpenCV can decode"],
     ),
     "no picture to grade on": (
         lambda root: (root / "images" / "val-2.png").write_bytes(b"no picture"),
-        ["val-2.png: not a picture that OpenCV can decode"],
+        ["val-2.png: not an image that OpenCV can decode"],
     ),
     "other size": (
         lambda root: edited(root, "train", lambda c: c["images"][0].update(width=640)),
@@ -272,7 +272,7 @@ def test_models(command: list[str], model: str, part: str, files: Path, capsys: 
         (["export", "best.pt", "--out", "/proc/x"], ["/proc/x"]),
         (["export", "best.pt", "--input-size", "100"], ["--input-size 100", "multiples of 32"]),
         (["export", "best.pt", "--max-detections", "0"], ["max_detections must be at least 1, but got 0"]),
-        (["export", "best.pt", "--images", "empty"], ["empty: no picture in this folder"]),
+        (["export", "best.pt", "--images", "empty"], ["empty: no image in this folder"]),
         (["detect", "best.pt", "drawn/images"], ["best.pt: not an ONNX file", "fusedet export"]),
         (["detect", "other.onnx", "drawn/images"], ["other.onnx: not a fusedet model"]),
         (["eval", "best.pt", "--data", "nowhere"], ["--data nowhere", "there is none"]),
@@ -289,9 +289,9 @@ def test_commands(arguments: list[str], parts: list[str], files: Path, capsys: p
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (["detect", "model.onnx", "empty"], ["empty: no picture in this folder"]),
+        (["detect", "model.onnx", "empty"], ["empty: no image in this folder"]),
         (["detect", "model.onnx", "nowhere"], ["nowhere: no such file or folder"]),
-        (["detect", "model.onnx", "tiny.yaml"], ["tiny.yaml: not a picture that OpenCV can decode"]),
+        (["detect", "model.onnx", "tiny.yaml"], ["tiny.yaml: not an image that OpenCV can decode"]),
         (["detect", "model.onnx", "drawn/images", "--out", "tiny.yaml"], ["expected a folder, but this is a file"]),
         (["detect", "model.onnx", "drawn/images", "--out", "tiny.yaml/x"], ["tiny.yaml/x: Not a directory"]),
         (["detect", "model.onnx", "drawn/images", "--score", "3"], ["must be in 0..1, but got 3"]),

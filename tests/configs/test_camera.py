@@ -92,9 +92,14 @@ def test_a_preset_is_no_camera_file() -> None:
         load_camera_config("nano")
 
 
-def test_secrets_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOOR_PASSWORD", "s3cret")
-    assert expand("rtsp://me:${DOOR_PASSWORD}@host/1", "cameras.door.source") == "rtsp://me:s3cret@host/1"
-    assert expand("$HOME ${} $$", "x") == "$HOME ${} $$"
+    webhook = "outputs: {webhook: {url: 'https://example.org/', headers: {A: '${DOOR_PASSWORD}', B: '$HOME ${} $$'}}}\n"
+    config = load(tmp_path, LEAST.replace("0", "rtsp://me:${DOOR_PASSWORD}@host/1") + webhook)
+    expanded = expand(config)
+    assert expanded.cameras["door"].source == "rtsp://me:s3cret@host/1"
+    assert expanded.outputs.webhook is not None
+    assert expanded.outputs.webhook.headers == {"A": "s3cret", "B": "$HOME ${} $$"}
+    assert config.cameras["door"].source == "rtsp://me:${DOOR_PASSWORD}@host/1"
     with pytest.raises(InputError, match=r"^cameras\.door\.source: \$\{NOT_THERE\} stands for an environment variable"):
-        expand("rtsp://${NOT_THERE}", "cameras.door.source")
+        expand(load(tmp_path, LEAST.replace("0", "rtsp://${NOT_THERE}")))

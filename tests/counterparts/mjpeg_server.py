@@ -1,6 +1,6 @@
 """A camera that gives JPEGs over HTTP, as many do, and the ways in which one fails.
 
-Paths: ``/stream`` moves, ``/frozen`` gives one and the same picture, ``/short`` ends after five pictures, ``/silent``
+Paths: ``/stream`` moves, ``/frozen`` gives one and the same image, ``/short`` ends after five pictures, ``/silent``
 never answers, ``/text`` is no video, ``/secret`` is ``/stream`` with a password, ``/files/NAME`` is a file of
 ``--folder``.
 """

@@ -78,7 +78,7 @@ def test_a_glob_and_a_fresh_folder_each_time(model: Path, capsys: pytest.Capture
 
 
 def test_a_damaged_picture_is_left_out_and_told(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Path("photos/b.png").write_bytes(b"not a picture")
+    Path("photos/b.png").write_bytes(b"not an image")
     assert main(["detect", str(model), "photos", "--json", "found.jsonl", "--no-images"]) == 1
     assert [record["source"] for record in lines("found.jsonl")] == ["photos/a.jpg", "photos/a.png"]
     out = capsys.readouterr().out
@@ -167,7 +167,7 @@ def test_an_image_without_detections_says_so_and_the_most_frequent_class_comes_f
 
 
 def test_a_limit_is_the_number_of_images_to_come(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Path("photos/a.bmp").write_bytes(b"not a picture")
+    Path("photos/a.bmp").write_bytes(b"not an image")
     assert main(["detect", str(model), "photos", "--no-images", "--limit", "1"]) == 1
     assert "image 2/2 photos/a.jpg: 1 blue, " in capsys.readouterr().out
     assert main(["detect", str(model), "photos/*.png", "--no-images", "--limit", "9"]) == 0
@@ -236,9 +236,9 @@ def test_force_replaces_results(model: Path) -> None:
         (["photos", "photos"], "photos: expected an ONNX file or a bundle, but this is a folder"),
         (["photos/a.png", "photos"], "photos/a.png: not an ONNX file"),
         (["MODEL", "none"], "none: no such file or folder"),
-        (["MODEL", "*.gif"], "*.gif: no picture matches"),
-        (["MODEL", "empty"], "empty: no picture in this folder"),
-        (["MODEL", "notes.txt"], "notes.txt: not a picture"),
+        (["MODEL", "*.gif"], "*.gif: no image matches"),
+        (["MODEL", "empty"], "empty: no image in this folder"),
+        (["MODEL", "notes.txt"], "notes.txt: not an image"),
         (["MODEL", "63"], "camera 63: there is no"),
         (["MODEL", "http://127.0.0.1:1/a"], "http://127.0.0.1:1/a: 127.0.0.1:1 refuses the connection"),
         (["MODEL", "ftp://127.0.0.1/a"], "expected an address with rtsp, rtsps, http, https, but got ftp"),
@@ -354,4 +354,4 @@ def test_a_camera_that_dies_is_an_error_but_keeps_what_was_written(
     assert lines("found.jsonl")[-1]["frame"] == 4
     out, err = capsys.readouterr()
     assert " frame" in out
-    assert err.endswith(f"fusedet: error: {server.url('short')}: gives no more pictures\n")
+    assert err.endswith(f"fusedet: error: {server.url('short')}: gives no more images\n")

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fusedet.cli.camera.parts import check_variables
 from fusedet.cli.camera.reload import save_places
 from fusedet.common.errors import InputError
 from fusedet.configs import preset_names, preset_path
-from fusedet.configs.camera import load_camera_config
+from fusedet.configs.camera import expand, load_camera_config
 from fusedet.configs.validate import dump_config
 from fusedet.deploy.camera.events.places import Line, Places, Zone
 from fusedet.deploy.camera.sources import hide_secrets
@@ -78,7 +77,7 @@ def _presets(folder: Path) -> Sequence[bytes]:
 
 
 def _read_cameras(path: Path) -> None:
-    check_variables(load_camera_config(path))
+    expand(load_camera_config(path))
 
 
 def _save_places(path: Path) -> None:

@@ -133,7 +133,7 @@ def _queue(folder: Path) -> Sequence[bytes]:
     for number in range(5):
         spool.put(json.dumps({"camera": "door", "number": number}))
     spool.close()
-    return [_taken_out(path) for path in sorted((folder / "queue").glob("*.log"))]
+    return [_taken_out(folder / "queue" / "queue.sqlite3")]
 
 
 def _read_queue(path: Path) -> None:
@@ -147,7 +147,7 @@ def _read_queue(path: Path) -> None:
     finally:
         spool.close()
     for other in path.parent.iterdir():
-        if other != path and other.name != "lock":
+        if other != path:
             other.unlink()
 
 
@@ -187,6 +187,6 @@ TARGETS = (
     ),
     Target("pictures", "picture.bin", _pictures, spoil_bytes, _read_picture),
     Target("videos", "video.mp4", _videos, spoil_bytes, _read_video),
-    Target("queue", "queue/00000000000000000001.log", _queue, spoil_bytes, _read_queue, may_change=True),
+    Target("queue", "queue/queue.sqlite3", _queue, spoil_bytes, _read_queue, may_change=True),
     Target("metrics", "metrics.csv", _metrics, spoil_text, _read_run),
 )

@@ -18,7 +18,7 @@ from fusedet.common.atomic import write_text
 from fusedet.common.errors import InputError
 from fusedet.common.plain_json import parse_json
 from fusedet.common.text import nearest
-from fusedet.deploy.camera.sources import PICTURE_SUFFIXES, read_image
+from fusedet.deploy.camera.sources import IMAGE_SUFFIXES, read_image
 from fusedet.deploy.detector.decoding import nms
 from fusedet.deploy.detector.detections import Detections
 from fusedet.train.data.coco import load_coco
@@ -66,9 +66,9 @@ def find_pictures(folder: Path) -> list[Picture]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of images")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
     if not paths:
-        raise InputError(f"{folder}: no picture in this folder (looked for {' '.join(sorted(PICTURE_SUFFIXES))})")
+        raise InputError(f"{folder}: no picture in this folder (looked for {' '.join(sorted(IMAGE_SUFFIXES))})")
     return [Picture(i, path.relative_to(folder).as_posix(), path) for i, path in enumerate(paths, start=1)]
 
 

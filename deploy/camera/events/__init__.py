@@ -1,1 +1,1 @@
-"""Zones and lines in the picture, and what objects do there."""
+"""Zones and lines in the image, and what objects do there."""

@@ -1,4 +1,4 @@
-"""Draws zones and lines into a picture, with what was counted there."""
+"""Draws zones and lines into an image, with what was counted there."""
 
 import math
 from collections.abc import Mapping
@@ -11,21 +11,21 @@ from fusedet.deploy.detector.draw import class_color
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.deploy.detector.pen import Pen, stroke_width
 
-__all__ = ["draw_places"]
+__all__ = ["draw_zones"]
 
 _BLACK = (0, 0, 0)
-#: What is written of a place: the kinds of counts, in this order, before the number.
+#: What is written of a zone or line: the kinds of counts, in this order, before the number.
 _SHOWN = ("inside", "in", "out")
 
 Counts = Mapping[str, Mapping[str, Mapping[str, int]]]
 
 
-def draw_places(image_bgr: NDArray[np.uint8], places: Places, counts: Counts | None = None) -> NDArray[np.uint8]:
-    """A copy of the picture with thin zones and lines, their names, and arrows that say where ``in`` is.
+def draw_zones(image_bgr: NDArray[np.uint8], places: Places, counts: Counts | None = None) -> NDArray[np.uint8]:
+    """A copy of the image with thin zones and lines, their names, and arrows that say where ``in`` is.
 
     Args:
         image_bgr: uint8 ``[H, W, 3]``; left as it is.
-        places: in fractions of the picture.
+        places: in fractions of the image.
         counts: of :meth:`fusedet.deploy.camera.events.rules.Rules.counts`; left out, no numbers are written. Of zones
             how many are inside, of lines how many went in and out, all classes together.
 
@@ -86,7 +86,7 @@ def _outline(
 
 
 def _pixel(point: Point, width: int, height: int) -> tuple[int, int]:
-    """The last pixel for a fraction of 1, so that a place at the border is visible."""
+    """The last pixel for a fraction of 1, so that a line at the border is visible."""
     return min(round(point[0] * width), width - 1), min(round(point[1] * height), height - 1)
 
 

@@ -20,7 +20,7 @@ class Event:
         track: the object's number.
         label: its class.
         score: of the detection, (0, 1); for ``leave`` of an object that is gone, of the last one.
-        box_xyxy: likewise; pixels of the camera's picture.
+        box_xyxy: likewise; pixels of the camera's image.
         direction: ``in`` or ``out`` for ``cross``, else None.
         inside_s: seconds in the zone for ``leave`` (until it was last seen) and ``dwell``, else None.
         frame: number of the camera's frame in which it was noticed; an object that is gone is missed only later.

@@ -9,16 +9,16 @@ from fusedet.deploy.camera.events.places import Line, Point, Zone
 
 __all__ = ["Barrier", "Region", "Size"]
 
-#: Width and height of the picture in pixels.
+#: Width and height of the image in pixels.
 Size = tuple[int, int]
-#: A corner nearer to the picture's border than this fraction was meant to be on it: nobody draws to the very pixel.
+#: A corner nearer to the image's border than this fraction was meant to be on it: nobody draws to the very pixel.
 _SNAP = 0.01
 
 
 class Region:
-    """A zone in a picture of a certain size.
+    """A zone in an image of a certain size.
 
-    Sides along the picture's border are no border of the zone: a box is clipped there, so what stands further out has
+    Sides along the image's border are no border of the zone: a box is clipped there, so what stands further out has
     its feet on that side, and nothing can leave through it.
     """
 
@@ -28,10 +28,10 @@ class Region:
         sides = list(zip(corners, corners[1:] + corners[:1], strict=True))
         self._size = size
         self._sides = [(_pixels(a, size), _pixels(b, size)) for a, b in sides]
-        self._border = [(_pixels(a, size), _pixels(b, size)) for a, b in sides if not _on_picture_border(a, b)]
+        self._border = [(_pixels(a, size), _pixels(b, size)) for a, b in sides if not _on_image_border(a, b)]
 
     def contains(self, point: Point) -> bool:
-        """Whether a point of the picture, in pixels, is inside, by the number of sides that a ray meets."""
+        """Whether a point of the image, in pixels, is inside, by the number of sides that a ray meets."""
         x, y = (min(max(value, 1e-6), side - 1e-6) for value, side in zip(point, self._size, strict=True))
         inside = False
         for (ax, ay), (bx, by) in self._sides:
@@ -40,15 +40,15 @@ class Region:
         return inside
 
     def distance(self, point: Point) -> float:
-        """Pixels to the border, inside as outside; infinite where the zone is the whole picture."""
+        """Pixels to the border, inside as outside; infinite where the zone is the whole image."""
         return min((_distance(point, a, b) for a, b in self._border), default=math.inf)
 
 
 class Barrier:
-    """A line in a picture of a certain size.
+    """A line in an image of a certain size.
 
     Attributes:
-        reach: ``(left, right)``: pixels from the line, which goes on for ever here, to the corner of the picture that
+        reach: ``(left, right)``: pixels from the line, which goes on for ever here, to the corner of the image that
             is the farthest on that side.
     """
 
@@ -64,7 +64,7 @@ class Barrier:
     def offset(self, point: Point) -> float:
         """Pixels to the line, which goes on for ever here: above 0 to its right, below 0 to its left.
 
-        Right is that of somebody who walks from start to end in a picture whose y runs downwards.
+        Right is that of somebody who walks from start to end in an image whose y runs downwards.
         """
         (x, y), (ux, uy) = self._from_start(point), self._along
         return ux * y - uy * x
@@ -99,7 +99,7 @@ def _pixels(point: Point, size: Size) -> Point:
     return point[0] * size[0], point[1] * size[1]
 
 
-def _on_picture_border(a: Point, b: Point) -> bool:
+def _on_image_border(a: Point, b: Point) -> bool:
     return any(first == last and first in (0.0, 1.0) for first, last in zip(a, b, strict=True))
 
 

@@ -1,9 +1,10 @@
-"""Where in the picture something may happen: zones and lines.
+"""Where in the image something may happen: zones and lines.
 
-Points are ``(x, y)`` as fractions of the picture's width and height, in 0..1, from its upper left corner.
+Points are ``(x, y)`` as fractions of the image's width and height, in 0..1, from its upper left corner.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from fusedet.common.errors import InputError
 
@@ -17,13 +18,13 @@ class Zone:
     """A polygon, closed by itself.
 
     Attributes:
-        name: unlike that of every other place of the camera.
+        name: unlike that of every other zone or line of the camera.
         points: three corners or more.
         classes: only objects of these; None: of all.
         dwell_s: an object that stays for so many seconds is told once; None: it is not.
 
     Raises:
-        InputError: fewer than three points, or one outside of the picture.
+        InputError: fewer than three points, or one outside of the image.
     """
 
     name: str
@@ -42,16 +43,16 @@ class Line:
     """A line from ``start`` to ``end``.
 
     An object crosses it ``in`` when it comes from the left of somebody who walks from start to end and goes to the
-    right (the picture's y runs downwards: for a line from left to right, ``in`` is from above to below), else ``out``.
+    right (the image's y runs downwards: for a line from left to right, ``in`` is from above to below), else ``out``.
 
     Attributes:
-        name: unlike that of every other place of the camera.
+        name: unlike that of every other zone or line of the camera.
         start: where it begins.
         end: where it ends.
         classes: only objects of these; None: of all.
 
     Raises:
-        InputError: start and end are the same, or outside of the picture.
+        InputError: start and end are the same, or outside of the image.
     """
 
     name: str
@@ -81,6 +82,33 @@ class Places:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise InputError(f"zones and lines must have names of their own, but {', '.join(twice)} stands twice")
+
+    def to_record(self) -> dict[str, list[dict[str, Any]]]:
+        """Plain values for JSON and YAML: ``zones`` and ``lines`` with the attributes of each, classes sorted."""
+        return {
+            "zones": [
+                {
+                    "name": zone.name,
+                    "points": [_rounded(point) for point in zone.points],
+                    "classes": None if zone.classes is None else sorted(zone.classes),
+                    "dwell_s": zone.dwell_s,
+                }
+                for zone in self.zones
+            ],
+            "lines": [
+                {
+                    "name": line.name,
+                    "start": _rounded(line.start),
+                    "end": _rounded(line.end),
+                    "classes": None if line.classes is None else sorted(line.classes),
+                }
+                for line in self.lines
+            ],
+        }
+
+
+def _rounded(point: Point) -> list[float]:
+    return [round(float(value), 4) for value in point]
 
 
 def _check_points(what: str, points: tuple[Point, ...]) -> None:

@@ -24,8 +24,8 @@ from fusedet.deploy.detector.detections import NO_TRACK, Detections
 
 __all__ = ["Rules"]
 
-#: The margin in pixels is this share of the picture's height and that of the box's height together.
-_OF_PICTURE, _OF_BOX = 0.005, 0.03
+#: The margin in pixels is this share of the image's height and that of the box's height together.
+_OF_IMAGE, _OF_BOX = 0.005, 0.03
 
 
 @dataclass
@@ -51,7 +51,7 @@ class _Object:
 
     Attributes:
         seen_s: when it was last seen.
-        label: its class then; ``score``, ``box`` and ``feet`` (a fraction of the picture) likewise.
+        label: its class then; ``score``, ``box`` and ``feet`` (a fraction of the image) likewise.
         stays: zone -> its stay.
         sides: line -> where it is.
     """
@@ -175,11 +175,11 @@ class Rules:
             self._barriers = [(line, Barrier(line, size)) for line in self._places.lines]
 
     def _see(self, track: int, label: str, score: float, box: Any, frame: Frame) -> list[Event]:
-        """An object is in the picture."""
+        """An object is in the image."""
         assert self._size is not None
         width, height = self._size
         feet = (min(max((box[0] + box[2]) / 2, 0.0), width), min(max(box[3], 0.0), height))
-        margin = _OF_PICTURE * height + _OF_BOX * max(0.0, box[3] - box[1])
+        margin = _OF_IMAGE * height + _OF_BOX * max(0.0, box[3] - box[1])
         share = (feet[0] / width, feet[1] / height)
         known = self._objects.setdefault(track, _Object(self._now_s, label, score, box, share))
         before = (known.feet[0] * width, known.feet[1] * height)
@@ -261,7 +261,7 @@ def _pass(side: _Side, barrier: Barrier, before: Point, feet: Point, margin: flo
     """
     side.passed += barrier.passed(before, feet)
     offset = barrier.offset(feet)
-    reach = barrier.reach[offset > 0]  # a line near the picture's border leaves less room than the margin
+    reach = barrier.reach[offset > 0]  # a line near the image's border leaves less room than the margin
     if offset == 0 or abs(offset) < min(margin, reach / 2):
         return None
     now = 1 if offset > 0 else -1

@@ -8,9 +8,9 @@ from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.events.places import Places
 from fusedet.deploy.camera.events.rules import Rules
 from fusedet.deploy.camera.pipeline.capture import Capture
-from fusedet.deploy.camera.pipeline.inbox import Inbox
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.pipeline.latest_frame_buffer import LatestFrameBuffer
 from fusedet.deploy.camera.pipeline.statistics import CameraStatistics
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sources import Frame, Source
 from fusedet.deploy.detector.detections import NO_TRACK, Detections
 from fusedet.deploy.tracking.tracker import Tracker, TrackerSettings
@@ -29,7 +29,7 @@ class CameraSettings:
         name: unlike that of every other camera.
         open_source: called at the start, and again when the source hangs.
         places: zones and lines to watch.
-        tracker: how objects keep their numbers; None: they get none, and no place is watched. Its scores are not
+        tracker: how objects keep their numbers; None: they get none, and no zone is watched. Its scores are not
             used: they follow from the pipeline's.
     """
 
@@ -40,9 +40,9 @@ class CameraSettings:
 
 
 class Camera:
-    """One camera: its source, its tracks, its places, its figures."""
+    """One camera: its source, its tracks, its zones and lines, its figures."""
 
-    def __init__(self, settings: CameraSettings, inbox: Inbox, score: float) -> None:
+    def __init__(self, settings: CameraSettings, buffer: LatestFrameBuffer, score: float) -> None:
         """Opens the source.
 
         Raises:
@@ -55,9 +55,9 @@ class Camera:
         self.rules = Rules(settings.name, settings.places, grace_s=max(2.0, 1.5 * lost_s))
         self.places = settings.places
         self.latest: Result | None = None
-        self._inbox = inbox
+        self._buffer = buffer
         self._tracker: Tracker | None = None
-        self.capture = Capture(settings.name, settings.open_source, inbox, self.statistics)
+        self.capture = Capture(settings.name, settings.open_source, buffer, self.statistics)
         if settings.tracker is not None:
             self._tracker = Tracker(_with_scores(settings.tracker, score), self.capture.source.fps or 30.0)
 
@@ -95,7 +95,7 @@ class Camera:
             "state": self.capture.state,
             "error": self.capture.error,
             **figures,
-            "dropped": figures["dropped"] + self._inbox.dropped(self.name),
+            "dropped": figures["dropped"] + self._buffer.dropped(self.name),
             "reconnects": self.capture.reconnects,
             "places": self.rules.counts(),
         }

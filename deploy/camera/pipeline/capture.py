@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 
 from fusedet.common.errors import InputError
-from fusedet.deploy.camera.pipeline.inbox import Inbox
+from fusedet.deploy.camera.pipeline.latest_frame_buffer import LatestFrameBuffer
 from fusedet.deploy.camera.pipeline.statistics import CameraStatistics
 from fusedet.deploy.camera.pipeline.worker import Worker
 from fusedet.deploy.camera.sources import Source
@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 class Capture:
-    """Puts the frames of a source into the inbox until it ends.
+    """Puts the frames of a source into the buffer until it ends.
 
     Attributes:
         name: the camera's.
@@ -23,14 +23,14 @@ class Capture:
     """
 
     def __init__(
-        self, name: str, make_source: Callable[[], Source], inbox: Inbox, statistics: CameraStatistics
+        self, name: str, make_source: Callable[[], Source], buffer: LatestFrameBuffer, statistics: CameraStatistics
     ) -> None:
         """Opens the source, and starts nothing.
 
         Args:
             name: the camera's.
             make_source: called again when a source hangs and another one is to take its place.
-            inbox: takes the frames.
+            buffer: takes the frames.
             statistics: counts them.
 
         Raises:
@@ -38,7 +38,7 @@ class Capture:
         """
         self.name = name
         self._make_source = make_source
-        self._inbox = inbox
+        self._buffer = buffer
         self._statistics = statistics
         self._restarts = 0
         self._error: str | None = None
@@ -99,14 +99,14 @@ class Capture:
 
     def _reopen_and_read(self, worker: Worker) -> None:
         hanging = self.source
-        worker.beat()
+        worker.busy()
         while not worker.stopping.is_set():
             try:
                 self.source = self._make_source()
                 break
             except InputError as error:
                 self._error = str(error)
-                worker.rest()
+                worker.idle()
                 worker.stopping.wait(2.0)
         # On the hanging source's own account: closing it may hang as well.
         Worker(f"closing {self.name}", lambda _: hanging.close()).start()
@@ -117,7 +117,7 @@ class Capture:
 
     def _read(self, worker: Worker) -> None:
         source, next_index = self.source, 0
-        worker.beat()
+        worker.busy()
         try:
             for frame in source:
                 if worker.stopping.is_set():
@@ -126,10 +126,10 @@ class Capture:
                 # A source that does not wait may have dropped some itself, while this thread got no turn.
                 self._statistics.captured(missed=frame.index - next_index if source.drops else 0)
                 next_index = frame.index + 1
-                worker.rest()  # a file waits here for its turn
-                if not self._inbox.put(self.name, frame, newest=source.drops):
+                worker.idle()  # a file waits here for its turn
+                if not self._buffer.put(self.name, frame, newest=source.drops):
                     break
-                worker.beat()
+                worker.busy()
         except Exception as error:
             self._error = " ".join(str(error).split())
             _log.warning("camera %s: %s", self.name, self._error)

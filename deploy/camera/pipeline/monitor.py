@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.events.places import Places
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
 
 __all__ = ["Monitor"]
 
@@ -46,7 +46,7 @@ class Monitor(Protocol):
         ...
 
     def recent_events(self) -> list[tuple[Event, bytes]]:
-        """The last events, newest first, each with a small JPEG picture of its moment with the box drawn."""
+        """The last events, newest first, each with a small JPEG image of its moment with the box drawn."""
         ...
 
     def set_score(self, score: float) -> None:

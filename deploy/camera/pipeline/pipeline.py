@@ -1,6 +1,6 @@
 """Cameras, one detector, sinks: started, watched over, and ended in order.
 
-capture (a thread each) -> Inbox -> detection (one thread) -> Outlet (a thread each) -> sinks
+capture (a thread each) -> LatestFrameBuffer -> detection (one thread) -> SinkWorker (a thread each) -> sinks
                                                            -> latest result, for the page
 """
 
@@ -18,12 +18,12 @@ from fusedet.common.errors import InputError
 from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.events.places import Places
 from fusedet.deploy.camera.pipeline.camera import Camera, CameraSettings
-from fusedet.deploy.camera.pipeline.inbox import Inbox
-from fusedet.deploy.camera.pipeline.outlet import Outlet
+from fusedet.deploy.camera.pipeline.latest_frame_buffer import LatestFrameBuffer
 from fusedet.deploy.camera.pipeline.process import CpuShare, resident_mb
 from fusedet.deploy.camera.pipeline.recent_events import RecentEvents
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.pipeline.sink_worker import SinkWorker
 from fusedet.deploy.camera.pipeline.worker import Worker
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sources import Frame
 from fusedet.deploy.detector.detector import Detector, RawOutputs
 
@@ -40,7 +40,7 @@ class Pipeline:
     """Runs until every source has ended, or :meth:`stop`. It is a
     :class:`fusedet.deploy.camera.pipeline.monitor.Monitor`.
 
-    with Pipeline(cameras, detector, "model.onnx", outlets) as pipeline:
+    with Pipeline(cameras, detector, "model.onnx", sinks) as pipeline:
         pipeline.wait()
     """
 
@@ -49,7 +49,7 @@ class Pipeline:
         cameras: Sequence[CameraSettings],
         detector: Detector,
         model: str,
-        outlets: Sequence[Outlet] = (),
+        sinks: Sequence[SinkWorker] = (),
         *,
         score: float = 0.25,
         classes: Sequence[str] | None = None,
@@ -62,7 +62,7 @@ class Pipeline:
             cameras: with names that differ.
             detector: its ``score_threshold`` is set to what the tracks need, its ``classes`` to ``classes``.
             model: what status calls the detector.
-            outlets: the sinks, which the pipeline closes.
+            sinks: the sinks, which the pipeline closes.
             score: lowest score that counts, 0..1.
             classes: only these are reported; None: all.
             watchdog_s: a part that does nothing for longer is started anew.
@@ -74,10 +74,10 @@ class Pipeline:
         self.was_stopped = False
         self._started_s = monotonic()
         self._detector, self._model = detector, model
-        self._outlets = list(outlets)
+        self._sinks = list(sinks)
         self._watchdog_s = watchdog_s
         self._save_places = save_places
-        self._inbox = Inbox([camera.name for camera in cameras])
+        self._buffer = LatestFrameBuffer([camera.name for camera in cameras])
         self._changed = threading.Condition()
         self._ended = threading.Event()
         self._stopping = threading.Event()
@@ -89,7 +89,7 @@ class Pipeline:
         self._cameras: dict[str, Camera] = {}
         try:
             for settings in cameras:
-                self._cameras[settings.name] = Camera(settings, self._inbox, score)
+                self._cameras[settings.name] = Camera(settings, self._buffer, score)
         except BaseException:
             for camera in self._cameras.values():
                 camera.capture.stop()
@@ -109,8 +109,8 @@ class Pipeline:
         """Begins to watch."""
         size = self._detector.input_size
         self._detector(np.zeros((*size, 3), np.uint8))  # the first run takes longer: it lays out the memory
-        for outlet in self._outlets:
-            outlet.start()
+        for sink in self._sinks:
+            sink.start()
         self._detection.start()
         self._reading.start()
         for camera in self._cameras.values():
@@ -131,15 +131,15 @@ class Pipeline:
         self._stopping.set()
         for camera in self._cameras.values():
             camera.capture.stop()
-        self._inbox.close()
+        self._buffer.close()
         self._detection.join(_FINISH_S)
         self._reading.join(_FINISH_S)
         self._watchdog.stop()
         self._watchdog.join(_FINISH_S)
         for camera in self._cameras.values():
             camera.capture.worker.join(_FINISH_S)
-        for outlet in self._outlets:
-            outlet.finish(_FINISH_S)
+        for sink in self._sinks:
+            sink.finish(_FINISH_S)
         self._ended.set()
         with self._changed:
             self._changed.notify_all()
@@ -165,7 +165,7 @@ class Pipeline:
             "score": self._score,
             "classes": None if self._detector.classes is None else list(self._detector.classes),
             "cameras": {name: camera.report() for name, camera in self._cameras.items()},
-            "sinks": {outlet.name: outlet.report() for outlet in self._outlets},
+            "sinks": {sink.name: sink.report() for sink in self._sinks},
         }
 
     def healthy(self) -> tuple[bool, str]:
@@ -175,9 +175,7 @@ class Pipeline:
             for name, camera in self._cameras.items()
             if camera.capture.state == "waiting"
         ]
-        problems += [
-            f"{outlet.name}: {error}" for outlet in self._outlets if (error := outlet.report()["error"]) is not None
-        ]
+        problems += [f"{sink.name}: {error}" for sink in self._sinks if (error := sink.report()["error"]) is not None]
         if self.stuck_s > self._watchdog_s:
             problems.append(f"detection hangs for {self.stuck_s:.0f} s")
         return not problems, "; ".join(problems) or "ok"
@@ -212,17 +210,13 @@ class Pipeline:
     def set_places(self, camera: str, places: Places, *, save: bool = True) -> None:
         """See :meth:`~fusedet.deploy.camera.pipeline.monitor.Monitor.set_places`; without ``save`` no file changes."""
         place = self._cameras[camera]
-        names = [zone.name for zone in places.zones] + [line.name for line in places.lines]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise InputError(f"camera {camera}: {', '.join(twice)} stands twice among the zones and lines")
-        if names and not place.tracks:
+        if (places.zones or places.lines) and not place.tracks:
             raise InputError(f"camera {camera}: zones and lines need tracks, but track is null")
         if save:
             self._save_places(camera, places)
         place.set_places(places)
-        for outlet in self._outlets:
-            outlet.set_places(camera, places)
+        for sink in self._sinks:
+            sink.set_places(camera, places)
 
     def set_detector(self, detector: Detector, model: str) -> None:
         """Another model from the next frame on.
@@ -239,8 +233,8 @@ class Pipeline:
     def _detect(self, worker: Worker) -> None:
         last: _Seen | None = None
         while True:
-            worker.rest()
-            taken = self._inbox.take(_POLL_S if last is None else 0)
+            worker.idle()
+            taken = self._buffer.take(_POLL_S if last is None else 0)
             if taken is None:
                 if last is not None:
                     self._seen.put(last)
@@ -249,7 +243,7 @@ class Pipeline:
                     self._seen.put(None)
                     return
                 continue
-            worker.beat()
+            worker.busy()
             last = self._see(*taken, last)
 
     def _see(self, name: str, frame: Frame, last: "_Seen | None") -> "_Seen | None":
@@ -276,24 +270,33 @@ class Pipeline:
 
     def _read(self, worker: Worker) -> None:
         while True:
-            worker.rest()
+            worker.idle()
             seen = self._seen.get()
             if seen is None:
                 return
-            worker.beat()
+            worker.busy()
             try:
                 result = self._interpret(seen)
             except Exception as error:
                 self._failed(seen.camera, seen.frame, error)
                 continue
-            worker.rest()
+            worker.idle()
             self._deliver(seen.camera, result)
 
     def _interpret(self, seen: "_Seen") -> Result:
         camera, frame, detector, score = seen.camera, seen.frame, seen.detector, self._score
         detector.score_threshold = camera.lowest_score(score)
         detections, events = camera.interpret(frame, detector.read(seen.raw), score)
-        return Result(camera.name, frame, detections, events, detector.timings, monotonic(), camera.rules.counts())
+        return Result(
+            camera.name,
+            frame,
+            detections,
+            events,
+            detector.timings,
+            monotonic(),
+            camera.rules.counts(),
+            camera.places,
+        )
 
     def _failed(self, camera: Camera, frame: Frame, error: Exception) -> None:
         camera.statistics.failed()
@@ -305,17 +308,17 @@ class Pipeline:
         with self._changed:
             camera.latest = result
             self._changed.notify_all()
-        for outlet in self._outlets:
-            outlet.put(result, wait=not camera.capture.source.drops)
+        for sink in self._sinks:
+            sink.put(result, wait=not camera.capture.source.drops)
 
     def _watch(self, worker: Worker) -> None:
         while not worker.stopping.wait(_POLL_S):
             for camera in self._cameras.values():
                 if camera.capture.hangs(self._watchdog_s):
                     camera.capture.restart()
-            for outlet in self._outlets:
-                if outlet.worker.stuck_s() > self._watchdog_s:
-                    outlet.restart()
+            for sink in self._sinks:
+                if sink.worker.stuck_s() > self._watchdog_s:
+                    sink.restart()
             if self._stopping.is_set() or all(camera.capture.ended for camera in self._cameras.values()):
                 self._ended.set()
 

@@ -1,4 +1,4 @@
-"""The last events, each with a small picture, for whoever looks."""
+"""The last events, each with a small image, for whoever looks."""
 
 import threading
 from collections import deque
@@ -6,7 +6,7 @@ from collections import deque
 import numpy as np
 
 from fusedet.deploy.camera.events.event import Event
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.detector.draw import draw_detections
 from fusedet.deploy.detector.opencv import cv2
 
@@ -26,12 +26,12 @@ class RecentEvents:
         self._events: deque[tuple[Event, bytes]] = deque(maxlen=kept)
 
     def add(self, result: Result) -> None:
-        """The events of a result, with one picture for all of them."""
+        """The events of a result, with one image for all of them."""
         if not result.events:
             return
-        picture = _small_picture(result)
+        image = _small_image(result)
         with self._lock:
-            self._events.extend((event, picture) for event in result.events)
+            self._events.extend((event, image) for event in result.events)
 
     def newest_first(self) -> list[tuple[Event, bytes]]:
         """All that are kept."""
@@ -39,12 +39,12 @@ class RecentEvents:
             return list(reversed(self._events))
 
 
-def _small_picture(result: Result) -> bytes:
+def _small_image(result: Result) -> bytes:
     detections = result.detections
     if detections.track_ids is not None:
         detections = detections[np.isin(detections.track_ids, [event.track for event in result.events])]
-    picture = draw_detections(result.frame.image, detections)
-    scale = min(1.0, _WIDTH / picture.shape[1])
-    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    image = draw_detections(result.frame.image, detections)
+    scale = min(1.0, _WIDTH / image.shape[1])
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     return bytes(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1])

@@ -3,7 +3,7 @@
 import os
 import socket
 
-__all__ = ["notify", "watchdog_interval_s"]
+__all__ = ["notify"]
 
 
 def notify(state: str) -> bool:
@@ -20,11 +20,3 @@ def notify(state: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def watchdog_interval_s() -> float | None:
-    """Seconds between two signs of life: half of what systemd waits for; None where it does not wait."""
-    text = os.environ.get("WATCHDOG_USEC", "")
-    if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()) or not text.isdecimal():
-        return None
-    return int(text) / 2e6

@@ -13,7 +13,7 @@ _log = logging.getLogger(__name__)
 class Worker:
     """Runs ``work(worker)`` on a thread.
 
-    ``work`` calls :meth:`beat` whenever it gets on, and :meth:`rest` before it waits for something that may take any
+    ``work`` calls :meth:`busy` whenever it gets on, and :meth:`idle` before it waits for something that may take any
     time. It ends when :attr:`stopping` is set. A thread cannot be ended from outside: one that hangs is *abandoned*,
     which also sets ``stopping``, so that it ends should it ever wake up.
 
@@ -35,11 +35,11 @@ class Worker:
         self._thread.start()
         return self
 
-    def beat(self) -> None:
+    def busy(self) -> None:
         """The work got on."""
         self._busy_since = monotonic()
 
-    def rest(self) -> None:
+    def idle(self) -> None:
         """The work waits, and cannot hang until its next beat."""
         self._busy_since = None
 
@@ -68,4 +68,4 @@ class Worker:
         except Exception:
             _log.exception("%s ended by an error of its own", self.name)
         finally:
-            self.rest()
+            self.idle()

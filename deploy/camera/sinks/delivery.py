@@ -4,10 +4,11 @@ import json
 import logging
 import threading
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from pathlib import Path
 
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
+from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.camera.sinks.spool import Spool
 
 __all__ = ["Delivery", "NotDeliveredError"]
@@ -33,7 +34,7 @@ class NotDeliveredError(Exception):
         self.wait_s = wait_s
 
 
-class Delivery(ABC):
+class Delivery(Sink):
     """A sink of which :meth:`write` only puts events into a queue on disk, so that it never waits for a network.
 
     A subclass sends them in :meth:`_deliver`, and takes them off the queue when the receiver has them.

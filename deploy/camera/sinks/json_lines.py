@@ -3,13 +3,14 @@
 import json
 from typing import TextIO
 
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
+from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.camera.sinks.record import to_record
 
 __all__ = ["JsonLines"]
 
 
-class JsonLines:
+class JsonLines(Sink):
     """One line of JSON a frame, see :func:`to_record`, written as soon as it is known. Only ASCII is written."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -20,6 +21,3 @@ class JsonLines:
         """Writes one line."""
         self._stream.write(json.dumps(to_record(result)) + "\n")
         self._stream.flush()
-
-    def close(self) -> None:
-        """The stream is the caller's."""

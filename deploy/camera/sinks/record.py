@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.detector.detections import NO_TRACK, Detections
 
 __all__ = ["to_camera_record", "to_record"]
@@ -12,8 +12,8 @@ __all__ = ["to_camera_record", "to_record"]
 def to_record(result: Result) -> dict[str, Any]:
     """What was found in a frame, as plain values for JSON.
 
-    Keys: ``source``, ``frame`` (its index), ``time_s`` (null for a picture), ``width``, ``height`` and ``detections``:
-    a list of ``box_xyxy`` (pixels of the picture), ``score``, ``class_id`` and ``name``, highest score first. Where
+    Keys: ``source``, ``frame`` (its index), ``time_s`` (null for an image), ``width``, ``height`` and ``detections``:
+    a list of ``box_xyxy`` (pixels of the image), ``score``, ``class_id`` and ``name``, highest score first. Where
     tracks are kept each also has its ``track``, null where it belongs to none.
     """
     frame, detections = result.frame, result.detections

@@ -4,18 +4,18 @@ import errno
 import json
 import os
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import BinaryIO, Literal
 
 from fusedet.common.errors import InputError
-from fusedet.deploy.camera.pipeline.result import Result
-from fusedet.deploy.camera.sinks.append import append_whole, open_to_append
+from fusedet.deploy.camera.result import Result
+from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.camera.sinks.folders import make_folder
 from fusedet.deploy.camera.sinks.record import to_camera_record
 
 __all__ = ["RotatingJsonLines"]
 
 
-class RotatingJsonLines:
+class RotatingJsonLines(Sink):
     """A line of JSON for each frame, or for each event, at the end of a file. Only ASCII is written.
 
     A file that would become too large is set aside as ``NAME.1``, the one before as ``NAME.2`` and so on. A line is in
@@ -23,12 +23,12 @@ class RotatingJsonLines:
     is what a power cut may cost; a half line that it leaves is ended at the next start, so that the next line is whole.
     """
 
-    def __init__(self, path: Path, max_bytes: int, keep: int, only: Literal["detections", "events"]) -> None:
+    def __init__(self, path: Path, max_mb: float, keep: int, only: Literal["detections", "events"]) -> None:
         """Opens the file, or makes it.
 
         Args:
             path: of the file; its folder is made.
-            max_bytes: no file is larger, unless the lines of a single result are.
+            max_mb: no file is larger, in MB of 10^6 bytes, unless the lines of a single result are.
             keep: files that are kept beside the one that is written; beyond them the oldest is removed.
             only: ``detections``: a line for each frame, see
                 :func:`~fusedet.deploy.camera.sinks.record.to_camera_record`; ``events``: a line for each event, see
@@ -38,9 +38,9 @@ class RotatingJsonLines:
             InputError: the file cannot be written.
         """
         self._path = path
-        self._max_bytes = max_bytes
+        self._max_bytes = round(max_mb * 1e6)
         self._keep = keep
-        self._only = only
+        self.events_only = only == "events"
         make_folder(path.parent)
         self._file: BinaryIO | None = None
         try:
@@ -56,11 +56,7 @@ class RotatingJsonLines:
         Raises:
             OSError: they cannot be written; then none of them is in the file.
         """
-        records: list[dict[str, Any]]
-        if self._only == "events":
-            records = [event.to_record() for event in result.events]
-        else:
-            records = [to_camera_record(result)]
+        records = [event.to_record() for event in result.events] if self.events_only else [to_camera_record(result)]
         data = b"".join(json.dumps(record).encode("ascii") + b"\n" for record in records)
         if not data:
             return
@@ -70,7 +66,7 @@ class RotatingJsonLines:
         if self._size() > 0 and self._size() + len(data) > self._max_bytes:
             self._set_aside()
         assert self._file is not None
-        append_whole(self._file, data)
+        _append_whole(self._file, data)
 
     def close(self) -> None:
         """Closes the file."""
@@ -79,10 +75,10 @@ class RotatingJsonLines:
             self._file = None
 
     def _open(self) -> None:
-        self._file = open_to_append(self._path)
+        self._file = self._path.open("ab", buffering=0)
         if _ends_in_half_a_line(self._path):  # what a power cut left
             try:
-                append_whole(self._file, b"\n")
+                _append_whole(self._file, b"\n")
             except OSError:
                 self.close()
                 raise
@@ -120,3 +116,14 @@ def _ends_in_half_a_line(path: Path) -> bool:
             return False
         file.seek(-1, os.SEEK_END)
         return file.read(1) != b"\n"
+
+
+def _append_whole(file: BinaryIO, data: bytes) -> None:
+    """Appends ``data`` to an unbuffered file wholly, or not at all where the disk is full."""
+    before = os.fstat(file.fileno()).st_size
+    try:
+        if file.write(data) < len(data):  # as much as there was room for
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), file.name)
+    except OSError:
+        file.truncate(before)
+        raise

@@ -8,13 +8,14 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
+from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.camera.sinks.folders import Newest, make_folder, safe_name, time_stamp
 from fusedet.deploy.camera.sinks.video import AnnotatedVideo
 
 __all__ = ["SegmentedVideo"]
 
-#: A video ends where its camera gives nothing for longer: the gap is not filled with one still picture.
+#: A video ends where its camera gives nothing for longer: the gap is not filled with one still image.
 _GAP_S = 10.0
 #: OpenCV does not say when a disk is full, and the index at a video's end needs room as well.
 _LEAST_FREE_BYTES = 64 << 20
@@ -35,7 +36,7 @@ class _Segment:
     checked_s: float
 
 
-class SegmentedVideo:
+class SegmentedVideo(Sink):
     """Annotated MP4 videos of each camera, ``door_20251122T102030.250Z.mp4`` by the time when they begin (UTC).
 
     They play at true speed. A video appears under its name when it is finished; what a crash leaves of one is an MP4
@@ -49,7 +50,7 @@ class SegmentedVideo:
             folder: for all cameras.
             minutes: length of a video.
             keep: finished videos of each camera; beyond them the oldest is removed.
-            fps: pictures a second in the videos; a camera's pictures are repeated or left out accordingly.
+            fps: images a second in the videos; a camera's images are repeated or left out accordingly.
 
         Raises:
             InputError: the folder cannot be made.

@@ -1,45 +1,42 @@
 """A queue on disk: what is put in stays until it was taken, also when the process is killed or the power fails.
 
-The folder holds segments, ``00000000000000000001.log`` by the number of its first record, with a line for each record:
-the CRC-32 of its text, a blank, and the text. ``taken`` holds the number of the last record that was taken; it may be
-too low, never too high, so that after a crash some records come twice and none is missing.
-
-A record is with the system as soon as :meth:`Spool.put` returns, so a killed process loses nothing. It is forced onto
-the disk only if it has waited for a second: on an SD card that takes up to a tenth of a second and wears the card, and
-as a rule the receiver has taken the record by then. A power cut costs the records of the last second or so.
+The folder holds an SQLite database in WAL mode. A record is with the system as soon as :meth:`Spool.put` returns, so a
+killed process loses nothing. It is forced onto the disk only if it has waited for a second: on an SD card that takes up
+to a tenth of a second and wears the card, and as a rule the receiver has taken the record by then. A power cut costs
+the records of the last second or so.
 """
 
-import contextlib
-import os
-import re
+import logging
+import sqlite3
 import threading
 import time
 import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
-from fusedet.common.atomic import remove_parts, write_text
 from fusedet.common.errors import InputError
-from fusedet.deploy.camera.sinks.append import append_whole, open_to_append
 from fusedet.deploy.camera.sinks.folders import make_folder
-
-try:
-    import fcntl
-except ImportError:  # on Windows two processes may meet in a folder
-    fcntl = None  # type: ignore[assignment]
+from fusedet.deploy.camera.sinks.old_spool import read_old_queue, remove_old_queue
 
 __all__ = ["Record", "Spool"]
 
-#: Records in a segment: whole segments are removed, so that so many may stay on disk although they were taken.
-_SEGMENT = 1000
 _SYNC_EVERY_S = 1.0
-_NAME = re.compile(r"\d{20}\.log")
+_SETUP = (
+    "PRAGMA locking_mode = EXCLUSIVE",  # a second queue in the same folder fails instead of sharing it
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = NORMAL",
+    "CREATE TABLE IF NOT EXISTS records (number INTEGER PRIMARY KEY, text BLOB, crc INTEGER)",
+)
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Record:
-    """Something in the queue: its number, which never comes again, and its text."""
+    """Something in the queue: its number, which never comes again while the queue is open, and its text."""
 
     number: int
     text: str
@@ -53,7 +50,7 @@ class Spool:
     """
 
     def __init__(self, folder: Path, most: int) -> None:
-        """Opens the queue, or makes it.
+        """Opens the queue, or makes it. A queue of version 0.1, lines in files, is taken over.
 
         Args:
             folder: of this queue alone; it is made.
@@ -63,76 +60,62 @@ class Spool:
             InputError: the folder cannot be used, or another queue uses it.
         """
         make_folder(folder)
-        self._folder = folder
+        self._path = folder / "queue.sqlite3"
         self._most = most
         self.dropped = 0
         self._lock = threading.Lock()
-        self._guard = _lock_folder(folder)
-        remove_parts(folder)
-        self._firsts = sorted(int(path.stem) for path in folder.iterdir() if _NAME.fullmatch(path.name))
-        self._taken = self._saved_taken = max(self._read_taken(), self._firsts[0] - 1 if self._firsts else 0)
-        self._next = self._mend_last()
-        if self._next <= self._taken:  # a power cut lost records that were taken
-            self._next = self._taken + 1
-        self._file: BinaryIO | None = None
         self._unsynced_since: float | None = None
-        self._saved_s = 0.0
-        self._cursor = (0, 0, 0)  # a record's number, the first one of its segment, and its offset there
-        self._give_up_oldest()
+        self._taken = 0
+        self._connection = _open(self._path)
+        try:
+            [(self._last, self._waiting)] = self._select("SELECT IFNULL(MAX(number), 0), COUNT(*) FROM records")
+            self._append(read_old_queue(folder))
+            self._sync()
+            remove_old_queue(folder)
+            self._give_up_oldest(most)
+        except (sqlite3.Error, OSError) as error:
+            self._connection.close()
+            raise InputError(f"{folder}: expected a queue that can be read and written, but: {error}") from error
 
     @property
     def waiting(self) -> int:
         """Records that were not taken yet."""
-        with self._lock:
-            return self._next - 1 - self._taken
-
-    @property
-    def taken(self) -> int:
-        """The number of the last record that was taken, or given up."""
-        with self._lock:
-            return self._taken
+        return self._waiting
 
     def put(self, text: str) -> None:
         """Adds a record; if there are too many then, the oldest is given up.
 
         Raises:
-            ValueError: the text is not ASCII in one line.
             OSError: it cannot be written; then it is not in the queue.
         """
-        data = text.encode("ascii")
-        if b"\n" in data:
-            raise ValueError("a record must be a single line")
-        with self._lock:
-            if self._file is None or self._next - self._firsts[-1] >= _SEGMENT:
-                self._begin_segment()
-            assert self._file is not None
-            append_whole(self._file, b"%08x %s\n" % (zlib.crc32(data), data))
-            self._next += 1
+        with self._lock, self._disk_errors():
+            self._give_up_oldest(self._most - 1)
+            self._append([text])
             self._unsynced_since = self._unsynced_since or time.monotonic()
-            self._give_up_oldest()
 
     def read(self, after: int, most: int) -> list[Record]:
-        """The next records after a number, oldest first: those that were taken already and broken ones are left out.
+        """The next records after a number, oldest first; those that were taken already are left out.
 
         Args:
             after: a record's number.
             most: at most so many.
+
+        Raises:
+            OSError: the disk is broken.
         """
-        with self._lock:
-            number = max(after, self._taken) + 1
-            records: list[Record] = []
-            while number < self._next and len(records) < most:
-                found, number = self._read_segment(number, most - len(records))
-                records += found
-            if after <= self._taken:  # nothing is on its way, so nobody is ever going to take what is broken
-                self._taken = (records[0].number if records else number) - 1
-            return records
+        query = "SELECT number, text FROM records WHERE number > ? ORDER BY number LIMIT ?"
+        with self._lock, self._disk_errors():
+            rows = self._select(query, max(after, self._taken), most)
+        return [Record(number, data.decode()) for number, data in rows]
 
     def take(self, number: int) -> None:
-        """All records up to this one are done with."""
-        with self._lock:
-            self._taken = min(max(self._taken, number), self._next - 1)
-            self._remove_taken()
+        """All records up to this one are done with.
+
+        Raises:
+            OSError: the disk is broken.
+        """
+        with self._lock, self._disk_errors():
+            self._take(number)
 
     def tend(self) -> None:
         """Forces onto the disk what has waited for long enough; to be called every second or so.
@@ -140,130 +123,124 @@ class Spool:
         Raises:
             OSError: the disk is full or broken.
         """
-        with self._lock:
-            now = time.monotonic()
-            if self._taken == self._next - 1:
+        with self._lock, self._disk_errors():
+            if not self._waiting:
                 self._unsynced_since = None  # all of it is with the receiver
-            elif self._unsynced_since is not None and now - self._unsynced_since >= _SYNC_EVERY_S:
+            elif self._unsynced_since is not None and time.monotonic() - self._unsynced_since >= _SYNC_EVERY_S:
                 self._sync()
-            if now - self._saved_s >= _SYNC_EVERY_S:
-                self._save_taken()
-                self._saved_s = now
 
     def close(self) -> None:
         """Leaves what is waiting on the disk."""
         with self._lock:
-            with contextlib.suppress(OSError):  # a full disk: some records come twice
-                self._save_taken()
-            with contextlib.suppress(OSError):
-                self._sync()
-            if self._file is not None:
-                self._file.close()
-                self._file = None
-            self._guard.close()
+            self._connection.close()
 
-    def _path(self, first: int) -> Path:
-        return self._folder / f"{first:020d}.log"
+    def _take(self, number: int) -> None:
+        number = min(number, self._last)
+        if number <= self._taken:
+            return
+        query = "SELECT COUNT(*) FROM records WHERE number > ? AND number <= ?"
+        [(taken,)] = self._select(query, self._taken, number)
+        self._waiting -= taken
+        self._taken = number
+        with suppress(sqlite3.OperationalError):  # a full disk: some records come twice
+            self._connection.execute("DELETE FROM records WHERE number <= ?", (number,))
 
-    def _read_taken(self) -> int:
-        try:
-            text = (self._folder / "taken").read_text(encoding="ascii")
-            return int(text) if text.endswith("\n") else 0
-        except (FileNotFoundError, ValueError):  # ValueError: a power cut spoilt it
-            return 0
-
-    def _save_taken(self) -> None:
-        if self._taken != self._saved_taken:
-            write_text(self._folder / "taken", f"{self._taken}\n", sync=False)  # a spoilt one is too low
-            self._saved_taken = self._taken
-
-    def _mend_last(self) -> int:
-        """Cuts a half record off the end of the last segment; the number of the next record."""
-        if not self._firsts:
-            return 1
-        path = self._path(self._firsts[-1])
-        data = path.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        if whole < len(data):
-            os.truncate(path, whole)
-        return self._firsts[-1] + data.count(b"\n")
-
-    def _begin_segment(self) -> None:
-        """Opens a new segment; the last one is never continued by another process, it may end in what is broken."""
-        if self._file is not None:
-            self._sync()
-            self._file.close()
-            self._file = None
-        self._file = open_to_append(self._path(self._next))
-        if self._next not in self._firsts:
-            self._firsts.append(self._next)
-
-    def _read_segment(self, number: int, most: int) -> tuple[list[Record], int]:
-        """Records from ``number`` on, of its segment only, and the number after the last that was looked at."""
-        first = max(first for first in self._firsts if first <= number)
-        end = min((other for other in self._firsts if other > first), default=self._next)
-        at, segment, offset = self._cursor
-        if (at, segment) != (number, first):
-            at, offset = first, 0
-        records: list[Record] = []
-        with contextlib.suppress(FileNotFoundError), self._path(first).open("rb") as file:
-            file.seek(offset)
-            while at < end and len(records) < most:
-                line = file.readline()
-                if not line.endswith(b"\n"):
-                    at = end  # there is less in it than was written once
-                    break
-                text = _whole(line) if at >= number else None
-                if text is not None:
-                    records.append(Record(at, text))
-                at += 1
-            self._cursor = (at, first, file.tell())
-            return records, at
-        return [], end  # somebody removed it
-
-    def _give_up_oldest(self) -> None:
-        too_many = self._next - 1 - self._taken - self._most
+    def _give_up_oldest(self, most: int) -> None:
+        """Leaves the newest ``most`` records."""
+        too_many = self._waiting - most
         if too_many > 0:
+            query = "SELECT number FROM records WHERE number > ? ORDER BY number LIMIT 1 OFFSET ?"
+            [(newest,)] = self._select(query, self._taken, too_many - 1)
+            self._take(newest)
             self.dropped += too_many
-            self._taken += too_many
-            self._remove_taken()
 
-    def _remove_taken(self) -> None:
-        """Removes segments of which every record was taken, but not the one that is being written."""
-        while len(self._firsts) > 1 and self._firsts[1] <= self._taken + 1:
-            self._path(self._firsts.pop(0)).unlink(missing_ok=True)
+    def _append(self, texts: Sequence[str]) -> None:
+        _insert(self._connection, self._last + 1, texts)
+        self._last += len(texts)
+        self._waiting += len(texts)
+
+    def _select(self, query: str, *values: int) -> list[Any]:
+        return self._connection.execute(query, values).fetchall()
 
     def _sync(self) -> None:
-        if self._file is not None and self._unsynced_since is not None:
-            os.fsync(self._file.fileno())
-            if os.name == "posix":  # the segment's name lies in the folder
-                folder = os.open(self._folder, os.O_RDONLY)
-                try:
-                    os.fsync(folder)
-                finally:
-                    os.close(folder)
+        self._connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
         self._unsynced_since = None
 
-
-def _whole(line: bytes) -> str | None:
-    """The text of a record, None if it is broken."""
-    try:
-        code, _, data = line.rstrip(b"\n").partition(b" ")
-        return data.decode("ascii") if int(code, 16) == zlib.crc32(data) else None
-    except ValueError:
-        return None
-
-
-def _lock_folder(folder: Path) -> BinaryIO:
-    """A file that is locked as long as this process lives and has it open."""
-    try:
-        guard = open_to_append(folder / "lock")
-    except OSError as error:
-        raise InputError(f"{folder}: expected a folder that can be written, but: {error.strerror}") from error
-    if fcntl is not None:
+    @contextmanager
+    def _disk_errors(self) -> Iterator[None]:
         try:
-            fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            guard.close()
-            raise InputError(f"{folder}: expected a queue of its own, but another output or process uses it") from error
-    return guard
+            yield
+        except sqlite3.Error as error:
+            raise OSError(f"{self._path}: {error}") from error
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """The database with whole records only.
+
+    One that is damaged is set aside, and what can be read of it goes on in a new one.
+    """
+    try:
+        return _connect(path)
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            what = "expected a queue of its own, but another output or process uses it"
+            raise InputError(f"{path.parent}: {what}") from error
+        raise InputError(f"{path}: expected a file that can be written, but: {error}") from error
+    except sqlite3.DatabaseError as error:
+        aside = path.with_suffix(".broken")
+        texts = _readable(path)
+        path.replace(aside)
+        path.with_name(f"{path.name}-wal").unlink(missing_ok=True)
+        _log.warning("%s: %s; %d records are saved from it, and it is kept as %s", path, error, len(texts), aside)
+        connection = _connect(path)
+        _insert(connection, 1, texts)
+        return connection
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """Opens the database, and leaves out records that a power cut spoilt.
+
+    Raises:
+        sqlite3.DatabaseError: it is damaged.
+        sqlite3.OperationalError: it is in use, or cannot be written.
+    """
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    try:
+        connection.create_function("crc32", 1, _crc)
+        for statement in _SETUP:
+            connection.execute(statement).fetchall()
+        [(found,)] = connection.execute("PRAGMA quick_check(1)").fetchall()
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)
+        connection.execute("DELETE FROM records WHERE crc IS NOT crc32(text)")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _insert(connection: sqlite3.Connection, first: int, texts: Sequence[str]) -> None:
+    """Adds all of them, numbered from ``first`` on, or none."""
+    rows = [(number, data := text.encode(), zlib.crc32(data)) for number, text in enumerate(texts, first)]
+    connection.execute("BEGIN")
+    try:
+        connection.executemany("INSERT INTO records VALUES (?, ?, ?)", rows)
+        connection.execute("COMMIT")
+    except sqlite3.Error:
+        if connection.in_transaction:  # SQLite may have rolled back by itself
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _readable(path: Path) -> list[str]:
+    """The records of a damaged database, up to the first place that cannot be read."""
+    texts: list[str] = []
+    with closing(sqlite3.connect(path)) as connection, suppress(sqlite3.Error):
+        for data, crc in connection.execute("SELECT text, crc FROM records ORDER BY number"):
+            if _crc(data) == crc:
+                texts.append(data.decode())
+    return texts
+
+
+def _crc(data: object) -> int:
+    return zlib.crc32(data) if isinstance(data, bytes) else -1

@@ -8,15 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusedet.common.errors import InputError
-from fusedet.deploy.camera.pipeline.result import Result
-from fusedet.deploy.detector.draw import draw_detections
+from fusedet.deploy.camera.result import Result
+from fusedet.deploy.camera.sinks.annotation import annotated_image
+from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.detector.opencv import cv2
 
 __all__ = ["AnnotatedVideo"]
 
 
-class AnnotatedVideo:
-    """An MP4 of the frames with their detections drawn in; there is no sound in it.
+class AnnotatedVideo(Sink):
+    """An MP4 of the frames with zones, lines and detections drawn in; there is no sound in it.
 
     It plays at the speed of its source: a frame of a camera is repeated for as long as the next one took.
     """
@@ -37,15 +38,15 @@ class AnnotatedVideo:
         Raises:
             InputError: this build of OpenCV writes no MP4 there.
         """
-        picture = draw_detections(result.frame.image, result.detections)
+        image = annotated_image(result)
         if self._writer is None:
-            self._open(picture)
+            self._open(image)
         frame = result.frame
         due = frame.index + 1 if frame.time_s is None else round(frame.time_s * self._fps) + 1
-        if picture.shape[1::-1] != self._size:  # a stream whose size changes; OpenCV would leave the frame out
-            picture = np.asarray(cv2.resize(picture, self._size), np.uint8)
+        if image.shape[1::-1] != self._size:  # a stream whose size changes; OpenCV would leave the frame out
+            image = np.asarray(cv2.resize(image, self._size), np.uint8)
         for _ in range(self._written, due):
-            self._writer.write(picture)
+            self._writer.write(image)
         self._written = max(self._written, due)
 
     def close(self) -> None:
@@ -55,8 +56,8 @@ class AnnotatedVideo:
             self._writer = None
             os.replace(self._part, self._path)
 
-    def _open(self, picture: NDArray[np.uint8]) -> None:
-        self._size = (picture.shape[1], picture.shape[0])
+    def _open(self, image: NDArray[np.uint8]) -> None:
+        self._size = (image.shape[1], image.shape[0])
         writer = cv2.VideoWriter(str(self._part), cv2.VideoWriter.fourcc(*"mp4v"), self._fps, self._size)
         if not writer.isOpened():
             raise InputError(f"{self._path}: this OpenCV {cv2.__version__} cannot write an MP4 video there")

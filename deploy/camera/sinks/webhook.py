@@ -30,6 +30,8 @@ class Webhook(Delivery):
     tells.
     """
 
+    events_only = True
+
     def __init__(
         self,
         url: str,
@@ -63,7 +65,7 @@ class Webhook(Delivery):
     def _deliver(self) -> None:
         try:
             while not self._is_over():
-                records = self._spool.read(self._spool.taken, 1)
+                records = self._spool.read(0, 1)
                 if not records:
                     self._disconnect()  # a server would end an idle connection, just when it is needed
                     self._pause()

@@ -4,8 +4,9 @@ import os
 import sys
 
 from fusedet.common.errors import InputError
-from fusedet.deploy.camera.pipeline.result import Result
-from fusedet.deploy.detector.draw import draw_detections
+from fusedet.deploy.camera.result import Result
+from fusedet.deploy.camera.sinks.annotation import annotated_image
+from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.detector.opencv import cv2
 
 __all__ = ["Window", "WindowClosed"]
@@ -15,8 +16,8 @@ class WindowClosed(Exception):  # noqa: N818 - not an error
     """The user has seen enough."""
 
 
-class Window:
-    """Shows each picture with its detections: a stream as it comes, a picture until a key is pressed."""
+class Window(Sink):
+    """Shows each image with its detections: a stream as it comes, an image until a key is pressed."""
 
     def __init__(self, title: str) -> None:
         """Opens the window.
@@ -34,12 +35,12 @@ class Window:
         self._title = title
 
     def write(self, result: Result) -> None:
-        """Shows one picture.
+        """Shows one image.
 
         Raises:
             WindowClosed: the user pressed q or Esc, or closed the window.
         """
-        cv2.imshow(self._title, draw_detections(result.frame.image, result.detections))
+        cv2.imshow(self._title, annotated_image(result))
         is_stream = result.frame.time_s is not None
         key = cv2.waitKey(1 if is_stream else 50)
         while not is_stream and key == -1 and self._visible():

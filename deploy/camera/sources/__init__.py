@@ -1,4 +1,4 @@
-"""Where pictures come from: files, videos, cameras and addresses, all read in the same way.
+"""Where images come from: files, videos, cameras and addresses, all read in the same way.
 
 A source is a :class:`Source`: iterate over it for :class:`Frame`, then close it.
 
@@ -9,16 +9,16 @@ A source is a :class:`Source`: iterate over it for :class:`Frame`, then close it
 
 from fusedet.deploy.camera.sources.address import hide_secrets
 from fusedet.deploy.camera.sources.frame import Frame, Source, SourceHealth
+from fusedet.deploy.camera.sources.images import IMAGE_SUFFIXES, Images, read_image
 from fusedet.deploy.camera.sources.open import open_source
-from fusedet.deploy.camera.sources.pictures import PICTURE_SUFFIXES, Pictures, read_image
 from fusedet.deploy.camera.sources.settings import SourceSettings
 from fusedet.deploy.camera.sources.video import VIDEO_SUFFIXES
 
 __all__ = [
-    "PICTURE_SUFFIXES",
+    "IMAGE_SUFFIXES",
     "VIDEO_SUFFIXES",
     "Frame",
-    "Pictures",
+    "Images",
     "Source",
     "SourceHealth",
     "SourceSettings",

@@ -72,13 +72,13 @@ def _open_v4l2(path: str) -> Any:
     if not capture.isOpened():
         capture.release()
         user = _user_of(device[0])
-        held = f"is busy: {user} holds it" if user else "cannot be opened: it is busy, or gives no pictures at all"
+        held = f"is busy: {user} holds it" if user else "cannot be opened: it is busy, or gives no images at all"
         raise CameraError(f"{device[0]} {held}")
     return capture
 
 
 def _ask_for(capture: Any, settings: SourceSettings) -> None:
-    """What the camera cannot do it leaves; the first picture shows its true size.
+    """What the camera cannot do it leaves; the first image shows its true size.
 
     The format of pixels comes first: which sizes and rates there are depends on it.
     """
@@ -88,7 +88,7 @@ def _ask_for(capture: Any, settings: SourceSettings) -> None:
         (cv2.CAP_PROP_FRAME_WIDTH, settings.width),
         (cv2.CAP_PROP_FRAME_HEIGHT, settings.height),
         (cv2.CAP_PROP_FPS, settings.fps),
-        (cv2.CAP_PROP_BUFFERSIZE, 1),  # the newest picture, not one that waited in a queue
+        (cv2.CAP_PROP_BUFFERSIZE, 1),  # the newest image, not one that waited in a queue
     )
     for key, value in wishes:
         if value is not None:

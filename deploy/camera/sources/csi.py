@@ -16,7 +16,7 @@ __all__ = ["CsiCamera", "is_csi"]
 _NAME = re.compile(r"csi(?::(\d+))?")
 #: Of picamera2's configuration for video.
 _USUAL_FPS = 30.0
-#: What picamera2 and libcamera raise: no such camera, a camera in use, a setting that it cannot do, no picture in time.
+#: What picamera2 and libcamera raise: no such camera, a camera in use, a setting that it cannot do, no image in time.
 _FAILURES = (IndexError, OSError, RuntimeError, ValueError, TimeoutError, concurrent.futures.TimeoutError)
 
 

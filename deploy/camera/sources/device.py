@@ -16,7 +16,7 @@ USUAL_FPS = 25.0
 
 
 class CameraError(Exception):
-    """No pictures come, and why, in a few words that may follow the camera's name. There is no secret in it."""
+    """No images come, and why, in a few words that may follow the camera's name. There is no secret in it."""
 
     def __init__(self, reason: str, retry_s: float | None = None) -> None:
         """``retry_s``: when to try again at the earliest, where that should be later than usual."""
@@ -34,7 +34,7 @@ class Connection(Protocol):
     fps: float
 
     def read(self) -> NDArray[np.uint8]:
-        """Waits for the next picture, uint8 ``[H, W, 3]`` in BGR.
+        """Waits for the next image, uint8 ``[H, W, 3]`` in BGR.
 
         Raises:
             CameraError: there will be none.
@@ -91,7 +91,7 @@ class VideoConnection:
         if waited >= self._silent_s:
             raise CameraError(f"{'' if self._gave else 'opens, but '}is silent for {waited:.1f} s")
         if not there:
-            raise CameraError("gives no more pictures" if self._gave else "opens, but gives no picture")
+            raise CameraError("gives no more images" if self._gave else "opens, but gives no image")
         self._gave = True
         return np.asarray(image, np.uint8)
 

@@ -14,16 +14,16 @@ __all__ = ["Frame", "Source", "SourceHealth"]
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of a source.
+    """One image of a source.
 
     Attributes:
         image: uint8 ``[H, W, 3]`` in BGR.
         source: the file, camera or address it is from, without user names, passwords and tokens.
-        name: a relative path that no other picture of the source has; a stream's frames share theirs.
-        index: its place in the source, from 0; pictures that cannot be read and frames that nobody took in time have
+        name: a relative path that no other image of the source has; a stream's frames share theirs.
+        index: its place in the source, from 0; images that cannot be read and frames that nobody took in time have
             a place as well. It goes on over reconnections and repetitions.
-        time_s: seconds since the start of a video or a camera, None for a picture.
-        captured_s: ``time.monotonic()`` when the picture was there.
+        time_s: seconds since the start of a video or a camera, None for an image.
+        captured_s: ``time.monotonic()`` when the image was there.
         taken_at: seconds since 1970 (UTC) at that time.
     """
 
@@ -41,9 +41,9 @@ class SourceHealth:
     """How a source is.
 
     Attributes:
-        connected: pictures come; always so for files.
-        reconnects: how often a camera or an address was opened anew and gave pictures again.
-        error: why no pictures come, in a few words; None while they do.
+        connected: images come; always so for files.
+        reconnects: how often a camera or an address was opened anew and gave images again.
+        error: why no images come, in a few words; None while they do.
     """
 
     connected: bool = True
@@ -56,12 +56,12 @@ class Source(Protocol):
 
     Attributes:
         label: a short name, fit for a folder.
-        fps: frames in a second of a stream, None for pictures.
+        fps: frames in a second of a stream, None for images.
         live: True for a camera or an address, which has no end of its own.
         drops: True where time does not wait for whoever takes the frames: a camera, an address, or a file that is
             played at its own speed. Old frames are worth nothing then, and whoever is late should leave them out.
         files: what is read, so that nobody writes there; empty for a camera and an address.
-        unreadable: pictures left out so far because they could not be read.
+        unreadable: images left out so far because they could not be read.
     """
 
     label: str

@@ -1,4 +1,4 @@
-"""Tells a camera that hangs and repeats its last picture for ever."""
+"""Tells a camera that hangs and repeats its last image for ever."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,21 +10,21 @@ _ROWS = 4
 
 
 class FrozenWatch:
-    """Looks at every picture. The noise of a sensor changes real ones, so only exactly equal ones count.
+    """Looks at every image. The noise of a sensor changes real ones, so only exactly equal ones count.
 
     Attributes:
-        frozen: the picture has been the same for longer than allowed, and still is.
+        frozen: the image has been the same for longer than allowed, and still is.
     """
 
     def __init__(self, limit_s: float | None) -> None:
-        """``limit_s``: seconds for which a picture may stay the same; None for ever."""
+        """``limit_s``: seconds for which an image may stay the same; None for ever."""
         self.frozen = False
         self._limit_s = limit_s
         self._last: NDArray[np.uint8] | None = None
         self._since_s = 0.0
 
     def look(self, image: NDArray[np.uint8], now_s: float) -> bool:
-        """True when the picture, here at ``now_s``, has been the same for too long, counted from the last True."""
+        """True when the image, here at ``now_s``, has been the same for too long, counted from the last True."""
         if self._limit_s is None:
             return False
         rows = image[::_ROWS]

@@ -25,7 +25,7 @@ _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 1.5
 #: Beside ``timeout_s``: for finding out why an address gives nothing.
 _REASON_S = 2.5
-#: ``close`` waits so long for the thread. Where no picture comes, it may stay in a call of OpenCV for a while longer.
+#: ``close`` waits so long for the thread. Where no image comes, it may stay in a call of OpenCV for a while longer.
 _CLOSE_S = 1.0
 _EXIT_S = 2.0
 
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 class LiveSource:
-    """The newest picture of a camera, again and again.
+    """The newest image of a camera, again and again.
 
     A thread opens and reads the camera, because calls of OpenCV can neither be interrupted nor trusted to return in
     time. Its place for a frame holds one: a frame that nobody took before the next came is gone.
@@ -82,7 +82,7 @@ class LiveSource:
             return self._health
 
     def wait_for_first(self) -> None:
-        """Waits for the first picture.
+        """Waits for the first image.
 
         Raises:
             InputError: it did not come in time; the source is closed then.
@@ -92,7 +92,7 @@ class LiveSource:
             self._condition.wait_for(lambda: self._newest is not None or self._ended, limit_s)
             if self._newest is not None:
                 return
-            reason = self._health.error if self._ended else f"gives no picture within {self._settings.timeout_s:g} s"
+            reason = self._health.error if self._ended else f"gives no image within {self._settings.timeout_s:g} s"
         self.close()
         if self._failure is not None:
             raise self._failure
@@ -158,7 +158,7 @@ class LiveSource:
             self._check_size(image)
             while not self._closing.is_set():
                 if self._frozen.look(image, self._last_s):
-                    raise CameraError(f"gives one and the same picture for {self._settings.frozen_s:g} s")
+                    raise CameraError(f"gives one and the same image for {self._settings.frozen_s:g} s")
                 self._tell_running()
                 self._put(image)
                 image = self._read(connection)

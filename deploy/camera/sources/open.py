@@ -12,9 +12,9 @@ from fusedet.deploy.camera.sources.csi import CsiCamera, is_csi
 from fusedet.deploy.camera.sources.device import Device
 from fusedet.deploy.camera.sources.ffmpeg import open_address
 from fusedet.deploy.camera.sources.frame import Source
+from fusedet.deploy.camera.sources.images import Images, only_images
 from fusedet.deploy.camera.sources.live import LiveSource
 from fusedet.deploy.camera.sources.network import NetworkCamera
-from fusedet.deploy.camera.sources.pictures import Pictures, only_pictures
 from fusedet.deploy.camera.sources.probe import why_no_video
 from fusedet.deploy.camera.sources.settings import SourceSettings
 from fusedet.deploy.camera.sources.video import VIDEO_SUFFIXES, Video
@@ -32,10 +32,10 @@ def open_source(text: str, settings: SourceSettings = _DEFAULTS, *, patient: boo
 
     A camera: its number, ``/dev/videoN`` (or a link to one), ``csi`` or ``csi:N``; a camera of the network: its
     ``rtsp://`` or ``http://`` address, with ``user:password@`` percent-encoded where it needs them; a video, here or
-    behind ``http://``; a picture; a folder; a glob of pictures. A file whose name is a number is named ``./0``. A
-    folder's own pictures are read, not those of the folders in it; ``folder/**/*.jpg`` reaches those.
+    behind ``http://``; an image; a folder; a glob of images. A file whose name is a number is named ``./0``. A
+    folder's own images are read, not those of the folders in it; ``folder/**/*.jpg`` reaches those.
 
-    What is wrong is said here, before any work: a single picture, a video and a camera give their first picture.
+    What is wrong is said here, before any work: a single image, a video and a camera give their first image.
 
     Args:
         text: what to open.
@@ -54,14 +54,14 @@ def open_source(text: str, settings: SourceSettings = _DEFAULTS, *, patient: boo
         return _open_address(parse_address(text), settings, patient)
     path = Path(text)
     if path.is_dir():
-        return Pictures(only_pictures(path.iterdir(), f"{text}: no picture in this folder"), path.resolve().name)
+        return Images(only_images(path.iterdir(), f"{text}: no image in this folder"), path.resolve().name)
     if path.is_file():
         if path.suffix.lower() in VIDEO_SUFFIXES:
             return Video(lambda: cv2.VideoCapture(text), text, path.name, path, settings)
-        return Pictures([path], path.stem)
+        return Images([path], path.stem)
     if glob.has_magic(text):
-        paths = only_pictures(map(Path, glob.glob(text, recursive=True)), f"{text}: no picture matches")
-        return Pictures(paths, Path(os.path.commonpath([p.parent.resolve() for p in paths])).name)
+        paths = only_images(map(Path, glob.glob(text, recursive=True)), f"{text}: no image matches")
+        return Images(paths, Path(os.path.commonpath([p.parent.resolve() for p in paths])).name)
     raise InputError(f"{hide_secrets(text)}: no such file or folder, and not a camera's number")
 
 

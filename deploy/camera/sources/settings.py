@@ -17,7 +17,7 @@ class SourceSettings:
         fourcc: four letters, the pixel format asked of a USB camera; ``MJPG`` lets most give more frames.
         transport: of RTSP.
         timeout_s: a camera or an address that is silent for so long counts as lost.
-        frozen_s: a camera or an address that gives exactly one and the same picture for so long is opened anew; None
+        frozen_s: a camera or an address that gives exactly one and the same image for so long is opened anew; None
             never.
         pace: a video file is played at its own speed; otherwise it is read as fast as frames are taken.
         loop: a video file begins again when it ends.

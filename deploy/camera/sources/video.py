@@ -67,7 +67,7 @@ class Video:
         self._first = self._read()
         if self._first is None:
             self._capture.release()
-            raise InputError(f"{source}: it opens, but gives no picture")
+            raise InputError(f"{source}: it opens, but gives no image")
 
     def __iter__(self) -> Iterator[Frame]:
         """The frames.
@@ -101,7 +101,7 @@ class Video:
             self._capture.release()
 
     def _read(self) -> tuple[NDArray[np.uint8], float] | None:
-        """The next picture and its time stamp in seconds; None at the end."""
+        """The next image and its time stamp in seconds; None at the end."""
         with self._lock:
             there, image = (False, None) if self._closing.is_set() else self._capture.read()
             stamp_s = float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000 if there else 0.0

@@ -11,9 +11,9 @@ from fusedet.deploy.camera.pipeline.monitor import Monitor
 from fusedet.deploy.camera.web.answers import Handler, json_answer, read_json
 from fusedet.deploy.camera.web.auth import Guard
 from fusedet.deploy.camera.web.framework import web
-from fusedet.deploy.camera.web.live import MAX_VIEWERS, LivePictures
+from fusedet.deploy.camera.web.live import MAX_VIEWERS, LiveImages
 from fusedet.deploy.camera.web.metrics import to_prometheus
-from fusedet.deploy.camera.web.places import places_from_json, places_to_json, read_classes, read_number, version
+from fusedet.deploy.camera.web.places import places_from_json, read_classes, read_number, version
 
 __all__ = ["Api"]
 
@@ -25,8 +25,8 @@ _STATUS_S = 0.5
 class Api:
     """The handlers."""
 
-    def __init__(self, monitor: Monitor, pictures: LivePictures, guard: Guard) -> None:
-        self._monitor, self._pictures, self._guard = monitor, pictures, guard
+    def __init__(self, monitor: Monitor, images: LiveImages, guard: Guard) -> None:
+        self._monitor, self._images, self._guard = monitor, images, guard
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="fusedet-page")
         self._status: dict[str, Any] = {}
         self._status_until_s = 0.0
@@ -56,7 +56,7 @@ class Api:
             "healthy": healthy,
             "health": line,
             "newest_event": events[0][0].id if events else None,
-            "viewers": self._pictures.viewers,
+            "viewers": self._images.viewers,
             "max_viewers": MAX_VIEWERS,
             "signed_in": self._guard.has_token,
         }
@@ -67,17 +67,17 @@ class Api:
         events = await self._ask(self._monitor.recent_events)
         return json_answer({"events": [event.to_record() for event, _ in events]})
 
-    async def event_picture(self, request: web.Request) -> web.StreamResponse:
+    async def event_image(self, request: web.Request) -> web.StreamResponse:
         """GET /api/events/ID.jpg."""
         for event, jpeg in await self._ask(self._monitor.recent_events):
             if event.id == request.match_info["id"] and jpeg:
                 return web.Response(body=jpeg, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
-        raise web.HTTPNotFound(text="there is no picture of such an event, or no longer")
+        raise web.HTTPNotFound(text="there is no image of such an event, or no longer")
 
     async def places(self, request: web.Request) -> web.StreamResponse:
         """GET /api/cameras/NAME/places."""
         places = await self._ask(self._monitor.places, request.match_info["camera"])
-        return json_answer(places_to_json(places), headers={"ETag": version(places)})
+        return json_answer(places.to_record(), headers={"ETag": version(places)})
 
     async def set_places(self, request: web.Request) -> web.StreamResponse:
         """PUT /api/cameras/NAME/places; with ``If-Match`` only where nobody else was quicker."""
@@ -114,7 +114,7 @@ class Api:
         """GET /metrics."""
         state = await self._state()
         healthy, _ = await self._ask(self._monitor.healthy)
-        text = to_prometheus(state, healthy, self._pictures.viewers, self._pictures.encoded)
+        text = to_prometheus(state, healthy, self._images.viewers, self._images.encoded)
         return web.Response(
             body=text.encode(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8", **_NO_STORE}
         )

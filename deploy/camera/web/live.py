@@ -1,10 +1,10 @@
-"""Live pictures: each frame is encoded once for all who look, and not at all when nobody does.
+"""Live images: each frame is encoded once for all who look, and not at all when nobody does.
 
-A view asks for the next picture over its WebSocket when it has shown the last one, so that a slow phone gets fewer
-pictures instead of older ones. The question is the width in pixels that it has room for. The answer is one binary
+A view asks for the next image over its WebSocket when it has shown the last one, so that a slow phone gets fewer
+images instead of older ones. The question is the width in pixels that it has room for. The answer is one binary
 message: the length of the JSON as four bytes (big-endian), the JSON, and the JPEG, without boxes. The browser draws
 those: that costs the board nothing, serves every viewer from one JPEG, and stays sharp on any screen. Where there is
-no newer picture for a while the answer is the text ``{"nothing": true}``, and the view asks again.
+no newer image for a while the answer is the text ``{"nothing": true}``, and the view asks again.
 """
 
 import asyncio
@@ -17,21 +17,21 @@ from typing import Any
 
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.pipeline.monitor import Monitor
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.web.answers import to_json
 from fusedet.deploy.camera.web.framework import WSMsgType, web
 from fusedet.deploy.detector.detections import NO_TRACK
 from fusedet.deploy.detector.draw import class_color
 from fusedet.deploy.detector.opencv import cv2
 
-__all__ = ["MAX_VIEWERS", "SIZES", "LivePictures", "encode", "nearest_size"]
+__all__ = ["MAX_VIEWERS", "SIZES", "LiveImages", "encode", "nearest_size"]
 
 #: Open live views, each of one camera.
 MAX_VIEWERS = 32
-#: Longest sides of pictures in pixels. Few, so that viewers share them.
+#: Longest sides of images in pixels. Few, so that viewers share them.
 SIZES = (320, 640, 960)
 _QUALITY = 75
-_SHORTEST_S = 1 / 15  # between two pictures of a camera
+_SHORTEST_S = 1 / 15  # between two images of a camera
 _WAIT_S = 0.5  # for a newer frame; closing the server waits as long
 _NOTHING_S = 2.0  # without a newer frame, then the view is told so
 _SILENT_S = 60.0  # a view that asks for nothing any more is closed
@@ -41,17 +41,17 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class _Picture:
+class _Image:
     result: Result
     message: bytes
 
 
-class LivePictures:
+class LiveImages:
     """Answers ``/api/cameras/NAME/live`` and ``snapshot.jpg``.
 
     Attributes:
-        encoded: pictures encoded so far.
-        closing: no more pictures are made.
+        encoded: images encoded so far.
+        closing: no more images are made.
     """
 
     def __init__(self, monitor: Monitor) -> None:
@@ -89,14 +89,14 @@ class LivePictures:
         return socket
 
     async def snapshot(self, request: web.Request) -> web.StreamResponse:
-        """The newest picture as JPEG, without boxes."""
+        """The newest image as JPEG, without boxes."""
         size = _read_width(request.query.get("width", str(SIZES[-1])))
         if size is None:
             raise InputError("width must be a number of pixels")
         loop = asyncio.get_running_loop()
         jpeg = await loop.run_in_executor(self._pool, self._snapshot, request.match_info["camera"], size)
         if jpeg is None:
-            raise web.HTTPServiceUnavailable(text="there is no picture yet")
+            raise web.HTTPServiceUnavailable(text="there is no image yet")
         self.encoded += 1
         return web.Response(body=jpeg, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
@@ -107,7 +107,7 @@ class LivePictures:
         await asyncio.to_thread(self._pool.shutdown)
 
     async def _serve(self, socket: web.WebSocketResponse, camera: str) -> None:
-        shown: _Picture | None = None
+        shown: _Image | None = None
         feed: _Feed | None = None
         try:
             while True:
@@ -122,12 +122,12 @@ class LivePictures:
                 if feed is None or feed.size != size:
                     self._leave(feed)
                     feed, shown = self._join(camera, size), None
-                picture = await feed.next(shown)
-                if picture is None:
+                image = await feed.next(shown)
+                if image is None:
                     await socket.send_str('{"nothing": true}')
                 else:
-                    shown = picture
-                    await socket.send_bytes(picture.message)
+                    shown = image
+                    await socket.send_bytes(image.message)
         finally:
             self._leave(feed)
 
@@ -148,39 +148,39 @@ class LivePictures:
         result = self._monitor.latest(camera)
         return None if result is None else encode(result, size)
 
-    async def wait_and_encode(self, feed: "_Feed", than: Result | None) -> _Picture | None:
-        """The next picture of a feed."""
+    async def wait_and_encode(self, feed: "_Feed", than: Result | None) -> _Image | None:
+        """The next image of a feed."""
         if self.closing:
             return None
         loop = asyncio.get_running_loop()
-        picture = await loop.run_in_executor(self._pool, self._wait_and_encode, feed, than)
-        self.encoded += picture is not None and picture is not feed.newest
-        return picture
+        image = await loop.run_in_executor(self._pool, self._wait_and_encode, feed, than)
+        self.encoded += image is not None and image is not feed.newest
+        return image
 
-    def _wait_and_encode(self, feed: "_Feed", than: Result | None) -> _Picture | None:
+    def _wait_and_encode(self, feed: "_Feed", than: Result | None) -> _Image | None:
         result = self._monitor.wait_for_newer(feed.camera, than, _WAIT_S)
         if result is None or (feed.newest is not None and feed.newest.result is result):
             return feed.newest if result is not None else None
         jpeg = encode(result, feed.size)
         about = to_json(_describe(result)).encode("ascii")
-        return _Picture(result, struct.pack(">I", len(about)) + about + jpeg)
+        return _Image(result, struct.pack(">I", len(about)) + about + jpeg)
 
 
 class _Feed:
-    """The pictures of one camera in one size, for all views that show it."""
+    """The images of one camera in one size, for all views that show it."""
 
-    def __init__(self, pictures: LivePictures, camera: str, size: int) -> None:
+    def __init__(self, images: LiveImages, camera: str, size: int) -> None:
         self.camera, self.size = camera, size
         self.views = 0
-        self.newest: _Picture | None = None
-        self._pictures = pictures
+        self.newest: _Image | None = None
+        self._images = images
         self._making: asyncio.Task[None] | None = None
         self._made_s = 0.0
 
-    async def next(self, shown: _Picture | None) -> _Picture | None:
-        """A picture after ``shown``; None when there is none for a while."""
+    async def next(self, shown: _Image | None) -> _Image | None:
+        """An image after ``shown``; None when there is none for a while."""
         until_s = time.monotonic() + _NOTHING_S
-        while time.monotonic() < until_s and not self._pictures.closing:
+        while time.monotonic() < until_s and not self._images.closing:
             if self._making is not None and self.newest is not None and self.newest is not shown:
                 return self.newest  # somebody waits for a newer one already, so this one is the newest
             if self._making is None:
@@ -190,14 +190,14 @@ class _Feed:
                 return self.newest
         return None
 
-    async def _make(self, shown: _Picture | None) -> None:
+    async def _make(self, shown: _Image | None) -> None:
         try:
             await asyncio.sleep(self._made_s + _SHORTEST_S - time.monotonic())
             asked_s = time.monotonic()
-            picture = await self._pictures.wait_and_encode(self, None if shown is None else shown.result)
+            image = await self._images.wait_and_encode(self, None if shown is None else shown.result)
             self._made_s = time.monotonic()
-            if picture is not None:
-                self.newest = picture
+            if image is not None:
+                self.newest = image
             else:  # a pipeline that has ended does not let wait
                 await asyncio.sleep(asked_s + _WAIT_S - self._made_s)
         finally:

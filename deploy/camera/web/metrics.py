@@ -29,7 +29,7 @@ def to_prometheus(status: Mapping[str, Any], healthy: bool, viewers: int, encode
         status: of the monitor. What it lacks or does not know yet is left out.
         healthy: whether all is well.
         viewers: open live views.
-        encoded: pictures encoded for them so far.
+        encoded: images encoded for them so far.
     """
     text = _Text()
     cameras, sinks = status.get("cameras", {}), status.get("sinks", {})
@@ -69,7 +69,7 @@ def to_prometheus(status: Mapping[str, Any], healthy: bool, viewers: int, encode
     failing = [({"sink": s}, int(v.get("error") is not None)) for s, v in sinks.items()]
     text.add("fusedet_sink_failing", "gauge", "1 where the output has an error.", failing)
     text.add("fusedet_page_viewers", "gauge", "Open live views.", [({}, viewers)])
-    text.add("fusedet_page_pictures_encoded_total", "counter", "Pictures encoded for live views.", [({}, encoded)])
+    text.add("fusedet_page_pictures_encoded_total", "counter", "Images encoded for live views.", [({}, encoded)])
     return text.whole()
 
 

@@ -10,7 +10,7 @@ from fusedet.common.errors import InputError
 from fusedet.deploy.camera.events.places import Line, Places, Point, Zone
 from fusedet.deploy.camera.web.answers import to_json
 
-__all__ = ["places_from_json", "places_to_json", "read_classes", "read_number", "version"]
+__all__ = ["places_from_json", "read_classes", "read_number", "version"]
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MOST_PLACES = 64
@@ -18,37 +18,13 @@ _MOST_CORNERS = 64
 _LONGEST_DWELL_S = 86400.0
 
 
-def places_to_json(places: Places) -> dict[str, Any]:
-    """``zones`` and ``lines``: lists with the attributes of each, classes sorted."""
-    return {
-        "zones": [
-            {
-                "name": zone.name,
-                "points": [list(point) for point in zone.points],
-                "classes": None if zone.classes is None else sorted(zone.classes),
-                "dwell_s": zone.dwell_s,
-            }
-            for zone in places.zones
-        ],
-        "lines": [
-            {
-                "name": line.name,
-                "start": list(line.start),
-                "end": list(line.end),
-                "classes": None if line.classes is None else sorted(line.classes),
-            }
-            for line in places.lines
-        ],
-    }
-
-
 def version(places: Places) -> str:
-    """An ETag: another one for other places, so that two people do not overwrite each other's."""
-    return '"' + hashlib.sha256(to_json(places_to_json(places)).encode()).hexdigest()[:16] + '"'
+    """An ETag: another one for other zones and lines, so that two people do not overwrite each other's."""
+    return '"' + hashlib.sha256(to_json(places.to_record()).encode()).hexdigest()[:16] + '"'
 
 
 def places_from_json(value: dict[str, Any], names: Collection[str]) -> Places:
-    """The places that :func:`places_to_json` gave, or somebody else made.
+    """The zones and lines that :meth:`Places.to_record` gave, or somebody else made.
 
     Raises:
         InputError: something in them is not allowed, or ``names`` has no such class.
@@ -56,11 +32,6 @@ def places_from_json(value: dict[str, Any], names: Collection[str]) -> Places:
     _only_keys("the body", value, {"zones", "lines"})
     zones = tuple(_zone(item, names) for item in _list("zones", value.get("zones", []), _MOST_PLACES))
     lines = tuple(_line(item, names) for item in _list("lines", value.get("lines", []), _MOST_PLACES))
-    seen: set[str] = set()
-    for name in (*(zone.name for zone in zones), *(line.name for line in lines)):
-        if name in seen:
-            raise InputError(f"zones and lines must have names of their own, but {name} stands twice")
-        seen.add(name)
     return Places(zones, lines)
 
 
@@ -118,7 +89,7 @@ def _classes(what: str, value: dict[str, Any], names: Collection[str]) -> frozen
 
 
 def _start(value: Any, what: str, keys: set[str]) -> str:
-    """The name of a place whose keys are right."""
+    """The name of a zone or line whose keys are right."""
     if not isinstance(value, dict):
         raise InputError(f"a {what} must be an object, but got {_short(value)}")
     _only_keys(f"a {what}", value, keys)

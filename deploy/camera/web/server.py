@@ -13,7 +13,7 @@ from fusedet.deploy.camera.web.api import Api
 from fusedet.deploy.camera.web.auth import Guard, add_security_headers
 from fusedet.deploy.camera.web.files import PageFiles
 from fusedet.deploy.camera.web.framework import web
-from fusedet.deploy.camera.web.live import LivePictures
+from fusedet.deploy.camera.web.live import LiveImages
 
 __all__ = ["WebServer"]
 
@@ -48,7 +48,7 @@ class WebServer:
         self._files = PageFiles()
         Guard(token, host, port, b"")  # refuses here what it would refuse later
         self._monitor, self._host, self._port, self._token = monitor, host, port, token
-        self._pictures = LivePictures(monitor)
+        self._images = LiveImages(monitor)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._stop: asyncio.Event | None = None
@@ -56,8 +56,8 @@ class WebServer:
 
     @property
     def encoded(self) -> int:
-        """Pictures encoded for live views and snapshots so far."""
-        return self._pictures.encoded
+        """Images encoded for live views and snapshots so far."""
+        return self._images.encoded
 
     def start(self) -> None:
         """Listens, and returns when the page can be opened.
@@ -90,7 +90,7 @@ class WebServer:
         try:
             self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
             guard = Guard(self._token, self._host, port, self._files.read("login.html"))
-            api = Api(self._monitor, self._pictures, guard)
+            api = Api(self._monitor, self._images, guard)
             runner = web.AppRunner(
                 self._application(api, guard), access_log=None, handle_signals=False, shutdown_timeout=2.0
             )
@@ -105,7 +105,7 @@ class WebServer:
         await runner.cleanup()
 
     def _application(self, api: Api, guard: Guard) -> web.Application:
-        pictures, files = self._pictures, self._files
+        images, files = self._images, self._files
         application = web.Application(middlewares=[errors_as_json, guard.middleware], client_max_size=MAX_BODY)
         application.on_response_prepare.append(add_security_headers)
         camera = "/api/cameras/{camera}"
@@ -116,10 +116,10 @@ class WebServer:
                 web.post("/logout", guard.logout),
                 web.get("/api/status", api.status),
                 web.get("/api/events", api.events),
-                web.get("/api/events/{id}.jpg", api.event_picture),
+                web.get("/api/events/{id}.jpg", api.event_image),
                 web.put("/api/settings", api.set_settings),
-                web.get(camera + "/live", api.of_camera(pictures.live)),
-                web.get(camera + "/snapshot.jpg", api.of_camera(pictures.snapshot)),
+                web.get(camera + "/live", api.of_camera(images.live)),
+                web.get(camera + "/snapshot.jpg", api.of_camera(images.snapshot)),
                 web.get(camera + "/places", api.of_camera(api.places)),
                 web.put(camera + "/places", api.of_camera(api.set_places)),
                 web.get("/metrics", api.metrics),
@@ -128,7 +128,7 @@ class WebServer:
         )
 
         async def close(_: web.Application) -> None:
-            await pictures.close()
+            await images.close()
             await api.close()
 
         application.on_shutdown.append(close)

@@ -221,7 +221,7 @@ def test_check_runs_nothing(place: Path, capsys: pytest.CaptureFixture[str], mon
         (["camera.yaml", "model=none.onnx"], "none.onnx: no such model file"),
         (["camera.yaml", "model=camera.yaml"], "camera.yaml: not an ONNX file"),
         (["camera.yaml", "cameras.door.source=none.mp4"], "none.mp4: no such file or folder"),
-        (["camera.yaml", "cameras.door.source=camera.yaml"], "camera.yaml: not a picture"),
+        (["camera.yaml", "cameras.door.source=camera.yaml"], "camera.yaml: not an image"),
         (["camera.yaml", "cameras.door.source=rtsp://${NO_SUCH_PASSWORD}@host/"], "NO_SUCH_PASSWORD"),
         (["camera.yaml", "--check", "serve={token: '${NO_SUCH_TOKEN}'}"], "serve.token: ${NO_SUCH_TOKEN} stands for"),
         (["camera.yaml", "cameras.door.lines.0.classes=[cat]"], "cameras.door: middle: the model has no class 'cat'"),

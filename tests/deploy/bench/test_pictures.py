@@ -29,7 +29,7 @@ def test_a_camera_is_refused(source: str):
 
 
 def test_nothing_that_can_be_read_is_refused(tmp_path: Path):
-    with pytest.raises(InputError, match="no picture in this folder"):
+    with pytest.raises(InputError, match="no image in this folder"):
         load_pictures(str(tmp_path))
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes(b"no picture")

@@ -9,9 +9,9 @@ BOX = np.array([100.0, 50.0, 140.0, 130.0])
 STEP = np.array([3.0, 2.0, 3.0, 2.0])
 
 
-def followed(pictures: int, step: np.ndarray = STEP) -> Motion:
+def followed(images: int, step: np.ndarray = STEP) -> Motion:
     motion = Motion(BOX)
-    for i in range(1, pictures):
+    for i in range(1, images):
         motion.predict(1)
         motion.correct(BOX + i * step)
     return motion

@@ -23,23 +23,23 @@ def at(x: float, y: float = 100.0, score: float = 0.9, label: int = 0) -> tuple[
     return (x, y, x + 40, y + 80, score, label)
 
 
-def numbers(tracker: Tracker, *pictures: Detections) -> list[list[int]]:
-    return [tracker.update(picture).track_ids.tolist() for picture in pictures]
+def numbers(tracker: Tracker, *images: Detections) -> list[list[int]]:
+    return [tracker.update(image).track_ids.tolist() for image in images]
 
 
 def test_what_moves_keeps_its_number() -> None:
-    pictures = [seen(at(10 + 8 * i), at(300 - 6 * i, 200)) for i in range(20)]
+    images = [seen(at(10 + 8 * i), at(300 - 6 * i, 200)) for i in range(20)]
 
-    assert numbers(Tracker(fps=FPS), *pictures) == [[1, 2]] * 20
+    assert numbers(Tracker(fps=FPS), *images) == [[1, 2]] * 20
 
 
 def test_detections_come_back_with_their_numbers_and_nothing_else_changed() -> None:
-    picture = seen(at(10), at(300, score=0.3))
-    found = Tracker().update(picture)
+    image = seen(at(10), at(300, score=0.3))
+    found = Tracker().update(image)
 
-    np.testing.assert_array_equal(found.boxes_xyxy, picture.boxes_xyxy)
+    np.testing.assert_array_equal(found.boxes_xyxy, image.boxes_xyxy)
     np.testing.assert_array_equal(found.track_ids, [1, NO_TRACK])
-    assert picture.track_ids is None
+    assert image.track_ids is None
 
 
 def test_two_that_pass_each_other_do_not_change_numbers() -> None:
@@ -54,9 +54,9 @@ def test_two_that_pass_each_other_do_not_change_numbers() -> None:
 
 def test_a_low_score_goes_on_a_track_but_begins_none() -> None:
     tracker = Tracker(fps=FPS)
-    pictures = [seen(at(10)), seen(at(14)), seen(at(18, score=0.2), at(300, score=0.2)), seen(at(22))]
+    images = [seen(at(10)), seen(at(14)), seen(at(18, score=0.2), at(300, score=0.2)), seen(at(22))]
 
-    assert numbers(tracker, *pictures) == [[1], [1], [1, NO_TRACK], [1]]
+    assert numbers(tracker, *images) == [[1], [1], [1, NO_TRACK], [1]]
 
 
 def test_a_score_below_the_lowest_is_not_looked_at() -> None:
@@ -90,7 +90,7 @@ def test_a_track_bridges_a_gap_of_a_second(gap: int, number: int) -> None:
     assert numbers(tracker, *later)[-1] == [number]
 
 
-def test_pictures_that_were_left_out_do_not_matter_when_time_is_given() -> None:
+def test_images_that_were_left_out_do_not_matter_when_time_is_given() -> None:
     every, some = Tracker(fps=FPS), Tracker(fps=FPS)
     for i in range(40):
         every.update(seen(at(10 + 12 * i)), i / FPS)
@@ -101,13 +101,13 @@ def test_pictures_that_were_left_out_do_not_matter_when_time_is_given() -> None:
 
 
 def test_classes_are_kept_apart_unless_told_otherwise() -> None:
-    pictures = [seen(at(10)), seen(at(11, label=1)), seen(at(12, label=1))]
+    images = [seen(at(10)), seen(at(11, label=1)), seen(at(12, label=1))]
 
-    assert numbers(Tracker(fps=FPS), *pictures) == [[1], [NO_TRACK], [2]]
-    assert numbers(Tracker(TrackerSettings(by_class=False), FPS), *pictures) == [[1], [1], [1]]
+    assert numbers(Tracker(fps=FPS), *images) == [[1], [NO_TRACK], [2]]
+    assert numbers(Tracker(TrackerSettings(by_class=False), FPS), *images) == [[1], [1], [1]]
 
 
-def test_empty_pictures() -> None:
+def test_empty_images() -> None:
     assert numbers(Tracker(), seen(), seen(), seen(at(10)), seen(at(10))) == [[], [], [NO_TRACK], [1]]
 
 
@@ -136,7 +136,7 @@ def test_settings_that_cannot_be(settings: dict[str, float], message: str) -> No
 
 
 def test_a_crowd_in_which_some_are_missed_is_counted_rightly() -> None:
-    """Twenty walk in lanes, each is missed in a tenth of the pictures, scores vary: twenty numbers, no more."""
+    """Twenty walk in lanes, each is missed in a tenth of the images, scores vary: twenty numbers, no more."""
     rng = np.random.default_rng(0)
     speeds = rng.uniform(-6, 6, 20)
     tracker = Tracker(fps=FPS)

@@ -228,5 +228,5 @@ def test_validation_images_are_of_the_annotated_size(drawn: CocoDataset) -> None
 
 def test_a_damaged_validation_image_is_found_at_once(drawn: CocoDataset) -> None:
     drawn.samples[5].path.write_bytes(b"nothing")
-    with pytest.raises(InputError, match=r"train-6\.png: not a picture"):
+    with pytest.raises(InputError, match=r"train-6\.png: not an image"):
         ValidationImages(drawn, DataConfig(cache="none"))

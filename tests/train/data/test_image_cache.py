@@ -63,11 +63,11 @@ def test_kept_images_lie_in_one_buffer_and_need_no_file(drawn: CocoDataset) -> N
 
 
 @pytest.mark.parametrize("mode", ["memory", "none"])
-@pytest.mark.parametrize("content", [b"", b"not a picture", b"\xff\xd8\xff\xe0 half a JPEG"])
+@pytest.mark.parametrize("content", [b"", b"not an image", b"\xff\xd8\xff\xe0 half a JPEG"])
 def test_a_damaged_image_is_named_before_it_is_needed(drawn: CocoDataset, mode: CacheMode, content: bytes) -> None:
     bad = drawn.samples[4].path
     bad.write_bytes(content)
-    with pytest.raises(InputError, match=r"train-5\.png: not a picture"):
+    with pytest.raises(InputError, match=r"train-5\.png: not an image"):
         ImageStore(drawn.samples, [(64, 96)] * 6, mode)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusedet.common.errors import InputError
-from fusedet.deploy.camera.sources import PICTURE_SUFFIXES, read_image
+from fusedet.deploy.camera.sources import IMAGE_SUFFIXES, read_image
 from fusedet.train.data.coco import CocoDataset, Sample
 from fusedet.train.data.doctor.checks.header import read_header
 
@@ -71,7 +71,7 @@ def _areas(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float32]:
 
 def picture_names(folder: Path) -> list[str]:
     """Names of the pictures in a folder and the folders in it, sorted, relative to it."""
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
     return sorted(path.relative_to(folder).as_posix() for path in found)
 
 

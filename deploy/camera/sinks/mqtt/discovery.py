@@ -1,4 +1,4 @@
-"""What Home Assistant is told of a camera's places, so that they appear there by themselves.
+"""What Home Assistant is told of a camera's zones and lines, so that they appear there by themselves.
 
 See https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery: a retained message for each entity, at
 ``<prefix>/<component>/<node>/<object>/config``. An empty one removes the entity.

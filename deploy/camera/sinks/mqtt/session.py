@@ -1,42 +1,18 @@
-"""One connection to an MQTT broker."""
+"""One connection to an MQTT settings."""
 
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
 from typing import Any
 
 from fusedet.deploy.camera.sinks.delivery import NotDeliveredError
+from fusedet.deploy.camera.sinks.mqtt.settings import MqttSettings
 
-__all__ = ["Broker", "Session"]
+__all__ = ["Session"]
 
 #: A connection that is silent is looked after in this time; the broker tells others after one and a half times of it.
 _KEEPALIVE_S = 30
 _CONNECT_S = 10.0
-
-
-@dataclass(frozen=True, repr=False)
-class Broker:
-    """Where the broker is and who we are there.
-
-    Attributes:
-        host: name or address.
-        port: usually 1883, and 8883 with TLS.
-        username: None: anonymous.
-        password: None: none.
-        tls: encrypted, and the certificate is checked with those that the system trusts.
-        client_id: unlike that of every other client of the broker, and the same after a restart: the broker then ends
-            the session before, whose last will would be told after we are back else.
-        status_topic: retained, ``online`` or ``offline``.
-    """
-
-    host: str
-    port: int
-    username: str | None
-    password: str | None
-    tls: bool
-    client_id: str
-    status_topic: str
 
 
 class Session:
@@ -49,11 +25,11 @@ class Session:
         lost: why the connection ended, None while it lasts.
     """
 
-    def __init__(self, broker: Broker, wake: threading.Event) -> None:
+    def __init__(self, settings: MqttSettings, wake: threading.Event) -> None:
         """Connects.
 
         Args:
-            broker: where to.
+            settings: where to, and who we are.
             wake: is set when one of the attributes changes.
 
         Raises:
@@ -63,27 +39,27 @@ class Session:
         from paho.mqtt.enums import CallbackAPIVersion
 
         self._wake = wake
-        self._status_topic = broker.status_topic
+        self._status_topic = settings.status_topic
         self._accepted = threading.Event()
         self._refusal: str | None = None
         self.published: deque[int] = deque()
         self.messages: deque[tuple[str, str]] = deque()
         self.lost: str | None = None
-        client = paho.Client(CallbackAPIVersion.VERSION2, broker.client_id, reconnect_on_failure=False)
+        client = paho.Client(CallbackAPIVersion.VERSION2, settings.client_id, reconnect_on_failure=False)
         client.max_inflight_messages_set(0)  # the queue on disk sets the pace
         client.connect_timeout = _CONNECT_S
-        if broker.username is not None:
-            client.username_pw_set(broker.username, broker.password)
-        if broker.tls:
+        if settings.username is not None:
+            client.username_pw_set(settings.username, settings.password)
+        if settings.tls:
             client.tls_set()
-        client.will_set(broker.status_topic, "offline", qos=1, retain=True)
+        client.will_set(settings.status_topic, "offline", qos=1, retain=True)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
         client.on_message = self._on_message
         self._client = client
         try:
-            client.connect(broker.host, broker.port, _KEEPALIVE_S)
+            client.connect(settings.host, settings.port, _KEEPALIVE_S)
         except (OSError, ValueError) as error:  # ValueError: a name that is none
             raise NotDeliveredError(str(getattr(error, "strerror", None) or error)) from error
         client.loop_start()

@@ -1,6 +1,6 @@
 // Draws on a canvas: detections, zones and lines. Sizes are in CSS pixels; `unit` is the canvas's pixels for one.
 
-// A narrow picture has room for smaller and shorter words.
+// A narrow image has room for smaller and shorter words.
 const isNarrow = (size, unit) => size.width / unit < 520;
 
 export function drawDetections(context, about, size, unit, show) {
@@ -28,7 +28,7 @@ export function drawDetections(context, about, size, unit, show) {
   }
 }
 
-// A plate with text whose lower left corner is at (x, y), moved into the picture.
+// A plate with text whose lower left corner is at (x, y), moved into the image.
 export function drawTag(context, text, x, y, color, size, unit) {
   const letters = (isNarrow(size, unit) ? 10 : 12) * unit;
   context.font = `600 ${letters}px system-ui, sans-serif`;

@@ -149,7 +149,7 @@ export class Editor {
   _hintText() {
     if (this._draft?.kind === "zones") {
       const count = this._draft.points.length;
-      return count < 3 ? `Tap the corners in the picture, 3 or more (${count} so far).` : "Tap the first corner again, or Done, to finish.";
+      return count < 3 ? `Tap the corners in the image, 3 or more (${count} so far).` : "Tap the first corner again, or Done, to finish.";
     }
     if (this._draft) return this._draft.points.length ? "Tap where the line ends." : "Tap where the line begins, then where it ends.";
     if (this._chosen) return this._chosen.points ? "Drag corners; drag a small dot to add one; drag the inside to move it all." : "Drag the ends. The arrow points to the side that is “in”.";
@@ -237,7 +237,7 @@ export class Editor {
     event.preventDefault();
   }
 
-  // What the pointer does. Points are fractions of the picture.
+  // What the pointer does. Points are fractions of the image.
 
   _down(event) {
     if (event.button !== 0) return;
@@ -326,7 +326,7 @@ export class Editor {
     return this._pixels(point, start) + this._pixels(point, end) - this._pixels(start, end) <= this._reach / 4;
   }
 
-  // What stands on the picture.
+  // What stands on the image.
 
   _draw(context, size, unit) {
     for (const zone of this._places.zones) {
@@ -363,7 +363,7 @@ function setCorner(place, i, point) {
   else place[i ? "end" : "start"] = point;
 }
 
-// A move that keeps every corner in the picture.
+// A move that keeps every corner in the image.
 function fitting(points, dx, dy) {
   const within = (values, d) => Math.max(-Math.min(...values), Math.min(1 - Math.max(...values), d));
   return [within(points.map(([x]) => x), dx), within(points.map(([, y]) => y), dy)];

@@ -1,4 +1,4 @@
-// One camera's live view: asks for the next picture when it has shown the last one, and for none while it is hidden.
+// One camera's live view: asks for the next image when it has shown the last one, and for none while it is hidden.
 
 import { cameraPath } from "./api.js";
 import { element, total, write } from "./dom.js";
@@ -13,17 +13,17 @@ export class LiveView {
     this.small = small;
     this.places = { zones: [], lines: [] };
     this.counts = {};
-    this.onfirst = null; // called when there is a picture
+    this.onfirst = null; // called when there is an image
     this.overlay = null; // draws instead of the places while they are edited
     this.shown = 0;
     this.age = null;
-    this.canvas = element("canvas", { className: "picture", width: 16, height: 9 });
+    this.canvas = element("canvas", { className: "image", width: 16, height: 9 });
     this.canvas.setAttribute("role", "img");
-    this.canvas.setAttribute("aria-label", `Live picture of ${camera}`);
-    this.notice = element("p", { className: "notice" }, "Waiting for the first picture");
+    this.canvas.setAttribute("aria-label", `Live image of ${camera}`);
+    this.notice = element("p", { className: "notice" }, "Waiting for the first image");
     this.caption = element("figcaption", {}, element("span", { className: "dot" }), camera, element("span", { className: "muted" }));
     this.figure = element("figure", { className: small ? "view small" : "view" }, this.canvas, this.notice, small ? this.caption : null);
-    this._picture = null;
+    this._image = null;
     this._about = null;
     this._socket = null;
     this._wanted = false;
@@ -53,12 +53,12 @@ export class LiveView {
     this.pause();
     this._resized.disconnect();
     this._seen?.disconnect();
-    this._picture?.close();
-    this._picture = null;
+    this._image?.close();
+    this._image = null;
     this.figure.remove();
   }
 
-  // What the camera does, in words, over the picture; empty: nothing to tell.
+  // What the camera does, in words, over the image; empty: nothing to tell.
   setState(words) {
     this._state = words;
     this._tell();
@@ -72,7 +72,7 @@ export class LiveView {
     const canvas = this.canvas;
     if (canvas.width !== size.width || canvas.height !== size.height) [canvas.width, canvas.height] = [size.width, size.height];
     const context = canvas.getContext("2d", { alpha: false });
-    context.drawImage(this._picture, 0, 0, size.width, size.height);
+    context.drawImage(this._image, 0, 0, size.width, size.height);
     const show = { boxes: this.show.boxes, labels: this.show.labels && !this.small };
     if (this.overlay) {
       drawDetections(context, this._about, size, unit, { boxes: show.boxes, labels: false });
@@ -141,20 +141,20 @@ export class LiveView {
     if (typeof data !== "string") {
       const length = new DataView(data).getUint32(0);
       const about = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
-      let picture;
+      let image;
       try {
-        picture = await createImageBitmap(new Blob([new Uint8Array(data, 4 + length)], { type: "image/jpeg" }));
+        image = await createImageBitmap(new Blob([new Uint8Array(data, 4 + length)], { type: "image/jpeg" }));
       } catch {
         this._ask(socket);
         return;
       }
       if (socket !== this._socket) {
-        picture.close();
+        image.close();
         return;
       }
       await new Promise(requestAnimationFrame);
-      this._picture?.close();
-      [this._picture, this._about, this.age] = [picture, about, about.age_ms];
+      this._image?.close();
+      [this._image, this._about, this.age] = [image, about, about.age_ms];
       if (this.shown === 0) this.onfirst?.();
       this.shown += 1;
       this.figure.dataset.shown = this.shown;
@@ -165,7 +165,7 @@ export class LiveView {
   }
 
   _tell() {
-    const words = this._reason || this._state || (this._about ? "" : "Waiting for the first picture");
+    const words = this._reason || this._state || (this._about ? "" : "Waiting for the first image");
     write(this.notice, words);
     this.notice.hidden = !words;
   }

@@ -98,8 +98,8 @@ const STATES = { running: "Running", waiting: "Waiting", ended: "Ended" };
 
 function stateWords({ state, error }) {
   if (state === "running") return error ?? "";
-  if (state === "waiting") return `The camera is opened again: ${error ?? "it gave no picture"}`;
-  return error ? `Ended: ${error}` : "Ended: there are no more pictures";
+  if (state === "waiting") return `The camera is opened again: ${error ?? "it gave no image"}`;
+  return error ? `Ended: ${error}` : "Ended: there are no more images";
 }
 
 // The status.
@@ -264,7 +264,7 @@ setInterval(() => {
   }
   const rate = Math.max(0, view.shown - shownBefore) / 2;
   shownBefore = view.shown;
-  write(byId("pace"), view.age === null ? "" : `${rate.toFixed(0)} pictures/s · ${Math.round(view.age)} ms old`);
+  write(byId("pace"), view.age === null ? "" : `${rate.toFixed(0)} images/s · ${Math.round(view.age)} ms old`);
 }, 2000);
 
 document.addEventListener("visibilitychange", () => {

@@ -1,4 +1,4 @@
-// The cards beside the picture: events, counts, outputs, and what is in the picture.
+// The cards beside the image: events, counts, outputs, and what is in the image.
 
 import { byId, element, total, write } from "./dom.js";
 
@@ -31,8 +31,8 @@ export function tellTimes() {
 function eventItem(event, isNew) {
   const says = (SAYS[event.kind] ?? (({ label, kind, place }) => `${label}: ${kind} ${place}`))(event);
   const path = `/api/events/${encodeURIComponent(event.id)}.jpg`;
-  const picture = element("img", { src: path, alt: "", loading: "lazy", width: 96, height: 64 });
-  picture.addEventListener("error", () => picture.classList.add("missing"));
+  const image = element("img", { src: path, alt: "", loading: "lazy", width: 96, height: 64 });
+  image.addEventListener("error", () => image.classList.add("missing"));
   const about = `${says} · ${event.camera} · ${new Date(event.time * 1000).toLocaleString()}`;
   const sign = element("span", { className: `sign ${event.kind}` }, SIGNS[event.direction ?? event.kind] ?? "•");
   const time = element("time", { dateTime: new Date(event.time * 1000).toISOString(), title: new Date(event.time * 1000).toLocaleString() });
@@ -40,7 +40,7 @@ function eventItem(event, isNew) {
   const item = element(
     "li",
     { className: isNew ? "new" : "" },
-    element("button", { type: "button", className: "thumb", title: "Larger", onclick: () => enlarge(path, about) }, picture),
+    element("button", { type: "button", className: "thumb", title: "Larger", onclick: () => enlarge(path, about) }, image),
     element("div", {}, element("p", { className: "says" }, sign, says), element("p", { className: "muted" }, `${event.camera} · #${event.track} · ${event.score.toFixed(2)} · `, time)),
   );
   item.dataset.id = event.id;
@@ -48,7 +48,7 @@ function eventItem(event, isNew) {
 }
 
 function enlarge(path, about) {
-  byId("viewer-picture").src = path;
+  byId("viewer-image").src = path;
   write(byId("viewer-text"), about);
   byId("viewer").showModal();
 }

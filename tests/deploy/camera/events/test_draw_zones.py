@@ -1,9 +1,9 @@
-"""Zones and lines in the picture: where they are, and what is written there."""
+"""Zones and lines in the image: where they are, and what is written there."""
 
 import numpy as np
 import pytest
 
-from fusedet.deploy.camera.events.draw_zones import draw_places
+from fusedet.deploy.camera.events.draw_zones import draw_zones
 from fusedet.deploy.camera.events.places import Line, Places, Zone
 
 ZONE = Zone("step", ((0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.75)))
@@ -13,7 +13,7 @@ GREY = np.full((400, 600, 3), 90, np.uint8)
 
 def changed(places: Places, **counts: dict[str, dict[str, int]]) -> np.ndarray:
     before = GREY.copy()
-    canvas = draw_places(GREY, places, counts)
+    canvas = draw_zones(GREY, places, counts)
     assert (before == GREY).all()
     assert canvas.shape == GREY.shape
     return (canvas != GREY).any(axis=2)
@@ -53,8 +53,8 @@ def test_counts_are_written(place: Zone | Line, few: dict, many: dict) -> None:
     assert sizes[0] < sizes[1] < sizes[2]
 
 
-def test_places_at_the_border_of_tiny_pictures() -> None:
+def test_places_at_the_border_of_tiny_images() -> None:
     everywhere = Places((Zone("all", ((0, 0), (1, 0), (1, 1), (0, 1))),), (Line("edge", (1.0, 1.0), (1.0, 0.0)),))
     for size in ((1, 1), (8, 500), (500, 8)):
-        assert draw_places(np.zeros((*size, 3), np.uint8), everywhere).any()
+        assert draw_zones(np.zeros((*size, 3), np.uint8), everywhere).any()
     assert not changed(Places()).any()

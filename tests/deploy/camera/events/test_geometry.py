@@ -14,7 +14,7 @@ from fusedet.deploy.camera.events.places import Line, Zone
 SIZE = (200, 100)
 #: A notch is cut into its upper side.
 NOTCHED = Zone("notched", ((0.1, 0.2), (0.4, 0.2), (0.5, 0.6), (0.6, 0.2), (0.9, 0.2), (0.9, 0.8), (0.1, 0.8)))
-#: Along the picture's left and lower sides; its corners miss the border by a little.
+#: Along the image's left and lower sides; its corners miss the border by a little.
 CORNER = Zone("corner", ((0.005, 0.5), (0.5, 0.5), (0.5, 0.995), (0.0, 1.0)))
 
 
@@ -29,7 +29,7 @@ def test_a_polygon_with_a_notch(point: tuple[float, float], inside: bool, distan
     assert region.distance(point) == pytest.approx(distance)
 
 
-def test_the_pictures_border_is_no_border_of_a_zone() -> None:
+def test_the_images_border_is_no_border_of_a_zone() -> None:
     region = Region(CORNER, SIZE)
 
     assert region.contains((0, 100))
@@ -74,7 +74,7 @@ def test_ways_through_a_line(before: tuple[float, float], after: tuple[float, fl
         assert Barrier(back, SIZE).passed(before, after) == -passed
 
 
-def test_distances_to_a_slanted_line_are_those_of_the_picture() -> None:
+def test_distances_to_a_slanted_line_are_those_of_the_image() -> None:
     barrier = Barrier(Line("l", (0, 0), (0.5, 1)), SIZE)  # in pixels the diagonal of a square
 
     assert barrier.offset((100, 0)) == pytest.approx(-100 / math.sqrt(2))

@@ -18,9 +18,9 @@ from fusedet.deploy.detector.detections import NO_TRACK, Detections
 
 NAMES = ("person", "dog")
 WIDTH, HEIGHT = 1000, 1000
-#: Boxes are 100 high and the picture 1000: 0.005 of the one and 0.03 of the other.
+#: Boxes are 100 high and the image 1000: 0.005 of the one and 0.03 of the other.
 MARGIN = 8
-#: The middle of the picture, 400..600 in both directions.
+#: The middle of the image, 400..600 in both directions.
 ZONE = Zone("zone", ((0.4, 0.4), (0.6, 0.4), (0.6, 0.6), (0.4, 0.6)))
 #: From (300, 500) to (700, 500): ``in`` is downwards.
 LINE = Line("line", (0.3, 0.5), (0.7, 0.5))
@@ -28,14 +28,14 @@ IMAGE = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
 
 
 class Scene:
-    """Feeds the rules a picture every tenth of a second."""
+    """Feeds the rules an image every tenth of a second."""
 
     def __init__(self, *places: Zone | Line, grace_s: float = 2.0) -> None:
         self.rules = Rules("door", placed(*places), grace_s)
         self.index = 0
 
     def see(self, objects: dict[int, Point], label: str = "person", shift_s: float = 0.0) -> list[Event]:
-        """A picture of objects: number -> its feet in pixels."""
+        """An image of objects: number -> its feet in pixels."""
         boxes = [(x - 20, y - 100, x + 20, y) for x, y in objects.values()]
         count = len(boxes)
         found = Detections(
@@ -50,7 +50,7 @@ class Scene:
         return list(self.rules.update(found, frame))
 
     def walk(self, way: Iterable[Point | None], label: str = "person") -> list[str]:
-        """What object 1 does on its way, shortly; None: it is not found in that picture."""
+        """What object 1 does on its way, shortly; None: it is not found in that image."""
         events = [self.see({} if point is None else {1: point}, label) for point in way]
         return [f"{event.kind} {event.direction or ''}".strip() for some in events for event in some]
 
@@ -90,7 +90,7 @@ def test_zones(way: list[Point | None], told: list[str]) -> None:
         (down(500, 400, 450, 490, 510, 600), ["cross in"]),
         (down(500, 600, 510, 490, 400), ["cross out"]),
         (down(500, 400, 450, 490), []),
-        (down(500, 100, 900), ["cross in"]),  # jumps over it between two pictures
+        (down(500, 100, 900), ["cross in"]),  # jumps over it between two images
         ([(500, 400), None, None, None, (500, 600)], ["cross in"]),  # is lost just there
         (down(500, 400, 501, 499, 502, 497, 503, 495, 400), []),  # trembles on it and goes back
         (down(500, 400, 501, 499, 502, 497, 503, 520), ["cross in"]),  # trembles on it and goes on
@@ -109,14 +109,14 @@ def test_lines(way: list[Point | None], told: list[str]) -> None:
     assert Scene(LINE).walk(way) == told
 
 
-def test_a_line_near_the_pictures_border_can_be_crossed_by_what_is_cut_off_there() -> None:
+def test_a_line_near_the_images_border_can_be_crossed_by_what_is_cut_off_there() -> None:
     low = Line("low", (0.0, 0.995), (1.0, 0.995))
 
     assert Scene(low).walk(down(500, 900, 980, 1000)) == ["cross in"]
     assert Scene(low).walk(down(500, 900, 980, 1400)) == ["cross in"]  # a box that was not clipped
 
 
-def test_a_zone_down_to_the_pictures_border_holds_what_is_cut_off_there() -> None:
+def test_a_zone_down_to_the_images_border_holds_what_is_cut_off_there() -> None:
     near = Zone("near", ((0.1, 0.6), (0.9, 0.6), (0.9, 0.999), (0.1, 1.0)))
 
     assert Scene(near).walk(down(500, 1000, 1000, 1400, 1000, 580)) == ["enter", "leave"]
@@ -159,7 +159,7 @@ def test_what_is_gone_leaves_from_where_it_was_last_seen() -> None:
     events = [event for _ in range(30) for event in scene.see({})]
 
     assert [(event.kind, event.box_xyxy[3], event.inside_s) for event in events] == [("leave", 550, pytest.approx(0.2))]
-    assert events[0].frame == 23  # two seconds after it was last seen, and one picture
+    assert events[0].frame == 23  # two seconds after it was last seen, and one image
 
 
 def test_classes() -> None:
@@ -222,7 +222,7 @@ def test_a_name_stands_once() -> None:
         placed(ZONE, Line("zone", (0, 0), (1, 1)))
 
 
-def test_a_picture_of_another_size_is_the_same_place() -> None:
+def test_an_image_of_another_size_is_the_same_place() -> None:
     scene = Scene(ZONE, LINE)
     scene.walk(down(500, 300, 450))
     small = Detections(
@@ -256,7 +256,7 @@ def test_ids_differ_between_runs() -> None:
     assert len(ids) == 50
 
 
-#: Where objects are from picture to picture, all over the picture, or not found (None).
+#: Where objects are from image to image, all over the image, or not found (None).
 WALKS = st.lists(st.none() | st.tuples(st.integers(200, 800), st.integers(200, 800)), max_size=40)
 
 
@@ -283,7 +283,7 @@ def test_who_entered_and_did_not_leave_is_inside(walks: list[list[Point | None]]
     st.sampled_from((100, 480, 520, 900)),
 )
 def test_in_less_out_is_the_change_of_side(start: int, walk: list[Point | None], end: int) -> None:
-    """For a line through the whole picture, whatever happens in its margin."""
+    """For a line through the whole image, whatever happens in its margin."""
     told = Scene(Line("line", (0.0, 0.5), (1.0, 0.5))).walk([(500, start), *walk, (500, end)])
 
     assert told.count("cross in") - told.count("cross out") == (end > 500) - (start > 500)

@@ -15,10 +15,10 @@ __all__ = ["LedCamera", "moving_square"]
 
 def moving_square(index: int, side: int = 64, size: int = 16) -> Image:
     """A red square that moves right, pixel by pixel, and starts again at the left."""
-    picture = np.zeros((side, side, 3), np.uint8)
+    image = np.zeros((side, side, 3), np.uint8)
     left = index % (side - size)
-    picture[20 : 20 + size, left : left + size] = (0, 0, 255)
-    return picture
+    image[20 : 20 + size, left : left + size] = (0, 0, 255)
+    return image
 
 
 class LedCamera:
@@ -32,7 +32,7 @@ class LedCamera:
     live = True
     files: tuple[Path, ...] = ()
     unreadable = 0
-    fps: float | None = 30.0
+    fps = 30.0
 
     def __init__(self, *, drops: bool = True) -> None:
         self.drops = drops
@@ -56,7 +56,7 @@ class LedCamera:
                 pass
             if not more or self.closed.is_set():
                 return
-            yield Frame(moving_square(index), "led", "led", index, None)
+            yield Frame(moving_square(index), "led", "led", index, index / self.fps)
             index += 1
 
     def close(self) -> None:

@@ -13,9 +13,10 @@ from fusedet.common.errors import InputError
 from fusedet.deploy import Contract, Detector
 from fusedet.deploy.camera.events.places import Line, Places, Zone
 from fusedet.deploy.camera.pipeline.camera import CameraSettings
-from fusedet.deploy.camera.pipeline.outlet import Outlet
 from fusedet.deploy.camera.pipeline.pipeline import Pipeline
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.pipeline.sink_worker import SinkWorker
+from fusedet.deploy.camera.result import Result
+from fusedet.deploy.camera.sinks import Sink
 from fusedet.deploy.detector.detector import Prepared, RawOutputs
 from tests.deploy.camera.pipeline.cameras import LedCamera
 from tests.deploy.conftest import NAMES, build_model
@@ -43,10 +44,11 @@ def eventually(condition: Callable[[], bool], what: str, seconds: float = 20.0) 
         sleep(0.005)
 
 
-class Collector:
+class Collector(Sink):
     """Keeps what it gets; can be slow, hang or fail."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, events_only: bool = False) -> None:
+        self.events_only = events_only
         self.results: list[Result] = []
         self.gate = threading.Event()
         self.gate.set()
@@ -66,7 +68,7 @@ class Collector:
 
 
 class SlowDetector(Detector):
-    """Looks at a picture once it is allowed to."""
+    """Looks at an image once it is allowed to."""
 
     allowed = threading.Semaphore(0)
 
@@ -106,7 +108,7 @@ def give_one_by_one(pipeline: Pipeline, camera: LedCamera, count: int) -> None:
 
 def test_a_frame_becomes_a_result_with_its_age_and_its_track(detector: Detector) -> None:
     camera, sink = LedCamera(), Collector()
-    with running(Pipeline([settings(camera)], detector, "square.onnx", [Outlet("sink", lambda: sink)])) as pipeline:
+    with running(Pipeline([settings(camera)], detector, "square.onnx", [SinkWorker("sink", lambda: sink)])) as pipeline:
         give_one_by_one(pipeline, camera, 3)
         eventually(lambda: len(sink.results) == 3, "the sink has them")
         latest = pipeline.latest("door")
@@ -140,8 +142,8 @@ def test_drops_are_counted_exactly_when_detection_is_slower_than_the_camera(mode
 def test_a_file_is_seen_whole_however_slow_a_sink_is(detector: Detector) -> None:
     camera, sink = LedCamera(drops=False), Collector()
     sink.gate.clear()
-    outlet = Outlet("slow", lambda: sink, capacity=2)
-    with running(Pipeline([settings(camera)], detector, "m", [outlet])) as pipeline:
+    worker = SinkWorker("slow", lambda: sink, capacity=2)
+    with running(Pipeline([settings(camera)], detector, "m", [worker])) as pipeline:
         camera.give(20)
         camera.end()
         assert sink.entered.wait(10)
@@ -162,8 +164,8 @@ def test_a_sink_that_hangs_blocks_nobody_and_is_replaced(detector: Detector) -> 
             sinks[0].gate.clear()
         return sinks[-1]
 
-    outlets = [Outlet("hangs", make, capacity=4), Outlet("other", lambda: other)]
-    with running(Pipeline([settings(camera)], detector, "m", outlets, watchdog_s=0.3)) as pipeline:
+    workers = [SinkWorker("hangs", make, capacity=4), SinkWorker("other", lambda: other)]
+    with running(Pipeline([settings(camera)], detector, "m", workers, watchdog_s=0.3)) as pipeline:
         give_one_by_one(pipeline, camera, 10)
         eventually(lambda: len(other.results) == 10, "the other one gets everything")
         eventually(lambda: len(sinks) == 2, "another sink takes its place")
@@ -176,7 +178,7 @@ def test_a_sink_that_hangs_blocks_nobody_and_is_replaced(detector: Detector) -> 
 def test_a_sink_that_fails_says_so_and_works_again(detector: Detector, caplog: pytest.LogCaptureFixture) -> None:
     camera, sink = LedCamera(), Collector()
     sink.failure = OSError(28, "No space left on device", "events.jsonl")
-    with running(Pipeline([settings(camera)], detector, "m", [Outlet("events", lambda: sink)])) as pipeline:
+    with running(Pipeline([settings(camera)], detector, "m", [SinkWorker("events", lambda: sink)])) as pipeline:
         give_one_by_one(pipeline, camera, 3)
         eventually(lambda: pipeline.status()["sinks"]["events"]["dropped"] == 3, "all failed")
         assert pipeline.healthy() == (False, "events: events.jsonl: No space left on device")
@@ -191,8 +193,8 @@ def test_events_are_kept_when_a_queue_overflows(detector: Detector) -> None:
     camera, sink = LedCamera(), Collector()
     sink.gate.clear()
     places = Places(lines=(MIDDLE,))
-    outlet = Outlet("slow", lambda: sink, capacity=3)
-    with running(Pipeline([settings(camera, places)], detector, "m", [outlet])) as pipeline:
+    worker = SinkWorker("slow", lambda: sink, capacity=3)
+    with running(Pipeline([settings(camera, places)], detector, "m", [worker])) as pipeline:
         give_one_by_one(pipeline, camera, 45)  # the square crosses the middle once
         assert len(pipeline.recent_events()) == 1
         sink.gate.set()
@@ -203,17 +205,17 @@ def test_events_are_kept_when_a_queue_overflows(detector: Detector) -> None:
 
 
 def test_an_output_for_events_gets_nothing_else(detector: Detector) -> None:
-    camera, sink = LedCamera(), Collector()
+    camera, sink = LedCamera(), Collector(events_only=True)
     places = Places(zones=(RIGHT_HALF,))
-    outlet = Outlet("events", lambda: sink, events_only=True)
-    with running(Pipeline([settings(camera, places)], detector, "m", [outlet])) as pipeline:
+    worker = SinkWorker("events", lambda: sink)
+    with running(Pipeline([settings(camera, places)], detector, "m", [worker])) as pipeline:
         give_one_by_one(pipeline, camera, 40)
         counts = figures(pipeline)["places"]
     assert [event.kind for result in sink.results for event in result.events] == ["enter"]
     assert counts == {"right": {"inside": {"red": 1}, "enter": {"red": 1}, "leave": {}, "dwell": {}}}
-    event, picture = pipeline.recent_events()[0]
+    event, image = pipeline.recent_events()[0]
     assert event.place == "right"
-    assert picture.startswith(b"\xff\xd8")
+    assert image.startswith(b"\xff\xd8")
 
 
 @pytest.mark.parametrize("duplicate_iou", [0.7, None])

@@ -7,7 +7,7 @@ import numpy as np
 
 from fusedet.deploy import Detections, Timings
 from fusedet.deploy.camera.events.event import Event
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sources import Frame
 from tests.deploy.conftest import draw_picture
 
@@ -28,8 +28,8 @@ def make_frame(
     size_hw: tuple[int, int] = (96, 128),
     taken_at: float = TAKEN_AT,
 ) -> Frame:
-    picture = draw_picture((16, 32, 80, 64), size_hw=size_hw)
-    return Frame(picture, f"/photos/{name}", name, index, time_s, captured_s=100.0, taken_at=taken_at)
+    image = draw_picture((16, 32, 80, 64), size_hw=size_hw)
+    return Frame(image, f"/photos/{name}", name, index, time_s, captured_s=100.0, taken_at=taken_at)
 
 
 def make_result(

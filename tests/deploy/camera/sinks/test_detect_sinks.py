@@ -8,7 +8,7 @@ import pytest
 
 from fusedet.configs import InputError
 from fusedet.deploy.camera.sinks import (
-    AnnotatedPictures,
+    AnnotatedImages,
     AnnotatedVideo,
     JsonLines,
     Window,
@@ -63,8 +63,8 @@ def test_a_cameras_record_says_when_and_what_happened() -> None:
     assert to_camera_record(secret)["source"] == "rtsp://camera.local/stream"
 
 
-def test_pictures_keep_folder_and_suffix(tmp_path: Path) -> None:
-    sink = AnnotatedPictures(tmp_path)
+def test_images_keep_folder_and_suffix(tmp_path: Path) -> None:
+    sink = AnnotatedImages(tmp_path)
     for name in ("a.png", "a.jpg", "x/a.png", "y/猫.png", "scan.tif", "scan.tif.jpg", "A.JPG"):
         sink.write(make_result(make_frame(name), FOUND))
     sink.close()

@@ -29,7 +29,7 @@ def write(sink: RotatingJsonLines, *indices: int) -> None:
 def test_a_line_for_each_frame_over_restarts(tmp_path: Path) -> None:
     path = tmp_path / "new" / "found.jsonl"
     for first in (0, 3):
-        sink = RotatingJsonLines(path, 10**6, 5, "detections")
+        sink = RotatingJsonLines(path, 1, 5, "detections")
         write(sink, first, first + 1, first + 2)
         sink.close()
 
@@ -40,7 +40,7 @@ def test_a_line_for_each_frame_over_restarts(tmp_path: Path) -> None:
 
 def test_a_line_for_each_event(tmp_path: Path) -> None:
     events = tuple(make_event(number) for number in range(3))
-    sink = RotatingJsonLines(tmp_path / "events.jsonl", 10**6, 5, "events")
+    sink = RotatingJsonLines(tmp_path / "events.jsonl", 1, 5, "events")
     for some in (events[:2], (), events[2:]):
         sink.write(make_result(events=some))
     sink.close()
@@ -53,13 +53,13 @@ def test_a_line_for_each_event(tmp_path: Path) -> None:
 )
 def test_large_files_are_set_aside(tmp_path: Path, keep: int, there: list[list[int]]) -> None:
     path = tmp_path / "a.jsonl"
-    probe = RotatingJsonLines(tmp_path / "probe", 10**6, 0, "detections")
+    probe = RotatingJsonLines(tmp_path / "probe", 1, 0, "detections")
     write(probe, 1)
     probe.close()
     limit = 3 * (tmp_path / "probe").stat().st_size + 2
     (tmp_path / "probe").unlink()
     for some in (range(5), range(5, 10)):
-        sink = RotatingJsonLines(path, limit, keep, "detections")
+        sink = RotatingJsonLines(path, limit / 1e6, keep, "detections")
         write(sink, *some)
         sink.close()
 
@@ -69,7 +69,7 @@ def test_large_files_are_set_aside(tmp_path: Path, keep: int, there: list[list[i
 
 
 def test_a_line_that_is_larger_than_a_file_is_whole(tmp_path: Path) -> None:
-    sink = RotatingJsonLines(tmp_path / "a", 10, 3, "detections")
+    sink = RotatingJsonLines(tmp_path / "a", 1e-5, 3, "detections")
     write(sink, 1, 2)
     sink.close()
 
@@ -80,7 +80,7 @@ def test_a_line_that_is_larger_than_a_file_is_whole(tmp_path: Path) -> None:
 def test_a_half_line_of_a_power_cut_is_ended(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"frame": 1}\n{"fra')
-    sink = RotatingJsonLines(path, 10**6, 3, "detections")
+    sink = RotatingJsonLines(path, 1, 3, "detections")
     write(sink, 2)
     sink.close()
     first, half, last = path.read_text().splitlines()
@@ -90,7 +90,7 @@ def test_a_half_line_of_a_power_cut_is_ended(tmp_path: Path) -> None:
 
 def test_a_file_that_others_move_or_remove_is_made_anew(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
-    sink = RotatingJsonLines(path, 10**6, 3, "detections")
+    sink = RotatingJsonLines(path, 1, 3, "detections")
     write(sink, 1)
     path.rename(tmp_path / "moved")
     write(sink, 2)
@@ -104,7 +104,7 @@ def test_a_file_that_others_move_or_remove_is_made_anew(tmp_path: Path) -> None:
 def test_a_full_disk_is_said_and_leaves_no_half_line(tmp_path: Path) -> None:
     """The system refuses what goes beyond a limit just as on a full disk: a part of the line is written first."""
     path = tmp_path / "a.jsonl"
-    sink = RotatingJsonLines(path, 10**6, 3, "detections")
+    sink = RotatingJsonLines(path, 1, 3, "detections")
     write(sink, 1)
     size = path.stat().st_size
     with full_disk(size + 100):
@@ -122,6 +122,6 @@ def test_a_full_disk_is_said_and_leaves_no_half_line(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"file: expected a folder that can be made"):
-        RotatingJsonLines(tmp_path / "file" / "a.jsonl", 10, 1, "events")
+        RotatingJsonLines(tmp_path / "file" / "a.jsonl", 1, 1, "events")
     with pytest.raises(InputError, match=r"expected a file that can be written, but: Is a directory"):
-        RotatingJsonLines(tmp_path, 10, 1, "events")
+        RotatingJsonLines(tmp_path, 1, 1, "events")

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+import zlib
 from pathlib import Path
+from shutil import copyfile
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.sinks.spool import Spool
 from tests import ROOT
+from tests.full_disk import full_disk
 
 
 def texts(spool: Spool, most: int = 10**9) -> list[str]:
@@ -28,8 +31,21 @@ def expected(*numbers: int) -> list[str]:
     return [f"text {number}" for number in numbers]
 
 
-def segments(folder: Path) -> list[int]:
-    return sorted(int(path.stem) for path in folder.glob("*.log"))
+def spoil(path: Path, offset: int, data: bytes) -> None:
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(data)
+
+
+def write_old(folder: Path, count: int, taken: bytes | None = None, segment: int = 1000) -> None:
+    """A queue as version 0.1 left it."""
+    for first in range(0, count, segment):
+        data = [f"text {number}".encode() for number in range(first, min(first + segment, count))]
+        lines = [b"%08x %s\n" % (zlib.crc32(text), text) for text in data]
+        (folder / f"{first + 1:020d}.log").write_bytes(b"".join(lines))
+    if taken is not None:
+        (folder / "taken").write_bytes(taken)
+    (folder / "lock").touch()
 
 
 def test_what_is_put_in_comes_out_in_order_until_it_is_taken(tmp_path: Path) -> None:
@@ -58,15 +74,12 @@ def test_over_restarts(tmp_path: Path) -> None:
         spool.close()
 
 
-def test_segments_that_were_taken_are_removed(tmp_path: Path) -> None:
-    spool = filled(tmp_path, 3500)
-    assert segments(tmp_path) == [1, 1001, 2001, 3001]
-    assert texts(spool) == expected(*range(3500))
-    spool.take(2000)
-    assert segments(tmp_path) == [2001, 3001]
-    assert texts(spool, 1) == expected(2000)
-    spool.take(3500)
-    assert segments(tmp_path) == [3001]
+def test_numbers_never_come_again_while_the_queue_is_open(tmp_path: Path) -> None:
+    spool = filled(tmp_path, 3)
+    spool.take(3)
+    spool.put("more")
+
+    assert [record.number for record in spool.read(3, 9)] == [4]
     spool.close()
 
 
@@ -75,7 +88,6 @@ def test_the_oldest_are_given_up_and_counted(tmp_path: Path) -> None:
 
     assert (spool.waiting, spool.dropped) == (1500, 1100)
     assert texts(spool, 1) == expected(1100)
-    assert segments(tmp_path) == [1001, 2001]
     spool.close()
     spool = Spool(tmp_path, 10)  # a smaller queue than before
     assert texts(spool) == expected(*range(2590, 2600))
@@ -83,69 +95,109 @@ def test_the_oldest_are_given_up_and_counted(tmp_path: Path) -> None:
     spool.close()
 
 
-@pytest.mark.parametrize(
-    ("tail", "left"),
-    [
-        (b"", [0, 1, 2]),
-        (b"0a0b0c0d text ", [0, 1, 2]),  # half a record
-        (b"\0" * 4096, [0, 1, 2]),  # room that was never written
-        (b"\0" * 100 + b"\n", [0, 1, 2]),
-        (b"deadbeef text 9\n", [0, 1, 2]),
-        (b"\xff\xfe what\n\n", [0, 1, 2]),
-    ],
-)
-def test_a_broken_tail_is_left_out(tmp_path: Path, tail: bytes, left: list[int]) -> None:
+def test_a_spoilt_record_is_left_out(tmp_path: Path) -> None:
     filled(tmp_path, 3).close()
-    with (tmp_path / f"{1:020d}.log").open("ab") as file:
-        file.write(tail)
+    path = tmp_path / "queue.sqlite3"
+    spoil(path, path.read_bytes().index(b"text 1"), b"TEXT")
     spool = Spool(tmp_path, 100)
 
-    assert texts(spool) == expected(*left)
+    assert texts(spool) == expected(0, 2)
+    assert spool.waiting == 2
     spool.put("text 3")
-    assert texts(spool) == expected(*left, 3)
     spool.take(spool.read(0, 99)[-1].number)
     assert spool.waiting == 0
     spool.close()
 
 
-def test_only_broken_records_do_not_wait_for_ever(tmp_path: Path) -> None:
-    (tmp_path / f"{1:020d}.log").write_bytes(b"broken\nbroken\n")
-    spool = Spool(tmp_path, 100)
-
-    assert spool.waiting == 2
-    assert texts(spool) == []
-    assert spool.waiting == 0
-    spool.close()
-
-
-def test_what_was_taken_and_then_lost_by_a_power_cut_hides_nothing_new(tmp_path: Path) -> None:
-    spool = filled(tmp_path, 10)
-    spool.take(9)
-    spool.close()
-    path = tmp_path / f"{1:020d}.log"
-    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:4]))  # the end never reached the disk
+@pytest.mark.parametrize("damage", [b"\0" * 4096, b"no database" * 500])
+def test_a_queue_that_cannot_be_read_is_set_aside(
+    tmp_path: Path, damage: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    filled(tmp_path, 3).close()
+    spoil(tmp_path / "queue.sqlite3", 0, damage)
     spool = Spool(tmp_path, 100)
     spool.put("new")
 
     assert texts(spool) == ["new"]
+    assert (tmp_path / "queue.broken").read_bytes().startswith(damage)
+    assert "0 records are saved from it" in caplog.text
     spool.close()
 
 
-@pytest.mark.parametrize("taken", [b"", b"12", b"\0\0\0", b"x\n"])
-def test_a_broken_count_means_twice_and_not_never(tmp_path: Path, taken: bytes) -> None:
-    filled(tmp_path, 30).close()
-    (tmp_path / "taken").write_bytes(taken)
+def test_what_can_be_read_of_a_damaged_queue_goes_on(tmp_path: Path) -> None:
+    filled(tmp_path, 3000).close()
+    path = tmp_path / "queue.sqlite3"
+    spoil(path, path.read_bytes().index(b"text 2000") // 4096 * 4096, b"\xff" * 4096)
+    spool = Spool(tmp_path, 10_000)
+    left = texts(spool)
+
+    assert left == expected(*range(len(left)))
+    assert len(left) > 1500
+    spool.close()
+
+
+def test_what_has_waited_survives_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fusedet.deploy.camera.sinks.spool._SYNC_EVERY_S", 0)
+    spool = filled(tmp_path / "queue", 3)
+    spool.tend()
+    spool.put("too late")
+    (tmp_path / "after").mkdir()
+    copyfile(tmp_path / "queue" / "queue.sqlite3", tmp_path / "after" / "queue.sqlite3")  # the log never got there
+    spool.close()
+    spool = Spool(tmp_path / "after", 100)
+
+    assert texts(spool) == expected(0, 1, 2)
+    spool.close()
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
+    spool = filled(tmp_path, 100)
+    with full_disk(1000):
+        with pytest.raises(OSError, match=r"queue\.sqlite3: "):
+            spool.put("too much")
+        assert texts(spool) == expected(*range(100))
+        spool.take(40)
+        assert spool.waiting == 60
+        assert texts(spool, 1) == expected(40)
+    spool.put("text 100")
+    assert texts(spool) == expected(*range(40, 101))
+    spool.close()
+
+
+@pytest.mark.parametrize(
+    ("taken", "first"),
+    [(None, 0), (b"1200\n", 1200), (b"", 0), (b"12", 0), (b"\0\0\0", 0), (b"x\n", 0)],
+)
+def test_a_queue_of_version_0_1_is_taken_over(tmp_path: Path, taken: bytes | None, first: int) -> None:
+    write_old(tmp_path, 2500, taken)
+    spool = Spool(tmp_path, 10_000)
+
+    assert texts(spool) == expected(*range(first, 2500))
+    assert [path.name for path in tmp_path.iterdir() if "sqlite3" not in path.name] == []
+    spool.put("text 2500")
+    spool.close()
+    spool = Spool(tmp_path, 10_000)
+    assert texts(spool) == expected(*range(first, 2501))
+    spool.close()
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        b"0a0b0c0d text ",  # half a record
+        b"\0" * 4096,  # room that was never written
+        b"\0" * 100 + b"\n",
+        b"deadbeef text 9\n",
+        b"\xff\xfe what\n\n",
+    ],
+)
+def test_a_broken_tail_of_version_0_1_is_left_out(tmp_path: Path, tail: bytes) -> None:
+    write_old(tmp_path, 3)
+    with (tmp_path / f"{1:020d}.log").open("ab") as file:
+        file.write(tail)
     spool = Spool(tmp_path, 100)
 
-    assert texts(spool) == expected(*range(30))
-    spool.close()
-
-
-def test_segments_that_somebody_removed(tmp_path: Path) -> None:
-    spool = filled(tmp_path, 2500)
-    (tmp_path / f"{1001:020d}.log").unlink()
-
-    assert texts(spool) == expected(*range(1000), *range(2000, 2500))
+    assert texts(spool) == expected(0, 1, 2)
     spool.close()
 
 
@@ -157,17 +209,10 @@ def test_a_folder_belongs_to_one(tmp_path: Path) -> None:
     Spool(tmp_path, 5).close()
 
 
-def test_a_text_is_one_line(tmp_path: Path) -> None:
-    spool = Spool(tmp_path, 5)
-    with pytest.raises(ValueError, match="single line"):
-        spool.put("a\nb")
-    assert spool.waiting == 0
-    spool.close()
-
-
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from shutil import copyfile
 from fusedet.deploy.camera.sinks.spool import Spool
 spool = Spool(Path(sys.argv[1]), 10**6)
 for number in range(1500):

@@ -9,9 +9,9 @@ from fusedet.deploy.camera.sources import Frame, open_source, read_image
 from tests.deploy.conftest import Image, draw_picture, write_video
 
 
-def write_picture(path: Path, picture: Image | None = None) -> Path:
+def write_image(path: Path, image: Image | None = None) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    _, data = cv2.imencode(path.suffix, draw_picture((16, 32, 80, 64)) if picture is None else picture)
+    _, data = cv2.imencode(path.suffix, draw_picture((16, 32, 80, 64)) if image is None else image)
     path.write_bytes(data.tobytes())
     return path
 
@@ -24,18 +24,18 @@ def read_all(text: str | Path) -> list[Frame]:
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".webp", ".tiff", ".JPG"])
-def test_a_picture(tmp_path: Path, suffix: str) -> None:
-    path = write_picture(tmp_path / f"Straße 猫{suffix}")
+def test_an_image(tmp_path: Path, suffix: str) -> None:
+    path = write_image(tmp_path / f"Straße 猫{suffix}")
     [frame] = read_all(path)
     assert (frame.source, frame.name, frame.index, frame.time_s) == (str(path), path.name, 0, None)
     assert frame.image.dtype == np.uint8
     assert np.abs(frame.image.astype(int) - draw_picture((16, 32, 80, 64))).mean() < 2
 
 
-def test_a_folder_in_order_without_what_is_no_picture(tmp_path: Path) -> None:
+def test_a_folder_in_order_without_what_is_no_image(tmp_path: Path) -> None:
     for name in ("b.png", "a.jpg", "c.png", "inner/d.png"):
-        write_picture(tmp_path / name)
-    (tmp_path / "notes.txt").write_text("not a picture")
+        write_image(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("not an image")
     source = open_source(str(tmp_path))
     assert source.label == tmp_path.name
     assert (source.fps, source.live) == (None, False)
@@ -45,29 +45,29 @@ def test_a_folder_in_order_without_what_is_no_picture(tmp_path: Path) -> None:
 
 def test_a_glob_reaches_the_folders_and_names_stay_apart(tmp_path: Path) -> None:
     for name in ("photos/x/a.png", "photos/y/a.png", "photos/y/a.jpg", "photos/y/b.txt"):
-        write_picture(tmp_path / name) if name[-3:] != "txt" else (tmp_path / name).write_text("")
+        write_image(tmp_path / name) if name[-3:] != "txt" else (tmp_path / name).write_text("")
     frames = read_all(tmp_path / "photos" / "**" / "*")
     assert [frame.name for frame in frames] == ["x/a.png", "y/a.jpg", "y/a.png"]
     assert open_source(str(tmp_path / "photos" / "**" / "*.png")).label == "photos"
 
 
 def test_a_file_with_glob_characters_in_its_name(tmp_path: Path) -> None:
-    path = write_picture(tmp_path / "a[1].png")
+    path = write_image(tmp_path / "a[1].png")
     assert len(read_all(path)) == 1
 
 
-def test_a_bad_picture_among_others_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bad_image_among_others_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for name in ("a.png", "c.png"):
-        write_picture(tmp_path / name)
-    (tmp_path / "b.png").write_bytes(b"not a picture")
+        write_image(tmp_path / name)
+    (tmp_path / "b.png").write_bytes(b"not an image")
     source = open_source(str(tmp_path))
     assert [(frame.name, frame.index) for frame in source] == [("a.png", 0), ("c.png", 2)]
     assert source.unreadable == 1
-    assert "b.png: not a picture that OpenCV can decode" in caplog.text
+    assert "b.png: not an image that OpenCV can decode" in caplog.text
 
 
 @pytest.mark.parametrize(
-    ("picture", "expected"),
+    ("image", "expected"),
     [
         (np.full((4, 6), 77, np.uint8), (77, 77, 77)),
         (np.full((4, 6), 77 * 256 + 200, np.uint16), (77, 77, 77)),
@@ -76,15 +76,15 @@ def test_a_bad_picture_among_others_is_left_out(tmp_path: Path, caplog: pytest.L
     ],
     ids=["grey", "grey16", "color16", "alpha"],
 )
-def test_every_depth_becomes_bgr(tmp_path: Path, picture: Image, expected: tuple[int, int, int]) -> None:
-    path = write_picture(tmp_path / "a.png", picture)
+def test_every_depth_becomes_bgr(tmp_path: Path, image: Image, expected: tuple[int, int, int]) -> None:
+    path = write_image(tmp_path / "a.png", image)
     image = read_image(path)
     assert (image.shape, image.dtype) == ((4, 6, 3), np.uint8)
     assert (image == expected).all()
 
 
 def test_exif_orientation_is_respected(tmp_path: Path) -> None:
-    path = write_picture(tmp_path / "a.jpg", draw_picture((0, 0, 128, 48)))  # bright above, 128 wide
+    path = write_image(tmp_path / "a.jpg", draw_picture((0, 0, 128, 48)))  # bright above, 128 wide
     data = path.read_bytes()
     # An APP1 segment behind the SOI marker: TIFF header, one entry, tag 0x0112 (orientation) = 6, turn it clockwise.
     entry = b"\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00"
@@ -116,12 +116,12 @@ def test_a_video(tmp_path: Path) -> None:
     [
         ("none.png", "no such file or folder"),
         ("none.mp4", "no such file or folder"),
-        ("empty", "no picture in this folder"),
-        ("*.png", "no picture matches"),
-        ("*.txt", "no picture matches"),
-        ("bad.png", r"bad\.png: not a picture that OpenCV can decode$"),
+        ("empty", "no image in this folder"),
+        ("*.png", "no image matches"),
+        ("*.txt", "no image matches"),
+        ("bad.png", r"bad\.png: not an image that OpenCV can decode$"),
         ("zero.png", "it is empty"),
-        ("notes.txt", "not a picture that OpenCV can decode"),
+        ("notes.txt", "not an image that OpenCV can decode"),
         ("bad.mp4", r"bad\.mp4: not a video that OpenCV can read"),
     ],
 )

@@ -17,7 +17,7 @@ from tests.deploy.camera.sources.conftest import Taker, wait_until
 
 
 class Camera:
-    """A device and its connection: gives pictures until it is told to fail, to hang or to break."""
+    """A device and its connection: gives images until it is told to fail, to hang or to break."""
 
     source = "camera 7"
     label = "camera-7"

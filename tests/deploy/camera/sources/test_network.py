@@ -142,16 +142,16 @@ def test_without_patience_the_first_failure_is_the_end(steady_mjpeg: Counterpart
     source = open_source(steady_mjpeg.url("short"))
     frames = list(source)
     assert frames[-1].index == 4
-    assert (source.health.connected, source.health.error) == (False, "gives no more pictures")
+    assert (source.health.connected, source.health.error) == (False, "gives no more images")
     source.close()
 
 
-def test_one_and_the_same_picture_is_a_failure(
+def test_one_and_the_same_image_is_a_failure(
     steady_mjpeg: Counterpart, take: Take, caplog: pytest.LogCaptureFixture
 ) -> None:
     source = open_source(steady_mjpeg.url("frozen"), SourceSettings(frozen_s=0.5), patient=True)
     taker = take(source)
-    wait_until(lambda: "one and the same picture for 0.5 s" in str(source.health.error))
+    wait_until(lambda: "one and the same image for 0.5 s" in str(source.health.error))
     taker.wait_for_more(20)  # opened anew, several times
     assert not source.health.connected
     assert len(caplog.records) == 1

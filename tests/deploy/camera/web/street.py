@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.events.places import Line, Places, Zone
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sources import Frame
 from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.detector import Timings
@@ -68,9 +68,9 @@ class MemoryMonitor:
             self.changed.notify_all()
         return result
 
-    def add_event(self, event: Event, picture: Image) -> None:
-        """One more event with its picture."""
-        _, data = cv2.imencode(".jpg", picture)
+    def add_event(self, event: Event, image: Image) -> None:
+        """One more event with its image."""
+        _, data = cv2.imencode(".jpg", image)
         with self.changed:
             self._events.appendleft((event, data.tobytes()))
 
@@ -167,7 +167,7 @@ class Street:
         ]
 
     def at(self, time_s: float) -> tuple[Image, Detections]:
-        """The picture at a time, and what is in it."""
+        """The image at a time, and what is in it."""
         width, height = self._size
         image = self._ground.copy()
         boxes, scores, ids, tracks = [], [], [], []

@@ -28,7 +28,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "_NOTHING_S", 0.6)
 
 
-def picture(shade: int = 90, width: int = 1280, height: int = 720) -> Image:
+def grey_image(shade: int = 90, width: int = 1280, height: int = 720) -> Image:
     return np.full((height, width, 3), shade, np.uint8)
 
 
@@ -52,7 +52,7 @@ def with_views(server: WebServer, count: int, work: Callable[..., Awaitable[T]],
     return asyncio.run(run())
 
 
-async def next_picture(socket: Socket, width: str = "960") -> tuple[dict[str, Any], Image]:
+async def next_image(socket: Socket, width: str = "960") -> tuple[dict[str, Any], Image]:
     """Asks until there is one."""
     while True:
         await socket.send_str(width)
@@ -68,9 +68,9 @@ def read(data: bytes) -> tuple[dict[str, Any], Image]:
     return json.loads(data[4 : 4 + length]), np.asarray(image, np.uint8)
 
 
-def test_a_picture_and_what_is_in_it(server: WebServer, monitor: MemoryMonitor) -> None:
-    monitor.show("door", picture(), one_box(), index=41)
-    about, image = with_views(server, 1, next_picture)
+def test_an_image_and_what_is_in_it(server: WebServer, monitor: MemoryMonitor) -> None:
+    monitor.show("door", grey_image(), one_box(), index=41)
+    about, image = with_views(server, 1, next_image)
     blue, green, red = class_color(2)
     assert image.shape == (540, 960, 3)
     assert abs(int(image.mean()) - 90) <= 2  # nothing is drawn in
@@ -88,20 +88,20 @@ def test_a_picture_and_what_is_in_it(server: WebServer, monitor: MemoryMonitor) 
     assert "secret" not in json.dumps(about)
 
 
-def test_a_narrow_view_gets_small_pictures(server: WebServer, monitor: MemoryMonitor) -> None:
+def test_a_narrow_view_gets_small_images(server: WebServer, monitor: MemoryMonitor) -> None:
     async def work(socket: Socket) -> list[int]:
         widths = []
         for width in ("1", "320", "321", "900", "4000"):
-            monitor.show("door", picture())
-            widths.append((await next_picture(socket, width))[1].shape[1])
+            monitor.show("door", grey_image())
+            widths.append((await next_image(socket, width))[1].shape[1])
         return widths
 
     assert with_views(server, 1, work) == [320, 320, 640, 960, 960]
 
 
-def test_small_pictures_are_not_blown_up(server: WebServer, monitor: MemoryMonitor) -> None:
-    monitor.show("door", picture(width=64, height=200))
-    _, image = with_views(server, 1, next_picture)
+def test_small_images_are_not_blown_up(server: WebServer, monitor: MemoryMonitor) -> None:
+    monitor.show("door", grey_image(width=64, height=200))
+    _, image = with_views(server, 1, next_image)
     assert image.shape == (200, 64, 3)
 
 
@@ -117,7 +117,7 @@ def test_sizes() -> None:
 def test_nobody_looks_and_nothing_is_encoded(server: WebServer, monitor: MemoryMonitor) -> None:
     async def look_but_do_not_ask(_: Socket) -> None:
         for shade in range(20):
-            monitor.show("door", picture(shade))
+            monitor.show("door", grey_image(shade))
         await asyncio.sleep(0.3)
 
     with_views(server, 1, look_but_do_not_ask)
@@ -129,9 +129,9 @@ def test_a_frame_is_encoded_once_for_all(server: WebServer, monitor: MemoryMonit
     async def work(*sockets: Socket) -> list[list[int]]:
         seen = []
         for number in range(3):
-            monitor.show("door", picture(10 * number), index=number)
-            pictures = await asyncio.gather(*(next_picture(socket) for socket in sockets))
-            seen.append([about["frame"] for about, _ in pictures])
+            monitor.show("door", grey_image(10 * number), index=number)
+            images = await asyncio.gather(*(next_image(socket) for socket in sockets))
+            seen.append([about["frame"] for about, _ in images])
         return seen
 
     assert with_views(server, 8, work) == [[0] * 8, [1] * 8, [2] * 8]
@@ -140,13 +140,13 @@ def test_a_frame_is_encoded_once_for_all(server: WebServer, monitor: MemoryMonit
 
 def test_who_comes_later_gets_the_newest_at_once(server: WebServer, monitor: MemoryMonitor) -> None:
     """Also when the camera gives no more, and another view waits already."""
-    monitor.show("door", picture(), index=5)
+    monitor.show("door", grey_image(), index=5)
 
     async def work(first: Socket, second: Socket) -> tuple[int, int]:
-        one = (await next_picture(first))[0]["frame"]
+        one = (await next_image(first))[0]["frame"]
         await first.send_str("960")
         await asyncio.sleep(0.2)
-        return one, (await next_picture(second))[0]["frame"]
+        return one, (await next_image(second))[0]["frame"]
 
     assert with_views(server, 2, work) == (5, 5)
     assert server.encoded == 1
@@ -154,11 +154,11 @@ def test_who_comes_later_gets_the_newest_at_once(server: WebServer, monitor: Mem
 
 def test_a_slow_view_skips_frames(server: WebServer, monitor: MemoryMonitor) -> None:
     async def work(socket: Socket) -> list[int]:
-        monitor.show("door", picture(), index=0)
-        first = (await next_picture(socket))[0]["frame"]
+        monitor.show("door", grey_image(), index=0)
+        first = (await next_image(socket))[0]["frame"]
         for index in range(1, 50):
-            monitor.show("door", picture(), index=index)
-        return [first, (await next_picture(socket))[0]["frame"]]
+            monitor.show("door", grey_image(), index=index)
+        return [first, (await next_image(socket))[0]["frame"]]
 
     assert with_views(server, 1, work) == [0, 49]
     assert server.encoded == 2
@@ -169,12 +169,12 @@ def test_not_more_than_fifteen_a_second(server: WebServer, monitor: MemoryMonito
 
     def film() -> None:
         while not ended.wait(0.005):
-            monitor.show("door", picture(width=64, height=48))
+            monitor.show("door", grey_image(width=64, height=48))
 
     async def work(socket: Socket) -> float:
         began_s = time.monotonic()
         for _ in range(16):
-            await next_picture(socket)
+            await next_image(socket)
         return time.monotonic() - began_s
 
     thread = threading.Thread(target=film)
@@ -197,7 +197,7 @@ def test_a_camera_that_gives_nothing(server: WebServer, monitor: MemoryMonitor) 
 
 @pytest.mark.parametrize("question", ["", "next", "-5", "1e3", "0", "٣", "9" * 60, "9" * 100_000, b"640"])
 def test_what_is_not_a_question(server: WebServer, monitor: MemoryMonitor, question: str | bytes) -> None:
-    monitor.show("door", picture())
+    monitor.show("door", grey_image())
 
     async def work(socket: Socket) -> tuple[Any, Any]:
         await (socket.send_bytes(question) if isinstance(question, bytes) else socket.send_str(question))
@@ -212,11 +212,11 @@ def test_what_is_not_a_question(server: WebServer, monitor: MemoryMonitor, quest
 
 def test_too_many_viewers(server: WebServer, monitor: MemoryMonitor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "MAX_VIEWERS", 2)
-    monitor.show("door", picture())
+    monitor.show("door", grey_image())
 
     async def work(first: Socket, second: Socket, third: Socket) -> tuple[Any, ...]:
         refused = await third.receive()
-        await next_picture(first)
+        await next_image(first)
         await first.close()
         while ask_viewers() != 1:
             await asyncio.sleep(0.02)
@@ -282,7 +282,7 @@ def test_a_view_that_vanishes_is_forgotten(server: WebServer, monitor: MemoryMon
 
 
 def test_snapshot(server: WebServer, monitor: MemoryMonitor) -> None:
-    monitor.show("door", picture(120), one_box())
+    monitor.show("door", grey_image(120), one_box())
     answer = ask(server, "/api/cameras/door/snapshot.jpg?width=600")
     image = cv2.imdecode(np.frombuffer(answer.body, np.uint8), cv2.IMREAD_COLOR)
     assert image is not None

@@ -20,7 +20,7 @@ from tests.deploy.camera.web.test_server import make_event
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 
 ZONE = Zone("step", ((0.2, 0.2), (0.6, 0.2), (0.6, 0.6), (0.2, 0.6)))
-CANVAS = "canvas.picture"
+CANVAS = "canvas.image"
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def _no_problems(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture
 def film(monitor: MemoryMonitor) -> Iterator[None]:
-    """Ten frames a second of every camera: a grey picture with a car."""
+    """Ten frames a second of every camera: a grey image with a car."""
     ended = threading.Event()
     image: Image = np.full((360, 640, 3), (30, 90, 150), np.uint8)
     car = Detections(np.array([[64, 90, 320, 270]], np.float32), np.array([0.9], np.float32), np.array([2]), NAMES)
@@ -70,7 +70,7 @@ def film(monitor: MemoryMonitor) -> Iterator[None]:
 
 
 def show(browser: Browser, server: WebServer, camera: str = "") -> None:
-    """Opens the page and waits for pictures."""
+    """Opens the page and waits for images."""
     browser.open(f"{server.url}#{camera}")
     browser.wait_for("document.querySelector('.view')?.dataset.shown > 1")
 
@@ -276,13 +276,13 @@ def test_events_appear_by_themselves_and_stay_text(
 ) -> None:
     show(desktop, server)
     hostile = "<img src=x onerror=alert(1)>"
-    picture = np.full((64, 96, 3), 120, np.uint8)
-    monitor.add_event(make_event(1, label=hostile, place="gate", time=time.time()), picture)
+    image = np.full((64, 96, 3), 120, np.uint8)
+    monitor.add_event(make_event(1, label=hostile, place="gate", time=time.time()), image)
     desktop.wait_for("document.querySelectorAll('#events li').length === 1")
     assert text(desktop, "#events .says") == f"↘{hostile} crossed gate, in"
     desktop.wait_for("document.querySelector('#events img').naturalWidth === 96")
     assert desktop.run("document.querySelectorAll('#events img').length") == 1
-    monitor.add_event(make_event(2, kind="enter", direction=None, time=time.time()), picture)
+    monitor.add_event(make_event(2, kind="enter", direction=None, time=time.time()), image)
     desktop.wait_for("document.querySelectorAll('#events li').length === 2")
     assert text(desktop, "#events .says") == "→person entered gate"
     desktop.click("#events .thumb")
@@ -294,7 +294,7 @@ def test_a_hidden_page_costs_nothing(desktop: Browser, server: WebServer, monito
     show(desktop, server)
     desktop.run("""(() => { Object.defineProperty(document, "hidden", { value: true, configurable: true });
         document.dispatchEvent(new Event("visibilitychange")); })()""")
-    until(lambda: server._pictures.viewers == 0)
+    until(lambda: server._images.viewers == 0)
     time.sleep(0.2)
     encoded, processed = server.encoded, monitor.cameras["door"]["processed"]
     until(lambda: monitor.cameras["door"]["processed"] > processed + 10)
@@ -314,7 +314,7 @@ def test_several_cameras(desktop: Browser, film_of_two: WebServer) -> None:
     desktop.click(".view:nth-child(2)")
     desktop.wait_for("document.querySelectorAll('.view').length === 1 && location.hash === '#yard'")
     desktop.wait_for("document.querySelector('.view').dataset.shown > 1")
-    until(lambda: film_of_two._pictures.viewers == 1)
+    until(lambda: film_of_two._images.viewers == 1)
 
 
 @pytest.fixture

@@ -150,17 +150,17 @@ def test_health(server: WebServer, monitor: MemoryMonitor) -> None:
     assert (ask(server, "/healthz").status, ask(server, "/healthz").body) == (503, b"sink mqtt: connection refused\n")
 
 
-def test_events_and_their_pictures(server: WebServer, monitor: MemoryMonitor) -> None:
+def test_events_and_their_images(server: WebServer, monitor: MemoryMonitor) -> None:
     monitor.add_event(make_event(1), GREY)
     monitor.add_event(make_event(2, id="a/b ?ä"), GREY)
     events = ask(server, "/api/events").json["events"]
     assert [event["id"] for event in events] == ["a/b ?ä", "door-1"]
     assert events[1]["score"] == 0.8765
     for path in ("/api/events/door-1.jpg", "/api/events/a%2Fb%20%3F%C3%A4.jpg"):
-        picture = ask(server, path)
-        assert (picture.status, picture.headers["Content-Type"]) == (200, "image/jpeg")
-        assert picture.headers["Cache-Control"] == "no-store"
-        assert picture.body[:2] == b"\xff\xd8"
+        image = ask(server, path)
+        assert (image.status, image.headers["Content-Type"]) == (200, "image/jpeg")
+        assert image.headers["Cache-Control"] == "no-store"
+        assert image.body[:2] == b"\xff\xd8"
     assert ask(server, "/api/events/door-3.jpg").status == 404
 
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fusedet.deploy.camera.sources import PICTURE_SUFFIXES
+from fusedet.deploy.camera.sources import IMAGE_SUFFIXES
 from fusedet.train.data.coco import missing_files
 from fusedet.train.data.doctor.finding import Finding
 from fusedet.train.data.doctor.source import Image, Split
@@ -83,5 +83,5 @@ def _pictures_in(folder: Path) -> Iterator[str]:
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES:
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:
                 yield os.path.normpath(os.path.relpath(os.path.join(parent, name), folder))

@@ -17,6 +17,7 @@ import pytest
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.events.places import Line, Places, Zone
+from fusedet.deploy.camera.sinks.mqtt.settings import MqttSettings
 from fusedet.deploy.camera.sinks.mqtt.sink import Mqtt, counts_record
 from tests import ROOT
 from tests.deploy.camera.sinks.results import make_event, make_result
@@ -33,7 +34,7 @@ COUNTS = {
 }
 
 
-def open_mqtt(folder: Path, port: int, **settings: Any) -> Mqtt:
+def open_mqtt(folder: Path, port: int, first_wait_s: float = 0.05, **settings: Any) -> Mqtt:
     usual: dict[str, Any] = {
         "host": "127.0.0.1",
         "port": port,
@@ -44,10 +45,8 @@ def open_mqtt(folder: Path, port: int, **settings: Any) -> Mqtt:
         "discovery": None,
         "queue": folder / "queue",
         "queue_events": 10_000,
-        "places": {"door": PLACES},
-        "first_wait_s": 0.05,
     }
-    return Mqtt(**{**usual, **settings})
+    return Mqtt(MqttSettings(**{**usual, **settings}), {"door": PLACES}, first_wait_s)
 
 
 def tell(sink: Mqtt, *numbers: int, camera: str = "door") -> list[Event]:
@@ -117,7 +116,7 @@ def test_a_broker_that_is_away_for_half_a_minute_misses_nothing(tmp_path: Path) 
 
 @needs_broker
 def test_what_the_broker_did_not_confirm_is_sent_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fusedet.deploy.camera.sinks.mqtt.sink._CONFIRM_S", 0.3)
+    monkeypatch.setattr("fusedet.deploy.camera.sinks.mqtt.conversation._CONFIRM_S", 0.3)
     monkeypatch.setattr("fusedet.deploy.camera.sinks.delivery._LAST_S", 0.3)
     with Broker(tmp_path) as broker:
         sink = open_mqtt(tmp_path, broker.port, first_wait_s=60)

@@ -1,6 +1,6 @@
 """Stands in for picamera2, which exists on a Raspberry Pi only: the part of its documented interface that is used.
 
-Camera 0 gives a picture that is blue at the left, camera 1 gives one picture and then hangs, there is no camera 2, and
+Camera 0 gives an image that is blue at the left, camera 1 gives one image and then hangs, there is no camera 2, and
 camera 3 is in use.
 """
 

@@ -1,22 +1,23 @@
-"""A folder of annotated pictures."""
+"""A folder of annotated images."""
 
 from pathlib import Path
 
 from fusedet.common.atomic import write_bytes
-from fusedet.deploy.camera.pipeline.result import Result
-from fusedet.deploy.detector.draw import draw_detections
+from fusedet.deploy.camera.result import Result
+from fusedet.deploy.camera.sinks.annotation import annotated_image
+from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.detector.opencv import cv2
 
-__all__ = ["AnnotatedPictures"]
+__all__ = ["AnnotatedImages"]
 
 #: Formats that every build of OpenCV writes; others become JPEG.
 _WRITABLE = frozenset({".bmp", ".jpeg", ".jpg", ".png"})
 
 
-class AnnotatedPictures:
-    """Each picture with its detections drawn in, under its own name in a folder.
+class AnnotatedImages(Sink):
+    """Each image with its detections drawn in, under its own name in a folder.
 
-    Folders inside the source are kept, and so is the suffix: pictures of one stem do not overwrite each other. A format
+    Folders inside the source are kept, and so is the suffix: images of one stem do not overwrite each other. A format
     that OpenCV may not write gets ``.jpg`` behind its name.
     """
 
@@ -26,7 +27,7 @@ class AnnotatedPictures:
         self._taken: set[Path] = set()
 
     def write(self, result: Result) -> None:
-        """Draws and writes one picture.
+        """Draws and writes one image.
 
         Raises:
             OSError: it cannot be written.
@@ -37,10 +38,7 @@ class AnnotatedPictures:
         while path in self._taken:  # the source holds a.tif as well as a.tif.jpg
             path = path.with_name("_" + path.name)
         self._taken.add(path)
-        _, data = cv2.imencode(path.suffix, draw_detections(result.frame.image, result.detections))
+        _, data = cv2.imencode(path.suffix, annotated_image(result))
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Not cv2.imwrite, which cannot write every name on every system. Pictures can be made again: no sync for each.
+        # Not cv2.imwrite, which cannot write every name on every system. Images can be made again: no sync for each.
         write_bytes(path, data.tobytes(), sync=False)
-
-    def close(self) -> None:
-        """Every picture is whole already."""

@@ -1,28 +1,32 @@
-"""A picture of each event."""
+"""An image of each event."""
 
 from pathlib import Path
 
 from fusedet.common.atomic import remove_parts, write_bytes
 from fusedet.deploy.camera.events.event import Event
-from fusedet.deploy.camera.pipeline.result import Result
+from fusedet.deploy.camera.result import Result
+from fusedet.deploy.camera.sinks.annotation import image_with_zones
+from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.camera.sinks.folders import Newest, make_folder, safe_name, time_stamp
 from fusedet.deploy.detector.draw import draw_event
 from fusedet.deploy.detector.opencv import cv2
 
-__all__ = ["EventPictures"]
+__all__ = ["EventImages"]
 
 _JPEG_QUALITY = 90
 _PATTERN = r"\d{8}T\d{6}\.\d{3}Z_.+_[0-9a-f]{8}\.jpg"
 
 
-class EventPictures:
-    """A JPEG of each event, with the box of the object: ``20251122T102030.250Z_door_enter_step_0f3a9c51.jpg``.
+class EventImages(Sink):
+    """A JPEG of each event with box, zones and lines: ``20251122T102030.250Z_door_enter_step_0f3a9c51.jpg``.
 
     The name is the time of the event (UTC), its camera, kind and place, and the beginning of its id.
     """
 
+    events_only = True
+
     def __init__(self, folder: Path, keep: int) -> None:
-        """Writes into ``folder``, which is made, and keeps the newest ``keep`` pictures there.
+        """Writes into ``folder``, which is made, and keeps the newest ``keep`` images there.
 
         Raises:
             InputError: the folder cannot be made.
@@ -33,21 +37,17 @@ class EventPictures:
         self._newest = Newest(folder, _PATTERN, keep)
 
     def write(self, result: Result) -> None:
-        """Writes a picture of each of the result's events.
+        """Writes an image of each of the result's events.
 
         Raises:
             OSError: one cannot be written.
         """
+        image = image_with_zones(result)
         for event in result.events:
-            _, data = cv2.imencode(
-                ".jpg", draw_event(result.frame.image, event), (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY)
-            )
+            _, data = cv2.imencode(".jpg", draw_event(image, event), (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))
             path = self._folder / _name(event)
             write_bytes(path, data.tobytes(), sync=False)
             self._newest.add(path)
-
-    def close(self) -> None:
-        """Every picture is whole already."""
 
 
 def _name(event: Event) -> str:

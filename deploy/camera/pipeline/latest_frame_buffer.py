@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from fusedet.deploy.camera.sources import Frame
 
-__all__ = ["Inbox"]
+__all__ = ["LatestFrameBuffer"]
 
 #: Frames of a file that may wait.
 _OF_A_FILE = 2
 
 
-class Inbox:
+class LatestFrameBuffer:
     """A place for frames per camera, served in turn.
 
     A frame of a live camera takes the place of the one that still waits, which is dropped and counted: what is looked
@@ -32,7 +32,7 @@ class Inbox:
         """Hands a frame over; with ``newest`` in place of an older one, else once there is room.
 
         Returns:
-            False when the inbox was closed, and the frame is dropped.
+            False when the buffer was closed, and the frame is dropped.
         """
         with self._changed:
             waiting = self._frames[camera]
@@ -70,6 +70,3 @@ class Inbox:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-
-    def _has_news(self) -> bool:
-        return self._closed or any(self._frames.values())

@@ -7,16 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 from fusedet.deploy.camera.events.places import Places
-from fusedet.deploy.camera.pipeline.result import Result
 from fusedet.deploy.camera.pipeline.worker import Worker
+from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks import Sink
 
-__all__ = ["Outlet"]
+__all__ = ["SinkWorker"]
 
 _log = logging.getLogger(__name__)
 
 
-class Outlet:
+class SinkWorker:
     """A queue of results before a sink.
 
     When it is full the oldest result without events is dropped and counted, and only then one with events. A result of
@@ -24,7 +24,6 @@ class Outlet:
 
     Attributes:
         name: what status and log call it.
-        events_only: the sink gets only results with events.
     """
 
     def __init__(
@@ -32,7 +31,6 @@ class Outlet:
         name: str,
         make_sink: Callable[[], Sink],
         *,
-        events_only: bool = False,
         capacity: int = 16,
     ) -> None:
         """Makes the sink at once, and starts nothing.
@@ -40,14 +38,12 @@ class Outlet:
         Args:
             name: what status and log call it.
             make_sink: called again when a sink hangs and another one is to take its place.
-            events_only: leave out results without events.
             capacity: results that may wait.
 
         Raises:
             InputError: the sink cannot be made.
         """
         self.name = name
-        self.events_only = events_only
         self._make_sink = make_sink
         self._capacity = capacity
         self._changed = threading.Condition()
@@ -69,7 +65,7 @@ class Outlet:
 
     def put(self, result: Result, *, wait: bool) -> None:
         """Takes a result; with ``wait``, once there is room, else at once."""
-        if self.events_only and not result.events:
+        if self._sink.events_only and not result.events:
             return
         with self._changed:
             if wait:
@@ -85,19 +81,17 @@ class Outlet:
         """``written``, ``dropped``, ``waiting`` and ``error``; a sink with a queue of its own adds what is in that."""
         sink = self._sink
         with self._changed:
-            error = self._error or getattr(sink, "error", None)
+            error = self._error or sink.error
             return {
                 "written": self._written,
-                "dropped": self._dropped + int(getattr(sink, "dropped", 0)),
-                "waiting": len(self._queue) + int(getattr(sink, "waiting", 0)),
+                "dropped": self._dropped + sink.dropped,
+                "waiting": len(self._queue) + sink.waiting,
                 "error": error,
             }
 
     def set_places(self, camera: str, places: Places) -> None:
-        """Tells a sink that wants to know of a camera's new zones and lines."""
-        tell = getattr(self._sink, "set_places", None)
-        if tell is not None:
-            tell(camera, places)
+        """Tells the sink of a camera's new zones and lines."""
+        self._sink.set_places(camera, places)
 
     def finish(self, timeout_s: float) -> None:
         """Writes what waits, closes the sink, and says so if that takes too long."""
@@ -124,7 +118,7 @@ class Outlet:
     def _work(self, worker: Worker) -> None:
         sink = self._sink
         while not worker.stopping.is_set():
-            worker.rest()
+            worker.idle()
             with self._changed:
                 self._changed.wait_for(lambda: self._queue or self._ended, 1.0)
                 result = self._queue.popleft() if self._queue else None
@@ -132,9 +126,9 @@ class Outlet:
                     break
                 self._changed.notify_all()
             if result is not None:
-                worker.beat()
+                worker.busy()
                 self._write(sink, result, worker)
-        worker.beat()
+        worker.busy()
         if not worker.stopping.is_set():
             self._close(sink)
 

@@ -1,10 +1,11 @@
-"""What the pipeline made of one frame."""
+"""One frame with what was found in it: what the pipeline hands to sinks and page."""
 
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fusedet.deploy.camera.events.event import Event
+from fusedet.deploy.camera.events.places import Places
 from fusedet.deploy.camera.sources import Frame
 from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.detector import Timings
@@ -18,12 +19,14 @@ class Result:
 
     Attributes:
         camera: the camera's name; of ``fusedet detect``, the source's.
-        frame: the picture, its number and its time of capture.
+        frame: the image, its number and its time of capture.
         detections: with the numbers of tracks where they are kept.
         events: what happened in the camera's zones and at its lines.
         timings: of the detector, in milliseconds.
         done_s: ``time.monotonic()`` when this result was ready.
-        counts: what happened at the camera's places so far, see ``Rules.counts``; empty where there are none.
+        counts: what happened in the camera's zones and at its lines so far, see ``Rules.counts``; empty where there
+            are none.
+        places: these zones and lines.
     """
 
     camera: str
@@ -33,6 +36,7 @@ class Result:
     timings: Timings
     done_s: float
     counts: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
+    places: Places = field(default_factory=Places)
 
     @classmethod
     def of_frame(cls, frame: Frame, detections: Detections, timings: Timings) -> "Result":

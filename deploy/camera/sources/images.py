@@ -1,4 +1,4 @@
-"""Pictures from files."""
+"""Images from files."""
 
 import logging
 import os
@@ -12,9 +12,9 @@ from fusedet.common.errors import InputError
 from fusedet.deploy.camera.sources.frame import Frame, SourceHealth
 from fusedet.deploy.detector.opencv import cv2
 
-__all__ = ["PICTURE_SUFFIXES", "Pictures", "only_pictures", "read_image"]
+__all__ = ["IMAGE_SUFFIXES", "Images", "only_images", "read_image"]
 
-PICTURE_SUFFIXES = frozenset(
+IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
 
@@ -22,12 +22,12 @@ _log = logging.getLogger(__name__)
 
 
 def read_image(path: str | Path, *, upright: bool = True) -> NDArray[np.uint8]:
-    """A picture as uint8 ``[H, W, 3]`` in BGR, turned upright as its EXIF orientation says where ``upright`` is set.
+    """An image as uint8 ``[H, W, 3]`` in BGR, turned upright as its EXIF orientation says where ``upright`` is set.
 
     Grey becomes three equal planes, 16 bits become the upper 8, and alpha is left out.
 
     Raises:
-        InputError: the file cannot be read or is no picture.
+        InputError: the file cannot be read or is no image.
     """
     try:
         data = np.fromfile(path, np.uint8)  # not cv2.imread, which cannot open every name on every system
@@ -39,29 +39,29 @@ def read_image(path: str | Path, *, upright: bool = True) -> NDArray[np.uint8]:
         turning = 0 if upright else cv2.IMREAD_IGNORE_ORIENTATION
         image = cv2.imdecode(data, cv2.IMREAD_COLOR | turning) if len(data) else None
     except cv2.error as error:  # for example more pixels than OpenCV accepts
-        raise InputError(f"{path}: not a picture that OpenCV can decode: {error.err}") from error
+        raise InputError(f"{path}: not an image that OpenCV can decode: {error.err}") from error
     if image is None:
         reason = "" if len(data) else ", it is empty"
-        raise InputError(f"{path}: not a picture that OpenCV can decode{reason}")
+        raise InputError(f"{path}: not an image that OpenCV can decode{reason}")
     return np.asarray(image, np.uint8)
 
 
-def only_pictures(paths: Iterable[Path], otherwise: str) -> list[Path]:
-    """The pictures among ``paths``, told by their suffix, sorted.
+def only_images(paths: Iterable[Path], otherwise: str) -> list[Path]:
+    """The images among ``paths``, told by their suffix, sorted.
 
     Raises:
         InputError: there is none; ``otherwise`` says so.
     """
-    found = sorted(path for path in paths if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
+    found = sorted(path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
     if not found:
-        raise InputError(f"{otherwise} (looked for {' '.join(sorted(PICTURE_SUFFIXES))})")
+        raise InputError(f"{otherwise} (looked for {' '.join(sorted(IMAGE_SUFFIXES))})")
     return found
 
 
-class Pictures:
-    """Pictures from files, one after the other.
+class Images:
+    """Images from files, one after the other.
 
-    One that cannot be read is logged, counted in ``unreadable`` and left out, but an only picture must be readable.
+    One that cannot be read is logged, counted in ``unreadable`` and left out, but an only image must be readable.
     """
 
     fps: float | None = None
@@ -73,7 +73,7 @@ class Pictures:
         """Takes ``paths`` in this order.
 
         Raises:
-            InputError: there is one path and it is no picture.
+            InputError: there is one path and it is no image.
         """
         self.label = label
         self.files: tuple[Path, ...] = tuple(paths)
@@ -84,7 +84,7 @@ class Pictures:
             read_image(paths[0])
 
     def __iter__(self) -> Iterator[Frame]:
-        """The pictures that can be read."""
+        """The images that can be read."""
         for index, path in enumerate(self.files):
             if self._closed:
                 return
