@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from fusedet.common.duplicates import DUPLICATE_IOU
+from fusedet.configs.former_keys import FormerKey
 from fusedet.configs.loader import load_config
 from fusedet.configs.strict import StrictModel
 from fusedet.configs.validate import validate
@@ -151,7 +152,6 @@ class LossConfig(StrictModel):
     label_smoothing: float = Field(
         0.0, ge=0, lt=0.5, description="this part of an object's class target is shared by all classes"
     )
-    guide: float = Field(1.0, ge=0, description="weight of what train.guide shows, beside the labels")
     soft_labels: bool = Field(False, description="a label's score, where it has one, lowers the quality to be learned")
 
 
@@ -223,10 +223,6 @@ class RunConfig(StrictModel):
         description="checkpoint to start from, or starter: the weights that ship for this preset; classes go by name, "
         "layers of another shape start anew",
     )
-    guide: Path | None = Field(
-        None,
-        description="another detector that shows at every point what it sees: a checkpoint, or an ONNX file of PicoDet",
-    )
     freeze: Annotated[
         list[FrozenPart], BeforeValidator(_as_list, json_schema_input_type=FrozenPart | list[FrozenPart])
     ] = Field([], description="parts that keep the weights and statistics of init: backbone, neck or both")
@@ -261,6 +257,11 @@ class EvalConfig(StrictModel):
 
 class TrainConfig(StrictModel):
     """A whole config file. ``model`` and ``data`` must come from the file, its base or the command line."""
+
+    former_keys = {  # noqa: RUF012 - a ClassVar of StrictModel
+        "train.guide": FormerKey(),
+        "loss.guide": FormerKey(unused=1.0),
+    }
 
     model: ModelConfig
     data: DataConfig = DataConfig()

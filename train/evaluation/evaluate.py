@@ -151,7 +151,7 @@ def evaluate_model(
     """Grades a checkpoint (``.pt``) or an exported file (``.onnx``) on COCO annotations.
 
     Args:
-        model: the file, or one of another project (:mod:`fusedet.train.labelling.teachers`). An exported file decides
+        model: the file, or one of another project (:mod:`fusedet.deploy.detector.formats`). An exported file decides
             itself whether NMS follows; ``config.nms`` chooses for a checkpoint.
         annotations: COCO JSON.
         images: folder that its file names are relative to.

@@ -16,7 +16,6 @@ from fusedet.train.data.training_sets import load_sets
 from fusedet.train.devices.collectives import together
 from fusedet.train.devices.fabric import build_fabric, count_processes
 from fusedet.train.devices.memory import keep_memory
-from fusedet.train.guide import Guide, open_guide
 from fusedet.train.loop.loggers import check_loggers
 from fusedet.train.loop.preparation import read_images, settled, with_batch
 from fusedet.train.loop.progress import TrainingProgress
@@ -44,7 +43,6 @@ def train(config: TrainConfig, name: str = "run", progress: TrainingProgress | N
     sets = load_sets(config.data)
     config = settled(config, sets[0])
     transfer = plan_transfer(config, sets[0].names)
-    guide = _open_guide(config, sets[0])
     RunFolder.check_free(config.train.out)
     fabric = build_fabric(config.train)
     with together("start it again"), progress or _on_the_terminal(config, fabric) as progress:
@@ -52,7 +50,7 @@ def train(config: TrainConfig, name: str = "run", progress: TrainingProgress | N
         data = read_images(config, *sets, fabric, progress)
         run = _new_run(config, name, fabric)  # what the user gave has passed: not before now is anything written
         with _held(run, fabric):
-            trainer = Trainer(config, fabric, run, data, guide)
+            trainer = Trainer(config, fabric, run, data)
             if transfer is not None:
                 trainer.take_over(transfer)
                 for line in transfer.report:
@@ -82,7 +80,6 @@ def resume(path: Path, overrides: Sequence[str] = (), progress: TrainingProgress
     check_loggers(config.train.loggers)
     sets = load_sets(config.data)
     _check_same_data(checkpoint, run, sets[0])
-    guide = _open_guide(config, sets[0])
     fabric = build_fabric(config.train)
     with (
         together("start it again"),
@@ -91,7 +88,7 @@ def resume(path: Path, overrides: Sequence[str] = (), progress: TrainingProgress
     ):
         if fabric.is_global_zero:
             remove_parts(run.path)
-        trainer = Trainer(config, fabric, run, read_images(config, *sets, fabric, progress), guide)
+        trainer = Trainer(config, fabric, run, read_images(config, *sets, fabric, progress))
         try:
             trainer.load(checkpoint)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -117,10 +114,6 @@ def _new_run(config: TrainConfig, name: str, fabric: Fabric) -> RunFolder:
 def _held(run: RunFolder, fabric: Fabric) -> AbstractContextManager[None]:
     """The first process holds the folder for all of them."""
     return run.held() if fabric.is_global_zero else nullcontext()
-
-
-def _open_guide(config: TrainConfig, train_set: CocoDataset) -> Guide | None:
-    return None if config.train.guide is None else open_guide(config.train.guide, train_set.names)
 
 
 def _check_same_data(checkpoint: Checkpoint, run: RunFolder, train_set: CocoDataset) -> None:

@@ -25,7 +25,6 @@ from fusedet.train.evaluation.outputs import compare_outputs, measure_outputs, r
 from fusedet.train.evaluation.report.analysis import Evaluation
 from fusedet.train.evaluation.report.provenance import this_computer
 from fusedet.train.evaluation.report.write import report_after_training
-from fusedet.train.guide import Guidance, Guide
 from fusedet.train.loop.best_epoch import Best
 from fusedet.train.loop.data_time import Waiting
 from fusedet.train.loop.diagnostics import Diagnostics
@@ -72,13 +71,10 @@ class Trainer:
         fabric: the devices to train on.
         run: where results go.
         data: to learn from and to grade on.
-        guide: what shows more than the labels do.
     """
 
-    def __init__(
-        self, config: TrainConfig, fabric: Fabric, run: RunFolder, data: TrainingData, guide: Guide | None = None
-    ) -> None:
-        self.config, self.fabric, self.run, self.guide = config, fabric, run, guide
+    def __init__(self, config: TrainConfig, fabric: Fabric, run: RunFolder, data: TrainingData) -> None:
+        self.config, self.fabric, self.run = config, fabric, run
         self.train_set, self.val_set = data.train_set, data.val_set
         self.loader, self.val_images = data.loader, data.val_images
         torch.manual_seed(config.train.seed)
@@ -278,7 +274,7 @@ class Trainer:
         due = (self.batches_done + 1) % config.train.accumulate == 0 or self.batches_done + 1 == len(self.loader)
         with self.fabric.no_backward_sync(self.net, enabled=not due):
             weights = batch.weights.to(self.fabric.device) if config.loss.soft_labels else None
-            targets = boxes, labels, config.loss, weights, self._guidance(batch, (images.shape[2], images.shape[3]))
+            targets = boxes, labels, config.loss, weights
             total, parts = detection_loss(self.net(images), points, strides, *targets)
             self.fabric.backward(total / config.train.accumulate)
         # One exchange for all that the processes have to agree on.
@@ -329,12 +325,6 @@ class Trainer:
         minutes = self.config.train.save_minutes
         if minutes and self.batches_done < len(self.loader) and time.monotonic() - self._saved_at >= 60 * minutes:
             self.save()
-
-    def _guidance(self, batch: Batch, size_hw: tuple[int, int]) -> Guidance | None:
-        """What the guide sees in the pictures, for an input of ``size_hw``."""
-        if self.guide is None:
-            return None
-        return Guidance(*(x.to(self.fabric.device) for x in self.guide.look(batch.images, size_hw)))
 
     def _clip_gradients(self) -> float | None:
         """Where the config wants it; returns the norm before that, where it can tell a trouble."""

@@ -11,7 +11,6 @@ from fusedet.model.detector import Predictions
 from fusedet.model.head import BranchOutput
 from fusedet.train.config import LossConfig
 from fusedet.train.devices.collectives import shared_sum
-from fusedet.train.guide import Guidance, guided_box_loss, with_guidance
 from fusedet.train.targets.assign import Assignment, Matching, assign
 from fusedet.train.targets.boxes import box_overlap
 
@@ -43,7 +42,6 @@ def detection_loss(
     labels: Tensor,
     config: LossConfig,
     weights: Tensor | None = None,
-    guidance: Guidance | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss of a batch, averaged over its objects. Among several processes, the average of what they get is that.
 
@@ -56,14 +54,13 @@ def detection_loss(
         config: weights of the losses, and settings.
         weights: ``[B, M]`` in 0..1, of the objects: the quality that a point learns is lowered to this part of it, and
             so is the pull on its box. Left out, every object counts in full.
-        guidance: what a guide sees, for the one-to-many branch to learn as well.
 
     Returns:
         The scalar to minimise, and its parts by :data:`LOSS_NAMES`, detached.
     """
     targets = (points, strides, boxes, labels, config)
     matching = Matching(config.topk, config.alpha, config.beta)
-    many = branch_loss(predictions.one_to_many, *targets, matching, weights, guidance)
+    many = branch_loss(predictions.one_to_many, *targets, matching, weights)
     # The branches share their boxes, which the one-to-many branch trains: the other one learns which of them to keep.
     # It keeps one of those that do learn the object: another one would never become better.
     single = Matching(1, config.one_to_one_alpha, config.one_to_one_beta)
@@ -82,7 +79,6 @@ def branch_loss(
     config: LossConfig,
     matching: Matching,
     weights: Tensor | None = None,
-    guidance: Guidance | None = None,
     among: Assignment | None = None,
 ) -> BranchLoss:
     """The loss of one branch; shapes as in :func:`detection_loss`, ``among`` as in :func:`assign`."""
@@ -103,21 +99,17 @@ def branch_loss(
     if weights is not None:  # not in the sum above: unsure objects would make all else, background too, weigh more
         sureness = weights.gather(1, assignment.objects)  # [B, A]
         assignment = assignment._replace(quality=assignment.quality * sureness)
-    class_target, class_sum = _class_target(logits, labels, assignment, config.label_smoothing), weight_sum
-    guided_box = distances.new_zeros(())
-    if guidance is not None:
-        class_target, class_sum = with_guidance(class_target, guidance, config.guide)
-        guided_box = config.guide * config.box * guided_box_loss(predicted, guidance, config.iou)
-    cls = config.cls * _class_loss(logits, class_target, assignment.ignored) / class_sum
+    class_target = _class_target(logits, labels, assignment, config.label_smoothing)
+    cls = config.cls * _class_loss(logits, class_target, assignment.ignored) / weight_sum
 
     positive, quality = assignment.positive, assignment.quality[assignment.positive]
     if not positive.any():
-        return BranchLoss(cls, guided_box + distances.sum() * 0, distances.sum() * 0, learned)
+        return BranchLoss(cls, distances.sum() * 0, distances.sum() * 0, learned)
     target = boxes.gather(1, assignment.objects[..., None].expand(-1, -1, 4))[positive]  # [P, 4]
     overlap = box_overlap(predicted[positive], target, config.iou)
     box = config.box * ((1 - overlap) * quality).sum() / weight_sum
     l1 = config.l1 * (_relative_l1(predicted[positive], target) * quality).sum() / weight_sum
-    return BranchLoss(cls, box + guided_box, l1, learned)
+    return BranchLoss(cls, box, l1, learned)
 
 
 def _class_target(logits: Tensor, labels: Tensor, assignment: Assignment, smoothing: float) -> Tensor:

@@ -45,8 +45,6 @@ def provenance(record: RunRecord, sets: tuple[CocoDataset, CocoDataset] | None) 
         rows.append((what, f"{_code(str(dataset.source))}<br>{_sum(checksum(dataset.source))}"))
     if config.train.init is not None:
         rows.append(("began from", _code(str(config.train.init))))
-    if config.train.guide is not None:
-        rows.append(("guided by", _code(str(config.train.guide))))
     listed = table(("", ""), ([f'<span class="quiet">{escape(key)}</span>', text] for key, text in rows if text))
     return listed + fold("The whole config, defaults included", code(dump_config(config)))
 
