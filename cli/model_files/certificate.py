@@ -11,8 +11,9 @@ if TYPE_CHECKING:  # torch: not before the command is known to be this one
     import numpy as np
     from numpy.typing import NDArray
 
+    from fusedet.deploy.detector.predictor import Predictor
     from fusedet.export import Certificate, ExportResult, Int8Settings
-    from fusedet.export.proof.certify import Grader, Predictor
+    from fusedet.export.proof.certify import Grader
     from fusedet.train.data.coco import CocoDataset
 
 __all__ = ["add_certificate_arguments", "check_certificate_arguments", "export_certified_by", "say_what_was_certified"]

@@ -5,6 +5,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -21,6 +22,7 @@ __all__ = [
     "CacheMode",
     "ImageStore",
     "Progress",
+    "in_batches",
     "load_at_size",
     "load_image",
     "map_ahead",
@@ -155,6 +157,13 @@ def _keep(mode: CacheMode, size: int) -> bool:
             "data.cache=none reads them anew in each epoch"
         )
     return mode == "memory" or size <= AUTO_MEMORY_FRACTION * free
+
+
+def in_batches(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    """The items in lists of ``size``; the last one may be shorter."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
 
 
 def map_ahead(function: Callable[[_Item], _Result], items: Iterable[_Item], threads: int) -> Iterator[_Result]:

@@ -1,9 +1,9 @@
 """Grades a network or an exported file, through the same letterbox and decoding as on the board."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice, zip_longest
+from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,30 +16,19 @@ from fusedet.deploy.detector.decoding import decode_outputs
 from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.detector import Detector
 from fusedet.deploy.detector.letterbox import letterbox, to_blob
+from fusedet.deploy.detector.predictor import Predictor
 from fusedet.model.checkpoint import load_detector
 from fusedet.model.detector import STRIDES, DetectorNet
 from fusedet.model.inference import InferenceGraph
 from fusedet.train.config import EvalConfig
 from fusedet.train.data.coco import CocoDataset, Sample, load_coco
 from fusedet.train.data.dataset import iterate_images
+from fusedet.train.data.image_cache import in_batches
 from fusedet.train.evaluation.metrics import Metrics, grade
 
-__all__ = ["Predictor", "TorchDetector", "evaluate", "evaluate_model", "find_objects", "load_predictor"]
+__all__ = ["TorchDetector", "evaluate", "evaluate_model", "find_objects", "load_predictor"]
 
 _T = TypeVar("_T")
-
-
-class Predictor(Protocol):
-    """Anything that finds objects in pictures: a network in torch, an exported file."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Class names; a class id is an index into them."""
-        ...
-
-    def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        """Detections in each picture, in its own pixels."""
-        ...
 
 
 class TorchDetector:
@@ -134,7 +123,7 @@ def find_objects(
             f"{_first_difference(dataset.names, predictor.names)}"
         )
     found: dict[int, Detections] = {}
-    for group in _groups(images if images is not None else iterate_images(dataset), batch):
+    for group in in_batches(images if images is not None else iterate_images(dataset), batch):
         for (sample, _), detections in zip(group, predictor.batch([image for _, image in group]), strict=True):
             found[sample.image_id] = detections
         on_batch(len(group))
@@ -193,9 +182,3 @@ def _first_difference(there: Sequence[str], here: Sequence[str]) -> str:
         if ours != theirs:
             return f"class {number} is {ours} there and {theirs} in the model"
     return "they are equal"
-
-
-def _groups(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
-    iterator = iter(items)
-    while group := list(islice(iterator, size)):
-        yield group

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fusedet.common.errors import InputError
 from fusedet.deploy.detector.boxes import box_iou
 from fusedet.deploy.detector.detections import Detections
-from fusedet.train.evaluation.evaluate import Predictor
+from fusedet.deploy.detector.predictor import Predictor
 
 __all__ = ["Ensemble", "fuse"]
 

@@ -7,7 +7,6 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,9 +20,9 @@ from fusedet.common.text import nearest
 from fusedet.deploy.camera.sources import PICTURE_SUFFIXES, read_image
 from fusedet.deploy.detector.decoding import nms
 from fusedet.deploy.detector.detections import Detections
+from fusedet.deploy.detector.predictor import Predictor
 from fusedet.train.data.coco import load_coco
-from fusedet.train.data.image_cache import map_ahead
-from fusedet.train.evaluation.evaluate import Predictor
+from fusedet.train.data.image_cache import in_batches, map_ahead
 
 __all__ = ["Picture", "Summary", "find_pictures", "label_images", "pictures_of"]
 
@@ -120,7 +119,7 @@ def label_images(
     with journal:
         todo = [picture for picture in pictures if picture.file_name not in journal.rows]
         on_batch(len(pictures) - len(todo))
-        for group in _groups(map_ahead(_read, todo, _THREADS), batch):
+        for group in in_batches(map_ahead(_read, todo, _THREADS), batch):
             found = iter(teacher.batch([image for _, image in group if image is not None]))
             journal.add(
                 [
@@ -275,10 +274,3 @@ def _as_coco(
         "annotations": annotations,
     }
     return content, Summary(len(images), counts, len(pictures) - len(images))
-
-
-def _groups(
-    items: Iterator[tuple[Picture, NDArray[np.uint8] | None]], size: int
-) -> Iterator[list[tuple[Picture, NDArray[np.uint8] | None]]]:
-    while group := list(islice(items, size)):
-        yield group

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fusedet.deploy.detector.boxes import box_iou
 from fusedet.train.data.doctor.finding import Finding
 from fusedet.train.data.doctor.source import Image, Object, Split
 
@@ -132,8 +132,9 @@ def _on_each_other(split: Split, image: Image) -> Iterator[Finding]:
     if len(things) < 2:
         return
     boxes = np.array([thing.box_xywh for thing in things], np.float64)
+    boxes[:, 2:] += boxes[:, :2]  # xywh -> xyxy
     reported = set[int]()
-    for i, j in np.argwhere(np.triu(_ious(boxes), 1) > DUPLICATE_IOU):
+    for i, j in np.argwhere(np.triu(box_iou(boxes, boxes), 1) > DUPLICATE_IOU):
         first, second = things[i], things[j]
         if int(j) in reported:
             continue
@@ -146,12 +147,3 @@ def _on_each_other(split: Split, image: Image) -> Iterator[Finding]:
 
 def _name(thing: Object) -> str:
     return repr(thing.category.name) if thing.category is not None else "a box"
-
-
-def _ious(boxes_xywh: NDArray[np.float64]) -> NDArray[np.float64]:
-    """IoU of each pair ``[N, N]``."""
-    low, high = boxes_xywh[:, :2], boxes_xywh[:, :2] + boxes_xywh[:, 2:]
-    sides = np.minimum(high[:, None], high[None]) - np.maximum(low[:, None], low[None])
-    shared = sides.clip(0).prod(2)
-    areas = boxes_xywh[:, 2:].prod(1)
-    return np.asarray(shared / np.maximum(areas[:, None] + areas[None] - shared, 1e-12), np.float64)
