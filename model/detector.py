@@ -22,16 +22,20 @@ PIXEL_SCALE = 1 / 255
 class DetectorNet(nn.Module):
     """Backbone, neck and head.
 
+    Args:
+        config: ``config.classes`` must be set.
+        detach_one_to_one: see :class:`fusedet.model.head.DetectionHead`; a matter of training alone.
+
     Attributes:
         config: what it was built from.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, *, detach_one_to_one: bool = False) -> None:
         super().__init__()
         self.config = config
         self.backbone = Backbone(config)
         self.neck = Neck(self.backbone.out_channels, config)
-        self.head = DetectionHead(config.neck.channels, len(STRIDES), config)
+        self.head = DetectionHead(config.neck.channels, len(STRIDES), config, detach_one_to_one=detach_one_to_one)
         self.apply(partial(init_weights, gain=activation_gain(config.activation)))
         self.head.init_predictors()
 
@@ -50,13 +54,14 @@ class DetectorNet(nn.Module):
         return predictions
 
 
-def build_detector(config: ModelConfig) -> DetectorNet:
+def build_detector(config: ModelConfig, *, detach_one_to_one: bool = False) -> DetectorNet:
     """A network with fresh weights.
 
     Args:
         config: ``config.classes`` must be set.
+        detach_one_to_one: the one-to-one branch trains its own layers only (``loss.detach_one_to_one``).
 
     Raises:
         ValueError: the number of classes is not known.
     """
-    return DetectorNet(config)
+    return DetectorNet(config, detach_one_to_one=detach_one_to_one)

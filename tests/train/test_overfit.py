@@ -12,6 +12,7 @@ from fusedet.train.config import AugmentConfig, DataConfig, LossConfig, OptimCon
 from fusedet.train.data.coco import load_coco
 from fusedet.train.data.dataset import build_train_loader
 from fusedet.train.optim.optimizer import build_optimizer, learning_rate_factor, set_learning_rate, settled_optim
+from fusedet.train.targets.assign import GroundTruth
 from fusedet.train.targets.losses import detection_loss
 
 SIZE = 96
@@ -27,13 +28,13 @@ def test_one_batch_by_heart(name, rectangles):
     dataset = load_coco(rectangles / "annotations" / "val.json", rectangles / "images")
     loader = build_train_loader(dataset, (SIZE, SIZE), NO_CHANGES, DataConfig(workers=0), 4, 0)
     batch = next(iter(loader.epoch(0, mosaic=False)))
-    points, strides = anchor_points((SIZE, SIZE), STRIDES)
+    anchors, truth = anchor_points((SIZE, SIZE), STRIDES), GroundTruth(batch.boxes, batch.labels)
     images = batch.images.permute(0, 3, 1, 2).float()
     optim = settled_optim(OptimConfig(warmup_epochs=10))
     optimizer = build_optimizer(net, optim)
     for step in range(200):
         set_learning_rate(optimizer, optim.lr * learning_rate_factor(step, 200, optim))
-        loss, _ = detection_loss(net(images), points, strides, batch.boxes, batch.labels, LossConfig())
+        loss, _ = detection_loss(net(images), anchors, truth, LossConfig())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

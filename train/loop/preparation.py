@@ -11,7 +11,7 @@ from fusedet.train.data.coco import CocoDataset
 from fusedet.train.data.dataset import TrainLoader, ValidationImages, build_train_loader
 from fusedet.train.data.training_sets import count_objects
 from fusedet.train.devices.autobatch import batch_that_fits
-from fusedet.train.devices.collectives import one_voice
+from fusedet.train.devices.collectives import raise_on_all_ranks
 from fusedet.train.devices.fabric import count_processes
 from fusedet.train.loop.progress import TrainingProgress
 from fusedet.train.optim.optimizer import settled_optim
@@ -55,7 +55,7 @@ def with_batch(config: TrainConfig, fabric: Fabric, dataset: CocoDataset, progre
     """
     if config.train.batch != "auto":
         return config
-    with one_voice():
+    with raise_on_all_ranks():
         batch = batch_that_fits(config, fabric, len(dataset.samples), _usual_batch(dataset))
         config = config.model_copy(update={"train": config.train.model_copy(update={"batch": batch})})
         count_processes(config.train)
@@ -81,7 +81,7 @@ def read_images(
         f"{counted(len(train_set.names), 'class', 'classes')}" + (f"; {regions} regions to ignore" if regions else "")
     )
     assert isinstance(config.train.batch, int)
-    with one_voice():
+    with raise_on_all_ranks():
         loader = build_train_loader(
             train_set,
             config.model.input_size,

@@ -13,7 +13,7 @@ from fusedet.model.checkpoint import Checkpoint, load_checkpoint
 from fusedet.train.config import TrainConfig
 from fusedet.train.data.coco import CocoDataset
 from fusedet.train.data.training_sets import load_sets
-from fusedet.train.devices.collectives import together
+from fusedet.train.devices.collectives import explain_lost_rank
 from fusedet.train.devices.fabric import build_fabric, count_processes
 from fusedet.train.devices.memory import keep_memory
 from fusedet.train.loop.loggers import check_loggers
@@ -45,7 +45,7 @@ def train(config: TrainConfig, name: str = "run", progress: TrainingProgress | N
     transfer = plan_transfer(config, sets[0].names)
     RunFolder.check_free(config.train.out)
     fabric = build_fabric(config.train)
-    with together("start it again"), progress or _on_the_terminal(config, fabric) as progress:
+    with explain_lost_rank("start it again"), progress or _on_the_terminal(config, fabric) as progress:
         config = with_batch(config, fabric, sets[0], progress)
         data = read_images(config, *sets, fabric, progress)
         run = _new_run(config, name, fabric)  # what the user gave has passed: not before now is anything written
@@ -82,7 +82,7 @@ def resume(path: Path, overrides: Sequence[str] = (), progress: TrainingProgress
     _check_same_data(checkpoint, run, sets[0])
     fabric = build_fabric(config.train)
     with (
-        together("start it again"),
+        explain_lost_rank("start it again"),
         _held(run, fabric),
         progress or _on_the_terminal(config, fabric) as progress,
     ):

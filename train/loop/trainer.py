@@ -18,7 +18,7 @@ from fusedet.model.detector import STRIDES, DetectorNet, build_detector
 from fusedet.train.config import TrainConfig
 from fusedet.train.data.dataset import Batch
 from fusedet.train.devices.batchnorm import synchronise_norms
-from fusedet.train.devices.collectives import any_rank, gather, part, rank_mean, together
+from fusedet.train.devices.collectives import any_rank, explain_lost_rank, final_barrier, gather, rank_mean
 from fusedet.train.evaluation.evaluate import TorchDetector, find_objects
 from fusedet.train.evaluation.metrics import SUMMARY_NAMES, Metrics, grade
 from fusedet.train.evaluation.outputs import compare_outputs, measure_outputs, recommend, write_outputs
@@ -37,6 +37,7 @@ from fusedet.train.loop.rollback import MOST_STRIKES, Guard, Step
 from fusedet.train.optim.ema import ModelEma
 from fusedet.train.optim.optimizer import build_optimizer, learning_rate_factor, set_learning_rate
 from fusedet.train.run_folder import RunFolder
+from fusedet.train.targets.assign import GroundTruth
 from fusedet.train.targets.losses import LOSS_NAMES, detection_loss
 from fusedet.train.transfer.finetune import Transfer, freeze, hold_frozen
 
@@ -78,8 +79,7 @@ class Trainer:
         self.train_set, self.val_set = data.train_set, data.val_set
         self.loader, self.val_images = data.loader, data.val_images
         torch.manual_seed(config.train.seed)
-        net = build_detector(config.model)
-        net.head.detach_one_to_one = config.loss.detach_one_to_one
+        net = build_detector(config.model, detach_one_to_one=config.loss.detach_one_to_one)
         freeze(net, config.train.freeze)
         if config.train.channels_last:
             net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -141,9 +141,9 @@ class Trainer:
             FloatingPointError: losses or gradients became infinite again and again.
             GaveUpError: another process of this training is lost.
         """
-        with together(f"go on with: {self.run.resume_command}"):
+        with explain_lost_rank(f"go on with: {self.run.resume_command}"):
             result = self._fit(progress)
-            part()
+            final_barrier()
         return result
 
     def _fit(self, progress: TrainingProgress) -> TrainResult:
@@ -270,12 +270,12 @@ class Trainer:
         images = images.permute(0, 3, 1, 2).float()  # [B, H, W, 3] -> [B, 3, H, W]
         draw = f"{config.train.seed} {self.epoch} {self.batches_done}"
         images, boxes = rescale(images, boxes, side_factor(config.augment, self._epochs_done() / self.epochs, draw))
-        points, strides = (x.to(self.fabric.device) for x in anchor_points((images.shape[2], images.shape[3]), STRIDES))
+        anchors = anchor_points((images.shape[2], images.shape[3]), STRIDES).to(self.fabric.device)
         due = (self.batches_done + 1) % config.train.accumulate == 0 or self.batches_done + 1 == len(self.loader)
         with self.fabric.no_backward_sync(self.net, enabled=not due):
             weights = batch.weights.to(self.fabric.device) if config.loss.soft_labels else None
-            targets = boxes, labels, config.loss, weights
-            total, parts = detection_loss(self.net(images), points, strides, *targets)
+            truth = GroundTruth(boxes, labels, weights)
+            total, parts = detection_loss(self.net(images), anchors, truth, config.loss)
             self.fabric.backward(total / config.train.accumulate)
         # One exchange for all that the processes have to agree on.
         told = torch.stack([*(parts[name] for name in LOSS_NAMES), total.new_tensor(float(bool(self.stop)))])
