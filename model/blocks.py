@@ -1,8 +1,7 @@
 """The building blocks: a convolution with its BatchNorm and activation, and the residual blocks made of it.
 
-Two rules keep the exported network inside ONNX Runtime's blocked layout, where an activation and an addition cost
-nothing: an activation stands only directly behind a convolution, and a residual is added only to the output of a
-*linear* convolution, with nothing behind the sum.
+All of them obey the layout rule (``docs/architecture.md``), which keeps the exported network inside ONNX Runtime's
+blocked layout, where an activation and an addition cost nothing.
 """
 
 from dataclasses import dataclass
