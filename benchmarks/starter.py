@@ -136,7 +136,7 @@ def grade(model: Path, coco: Path, *, nms: bool = True) -> dict[str, Any]:
         load_coco(coco / "annotations" / "val.json", coco / "images"),
     )
     found = find_objects(predictor, dataset)
-    return figures(metrics.grade(dataset, found), operating_point(dataset, found))
+    return figures(metrics.evaluate_detections(dataset, found), operating_point(dataset, found))
 
 
 def measure(names: Sequence[str], peers: Sequence[Path], coco: Path) -> dict[str, Any]:

@@ -11,7 +11,12 @@ from fusedet.model.decode import anchor_points
 from fusedet.train.config import AugmentConfig, DataConfig, LossConfig, OptimConfig
 from fusedet.train.data.coco import load_coco
 from fusedet.train.data.dataset import build_train_loader
-from fusedet.train.optim.optimizer import build_optimizer, learning_rate_factor, set_learning_rate, settled_optim
+from fusedet.train.optim.optimizer import (
+    build_optimizer,
+    learning_rate_factor,
+    resolve_optim_defaults,
+    set_learning_rate,
+)
 from fusedet.train.targets.assign import GroundTruth
 from fusedet.train.targets.losses import detection_loss
 
@@ -30,7 +35,7 @@ def test_one_batch_by_heart(name, rectangles):
     batch = next(iter(loader.epoch(0, mosaic=False)))
     anchors, truth = anchor_points((SIZE, SIZE), STRIDES), GroundTruth(batch.boxes, batch.labels)
     images = batch.images.permute(0, 3, 1, 2).float()
-    optim = settled_optim(OptimConfig(warmup_epochs=10))
+    optim = resolve_optim_defaults(OptimConfig(warmup_epochs=10))
     optimizer = build_optimizer(net, optim)
     for step in range(200):
         set_learning_rate(optimizer, optim.lr * learning_rate_factor(step, 200, optim))

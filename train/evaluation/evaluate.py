@@ -24,7 +24,7 @@ from fusedet.train.config import EvalConfig
 from fusedet.train.data.coco import CocoDataset, Sample, load_coco
 from fusedet.train.data.dataset import iterate_images
 from fusedet.train.data.image_cache import in_batches
-from fusedet.train.evaluation.metrics import Metrics, grade
+from fusedet.train.evaluation.metrics import Metrics, evaluate_detections
 
 __all__ = ["TorchDetector", "evaluate", "evaluate_model", "find_objects", "load_predictor"]
 
@@ -94,7 +94,7 @@ def evaluate(
     on_batch: Callable[[int], None] = lambda count: None,
 ) -> Metrics:
     """Grades a predictor on a data set; see :func:`find_objects`."""
-    return grade(dataset, find_objects(predictor, dataset, images, batch, on_batch))
+    return evaluate_detections(dataset, find_objects(predictor, dataset, images, batch, on_batch))
 
 
 def find_objects(

@@ -10,7 +10,7 @@ from faster_coco_eval import COCO, COCOeval_faster
 from fusedet.deploy.detector.detections import Detections
 from fusedet.train.data.coco import CocoDataset
 
-__all__ = ["MAX_DETECTIONS", "SUMMARY_NAMES", "Metrics", "grade"]
+__all__ = ["MAX_DETECTIONS", "SUMMARY_NAMES", "Metrics", "evaluate_detections"]
 
 #: COCO's limit of detections for each picture.
 MAX_DETECTIONS = 100
@@ -49,7 +49,7 @@ class Metrics:
 SUMMARY_NAMES = tuple(field.name for field in fields(Metrics) if field.name != "per_class")
 
 
-def grade(dataset: CocoDataset, found: Mapping[int, Detections]) -> Metrics:
+def evaluate_detections(dataset: CocoDataset, found: Mapping[int, Detections]) -> Metrics:
     """Compares detections with the annotations.
 
     Args:

@@ -17,7 +17,7 @@ def draw_curves(rows: list[dict[str, float]], path: Path) -> None:
     """Loss, accuracy and learning rate over the epochs, as a picture.
 
     Args:
-        rows: one dict an epoch, as :class:`fusedet.train.loop.metric_log.Logbook` writes them. Figures that an epoch
+        rows: one dict an epoch, as :class:`fusedet.train.loop.metric_log.MetricLog` writes them. Figures that an epoch
             lacks are NaN.
         path: of the PNG.
     """

@@ -14,9 +14,9 @@ from fusedet.train.devices.autobatch import batch_that_fits
 from fusedet.train.devices.collectives import raise_on_all_ranks
 from fusedet.train.devices.fabric import count_processes
 from fusedet.train.loop.progress import TrainingProgress
-from fusedet.train.optim.optimizer import settled_optim
+from fusedet.train.optim.optimizer import resolve_optim_defaults
 
-__all__ = ["TrainingData", "read_images", "settled", "with_batch"]
+__all__ = ["TrainingData", "read_images", "resolve_defaults", "with_batch"]
 
 #: Fewer training images than this take small batches: an epoch has too few steps otherwise.
 SMALL_SET = 1000
@@ -33,7 +33,7 @@ class TrainingData:
     val_images: ValidationImages
 
 
-def settled(config: TrainConfig, dataset: CocoDataset) -> TrainConfig:
+def resolve_defaults(config: TrainConfig, dataset: CocoDataset) -> TrainConfig:
     """With what the data and ``train.init`` decide where the config leaves it out: classes, batch, learning rate."""
     wanted, there = config.model.classes, len(dataset.names)
     if wanted is not None and wanted != there:
@@ -43,7 +43,7 @@ def settled(config: TrainConfig, dataset: CocoDataset) -> TrainConfig:
     train = config.train.model_copy(update={"batch": batch})
     count_processes(train)  # that they can share it
     large = len(dataset.samples) >= SMALL_SET
-    optim = settled_optim(config.optim, fine_tuning=config.train.init is not None, large_set=large)
+    optim = resolve_optim_defaults(config.optim, fine_tuning=config.train.init is not None, large_set=large)
     return config.model_copy(update={"model": model, "train": train, "optim": optim})
 
 

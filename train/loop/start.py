@@ -17,7 +17,7 @@ from fusedet.train.devices.collectives import explain_lost_rank
 from fusedet.train.devices.fabric import build_fabric, count_processes
 from fusedet.train.devices.memory import keep_memory
 from fusedet.train.loop.loggers import check_loggers
-from fusedet.train.loop.preparation import read_images, settled, with_batch
+from fusedet.train.loop.preparation import read_images, resolve_defaults, with_batch
 from fusedet.train.loop.progress import TrainingProgress
 from fusedet.train.loop.resume_checks import check_changes, config_to_resume
 from fusedet.train.loop.trainer import Trainer, TrainResult
@@ -41,7 +41,7 @@ def train(config: TrainConfig, name: str = "run", progress: TrainingProgress | N
     keep_memory()
     check_loggers(config.train.loggers)
     sets = load_sets(config.data)
-    config = settled(config, sets[0])
+    config = resolve_defaults(config, sets[0])
     transfer = plan_transfer(config, sets[0].names)
     RunFolder.check_free(config.train.out)
     fabric = build_fabric(config.train)

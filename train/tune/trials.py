@@ -23,7 +23,7 @@ class Trial:
 
     Attributes:
         number: counted from 0.
-        state: ``done``; ``ended early``, because others were better at that time or its losses were no numbers; or
+        state: ``done``; ``ended early``, because others were better at that time or its losses were not finite; or
             ``left``, as an interrupted one is when another takes its place.
         ap: of its best epoch, in 0..1; NaN where none was graded.
         epochs: that were trained.
