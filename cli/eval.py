@@ -1,4 +1,4 @@
-"""``fusedet eval``: grades a checkpoint or an exported file with COCO's average precision."""
+"""``fusedet eval``: evaluates a checkpoint or an exported file with COCO's average precision."""
 
 import argparse
 import json

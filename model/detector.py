@@ -15,7 +15,7 @@ __all__ = ["PIXEL_SCALE", "STRIDES", "DetectorNet", "Predictions", "build_detect
 
 #: Strides of the prediction maps.
 STRIDES = (8, 16, 32)
-#: Pictures come as bytes; the network is trained on 0..1.
+#: Images come as bytes; the network is trained on 0..1.
 PIXEL_SCALE = 1 / 255
 
 

@@ -22,7 +22,7 @@ class InferenceGraph(nn.Module):
         nms: take the one-to-many branch, whose boxes need non-maximum suppression; else the one-to-one branch.
         input_format: ``uint8_nhwc_bgr`` (``[B, H, W, 3]`` bytes as a camera gives them) or ``float32_nchw_rgb``
             (``[B, 3, H, W]`` in 0..1). The scaling and the channel order are folded into the stem's weights.
-        max_detections: K, boxes for each picture; left out, 300, or 1000 where NMS follows, which needs spare ones.
+        max_detections: K, boxes for each image; left out, 300, or 1000 where NMS follows, which needs spare ones.
         input_size: ``(height, width)`` in pixels; left out, that of the network's config.
     """
 

@@ -47,7 +47,7 @@ class RunFolder:
 
     @property
     def curves(self) -> Path:
-        """The training's curves as a picture."""
+        """The training's curves as an image."""
         return self.path / "curves.png"
 
     @property

@@ -1,4 +1,4 @@
-"""How many pictures a GPU's memory holds in one training step: ``train.batch=auto``."""
+"""How many images a GPU's memory holds in one training step: ``train.batch=auto``."""
 
 import gc
 from collections.abc import Callable
@@ -16,11 +16,11 @@ from fusedet.train.targets.losses import detection_loss
 
 __all__ = ["batch_that_fits", "largest_that_fits"]
 
-#: Part of the memory that a step may take; the rest is for batches with more objects and for the grade.
+#: Part of the memory that a step may take; the rest is for batches with more objects and for the evaluation.
 _SHARE = 0.8
 #: At most so many, and not more than leave an epoch this many steps.
 MOST, STEPS = 256, 16
-#: Objects in each picture of the trial.
+#: Objects in each image of the trial.
 _OBJECTS = 50
 
 
@@ -34,7 +34,7 @@ def batch_that_fits(config: TrainConfig, fabric: Fabric, images: int, fallback: 
         fallback: the answer where there is no GPU; with one, small sets take up to this many.
 
     Raises:
-        InputError: not even one picture fits.
+        InputError: not even one image fits.
     """
     if fabric.device.type != "cuda":
         return fallback
@@ -54,7 +54,7 @@ def largest_that_fits(fits: Callable[[int], bool], most: int) -> int:
 
 
 def _fits(config: TrainConfig, fabric: Fabric, batch: int) -> bool:
-    """Whether a step with pictures of noise and many objects leaves enough memory."""
+    """Whether a step with images of noise and many objects leaves enough memory."""
     device = fabric.device
     before = torch.random.get_rng_state()
     try:

@@ -1,4 +1,4 @@
-"""Grades a network or an exported file, through the same letterbox and decoding as on the board."""
+"""Evaluates a network or an exported file, through the same letterbox and decoding as on the board."""
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import zip_longest
@@ -53,7 +53,7 @@ class TorchDetector:
             activation=net.config.activation,
         )
         self._config = config
-        # Pictures are [B, H, W, 3] in memory: kernels in the same order spare a copy at every convolution.
+        # Images are [B, H, W, 3] in memory: kernels in the same order spare a copy at every convolution.
         self.graph = InferenceGraph(net, nms=config.nms).eval()
         self.graph.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -64,7 +64,7 @@ class TorchDetector:
 
     @torch.inference_mode()
     def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        """Detections in each picture, in its own pixels."""
+        """Detections in each image, in its own pixels."""
         contract, config = self.contract, self._config
         boxed = [letterbox(image, contract.input_size, contract.pad_value) for image in images_bgr]
         blob = to_blob([canvas for canvas, _ in boxed], contract.input_format)
@@ -93,7 +93,7 @@ def evaluate(
     batch: int = 16,
     on_batch: Callable[[int], None] = lambda count: None,
 ) -> Metrics:
-    """Grades a predictor on a data set; see :func:`find_objects`."""
+    """Evaluates a predictor on a data set; see :func:`find_objects`."""
     return evaluate_detections(dataset, find_objects(predictor, dataset, images, batch, on_batch))
 
 
@@ -104,14 +104,14 @@ def find_objects(
     batch: int = 16,
     on_batch: Callable[[int], None] = lambda count: None,
 ) -> dict[int, Detections]:
-    """What a predictor finds in the pictures of a data set, by image id, as the grader takes it.
+    """What a predictor finds in the images of a data set, by image id, as the evaluator takes it.
 
     Args:
-        predictor: finds objects in pictures.
+        predictor: finds objects in images.
         dataset: the annotations.
-        images: its pictures with their samples, where they are at hand already; else they are read from disk.
-        batch: pictures for each call of the predictor.
-        on_batch: called with the number of pictures after each batch, for a progress bar.
+        images: its images with their samples, where they are at hand already; else they are read from disk.
+        batch: images for each call of the predictor.
+        on_batch: called with the number of images after each batch, for a progress bar.
 
     Raises:
         InputError: the predictor's classes are not the data set's.
@@ -137,7 +137,7 @@ def evaluate_model(
     config: EvalConfig | None = None,
     on_batch: Callable[[int], None] = lambda count: None,
 ) -> Metrics:
-    """Grades a checkpoint (``.pt``) or an exported file (``.onnx``) on COCO annotations.
+    """Evaluates a checkpoint (``.pt``) or an exported file (``.onnx``) on COCO annotations.
 
     Args:
         model: the file, or one of another project (:mod:`fusedet.deploy.detector.formats`). An exported file decides

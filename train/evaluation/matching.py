@@ -1,4 +1,4 @@
-"""Which detection is which object: the rules of COCO's grader for one IoU, kept so that one can look at every pair."""
+"""Which detection is which object: the rules of COCO's evaluation for one IoU, with every pair to look at."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Judged:
-    """One picture: every detection and every object, and what became of it.
+    """One image: every detection and every object, and what became of it.
 
     Attributes:
         sample: the objects.
@@ -89,7 +89,7 @@ def match(sample: Sample, found: Detections, iou: float = 0.5) -> NDArray[np.int
 
 
 def rank(dataset: CocoDataset, found: Mapping[int, Detections], iou: float = 0.5) -> list[Ranked]:
-    """One :class:`Ranked` for each class of the data set. COCO's limit of detections for a picture and class holds."""
+    """One :class:`Ranked` for each class of the data set. COCO's limit of detections for an image and class holds."""
     scores, labels, matched = [], [], []
     for sample in sorted(dataset.samples, key=lambda sample: sample.image_id):
         if sample.image_id not in found:
@@ -121,7 +121,7 @@ def _first_of_each_class(found: Detections) -> Detections:
 
 
 def best_labels(found: Detections) -> Detections:
-    """A box keeps its best class only, as the runtime has it; the grader is given a box once for each hypothesis."""
+    """A box keeps its best class only, as the runtime has it; the evaluator is given a box once for each hypothesis."""
     return found[np.sort(np.unique(found.boxes_xyxy, axis=0, return_index=True)[1])]
 
 

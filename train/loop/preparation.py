@@ -1,4 +1,4 @@
-"""Before the first step: what the config leaves to the data and the devices, and the pictures."""
+"""Before the first step: what the config leaves to the data and the devices, and the images."""
 
 from dataclasses import dataclass, replace
 
@@ -25,7 +25,7 @@ SMALL_SET_BATCH, BATCH = 8, 16
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a training learns from and what it is graded on; both sets have the same classes."""
+    """What a training learns from and what it is evaluated on; both sets have the same classes."""
 
     train_set: CocoDataset
     val_set: CocoDataset
@@ -51,7 +51,7 @@ def with_batch(config: TrainConfig, fabric: Fabric, dataset: CocoDataset, progre
     """With a number instead of ``auto``.
 
     Raises:
-        InputError: not one picture fits into memory, or the processes cannot share the batch.
+        InputError: not one image fits into memory, or the processes cannot share the batch.
     """
     if config.train.batch != "auto":
         return config
@@ -77,7 +77,7 @@ def read_images(
     """
     objects, regions = count_objects(train_set)
     progress.say(
-        f"{len(train_set.samples)} images with {objects} objects to learn from, {len(val_set.samples)} to grade on, "
+        f"{len(train_set.samples)} images with {objects} objects to learn from, {len(val_set.samples)} to evaluate on, "
         f"{counted(len(train_set.names), 'class', 'classes')}" + (f"; {regions} regions to ignore" if regions else "")
     )
     assert isinstance(config.train.batch, int)
@@ -94,7 +94,7 @@ def read_images(
             neighbours=count_processes(config.train).devices,
             progress=progress.counter("reading images"),
         )
-        # Only the first process grades.
-        graded = val_set if fabric.is_global_zero else replace(val_set, samples=val_set.samples[:0])
-        val_images = ValidationImages(graded, config.data, progress.counter("reading images to grade on"))
+        # Only the first process evaluates.
+        evaluated = val_set if fabric.is_global_zero else replace(val_set, samples=val_set.samples[:0])
+        val_images = ValidationImages(evaluated, config.data, progress.counter("reading validation images"))
     return TrainingData(train_set, val_set, loader, val_images)

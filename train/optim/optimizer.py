@@ -25,7 +25,7 @@ def resolve_optim_defaults(config: OptimConfig, fine_tuning: bool = False, large
     Args:
         config: as the user wrote it.
         fine_tuning: the training starts from weights that know something, and takes smaller steps.
-        large_set: there are many pictures to learn from, so that an epoch has many steps.
+        large_set: there are many images to learn from, so that an epoch has many steps.
     """
     lr, weight_decay = (_DEFAULTS_OF_LARGE_SETS if large_set else _DEFAULTS)[config.name]
     found = {

@@ -25,10 +25,10 @@ _JPEG_QUALITY = 95
 def write_repaired(report: Report, out: Path, *, link: bool = False) -> list[Action]:
     """Writes ``out/images``, ``out/annotations/SPLIT.json`` and what was done: ``out/fixes.json``, ``out/fixes.md``.
 
-    Pictures are copied byte for byte; only those that EXIF turns are saved anew.
+    Images are copied byte for byte; only those that EXIF turns are saved anew.
 
     Args:
-        report: with the pictures opened.
+        report: with the images opened.
         out: folder to make; it appears when it is whole.
         link: hard links in the place of copies, where the file system can: no space, but who writes into one file
             writes into both.
@@ -113,7 +113,7 @@ def _inner_name(image: Image) -> str:
 
 
 def _save_turned(source: Path, target: Path, orientation: int) -> Path:
-    """Saves the picture upright and without EXIF; PNG where OpenCV cannot write the format."""
+    """Saves the image upright and without EXIF; PNG where OpenCV cannot write the format."""
     picture = _turn(read_image(source, upright=False), orientation)
     suffix = target.suffix.lower() if target.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp") else ".png"
     settings = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if suffix in (".jpg", ".jpeg") else []
@@ -126,9 +126,9 @@ def _save_turned(source: Path, target: Path, orientation: int) -> Path:
 
 
 def _turn(picture: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """A stored picture as its EXIF orientation shows it (TIFF 6.0, tag 274)."""
+    """A stored image as its EXIF orientation shows it (TIFF 6.0, tag 274)."""
     if orientation >= 5:
-        picture = picture.swapaxes(0, 1)  # 5 is the transposed picture; the others mirror it after that
+        picture = picture.swapaxes(0, 1)  # 5 is the transposed image; the others mirror it after that
     flips = {2: (1,), 3: (0, 1), 4: (0,), 6: (1,), 7: (0, 1), 8: (0,)}.get(orientation, ())
     return np.ascontiguousarray(np.flip(picture, flips))
 

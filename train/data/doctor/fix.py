@@ -31,7 +31,7 @@ def repair(report: Report) -> tuple[list[Patient], list[Action]]:
     """Mends what can be mended.
 
     Args:
-        report: of all rules, with the pictures opened.
+        report: of all rules, with the images opened.
 
     Returns:
         The splits of the copy, and what was done, finding by finding.
@@ -124,7 +124,7 @@ def _keep_one(case: Case) -> str:
 
 
 def _leave_leak_out(case: Case) -> str:
-    """The picture stays in the set to grade on."""
+    """The image stays in the validation set."""
     assert case.finding.other is not None
     name, first = case.finding.other
     drop, at = (
@@ -175,7 +175,7 @@ def _turn_picture(case: Case) -> str:
 
 
 def _turned(box_xywh: list[float], size_wh: tuple[int, int], orientation: int) -> list[float]:
-    """A box of the stored picture in the upright one, for the EXIF orientations 5 to 8, which change the sides."""
+    """A box of the stored image in the upright one, for the EXIF orientations 5 to 8, which change the sides."""
     x, y, width, height = box_xywh
     right, below = size_wh[0] - x - width, size_wh[1] - y - height
     left, top = {5: (y, x), 6: (below, x), 7: (below, right), 8: (y, right)}[orientation]
@@ -207,7 +207,7 @@ def _box_of_segmentation(case: Case) -> str:
 
 
 def _to_pixels(case: Case) -> str:
-    """From parts of the picture to pixels; YOLO's boxes have their middle first, which all of a set shows."""
+    """From parts of the image to pixels; YOLO's boxes have their middle first, which all of a set shows."""
     width, height = case.patient.size(case.at)
     x, y, w, h = case.patient.box(case.at)
     if _middles_first(case.patient.split):
@@ -217,7 +217,7 @@ def _to_pixels(case: Case) -> str:
 
 
 def _middles_first(split: Split) -> bool:
-    """Whether normalised boxes leave the picture if their first two numbers are a corner, but not as a middle."""
+    """Whether normalised boxes leave the image if their first two numbers are a corner, but not as a middle."""
     boxes = [t.box_xywh for t in split.objects if t.box_xywh is not None and max(t.box_xywh) <= 1]
     as_corner = sum(x + w > 1.001 or y + h > 1.001 for x, y, w, h in boxes)
     as_middle = sum(min(x - w / 2, y - h / 2) < -0.001 or max(x + w / 2, y + h / 2) > 1.001 for x, y, w, h in boxes)
@@ -246,7 +246,7 @@ def _cut_at_border(case: Case, before: str = "") -> str:
     if right <= left or bottom <= top:
         return _drop_object(case)
     box = [left, top, right - left, bottom - top]
-    if box == [x, y, width, height]:  # the picture's size was wrong, not the box
+    if box == [x, y, width, height]:  # the image's size was wrong, not the box
         return before or f"lies inside of the file's {size[0]}x{size[1]}"
     case.patient.objects[case.at]["bbox"] = box
     return before or f"cut it at the border of {size[0]}x{size[1]}"

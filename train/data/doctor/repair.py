@@ -21,7 +21,7 @@ class Patient:
         images: position -> the entry of the copy; an entry that is left out is not in it.
         objects: position -> the annotation of the copy.
         classes: position of a category -> its name in the copy.
-        turns: position of an image -> EXIF orientation by which its picture is turned in the copy.
+        turns: position of an image -> EXIF orientation by which its image is turned in the copy.
         moved: position of an image -> position of the image that takes its objects.
         kept: position of an image that was left out as a copy -> position of the copy that stays.
     """
@@ -42,19 +42,19 @@ class Patient:
         return [float(side) for side in self.objects[position]["bbox"]]
 
     def size(self, position: int) -> tuple[int, int]:
-        """Annotated size of the picture that an annotation belongs to."""
+        """Annotated size of the image that an annotation belongs to."""
         image = self.things[position].image
         assert image is not None
         entry = self.images[image.position]
         return int(entry["width"]), int(entry["height"])
 
     def lives(self, thing: Object) -> bool:
-        """Whether an annotation and its picture are in the copy."""
+        """Whether an annotation and its image are in the copy."""
         return thing.position in self.objects and thing.image is not None and thing.image.position in self.images
 
 
 class Case(NamedTuple):
-    """A finding with what a repair needs: the split it is in, all splits, and the pictures by split and position."""
+    """A finding with what a repair needs: the split it is in, all splits, and the images by split and position."""
 
     finding: Finding
     patient: Patient

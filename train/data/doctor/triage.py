@@ -1,4 +1,4 @@
-"""What a training is told of its data before it begins: the rules that open no picture, in a second or a few."""
+"""What a training is told of its data before it begins: the rules that open no image, in a second or a few."""
 
 import shlex
 from pathlib import Path
@@ -12,13 +12,13 @@ from fusedet.train.data.training_sets import load_sets
 
 __all__ = ["triage"]
 
-#: A folder of pictures may serve several sets: which of them no training names is of no matter to it.
+#: A folder of images may serve several sets: which of them no training names is of no matter to it.
 _OF_NO_MATTER = {"unlisted-file"}
 _PATHS = {"train_images", "train_annotations", "val_images", "val_annotations"}
 
 
 def triage(data: DataConfig, input_size: tuple[int, int]) -> list[str]:
-    """Checks the data of a training, opening no picture.
+    """Checks the data of a training, opening no image.
 
     Returns:
         At most two lines of warnings, with the command that tells more.

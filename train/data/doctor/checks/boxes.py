@@ -15,7 +15,7 @@ __all__ = ["check_boxes", "corner_boxes", "is_normalised"]
 OVERHANG_PX = 1.5
 #: Two boxes of one class that overlap by more are one object.
 DUPLICATE_IOU = 0.95
-#: Boxes are corners where so many of a set, or of an image, fit as corners and so many leave the picture otherwise.
+#: Boxes are corners where so many of a set, or of an image, fit as corners and so many leave the image otherwise.
 _FIT_SHARE, _LEAVE_SHARE = 0.98, 0.25
 _LEAST_OF_SET, _LEAST_OF_IMAGE, _LEAVE_SHARE_OF_IMAGE = 10, 3, 0.6
 
@@ -39,7 +39,7 @@ def check_boxes(split: Split) -> Iterator[Finding]:
 
 
 def is_normalised(box_xywh: tuple[float, float, float, float]) -> bool:
-    """Whether a box is in 0..1: inside one pixel at the picture's corner, and not of whole numbers."""
+    """Whether a box is in 0..1: inside one pixel at the image's corner, and not of whole numbers."""
     inside = all(0 <= side <= 1 for side in box_xywh)
     return inside and min(box_xywh[2:]) > 0 and any(side != int(side) for side in box_xywh)
 
@@ -65,7 +65,7 @@ def corner_boxes(split: Split) -> set[int]:
 
 
 class _Verdict(NamedTuple):
-    """Whether a box fits into its picture as two corners, and whether it leaves it as a corner and a size."""
+    """Whether a box fits into its image as two corners, and whether it leaves it as a corner and a size."""
 
     position: int
     fits: bool
