@@ -19,7 +19,7 @@ from fusedet.train.data.doctor.source import Split
 from fusedet.train.data.doctor.statistics import Statistics, measure
 from fusedet.train.data.image_cache import Progress, map_ahead
 
-__all__ = ["Report", "examine"]
+__all__ = ["Report", "validate_splits"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Report:
         }
 
 
-def examine(
+def validate_splits(
     splits: Sequence[Split],
     input_size: tuple[int, int] = (320, 320),
     *,

@@ -5,7 +5,7 @@ from pathlib import Path
 from fusedet.train.data.doctor import KINDS
 from fusedet.train.data.doctor.checks.duplicates import MAX_BITS, MAX_LEVELS
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "data.md"
+DOCUMENT = Path(__file__).parents[4] / "docs" / "data.md"
 
 
 def test_the_table_of_kinds_is_that_of_the_code() -> None:
