@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 from benchmarks.study import run_command
 from fusedet.common.errors import InputError
 from fusedet.configs.starter import available, starter_checkpoint
+from fusedet.deploy.detector.boxes import box_iou
 from fusedet.train.data.coco import CocoDataset, Sample, load_coco
-from fusedet.train.evaluation.matching import overlaps
 
 __all__ = [
     "CutOut",
@@ -133,7 +133,7 @@ def _window(sample: Sample, i: int, label: int, least_height: float) -> list[int
     window = np.array([left - margin, top - margin, right + margin, bottom + margin])
     window = window.clip(0, [sample.width, sample.height] * 2).round()
     others = sample.boxes_xyxy[(sample.labels == label) & (np.arange(len(sample.labels)) != i)]
-    if len(others) and overlaps(window[None].astype(np.float32), others).any():
+    if len(others) and box_iou(window[None].astype(np.float32), others).any():
         return None
     return [int(side) for side in window]
 
@@ -220,7 +220,7 @@ def _scatter(
         x = generator.uniform(-0.4 * (right - left), width - 0.6 * (right - left))
         y = generator.uniform(0, height - (bottom - top))
         window = np.array([[x - left, y - top, x - left + person.image.shape[1], y - top + person.image.shape[0]]])
-        if overlaps(window.astype(np.float32), taken).any():
+        if box_iou(window.astype(np.float32), taken).any():
             continue
         taken = np.vstack([taken, window]).astype(np.float32)
         _paste(image, person, x, y)

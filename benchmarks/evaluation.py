@@ -4,7 +4,7 @@ from benchmarks.study import Outcome, write_text
 from fusedet.configs.strict import StrictModel
 from fusedet.train.data.coco import load_coco
 from fusedet.train.evaluation.evaluate import find_objects, load_predictor
-from fusedet.train.evaluation.metrics import grade
+from fusedet.train.evaluation.metrics import evaluate_detections
 from fusedet.train.evaluation.operating_point import operating_point
 
 __all__ = ["Evaluation", "OutputAccuracy", "evaluate_best"]
@@ -49,6 +49,6 @@ def _evaluate(outcome: Outcome, nms: bool) -> OutputAccuracy:
     dataset = load_coco(config.data.val_annotations, config.data.val_images)
     predictor = load_predictor(outcome.piece.run.best, config.eval.model_copy(update={"nms": nms}))
     found = find_objects(predictor, dataset, batch=config.eval.batch)
-    metrics = grade(dataset, found)
+    metrics = evaluate_detections(dataset, found)
     duplicates = operating_point(dataset, found).as_dict()["duplicate_share"]
     return OutputAccuracy(ap=metrics.ap, ap50=metrics.ap50, duplicates=duplicates)

@@ -18,7 +18,7 @@ from fusedet.model.checkpoint import load_detector
 from fusedet.train.config import EvalConfig
 from fusedet.train.data.coco import CocoDataset, load_coco
 from fusedet.train.evaluation.evaluate import TorchDetector, find_objects
-from fusedet.train.evaluation.metrics import grade
+from fusedet.train.evaluation.metrics import evaluate_detections
 from fusedet.train.evaluation.operating_point import operating_point
 
 __all__ = ["main", "row"]
@@ -42,7 +42,7 @@ def row(model: Path, dataset: CocoDataset, config: EvalConfig, gain: float | Non
     net, meta = load_detector(model)
     detector = TorchDetector(net, meta["names"], config.model_copy(update={"nms": gain is None}))
     found = find_objects(detector, dataset, batch=config.batch)
-    metrics, point = grade(dataset, found), operating_point(dataset, found)
+    metrics, point = evaluate_detections(dataset, found), operating_point(dataset, found)
     output = "| with NMS | " if gain is None else f"| NMS-free | {gain:g}"
     return (
         f"| {model} {output} | {metrics.ap:.3f} | {metrics.ap50:.3f} | {point.threshold:.2f} | {point.f1:.2f} | "

@@ -33,7 +33,7 @@ from fusedet.export import export_onnx
 from fusedet.train.config import EvalConfig
 from fusedet.train.data.coco import CocoDataset, load_coco
 from fusedet.train.evaluation.evaluate import evaluate
-from fusedet.train.evaluation.metrics import grade
+from fusedet.train.evaluation.metrics import evaluate_detections
 
 #: Points of AP, as the table and people have them.
 _POINTS = 100
@@ -116,7 +116,7 @@ def grade_file(file: Path, dataset: CocoDataset, yolo_data: Path, out: Path) -> 
         return row
     folder = out / f"val-{file.stem}"
     theirs = in_process(validate, file, yolo_data, detector.input_size[0], folder)
-    saved = grade(dataset, read_saved(folder / "predictions.json", detector.names))
+    saved = evaluate_detections(dataset, read_saved(folder / "predictions.json", detector.names))
     detector.format = UnclippedFile(session, str(file))
     unclipped = evaluate(detector, dataset)
     return replace(row, theirs=theirs, saved=(saved.ap, saved.ap50), unclipped=(unclipped.ap, unclipped.ap50))

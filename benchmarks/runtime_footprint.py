@@ -54,14 +54,14 @@ import json
 import numpy as np
 from fusedet.configs.starter import starter_model
 from fusedet.deploy import Detector
-from fusedet.deploy.bench.startup import resident_mb
+from fusedet.common.memory import resident_bytes
 
 detector, found = Detector(starter_model("nano"), threads=1), []
 pictures = np.random.default_rng(0).integers(0, 256, (4, 480, 640, 3), np.uint8)
 for frame in range(1, {late} + 1):
     detector(pictures[frame % 4])
     if frame in ({early}, {late}):
-        found.append(resident_mb())
+        found.append(resident_bytes() / 2**20)
 print(json.dumps(found))
 """
 

@@ -1,10 +1,9 @@
 """Trains the starter weights, exports and grades them, and writes their model card.
 
     python -m benchmarks.starter nano pico --coco ../shared/data/coco80 --pool ../shared/data/pool \\
-        --guide ../shared/peers/picodet_s_320_coco.onnx --peer ../shared/peers/picodet_s_320_coco.onnx
+        --peer ../shared/peers/picodet_s_320_coco.onnx
 
-The recipe is ``benchmarks/starter.yaml``; where a round says ``{guide}``, the detector that ``--guide`` names is meant,
-and ``{weights}`` is the folder of the starter weights that ship.
+The recipe is ``benchmarks/starter.yaml``, in which ``{weights}`` is the folder of the starter weights that ship.
 A round that is finished is not trained again, one that was interrupted goes on. With ``--publish`` the best weights so
 far of the presets are copied into the package, without anything that tells of the machine they come from; exported
 beside them; graded, and the other detectors too, on the validation images; and the card, ``configs/weights/README.md``,
@@ -42,7 +41,7 @@ from fusedet.train.run_folder import RunFolder
 __all__ = ["card", "main", "publish", "read_rounds", "strip", "train_rounds", "with_places"]
 
 RECIPE = Path(__file__).with_name("starter.yaml")
-GUIDE, SHIPPED = "{guide}", "{weights}"
+SHIPPED = "{weights}"
 CARD_FRAME = Path(__file__).with_name("starter.md")
 WEIGHTS = Path(starter.__file__).with_name("weights")
 #: What the card says the networks learned from.
@@ -56,18 +55,9 @@ def read_rounds(preset: str, path: Path = RECIPE) -> list[list[str]]:
     return [[one for item in items for one in (item if isinstance(item, list) else [item])] for items in rounds]
 
 
-def with_places(rounds: list[list[str]], guide: Path | None) -> list[list[str]]:
-    """The rounds with ``{guide}`` and ``{weights}`` filled.
-
-    Raises:
-        InputError: a round asks for a guide, and there is none.
-    """
-    if guide is None and any(GUIDE in setting for settings in rounds for setting in settings):
-        raise InputError(f"--guide is missing: {RECIPE} trains under one")
-    return [
-        [setting.replace(GUIDE, str(guide)).replace(SHIPPED, str(WEIGHTS)) for setting in settings]
-        for settings in rounds
-    ]
+def with_places(rounds: list[list[str]]) -> list[list[str]]:
+    """The rounds with ``{weights}`` filled."""
+    return [[setting.replace(SHIPPED, str(WEIGHTS)) for setting in settings] for settings in rounds]
 
 
 def train_rounds(name: str, coco: Path, pool: Path | None, out: Path, rounds: list[list[str]]) -> bool:
@@ -146,7 +136,7 @@ def grade(model: Path, coco: Path, *, nms: bool = True) -> dict[str, Any]:
         load_coco(coco / "annotations" / "val.json", coco / "images"),
     )
     found = find_objects(predictor, dataset)
-    return figures(metrics.grade(dataset, found), operating_point(dataset, found))
+    return figures(metrics.evaluate_detections(dataset, found), operating_point(dataset, found))
 
 
 def measure(names: Sequence[str], peers: Sequence[Path], coco: Path) -> dict[str, Any]:
@@ -209,7 +199,6 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("presets", nargs="+", choices=preset_names(), metavar="PRESET", help=str(preset_names()))
     parser.add_argument("--coco", type=Path, required=True, metavar="DIR", help="images/, annotations/: 80 classes")
     parser.add_argument("--pool", type=Path, metavar="DIR", help="pictures that a detector labelled, likewise")
-    parser.add_argument("--guide", type=Path, metavar="FILE", help="detector to learn from: an ONNX file of PicoDet")
     parser.add_argument("--peer", type=Path, action="append", default=[], help="another detector to grade; repeatable")
     parser.add_argument("--out", type=Path, default=Path("runs/starter"))
     parser.add_argument("--publish", action="store_true", help="train nothing; ship the best weights so far")
@@ -222,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rounds = {name: read_rounds(name) for name in args.presets}
     if not args.publish:
         for name in args.presets:
-            if not train_rounds(name, args.coco, args.pool, args.out, with_places(rounds[name], args.guide)):
+            if not train_rounds(name, args.coco, args.pool, args.out, with_places(rounds[name])):
                 raise KeyboardInterrupt
         return 0
     for name in args.presets:

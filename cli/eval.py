@@ -1,4 +1,4 @@
-"""``fusedet eval``: grades a checkpoint or an exported file with COCO's average precision."""
+"""``fusedet eval``: evaluates a checkpoint or an exported file with COCO's average precision."""
 
 import argparse
 import json
@@ -74,13 +74,13 @@ def run(args: argparse.Namespace) -> int:
     from fusedet.train.config import EvalConfig
     from fusedet.train.data.coco import load_coco
     from fusedet.train.evaluation.evaluate import find_objects, load_predictor
-    from fusedet.train.evaluation.metrics import grade
+    from fusedet.train.evaluation.metrics import evaluate_detections
     from fusedet.train.evaluation.operating_point import operating_point
 
     config = EvalConfig(batch=args.batch, nms=not args.nms_free, duplicate_iou=args.duplicate_iou)
     predictor, dataset = load_predictor(model, config), load_coco(annotations, images)
     found = find_objects(predictor, dataset, batch=config.batch, on_batch=counter())
-    metrics, point = grade(dataset, found), operating_point(dataset, found)
+    metrics, point = evaluate_detections(dataset, found), operating_point(dataset, found)
     print(f"{model} on {annotations}")
     _print(metrics)
     print(f"best F1 {point}")

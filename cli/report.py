@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fusedet.cli.files import counter, refuse_to_replace
 from fusedet.common.errors import InputError
+from fusedet.configs.inputs import BEST_CHECKPOINT
 
 if TYPE_CHECKING:  # imported when the command runs
     from fusedet.train.evaluation.report import ReportOptions
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         return _report(folder, out, options)
     from fusedet.export import export_onnx
 
-    if not (folder / "best.pt").is_file():
+    if not (folder / BEST_CHECKPOINT).is_file():
         raise InputError(f"--latency: there are no weights to export in {folder} yet")
     with TemporaryDirectory() as temporary:
         exported = export_onnx(folder, Path(temporary) / "best.onnx")

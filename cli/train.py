@@ -15,10 +15,10 @@ examples:
   fusedet train my.yaml train.epochs=50 model.input_size=256 model.stages.0.depth=2
   fusedet train --resume runs/nano-1
 
-fine-tuning, from a checkpoint or from the starter weights of the preset (train.init=starter); a quarter of the usual
-learning rate keeps what they know, and classes of the same name keep what was learned of them:
-  fusedet train nano data.root=my_data train.init=runs/nano-1/best.pt optim.lr=0.001 train.epochs=30
-  ... train.freeze=backbone          # where pictures are few: it trains faster, too
+fine-tuning, from a checkpoint or from the starter weights of the preset (train.init=starter): the learning rate becomes
+a tenth of the usual one by itself, and classes of the same name keep what was learned of them:
+  fusedet train nano data.root=my_data train.init=runs/nano-1/best.pt train.epochs=30
+  ... train.freeze=backbone          # where images are few: it trains faster, too
 
 Ctrl-C saves the state and stops; --resume goes on from there, exactly. The state is also saved every ten minutes
 (train.save_minutes), for a crash or a power cut.

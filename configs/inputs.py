@@ -6,10 +6,12 @@ from pathlib import Path
 from fusedet.common.errors import InputError
 from fusedet.configs.starter import available, starter_model
 
-__all__ = ["CHECKPOINTS", "coco_files", "model_file", "or_starter"]
+__all__ = ["BEST_CHECKPOINT", "CHECKPOINTS", "coco_files", "model_file", "or_starter"]
 
 #: What a checkpoint's name ends in.
 CHECKPOINTS = (".pt", ".pth")
+#: Of a run folder: the averaged weights of its best epoch.
+BEST_CHECKPOINT = "best.pt"
 
 
 def model_file(path: Path) -> Path:
@@ -21,7 +23,7 @@ def model_file(path: Path) -> Path:
     path = or_starter(path, starter_model)
     if path.is_dir() and (path / "manifest.json").is_file():
         return path
-    file = path / "best.pt" if path.is_dir() else path
+    file = path / BEST_CHECKPOINT if path.is_dir() else path
     if not file.is_file():
         raise InputError(f"{file}: no such model file")
     return file

@@ -9,7 +9,9 @@ from pydantic_core import ErrorDetails
 
 from fusedet.common.errors import InputError
 from fusedet.common.text import nearest
+from fusedet.configs.former_keys import take_former_keys
 from fusedet.configs.loader import ConfigTree, KeyPath, dotted, dump_yaml
+from fusedet.configs.strict import StrictModel
 
 __all__ = ["dump_config", "flat_settings", "validate"]
 
@@ -34,11 +36,14 @@ def validate(tree: ConfigTree, model: type[_Model]) -> _Model:
     """The config as an instance of ``model``.
 
     Values are taken as they are written: ``"16"`` in quotes is no number and ``yes`` is no boolean, just as the JSON
-    schema tells an editor.
+    schema tells an editor. Keys of earlier versions (``model.former_keys``) are replaced or ignored, with a note in the
+    log.
 
     Raises:
         InputError: an unknown key, a missing one, or a value that is not allowed.
     """
+    if issubclass(model, StrictModel):
+        take_former_keys(tree, model.former_keys)
     try:
         return model.model_validate_json(json.dumps(tree.data), strict=True)
     except ValidationError as error:

@@ -1,6 +1,5 @@
 """Writes what a board needs of a model into one folder or zip: see :mod:`fusedet.deploy.detector.bundle`."""
 
-import hashlib
 import json
 import logging
 import os
@@ -14,6 +13,7 @@ from pathlib import Path
 import onnxruntime as ort
 
 from fusedet.common.errors import InputError
+from fusedet.common.hashing import sha256
 from fusedet.common.text import counted
 from fusedet.deploy.detector.bundle import BUNDLE_VERSION, MANIFEST, open_bundle
 from fusedet.deploy.detector.contract import Contract
@@ -112,10 +112,7 @@ def _write_ort(fused: Path, out: Path) -> None:
 
 
 def _write_manifest(folder: Path, roles: dict[str, str]) -> None:
-    files = {
-        path.name: {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-        for path in sorted(folder.iterdir())
-    }
+    files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in sorted(folder.iterdir())}
     manifest = {
         "format_version": BUNDLE_VERSION,
         "made_by": f"fusedet {version('fusedet')}",

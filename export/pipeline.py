@@ -15,6 +15,7 @@ import onnx
 import torch
 
 from fusedet.common.errors import InputError
+from fusedet.configs.inputs import BEST_CHECKPOINT
 from fusedet.deploy.detector.contract import Contract
 from fusedet.export.errors import ExportError
 from fusedet.export.graph.fuse import Declined, fuse, standing_activations
@@ -179,9 +180,9 @@ def find_checkpoint(path: Path) -> Path:
         InputError: there is neither.
     """
     if path.is_dir():
-        if not (path / "best.pt").is_file():
-            raise InputError(f"{path}: expected a checkpoint or a run folder, but this folder has no best.pt")
-        return path / "best.pt"
+        if not (path / BEST_CHECKPOINT).is_file():
+            raise InputError(f"{path}: expected a checkpoint or a run folder, but this folder has no {BEST_CHECKPOINT}")
+        return path / BEST_CHECKPOINT
     if not path.is_file():
         raise InputError(f"{path}: no such checkpoint")
     return path

@@ -1,4 +1,4 @@
-"""The backbone: from the picture to feature maps at strides 8, 16 and 32."""
+"""The backbone: from the image to feature maps at strides 8, 16 and 32."""
 
 from torch import Tensor, nn
 

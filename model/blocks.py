@@ -1,8 +1,7 @@
 """The building blocks: a convolution with its BatchNorm and activation, and the residual blocks made of it.
 
-Two rules keep the exported network inside ONNX Runtime's blocked layout, where an activation and an addition cost
-nothing: an activation stands only directly behind a convolution, and a residual is added only to the output of a
-*linear* convolution, with nothing behind the sum.
+All of them obey the layout rule (``docs/architecture.md``), which keeps the exported network inside ONNX Runtime's
+blocked layout, where an activation and an addition cost nothing.
 """
 
 from dataclasses import dataclass
@@ -78,7 +77,7 @@ class ConvNormAct(nn.Module):
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=False)
-        # Not on the picture's three channels: a single pixel of a picture says little.
+        # Not on the image's three channels: a single pixel of an image says little.
         centred = style.reparam and kernel > 1 and in_channels >= CHANNEL_BLOCK
         self.centre = nn.Parameter(torch.zeros(out_channels, in_channels // groups, 1, 1)) if centred else None
         self.norm = nn.BatchNorm2d(out_channels)

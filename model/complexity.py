@@ -15,7 +15,7 @@ def count_parameters(net: DetectorNet) -> int:
 
 
 def count_macs(net: DetectorNet, size_hw: tuple[int, int] | None = None) -> int:
-    """Multiply-accumulates of the convolutions for one picture of ``size_hw``, exported as above."""
+    """Multiply-accumulates of the convolutions for one image of ``size_hw``, exported as above."""
     size = size_hw or net.config.input_size
     graph = InferenceGraph(net, input_size=size)
     total = 0

@@ -1,72 +1,90 @@
-"""From raw predictions to boxes: anchor points, side distances, and the best K of a picture."""
+"""From raw predictions to boxes: anchor points, distances to the sides, and the best K of an image."""
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-__all__ = ["anchor_points", "decode_boxes", "select_top"]
+from fusedet.model.head import ExportOutput
+
+__all__ = ["Anchors", "anchor_points", "decode_boxes", "select_top"]
 
 
-def anchor_points(size_hw: tuple[int, int], strides: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """Centres of all cells of the prediction maps.
+class Anchors(NamedTuple):
+    """Anchor points of all prediction maps, in the order of the predictions.
+
+    Attributes:
+        points: ``[..., 2]`` x and y in pixels of the network's input.
+        strides: ``[...]`` stride of each point's map, in pixels.
+    """
+
+    points: Tensor
+    strides: Tensor
+
+    def to(self, device: torch.device) -> "Anchors":
+        """The same on another device."""
+        return Anchors(self.points.to(device), self.strides.to(device))
+
+    def at(self, places: Tensor) -> "Anchors":
+        """Those with the indices ``places``, in their shape."""
+        return Anchors(self.points[places], self.strides[places])
+
+
+def anchor_points(size_hw: tuple[int, int], strides: tuple[int, ...]) -> Anchors:
+    """Centres of all cells of the prediction maps, ``A`` in all.
 
     Args:
         size_hw: height and width of the network's input in pixels, multiples of every stride.
         strides: of the maps, in the order of the predictions.
-
-    Returns:
-        ``[A, 2]`` x and y in input pixels, and ``[A]`` the stride of each point.
     """
     points, point_strides = [], []
     for stride in strides:
         y, x = torch.meshgrid(torch.arange(size_hw[0] // stride), torch.arange(size_hw[1] // stride), indexing="ij")
         points.append((torch.stack((x, y), -1).reshape(-1, 2) + 0.5) * stride)
         point_strides.append(torch.full((points[-1].shape[0],), float(stride)))
-    return torch.cat(points), torch.cat(point_strides)
+    return Anchors(torch.cat(points), torch.cat(point_strides))
 
 
-def decode_boxes(distances: Tensor, points: Tensor, strides: Tensor) -> Tensor:
-    """Boxes from side distances (FCOS: Tian et al., 2019, equation 1, in units of the stride).
+def decode_boxes(distances: Tensor, anchors: Anchors) -> Tensor:
+    """Boxes from distances to their sides (FCOS: Tian et al., 2019, equation 1, in units of the stride).
 
     Args:
         distances: ``[..., 4]`` left, top, right, bottom in strides.
-        points: ``[..., 2]`` anchor points in pixels.
-        strides: ``[...]`` of the points.
+        anchors: the points that they are measured from.
 
     Returns:
         ``[..., 4]`` xyxy in pixels.
     """
-    sides = distances * strides[..., None]
-    return torch.cat((points - sides[..., :2], points + sides[..., 2:]), -1)
+    points, pixels = anchors.points, distances * anchors.strides[..., None]
+    return torch.cat((points - pixels[..., :2], points + pixels[..., 2:]), -1)
 
 
 def select_top(
-    best: Tensor, logits: Tensor, distances: Tensor, points: Tensor, strides: Tensor, count: int, labels: int
+    output: ExportOutput, anchors: Anchors, count: int, classes_per_point: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The ``count`` best boxes of each picture, among the ``labels`` best classes of its ``count`` best points.
+    """The ``count`` best boxes of each image, among the best classes of its ``count`` best points.
 
     Sigmoid, classes and boxes are worked out for what is kept, which makes decoding nearly free beside the network.
 
     Args:
-        best: ``[B, A]`` logit that a point is ranked by, and that its best class is scored by; its other classes lie
-            as far below as their logits do.
-        logits: ``[B, classes, A]``.
-        distances: ``[B, 4, A]`` in strides.
-        points: ``[A, 2]`` in pixels.
-        strides: ``[A]``.
+        output: of the exported branch. A point is ranked by ``best``, which its best class is scored by, too; its other
+            classes lie as far below as their logits do.
+        anchors: the ``A`` points of the predictions.
         count: K, at most A.
-        labels: classes that one point may report; where it hesitates between two, both are told.
+        classes_per_point: that one point may report; where it hesitates between two, both are reported.
 
     Returns:
         boxes ``[B, K, 4]`` xyxy in input pixels, scores ``[B, K]`` in (0, 1) highest first, class ids ``[B, K]``.
     """
+    best, logits, distances = output
     highest, kept = best.topk(count, dim=1)  # [B, K]
     kept_logits = logits.gather(2, kept[:, None].expand(-1, logits.shape[1], -1))  # [B, classes, K]
-    label_logits, label_ids = kept_logits.topk(labels, dim=1)  # [B, labels, K]
-    if labels > 1:
-        label_logits = label_logits + (highest - label_logits[:, 0])[:, None]
-        highest, order = label_logits.flatten(1).topk(count, dim=1)  # [B, K] out of labels x K
-        label_ids = label_ids.flatten(1).gather(1, order)
+    class_logits, class_ids = kept_logits.topk(classes_per_point, dim=1)  # [B, classes_per_point, K]
+    if classes_per_point > 1:
+        class_logits = class_logits + (highest - class_logits[:, 0])[:, None]
+        highest, order = class_logits.flatten(1).topk(count, dim=1)  # [B, K] out of classes_per_point x K
+        class_ids = class_ids.flatten(1).gather(1, order)
         kept = kept.gather(1, order % count)
     kept_distances = distances.gather(2, kept[:, None].expand(-1, 4, -1))  # [B, 4, K]
-    boxes = decode_boxes(kept_distances.transpose(1, 2), points[kept], strides[kept])
-    return boxes, highest.sigmoid(), label_ids.reshape(kept.shape)
+    boxes = decode_boxes(kept_distances.transpose(1, 2), anchors.at(kept))
+    return boxes, highest.sigmoid(), class_ids.reshape(kept.shape)

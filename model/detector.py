@@ -15,23 +15,27 @@ __all__ = ["PIXEL_SCALE", "STRIDES", "DetectorNet", "Predictions", "build_detect
 
 #: Strides of the prediction maps.
 STRIDES = (8, 16, 32)
-#: Pictures come as bytes; the network is trained on 0..1.
+#: Images come as bytes; the network is trained on 0..1.
 PIXEL_SCALE = 1 / 255
 
 
 class DetectorNet(nn.Module):
     """Backbone, neck and head.
 
+    Args:
+        config: ``config.classes`` must be set.
+        detach_one_to_one: see :class:`fusedet.model.head.DetectionHead`; a matter of training alone.
+
     Attributes:
         config: what it was built from.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, *, detach_one_to_one: bool = False) -> None:
         super().__init__()
         self.config = config
         self.backbone = Backbone(config)
         self.neck = Neck(self.backbone.out_channels, config)
-        self.head = DetectionHead(config.neck.channels, len(STRIDES), config)
+        self.head = DetectionHead(config.neck.channels, len(STRIDES), config, detach_one_to_one=detach_one_to_one)
         self.apply(partial(init_weights, gain=activation_gain(config.activation)))
         self.head.init_predictors()
 
@@ -50,13 +54,14 @@ class DetectorNet(nn.Module):
         return predictions
 
 
-def build_detector(config: ModelConfig) -> DetectorNet:
+def build_detector(config: ModelConfig, *, detach_one_to_one: bool = False) -> DetectorNet:
     """A network with fresh weights.
 
     Args:
         config: ``config.classes`` must be set.
+        detach_one_to_one: the one-to-one branch trains its own layers only (``loss.detach_one_to_one``).
 
     Raises:
         ValueError: the number of classes is not known.
     """
-    return DetectorNet(config)
+    return DetectorNet(config, detach_one_to_one=detach_one_to_one)

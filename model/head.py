@@ -60,11 +60,14 @@ class Predictions(NamedTuple):
 class DetectionHead(nn.Module):
     """Class, box and selector predictions at each stride (decoupled as in YOLOX: Ge et al., 2021).
 
-    Attributes:
-        detach_one_to_one: the one-to-one branch trains its selector only, not the features that the selector reads.
+    Args:
+        in_channels: of each of the neck's maps.
+        levels: how many maps.
+        config: of the network.
+        detach_one_to_one: the one-to-one branch trains its own layers only, not the features that its selector reads.
     """
 
-    def __init__(self, in_channels: int, levels: int, config: ModelConfig) -> None:
+    def __init__(self, in_channels: int, levels: int, config: ModelConfig, *, detach_one_to_one: bool = False) -> None:
         super().__init__()
         if config.classes is None:
             raise ValueError("config.classes must be set before a head is built, but it is None")
@@ -81,7 +84,7 @@ class DetectionHead(nn.Module):
         def selector() -> DepthwiseSeparable:
             return DepthwiseSeparable(head.channels, _SELECTOR_CHANNELS, _SELECTOR_KERNEL, style=style)
 
-        self.detach_one_to_one = False
+        self.detach_one_to_one = detach_one_to_one
         self.class_towers = nn.ModuleList(tower() for _ in range(levels))
         self.box_towers = nn.ModuleList(tower() for _ in range(levels))
         self.selectors = nn.ModuleList(selector() for _ in range(levels))

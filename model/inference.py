@@ -1,9 +1,9 @@
-"""The network as it is exported and as training grades it: pictures in, detections out."""
+"""The network as it is exported and as training evaluates it: images in, detections out."""
 
 import torch
 from torch import Tensor, nn
 
-from fusedet.model.decode import anchor_points, select_top
+from fusedet.model.decode import Anchors, anchor_points, select_top
 from fusedet.model.detector import PIXEL_SCALE, STRIDES, DetectorNet
 from fusedet.model.head import ExportHead, ExportOutput
 from fusedet.model.reparam import fold, scale_input
@@ -11,7 +11,7 @@ from fusedet.model.reparam import fold, scale_input
 __all__ = ["InferenceGraph"]
 
 #: Classes that one anchor point may report, each with its score.
-_LABELS = 2
+_CLASSES_PER_POINT = 2
 
 
 class InferenceGraph(nn.Module):
@@ -22,7 +22,7 @@ class InferenceGraph(nn.Module):
         nms: take the one-to-many branch, whose boxes need non-maximum suppression; else the one-to-one branch.
         input_format: ``uint8_nhwc_bgr`` (``[B, H, W, 3]`` bytes as a camera gives them) or ``float32_nchw_rgb``
             (``[B, 3, H, W]`` in 0..1). The scaling and the channel order are folded into the stem's weights.
-        max_detections: K, boxes for each picture; left out, 300, or 1000 where NMS follows, which needs spare ones.
+        max_detections: K, boxes for each image; left out, 300, or 1000 where NMS follows, which needs spare ones.
         input_size: ``(height, width)`` in pixels; left out, that of the network's config.
     """
 
@@ -49,17 +49,17 @@ class InferenceGraph(nn.Module):
             scale_input(net, 1.0, flip_channels=True)
         self.backbone, self.neck = net.backbone, net.neck
         self.head = ExportHead(net.head, nms=nms)
-        points, strides = anchor_points(input_size or net.config.input_size, STRIDES)
+        anchors = anchor_points(input_size or net.config.input_size, STRIDES)
         assert net.config.classes is not None
-        self.labels = min(_LABELS, net.config.classes)
-        self.max_detections = min(max_detections or (1000 if nms else 300), len(points))
-        device = next(net.parameters()).device
-        self.register_buffer("points", points.to(device), persistent=False)
-        self.register_buffer("strides", strides.to(device), persistent=False)
+        self.classes_per_point = min(_CLASSES_PER_POINT, net.config.classes)
+        self.max_detections = min(max_detections or (1000 if nms else 300), len(anchors.points))
+        anchors = anchors.to(next(net.parameters()).device)
+        self.register_buffer("points", anchors.points, persistent=False)
+        self.register_buffer("strides", anchors.strides, persistent=False)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Boxes ``[B, K, 4]`` xyxy in input pixels, scores ``[B, K]`` highest first, class ids ``[B, K]``."""
         if self.bytes_input:
             images = images.permute(0, 3, 1, 2).to(torch.float32)  # [B, H, W, 3] -> [B, 3, H, W]
         output: ExportOutput = self.head(self.neck(self.backbone(images)))
-        return select_top(*output, self.points, self.strides, self.max_detections, self.labels)
+        return select_top(output, Anchors(self.points, self.strides), self.max_detections, self.classes_per_point)

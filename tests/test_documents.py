@@ -69,6 +69,18 @@ def test_links_lead_somewhere(path: Path) -> None:
     assert [f"{target}: {why}" for target in targets if (why := fault(path, target)) is not None] == []
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_paths_in_the_documents_are_there(path: Path) -> None:
+    if path.name == "CHANGELOG.md":
+        return  # it tells of what was
+    named = re.findall(
+        r"`((?:cli|common|configs|deploy|export|fusedet|model|train|benchmarks|tests|docs)/[\w/.]*)`",
+        path.read_text(encoding="utf-8"),
+    )
+    missing = [name for name in named if not (ROOT / name).exists() and "NAME" not in name]
+    assert not missing
+
+
 def test_every_document_is_on_the_site() -> None:
     class Loader(yaml.SafeLoader):
         """Lets Python's names pass, which MkDocs resolves."""

@@ -1,4 +1,4 @@
-"""Everything a training is told: the sections of a config file."""
+"""The settings of a training: the sections of a config file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from fusedet.common.duplicates import DUPLICATE_IOU
+from fusedet.configs.former_keys import FormerKey
 from fusedet.configs.loader import load_config
 from fusedet.configs.strict import StrictModel
 from fusedet.configs.validate import validate
@@ -48,10 +49,10 @@ def _number_or_auto(value: object) -> object:
 
 
 class ExtraSet(StrictModel):
-    """More pictures to learn from; their classes go by name and must be among those of the training set."""
+    """More images to learn from; their classes go by name and must be among those of the training set."""
 
     annotations: Path = Field(description="COCO file")
-    images: Path = Field(description="folder of its pictures")
+    images: Path = Field(description="folder of its images")
 
 
 class DataConfig(StrictModel):
@@ -66,17 +67,20 @@ class DataConfig(StrictModel):
     train_annotations: Path | None = Field(None, description="COCO file, instead of root/annotations/train.json")
     val_images: Path | None = Field(None, description="folder, instead of root/images")
     val_annotations: Path | None = Field(None, description="COCO file, instead of root/annotations/val.json")
-    extra_train: list[ExtraSet] = Field([], description="more sets to learn from, such as one that a detector labelled")
-    min_score: float = Field(0.0, ge=0, le=1, description="labels of a lower score, where they have one, teach nothing")
+    extra_train: list[ExtraSet] = Field([], description="more training sets, such as one annotated by a detector")
+    min_score: float = Field(0.0, ge=0, le=1, description="annotations with a score below this are ignored")
     ignore_score: float = Field(
-        0.0, ge=0, le=1, description="from here to min_score a label is a region to ignore, below it is background"
+        0.0,
+        ge=0,
+        le=1,
+        description="annotations with a score from this to min_score are regions to ignore; below, they are background",
     )
     balance: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="classes in a smaller part of the pictures than this are rare, and pictures with them are seen "
-        "more often (repeat factors of LVIS: Gupta et al., 2019); 0: all pictures equally often",
+        description="classes in a smaller part of the images than this are rare, and images with them are used "
+        "more often (repeat factors of LVIS: Gupta et al., 2019); 0: all images equally often",
     )
     cache: Literal["auto", "memory", "none"] = Field(
         "auto",
@@ -103,17 +107,17 @@ class DataConfig(StrictModel):
 
 
 class AugmentConfig(StrictModel):
-    """How training pictures are varied. Probabilities and fractions are in 0..1."""
+    """How training images are varied. Probabilities and fractions are in 0..1."""
 
     mosaic: float = Field(1.0, ge=0, le=1, description="probability of pasting four images into one")
-    mixup: float = Field(0.0, ge=0, le=1, description="probability of blending two pictures")
+    mixup: float = Field(0.0, ge=0, le=1, description="probability of blending two images")
     flip: float = Field(0.5, ge=0, le=1, description="probability of a left-right mirror image")
     flip_vertical: float = Field(0.0, ge=0, le=1, description="probability of an upside-down mirror image")
     hue: float = Field(0.015, ge=0, le=1, description="largest shift of the hue, as a fraction of the circle")
     saturation: float = Field(0.5, ge=0, le=1, description="largest relative change of the saturation")
     value: float = Field(0.4, ge=0, le=1, description="largest relative change of the brightness")
     rotate: float = Field(0.0, ge=0, le=180, description="largest rotation in degrees")
-    translate: float = Field(0.1, ge=0, le=1, description="largest shift, as a fraction of the picture")
+    translate: float = Field(0.1, ge=0, le=1, description="largest shift, as a fraction of the image")
     scale: float = Field(0.5, ge=0, lt=1, description="zoom is drawn from 1 - scale to 1 + scale")
     shear: float = Field(0.0, ge=0, le=45, description="largest shear in degrees")
     close_epochs: int = Field(10, ge=0, description="last epochs without mosaic and mixup")
@@ -122,7 +126,7 @@ class AugmentConfig(StrictModel):
         1.0,
         gt=0,
         le=1,
-        description="part of input_size that pictures have at first; they grow to all of it over three quarters of the "
+        description="part of input_size that images have at first; they grow to all of it over three quarters of the "
         "training, which saves time (EfficientNetV2: Tan and Le, 2021, section 4)",
     )
 
@@ -132,7 +136,7 @@ class LossConfig(StrictModel):
 
     box: float = Field(7.5, ge=0, description="weight of the IoU loss")
     cls: float = Field(0.5, ge=0, description="weight of the class loss")
-    l1: float = Field(3.0, ge=0, description="weight of the L1 loss of the box sides")
+    l1: float = Field(3.0, ge=0, description="weight of the L1 loss of the box coordinates")
     iou: Literal["iou", "giou", "diou", "ciou"] = Field("ciou", description="kind of the IoU loss")
     alpha: float = Field(0.5, ge=0, description="power of the class score in the alignment")
     beta: float = Field(6.0, ge=0, description="power of the IoU in the alignment")
@@ -140,8 +144,8 @@ class LossConfig(StrictModel):
     one_to_one_beta: float = Field(
         0.5,
         ge=0,
-        description="power of the IoU in the one-to-one branch's alignment: low, for of boxes that overlap about "
-        "equally well the one that it prefers already should win, or the choice would hang on noise",
+        description="power of the IoU in the one-to-one branch's alignment: low, because of boxes that overlap about "
+        "equally well the one with the higher score should win, or the choice would depend on noise",
     )
     topk: int = Field(5, ge=1, le=1000, description="anchor points for each object in the one-to-many branch")
     one_to_one: float = Field(0.3, ge=0, description="weight of the one-to-one branch beside the one-to-many branch")
@@ -149,10 +153,12 @@ class LossConfig(StrictModel):
         True, description="the one-to-one branch trains its own layers only, not the features that both branches read"
     )
     label_smoothing: float = Field(
-        0.0, ge=0, lt=0.5, description="this part of an object's class target is shared by all classes"
+        0.0, ge=0, lt=0.5, description="this part of an object's class target is spread over all classes"
     )
-    guide: float = Field(1.0, ge=0, description="weight of what train.guide shows, beside the labels")
-    soft_labels: bool = Field(False, description="a label's score, where it has one, lowers the quality to be learned")
+    soft_labels: bool = Field(
+        False,
+        description="the quality to be learned is multiplied by an annotation's score, where it has one",
+    )
 
 
 class OptimConfig(StrictModel):
@@ -162,21 +168,23 @@ class OptimConfig(StrictModel):
     lr: float | None = Field(
         None,
         gt=0,
-        description="peak learning rate; left out, 0.02 for muon (0.006 from 1,000 pictures on), 0.004 for adamw, "
+        description="peak learning rate; left out, 0.02 for muon (0.006 from 1,000 images on), 0.004 for adamw, "
         "0.01 for sgd, and a tenth of that with train.init",
     )
-    final_lr: float = Field(0.02, gt=0, le=1, description="last learning rate over the peak")
+    final_lr: float = Field(0.02, gt=0, le=1, description="last learning rate, as a part of the peak")
     momentum: float = Field(
         0.9, ge=0, lt=1, description="SGD's momentum; AdamW's beta1, also for what Muon leaves to it"
     )
     weight_decay: float | None = Field(
         None,
         ge=0,
-        description="times the learning rate; left out, 0.2 for muon (0.05 from 1,000 pictures on), 0.05 for adamw, "
+        description="times the learning rate; left out, 0.2 for muon (0.05 from 1,000 images on), 0.05 for adamw, "
         "0.0005 for sgd",
     )
-    warmup_epochs: float = Field(3.0, ge=0, description="the learning rate rises to its peak in so many epochs")
-    schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="how it falls afterwards")
+    warmup_epochs: float = Field(3.0, ge=0, description="epochs in which the learning rate rises to its peak")
+    schedule: Literal["cosine", "linear", "constant"] = Field(
+        "cosine", description="how the learning rate falls after that"
+    )
     clip_norm: float = Field(
         10.0, ge=0, allow_inf_nan=True, description="gradients are scaled to this norm at most; 0: not clipped"
     )
@@ -192,44 +200,45 @@ class RunConfig(StrictModel):
         "learn from, which need the steps, and 16 from there on; auto: as many as a GPU's memory holds",
     )
     accumulate: int = Field(1, ge=1, description="forward passes for each optimiser step")
-    seed: int = Field(0, ge=0, description="of everything that is drawn by chance")
+    seed: int = Field(0, ge=0, description="seed of all random numbers")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto", description="auto: cuda where torch finds it, else cpu"
     )
     devices: int = Field(1, ge=1, description="processes on each machine, each on a device of its own; on CPUs, too")
     nodes: int = Field(1, ge=1, description="machines; torchrun starts a training on several of them")
     timeout_minutes: float = Field(
-        30.0, gt=0, description="how long processes wait for a silent one before they give up; a grade has to fit in"
+        30.0,
+        gt=0,
+        description="how long processes wait for one that does not answer; an evaluation must take less",
     )
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
         "auto", description="auto: bf16 or fp16 on a GPU, full precision elsewhere"
     )
     channels_last: bool = Field(True, description="memory layout in which most convolutions train faster")
-    ema_decay: float = Field(0.9999, ge=0, lt=1, description="largest share of the averaged weights kept at a step")
-    ema_memory: float = Field(0.02, gt=0, le=1, description="part of the training that the average remembers, at most")
+    ema_decay: float = Field(0.9999, ge=0, lt=1, description="largest decay of the averaged weights at a step")
+    ema_memory: float = Field(
+        0.02, gt=0, le=1, description="longest memory of the averaged weights, as a part of the training"
+    )
     diagnostics: bool = Field(False, description="log gradient norms and dead units, also layer by layer")
     save_minutes: float = Field(
-        10.0, ge=0, description="write last.pt also within an epoch, whenever so much time has passed; 0: never"
+        10.0, ge=0, description="minutes after which last.pt is also written within an epoch; 0: never"
     )
     loggers: Annotated[
         list[LoggerName], BeforeValidator(_as_list, json_schema_input_type=LoggerName | list[LoggerName])
     ] = Field(
-        ["tensorboard"], description="where figures go beside metrics.csv; one that cannot be reached stops nothing"
+        ["tensorboard"],
+        description="where figures go beside metrics.csv; the training goes on where one cannot be reached",
     )
     report: bool = Field(True, description="write report.html when the training is done")
-    patience: int = Field(0, ge=0, description="stop after so many epochs without a better AP; 0: never")
+    patience: int = Field(0, ge=0, description="epochs without a better AP after which the training stops; 0: never")
     init: Path | None = Field(
         None,
         description="checkpoint to start from, or starter: the weights that ship for this preset; classes go by name, "
         "layers of another shape start anew",
     )
-    guide: Path | None = Field(
-        None,
-        description="another detector that shows at every point what it sees: a checkpoint, or an ONNX file of PicoDet",
-    )
     freeze: Annotated[
         list[FrozenPart], BeforeValidator(_as_list, json_schema_input_type=FrozenPart | list[FrozenPart])
-    ] = Field([], description="parts that keep the weights and statistics of init: backbone, neck or both")
+    ] = Field([], description="parts that keep the weights and BatchNorm statistics of init: backbone, neck or both")
     out: Path | None = Field(None, description="run folder; left out, runs/NAME-1, -2, ...")
 
     @model_validator(mode="after")
@@ -240,16 +249,18 @@ class RunConfig(StrictModel):
 
 
 class EvalConfig(StrictModel):
-    """How the validation set is graded."""
+    """How the validation set is evaluated."""
 
-    every: int = Field(1, ge=1, description="epochs between two evaluations; the last epoch is always graded")
+    every: int = Field(1, ge=1, description="epochs between two evaluations; the last epoch is always evaluated")
     batch: int = Field(16, ge=1, le=65536, description="images in one forward pass")
-    score_threshold: float = Field(0.001, ge=0, lt=1, description="lowest score that is graded")
-    max_detections: int = Field(300, ge=1, description="of each image at most")
+    score_threshold: float = Field(0.001, ge=0, lt=1, description="score threshold: detections below it are left out")
+    max_detections: int = Field(300, ge=1, description="most detections of an image")
     nms: bool = Field(
         True, description="evaluate the output with NMS, of the one-to-many branch; false: the NMS-free output"
     )
-    nms_iou: float = Field(0.6, gt=0, lt=1, description="NMS drops a box that overlaps a better one by more")
+    nms_iou: float = Field(
+        0.6, gt=0, lt=1, description="NMS removes a box that overlaps one with a higher score by more"
+    )
     duplicate_iou: float | None = Field(
         DUPLICATE_IOU,
         ge=0,
@@ -261,6 +272,11 @@ class EvalConfig(StrictModel):
 
 class TrainConfig(StrictModel):
     """A whole config file. ``model`` and ``data`` must come from the file, its base or the command line."""
+
+    former_keys = {  # noqa: RUF012 - a ClassVar of StrictModel
+        "train.guide": FormerKey(),
+        "loss.guide": FormerKey(unused=1.0),
+    }
 
     model: ModelConfig
     data: DataConfig = DataConfig()

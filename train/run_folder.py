@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fusedet.common.errors import InputError
+from fusedet.configs.inputs import BEST_CHECKPOINT
 
 try:
     import fcntl
@@ -37,7 +38,7 @@ class RunFolder:
     @property
     def best(self) -> Path:
         """Averaged weights of the epoch with the best AP."""
-        return self.path / "best.pt"
+        return self.path / BEST_CHECKPOINT
 
     @property
     def metrics(self) -> Path:
@@ -46,7 +47,7 @@ class RunFolder:
 
     @property
     def curves(self) -> Path:
-        """The training's curves as a picture."""
+        """The training's curves as an image."""
         return self.path / "curves.png"
 
     @property

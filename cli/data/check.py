@@ -20,7 +20,7 @@ examples:
   fusedet data check my_data
   fusedet data check my_data --page check.html --json check.json
   fusedet data check --train a/train.json --val a/val.json --images a/pictures --input-size 416
-  fusedet data check my_data --fix my_data_fixed       # a copy without what can be mended; my_data stays as it is
+  fusedet data check my_data --fix my_data_fixed       # a copy without what can be fixed; my_data stays as it is
 
 Errors are what training refuses, or would learn or grade falsely; warnings are what is lost, doubtful or counted twice;
 notes are good to know. docs/data.md lists every kind.
@@ -63,12 +63,12 @@ def run(args: argparse.Namespace) -> int:
         InputError: the data cannot be opened, or a setting cannot be used.
     """
     _check_arguments(args)
-    from fusedet.train.data.doctor import examine
+    from fusedet.train.data.doctor import validate_splits
     from fusedet.train.data.doctor.report.report import terminal_report
 
     splits, others = _open(args)
     size = (args.input_size, args.input_size)
-    report = examine(splits, size, fast=args.fast, others=others, progress=_counter())
+    report = validate_splits(splits, size, fast=args.fast, others=others, progress=_counter())
     print(terminal_report(report))
     if args.json is not None:
         write_text(args.json, json.dumps(report.as_dict(), indent=1, ensure_ascii=False, default=str) + "\n")
@@ -125,15 +125,17 @@ def _annotation_files(args: argparse.Namespace) -> dict[str, Path]:
 
 
 def _fix(report: "Report", out: Path, link: bool) -> None:
-    from fusedet.train.data.doctor import examine, read_split
+    from fusedet.train.data.doctor import read_split, validate_splits
     from fusedet.train.data.doctor.copy import write_repaired
     from fusedet.train.data.doctor.report.report import summary
 
     actions = write_repaired(report, out, link=link)
     names = [split.name for split in report.splits]
-    again = examine([read_split(n, out / "annotations" / f"{n}.json", out / "images") for n in names], fast=True)
-    mended = "1 finding" if len(actions) == 1 else f"{len(actions)} findings"
-    print(f"\n{out}: {mended} mended, told in {out / 'fixes.md'}; the copy: {summary(again)}")
+    again = validate_splits(
+        [read_split(n, out / "annotations" / f"{n}.json", out / "images") for n in names], fast=True
+    )
+    fixed = "1 finding" if len(actions) == 1 else f"{len(actions)} findings"
+    print(f"\n{out}: {fixed} fixed, told in {out / 'fixes.md'}; the copy: {summary(again)}")
 
 
 def _counter() -> Callable[[int, int], None]:

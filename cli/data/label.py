@@ -1,7 +1,6 @@
 """``fusedet data label``: a detector labels pictures for a training."""
 
 import argparse
-import hashlib
 import math
 import sys
 from collections.abc import Callable
@@ -10,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from fusedet.cli.files import counter, refuse_to_replace
 from fusedet.common.errors import InputError
+from fusedet.common.hashing import sha256
 from fusedet.common.text import counted
 from fusedet.configs.inputs import model_file
 
 if TYPE_CHECKING:  # training's packages are imported when the command runs
-    from fusedet.train.evaluation.evaluate import Predictor
+    from fusedet.deploy.detector.predictor import Predictor
     from fusedet.train.labelling.label import Picture
 
 __all__ = ["add_arguments", "run"]
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
         args.out,
         score_threshold=args.score,
         classes=classes,
-        origin={f"teacher {i}": f"{path.name}, SHA-256 {_sha256(path)}" for i, path in enumerate(files, start=1)},
+        origin={f"teacher {i}": f"{path.name}, SHA-256 {sha256(path)}" for i, path in enumerate(files, start=1)},
         batch=args.batch,
         on_batch=_counter(len(pictures)),
     )
@@ -187,10 +187,6 @@ def _frames(args: argparse.Namespace, videos: list[Path]) -> "list[Picture]":
     taken = f"{counted(len(frames.pictures), 'frame')} of {counted(len(videos), 'video')}"
     print(f"{folder}: {taken}; {frames.alike} more show nothing new")
     return frames.pictures
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _counter(total: int) -> Callable[[int], None]:

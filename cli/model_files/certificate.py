@@ -11,8 +11,9 @@ if TYPE_CHECKING:  # torch: not before the command is known to be this one
     import numpy as np
     from numpy.typing import NDArray
 
+    from fusedet.deploy.detector.predictor import Predictor
     from fusedet.export import Certificate, ExportResult, Int8Settings
-    from fusedet.export.proof.certify import Grader, Predictor
+    from fusedet.export.proof.certify import Grader
     from fusedet.train.data.coco import CocoDataset
 
 __all__ = ["add_certificate_arguments", "check_certificate_arguments", "export_certified_by", "say_what_was_certified"]
@@ -131,12 +132,15 @@ def export_certified_by(
 def _grader(dataset: "CocoDataset") -> "Grader":
     """Evaluates on a data set, as ``fusedet eval`` does."""
     from fusedet.train.evaluation.evaluate import find_objects
-    from fusedet.train.evaluation.metrics import grade
+    from fusedet.train.evaluation.metrics import evaluate_detections
     from fusedet.train.evaluation.operating_point import operating_point
 
     def evaluate(predictor: "Predictor", threshold: float | None = None) -> dict[str, Any]:
         found = find_objects(predictor, dataset)
-        figures = {**grade(dataset, found).summary(), "operating_point": operating_point(dataset, found).as_dict()}
+        figures = {
+            **evaluate_detections(dataset, found).summary(),
+            "operating_point": operating_point(dataset, found).as_dict(),
+        }
         if threshold is not None:
             figures["at_training_threshold"] = operating_point(dataset, found, threshold).as_dict()
         return figures

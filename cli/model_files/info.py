@@ -1,12 +1,12 @@
 """``fusedet info``: says what a checkpoint or an exported file is."""
 
 import argparse
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from fusedet.common.duplicates import DUPLICATE_IOU
+from fusedet.common.hashing import sha256
 from fusedet.configs.inputs import CHECKPOINTS, model_file
 
 __all__ = ["add_arguments", "run"]
@@ -37,8 +37,7 @@ def run(args: argparse.Namespace) -> int:
     path = model_file(args.model)
     rows = _checkpoint(path) if path.suffix in CHECKPOINTS else _exported(path)
     if path.is_file():  # not a bundle's folder
-        size, checksum = path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest()
-        rows += [("size", f"{size:,} bytes"), ("sha256", checksum)]
+        rows += [("size", f"{path.stat().st_size:,} bytes"), ("sha256", sha256(path))]
     print(path)
     width = max(len(name) for name, _ in rows)
     for name, text in rows:

@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from fusedet.common.errors import InputError
+from fusedet.common.memory import resident_bytes
 from fusedet.deploy.bench.pictures import FRAME_HW
 from fusedet.deploy.detector.detector import Detector
 
-__all__ = ["Startup", "measure_startup", "resident_mb"]
+__all__ = ["Startup", "measure_startup"]
 
 #: That the process writes: imported, opened, first, memory.
 _LINES = 4
@@ -35,7 +36,7 @@ class Startup:
         import_ms: Python's own start, numpy, OpenCV, ONNX Runtime and fusedet.
         open_ms: opening the model, with ONNX Runtime's optimisations.
         first_ms: the first picture, for which ONNX Runtime lays out the memory.
-        resident_mb: after some pictures; None where the system does not tell.
+        resident_mb: after some pictures, in MB of 2^20 bytes; None where the system does not tell.
         peak_mb: the most that lay in RAM until then, mostly while the model was opened; None likewise.
     """
 
@@ -58,15 +59,6 @@ def measure_startup(model: Path, threads: int, spinning: bool = False, *, proces
         InputError: a process failed; the message is its last line.
     """
     return min((_start(model, threads, spinning) for _ in range(processes)), key=lambda one: one.total_ms)
-
-
-def resident_mb() -> float | None:
-    """Memory of this process that lies in RAM, in MB of 2^20 bytes; None where the system does not tell."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return None
-    return pages * os.sysconf("SC_PAGE_SIZE") / _MB
 
 
 def _peak_mb() -> float | None:
@@ -108,7 +100,9 @@ def _child(model: str, threads: str, spinning: str) -> None:
     print("first", flush=True)
     for _ in range(_SETTLED):
         detector(picture)
-    print(json.dumps({"resident_mb": resident_mb(), "peak_mb": _peak_mb()}), flush=True)
+    held = resident_bytes()
+    memory = {"resident_mb": None if held is None else held / _MB, "peak_mb": _peak_mb()}
+    print(json.dumps(memory), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """Measures an exported file: the same boxes as the network, AP, latency, operators, activations, checksums."""
 
-import hashlib
 import math
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -13,12 +12,13 @@ from typing import Any, Protocol
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from fusedet.common.duplicates import DUPLICATE_IOU
+from fusedet.common.hashing import sha256
 from fusedet.deploy.bench.machine import processor_name
 from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.detector import Detector
+from fusedet.deploy.detector.predictor import Predictor
 from fusedet.deploy.detector.session import default_threads
 from fusedet.export.graph.carriers import activation_carriers
 from fusedet.export.graph.ops import optimize
@@ -31,7 +31,7 @@ from fusedet.export.proof.reference import Reference
 from fusedet.export.proof.verify import Agreement, Outputs, Pictures, Tolerance, compare
 from fusedet.model import DetectorNet
 
-__all__ = ["GRADED", "Grader", "Predictor", "certify", "sha256"]
+__all__ = ["GRADED", "Grader", "certify"]
 
 #: Runs that must be the same.
 _EXACT = ("training", "plain", "fused")
@@ -39,19 +39,6 @@ _EXACT = ("training", "plain", "fused")
 _NEARLY = Tolerance(adaptive=False, score=1.0, rounding=0.1, iou=0.8, side=0.0, tie=-math.inf)
 #: Boxes of a picture that count for AP, and the lowest score of one, as COCO's measure is commonly taken.
 GRADED: dict[str, Any] = {"score_threshold": 0.001, "max_detections": 300}
-
-
-class Predictor(Protocol):
-    """Anything that finds objects in pictures."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Class names; a class id is an index into them."""
-        ...
-
-    def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        """Detections in each picture, in its own pixels."""
-        ...
 
 
 class Grader(Protocol):
@@ -141,11 +128,6 @@ def certify(
         "made": _made(),
     }
     return Certificate(checks, facts, worst)
-
-
-def sha256(path: Path) -> str:
-    """A file's checksum, as ``sha256sum`` prints it."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _agree(

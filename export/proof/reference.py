@@ -63,10 +63,10 @@ class Reference:
     ) -> None:
         self._net, self.names = net.eval(), tuple(names)
         self._size = input_size or net.config.input_size
-        self._points, self._strides = anchor_points(self._size, STRIDES)
+        self._anchors = anchor_points(self._size, STRIDES)
         self._nms, self._threshold = nms, score_threshold
         self._limit = nms_iou if nms else duplicate_iou
-        self._count = min(points or (1000 if nms else 300), len(self._points))
+        self._count = min(points or (1000 if nms else 300), len(self._anchors.points))
         self._most = max_detections
 
     def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:
@@ -81,7 +81,7 @@ class Reference:
         output = self._net(planes)
         branch = output.one_to_many if self._nms else output.one_to_one
         points, scores, classes = self._best(branch.logits[0].sigmoid())
-        decoded = decode_boxes(branch.distances[0].T, self._points, self._strides)  # [A, 4]
+        decoded = decode_boxes(branch.distances[0].T, self._anchors)  # [A, 4]
         boxes = decoded[points].double().numpy()
         height, width = image_bgr.shape[:2]
         boxes = ((boxes - [*shift, *shift]) / [*zoom, *zoom]).clip(0, [width, height, width, height])

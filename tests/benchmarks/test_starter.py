@@ -36,7 +36,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_recipe_can_be_trained() -> None:
     for name in preset_names():
-        for settings in with_places(read_rounds(name), Path("guide.onnx")):
+        for settings in with_places(read_rounds(name)):
             load_train_config(name, settings)
 
 
@@ -47,16 +47,8 @@ def test_a_preset_without_a_recipe_of_its_own_gets_the_common_one(tmp_path: Path
     assert read_rounds("nano", recipe) == [["a=4"], ["a=5"]]
 
 
-def test_a_round_names_its_guide_without_a_place() -> None:
-    rounds = [["train.epochs=1"], ["train.guide={guide}", "loss.guide=0.5"]]
-    assert with_places(rounds, Path("a/b.onnx"))[1] == ["train.guide=a/b.onnx", "loss.guide=0.5"]
-    with pytest.raises(InputError, match="--guide is missing"):
-        with_places(rounds, None)
-    assert with_places(rounds[:1], None) == rounds[:1]
-
-
 def test_a_round_can_begin_from_what_ships() -> None:
-    ((setting,),) = with_places([["train.init={weights}/nano.pt"]], None)
+    ((setting,),) = with_places([["train.init={weights}/nano.pt"]])
     assert Path(setting.removeprefix("train.init=")) == starter.starter_checkpoint("nano")
 
 

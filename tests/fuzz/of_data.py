@@ -14,7 +14,7 @@ from fusedet.train.data.coco import load_coco
 from fusedet.train.data.convert.openimages import read_openimages
 from fusedet.train.data.convert.voc import read_voc
 from fusedet.train.data.convert.yolo import read_yolo
-from fusedet.train.data.doctor import examine, open_splits
+from fusedet.train.data.doctor import open_splits, validate_splits
 from fusedet.train.data.doctor.checks.header import read_header
 from fusedet.train.data.doctor.report.page import report_page
 from fusedet.train.evaluation.report.record import read_record
@@ -41,7 +41,7 @@ def _coco(folder: Path) -> Sequence[bytes]:
 
 
 def _check_data(path: Path) -> None:
-    report_page(examine(open_splits(path.parent.parent), (64, 64), fast=True), "spoiled")
+    report_page(validate_splits(open_splits(path.parent.parent), (64, 64), fast=True), "spoiled")
 
 
 def _pictures_in(folder: Path) -> None:

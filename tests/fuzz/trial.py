@@ -26,7 +26,7 @@ class Target:
         prepare: makes in an empty folder what lies beside the input, and gives inputs that are well.
         spoil: changes one of them.
         read: reads the file at a path. InputError is as good an end as any; everything else is a fault.
-        may_change: the reader may mend the file.
+        may_change: the reader may fix the file.
     """
 
     name: str

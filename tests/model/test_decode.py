@@ -3,7 +3,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusedet.model.decode import anchor_points, decode_boxes, select_top
+from fusedet.model.decode import Anchors, anchor_points, decode_boxes, select_top
+from fusedet.model.head import ExportOutput
 
 
 def test_anchor_points_are_cell_centres_row_by_row():
@@ -14,14 +15,16 @@ def test_anchor_points_are_cell_centres_row_by_row():
 
 
 def test_distances_are_in_strides():
-    boxes = decode_boxes(torch.tensor([[1.0, 2.0, 3.0, 0.5]]), torch.tensor([[40.0, 24.0]]), torch.tensor([16.0]))
+    boxes = decode_boxes(
+        torch.tensor([[1.0, 2.0, 3.0, 0.5]]), Anchors(torch.tensor([[40.0, 24.0]]), torch.tensor([16.0]))
+    )
     assert boxes.tolist() == [[24.0, -8.0, 88.0, 32.0]]
 
 
 def selected(best, logits, distances, count, labels):
-    points, strides = anchor_points((64, 64), (8, 16, 32))
-    found = select_top(best, logits, distances, points, strides, count, labels)
-    return found, decode_boxes(distances.transpose(1, 2), points, strides)
+    anchors = anchor_points((64, 64), (8, 16, 32))
+    found = select_top(ExportOutput(best, logits, distances), anchors, count, labels)
+    return found, decode_boxes(distances.transpose(1, 2), anchors)
 
 
 @pytest.mark.parametrize("classes", [1, 2, 5])
@@ -61,5 +64,5 @@ def test_distances_of_a_box_give_the_box(sides, size_hw, random) -> None:  # typ
     boxes = torch.tensor(sides)
     low, high = boxes[:, :2] - points[chosen], boxes[:, 2:] + points[chosen]
     encoded = torch.cat((points[chosen] - low, high - points[chosen]), -1) / strides[chosen, None]
-    decoded = decode_boxes(encoded, points[chosen], strides[chosen])
+    decoded = decode_boxes(encoded, Anchors(points, strides).at(chosen))
     torch.testing.assert_close(decoded, torch.cat((low, high), -1), atol=1e-4, rtol=1e-6)

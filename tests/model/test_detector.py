@@ -40,8 +40,7 @@ def test_first_scores_are_low_and_first_boxes_are_sane():
 
 @pytest.mark.parametrize("detach", [True, False])
 def test_the_one_to_one_branch_trains_its_own_layers_and_features_but_no_shared_class_scores(detach: bool):
-    net = build_detector(tiny_config())
-    net.head.detach_one_to_one = detach
+    net = build_detector(tiny_config(), detach_one_to_one=detach)
     net(torch.rand(2, 3, 64, 64) * 255).one_to_one.logits.square().sum().backward()
     touched = {name for name, weight in net.named_parameters() if weight.grad is not None}
     assert any(name.startswith("head.selector") for name in touched)

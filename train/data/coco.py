@@ -43,7 +43,7 @@ class Sample:
         height: in pixels, as annotated.
         boxes_xyxy: float32 ``[N, 4]`` in pixels of ``width`` x ``height``, clipped to it, none of them empty.
         labels: int64 ``[N]``: class indices from 0 without gaps, in the order of ``CocoDataset.names``.
-        crowd: bool ``[N]``: the box is a region of many objects, to be ignored in training and grading.
+        crowd: bool ``[N]``: the box is a region of many objects, to be ignored in training and evaluation.
         areas: float32 ``[N]`` in square pixels: the annotated area, which sorts objects into small, medium and large.
         scores: float32 ``[N]`` in 0..1: how sure a detector was that labelled the object; 1 where nothing is said.
     """
@@ -79,7 +79,7 @@ class CocoDataset:
         return f"{self.source} ({len(self.samples)} images)"
 
     def ground_truth(self) -> dict[str, Any]:
-        """The annotations as a clean COCO dictionary with the file's own ids, for a COCO grader."""
+        """The annotations as a clean COCO dictionary with the file's own ids, for a COCO evaluator."""
         annotations: list[dict[str, Any]] = []
         for sample in self.samples:
             boxes_xywh = sample.boxes_xyxy.astype(float)
@@ -142,7 +142,7 @@ def load_coco(annotations: Path, images: Path, *, require_boxes: bool = False) -
 
 
 def read_checked(annotations: Path) -> dict[str, Any]:
-    """The content of an annotation file, all of it, once :func:`load_coco` would take it; no picture is looked for.
+    """The content of an annotation file, all of it, once :func:`load_coco` would take it; no image is looked for.
 
     Raises:
         InputError: the file cannot be used; the message names the file and the entry.

@@ -1,4 +1,4 @@
-"""Pictures with their labels drawn in, alone or many of them on one sheet."""
+"""Images with their labels drawn in, alone or many of them on one sheet."""
 
 import math
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _PAPER, _INK, _CROWD = (255, 255, 255), (40, 40, 40), (150, 150, 150)
 
 
 def fit(picture: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], float]:
-    """A picture whose longer side is ``side`` at most, and by how much it was scaled."""
+    """An image whose longer side is ``side`` at most, and by how much it was scaled."""
     scale = min(1.0, side / max(picture.shape[:2]))
     if scale == 1:
         return picture.copy(), scale
@@ -35,7 +35,7 @@ def draw_labels(
     colors: Sequence[tuple[int, int, int]] = (),
     thickness: int = 2,
 ) -> None:
-    """Draws boxes into a picture, each in the colour of its class.
+    """Draws boxes into an image, each in the colour of its class.
 
     Args:
         picture: uint8 BGR ``[H, W, 3]``; is drawn into.
@@ -92,13 +92,13 @@ def _write(
 def contact_sheet(
     tiles: Sequence[NDArray[np.uint8]], captions: Sequence[str], side: int, columns: int = 0
 ) -> NDArray[np.uint8]:
-    """Pictures in rows, each in the middle of its square with a caption below.
+    """Images in rows, each in the middle of its square with a caption below.
 
     Args:
         tiles: uint8 BGR, none longer than ``side``.
         captions: what to write below each.
         side: of the squares in pixels.
-        columns: pictures in a row; 0 makes the sheet nearly as wide as high, or a little wider.
+        columns: images in a row; 0 makes the sheet nearly as wide as high, or a little wider.
     """
     columns = columns or math.ceil(math.sqrt(len(tiles) * 1.3))
     columns = min(columns, len(tiles))
@@ -115,7 +115,7 @@ def contact_sheet(
 
 
 def save_picture(path: Path, picture: NDArray[np.uint8]) -> None:
-    """Writes a picture as a whole or not at all, in the format that the name ends in."""
+    """Writes an image as a whole or not at all, in the format that the name ends in."""
     _, data = cv2.imencode(path.suffix, picture, [cv2.IMWRITE_JPEG_QUALITY, 90] if path.suffix != ".png" else [])
     write_bytes(path, data.tobytes())  # not cv2.imwrite, which cannot write every name on every system
 

@@ -1,4 +1,4 @@
-"""Batches of augmented pictures for training, and plain pictures for grading."""
+"""Batches of augmented images for training, and plain images for evaluation."""
 
 import multiprocessing
 import os
@@ -34,7 +34,7 @@ __all__ = [
     "iterate_images",
 ]
 
-#: Label of the rows that fill a batch up to its picture with the most objects.
+#: Label of the rows that fill a batch up to its image with the most objects.
 PADDING = -1
 
 #: How far workers stand back. On a CPU the network's threads wait for each other after every layer: a worker that takes
@@ -49,13 +49,13 @@ _ORDER, _PICTURE = 1, 2
 
 
 class Batch(NamedTuple):
-    """Pictures of one size with their objects.
+    """Images of one size with their objects.
 
     Attributes:
         images: uint8 ``[B, H, W, 3]`` BGR.
         boxes: float32 ``[B, M, 4]`` xyxy in pixels of the input; 0 where there is no object.
         labels: int64 ``[B, M]``: class indices, :data:`PADDING`, or :data:`CROWD` less the class that a region ignores.
-        image_ids: int64 ``[B]``: of the picture; of a mosaic, the one it was drawn for.
+        image_ids: int64 ``[B]``: of the image; of a mosaic, the one it was drawn for.
         weights: float32 ``[B, M]`` in 0..1: how sure it is that the object is there; 0 where there is none.
     """
 
@@ -67,7 +67,7 @@ class Batch(NamedTuple):
 
 
 class Key(NamedTuple):
-    """One picture to prepare. It says all that its randomness depends on, so that any process can prepare it."""
+    """One image to prepare. It says all that its randomness depends on, so that any process can prepare it."""
 
     epoch: int
     position: int
@@ -152,7 +152,7 @@ class _Order(Sampler[list[Key]]):
 
 
 class TrainLoader:
-    """Batches of augmented pictures, epoch by epoch. Made by :func:`build_train_loader`.
+    """Batches of augmented images, epoch by epoch. Made by :func:`build_train_loader`.
 
     The batches depend on the seed and the epoch alone, not on the number of workers nor on what was read before.
     """
@@ -222,9 +222,9 @@ def build_train_loader(
     Args:
         dataset: images and objects.
         input_size: ``(height, width)`` of the batches in pixels.
-        augment: how pictures are varied.
+        augment: how images are varied.
         data: whether images are kept in memory, how many processes prepare batches, whether rare classes count more.
-        batch: pictures in a batch of one rank.
+        batch: images in a batch of one rank.
         seed: of all randomness.
         rank: this process among ``world_size`` that share each epoch.
         world_size: number of such processes.
@@ -243,7 +243,7 @@ def build_train_loader(
 
 
 class ValidationImages:
-    """The pictures of a data set with their samples, to be iterated over once for each evaluation.
+    """The images of a data set with their samples, to be iterated over once for each evaluation.
 
     They are kept in memory where they fit. Each is of the annotated size, so that detections can be compared.
 
@@ -270,7 +270,7 @@ class ValidationImages:
 
 
 def iterate_images(dataset: CocoDataset, workers: int = 2) -> Iterator[tuple[Sample, NDArray[np.uint8]]]:
-    """Each sample with its picture, uint8 BGR ``[height, width, 3]`` of the annotated size, read ahead by threads.
+    """Each sample with its image, uint8 BGR ``[height, width, 3]`` of the annotated size, read ahead by threads.
 
     Raises:
         InputError: an image cannot be read or does not agree with its annotations.
@@ -317,7 +317,7 @@ def _hold_signals(hold: bool) -> None:
 
 
 def _set_up_worker(worker: int) -> None:
-    """The pictures of a batch are prepared side by side by the workers: each needs one thread.
+    """The images of a batch are prepared side by side by the workers: each needs one thread.
 
     Ctrl-C reaches every process of a terminal, and a job scheduler's SIGTERM every process of the job. What they mean
     is for the training process to decide, which ends its workers when it ends. A worker that SIGTERM was for alone, or

@@ -1,8 +1,8 @@
 """A small data set that everybody has: real handwritten digits, scattered over drawn backgrounds.
 
 The digits are scikit-learn's (1,797 digits of 8 x 8 grey levels, from the UCI set of handwritten digits: Alpaydin and
-Kaynak, 1998). Four fifths of them, drawn once and for all, appear in training pictures only and the others in
-validation pictures and videos only.
+Kaynak, 1998). Four fifths of them, drawn once and for all, appear in training images only and the others in
+validation images and videos only.
 """
 
 import json
@@ -25,7 +25,7 @@ Split = Literal["train", "val"]
 
 _DESCRIPTION = "fusedet digits"
 _TRAIN_PART = 0.8
-#: Parts of the pictures without any digit, and of the digits that are small.
+#: Parts of the images without any digit, and of the digits that are small.
 _EMPTY_PART, _SMALL_PART = 0.05, 0.04
 _SMALL_PX, _USUAL_PX = (20, 28), (28, 96)
 _MAX_OBJECTS = 8
@@ -45,10 +45,10 @@ def make_digits(out: Path, train: int = 400, val: int = 100, size: tuple[int, in
 
     Args:
         out: folder to make.
-        train: pictures for training.
-        val: pictures for validation.
-        size: ``(height, width)`` of the pictures in pixels.
-        seed: same seed, same pictures.
+        train: images for training.
+        val: images for validation.
+        size: ``(height, width)`` of the images in pixels.
+        seed: same seed, same images.
 
     Returns:
         ``out``.
@@ -70,7 +70,7 @@ def make_digits(out: Path, train: int = 400, val: int = 100, size: tuple[int, in
 def make_digits_video(
     path: Path, seconds: float = 8, fps: int = 25, size: tuple[int, int] = (480, 640), seed: int = 0
 ) -> Path:
-    """Draws an MP4 video of validation digits that drift through a picture.
+    """Draws an MP4 video of validation digits that drift through an image.
 
     Args:
         path: file to make, ending in ``.mp4``.
@@ -111,7 +111,7 @@ def make_digits_video(
 
 @dataclass(frozen=True)
 class _Mover:
-    """A digit of a video: it drifts to and fro in its own cell of the picture, so that no two meet, and sways.
+    """A digit of a video: it drifts to and fro in its own cell of the image, so that no two meet, and sways.
 
     ``cell_xywh`` is in pixels, ``start`` and ``velocity`` are in pixels and pixels for each second.
     """
@@ -166,7 +166,7 @@ def _is_there(out: Path, info: dict[str, Any]) -> bool:
 
 
 def _make_split(root: Path, split: Split, count: int, size: tuple[int, int], seed: int, info: dict[str, Any]) -> None:
-    """Writes the pictures and the annotations of one half of the set."""
+    """Writes the images and the annotations of one half of the set."""
     glyphs = _glyphs(split)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -214,7 +214,7 @@ def _pick(
 def _scene(
     glyphs: Sequence[tuple[int, NDArray[np.float32]]], size: tuple[int, int], rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], list[tuple[int, tuple[int, int, int, int]]]]:
-    """A picture and its digits: label and ``(x, y, width, height)`` of the ink."""
+    """An image and its digits: label and ``(x, y, width, height)`` of the ink."""
     picture = _background(size, rng)
     objects: list[tuple[int, tuple[int, int, int, int]]] = []
     count = 0 if rng.uniform() < _EMPTY_PART else int(rng.integers(1, _MAX_OBJECTS + 1))
@@ -264,13 +264,13 @@ def _ink(glyph: NDArray[np.float32], height: int, degrees: float, stretch: float
 
 
 def _paint(picture: NDArray[np.uint8], ink: NDArray[np.float32], x: int, y: int, color: NDArray[np.float32]) -> None:
-    """Lays ink of a color onto the picture."""
+    """Lays ink of a color onto the image."""
     view = picture[y : y + ink.shape[0], x : x + ink.shape[1]]
     view[:] = np.round(view + ink[..., None] * (color - view))
 
 
 def _contrasting(region: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
-    """A random BGR color that is clearly brighter than a region of a picture."""
+    """A random BGR color that is clearly brighter than a region of an image."""
     weights = np.array([0.114, 0.587, 0.299])
     least = min(float((region @ weights).mean()) + _MIN_CONTRAST, _BRIGHTEST)
     while True:

@@ -5,6 +5,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -21,6 +22,7 @@ __all__ = [
     "CacheMode",
     "ImageStore",
     "Progress",
+    "in_batches",
     "load_at_size",
     "load_image",
     "map_ahead",
@@ -43,7 +45,7 @@ def load_image(sample: Sample) -> NDArray[np.uint8]:
     """Reads an image as uint8 BGR ``[h, w, 3]``.
 
     The EXIF orientation is ignored, as COCO annotations ignore it. The file may be a smaller or larger version of the
-    annotated picture, but not one of other proportions.
+    annotated image, but not one of other proportions.
 
     Raises:
         InputError: the file does not decode, or its proportions are not the annotated ones.
@@ -65,7 +67,7 @@ def same_shape(a_wh: tuple[int, int], b_wh: tuple[int, int]) -> bool:
 
 
 def training_size(sample: Sample, input_size: tuple[int, int]) -> tuple[int, int]:
-    """``(height, width)`` at which a picture just fits into the network's input; small pictures keep their size."""
+    """``(height, width)`` at which an image just fits into the network's input; small images keep their size."""
     scale = min(1.0, input_size[0] / sample.height, input_size[1] / sample.width)
     return Letterbox(scale, 0, 0, sample.width, sample.height).resized
 
@@ -75,7 +77,7 @@ def load_at_size(sample: Sample, size_hw: tuple[int, int]) -> NDArray[np.uint8]:
     image = load_image(sample)
     if image.shape[:2] == size_hw:
         return image
-    # The interpolation of the runtime's letterbox: the network learns from pictures like those it will see.
+    # The interpolation of the runtime's letterbox: the network learns from images like those it will see.
     return np.asarray(cv2.resize(image, size_hw[::-1], interpolation=cv2.INTER_LINEAR_EXACT), np.uint8)
 
 
@@ -155,6 +157,13 @@ def _keep(mode: CacheMode, size: int) -> bool:
             "data.cache=none reads them anew in each epoch"
         )
     return mode == "memory" or size <= AUTO_MEMORY_FRACTION * free
+
+
+def in_batches(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    """The items in lists of ``size``; the last one may be shorter."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
 
 
 def map_ahead(function: Callable[[_Item], _Result], items: Iterable[_Item], threads: int) -> Iterator[_Result]:

@@ -1,4 +1,4 @@
-"""Sheets of labelled pictures: as they are in the files, and as the network sees them in training."""
+"""Sheets of labelled images: as they are in the files, and as the network sees them in training."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ __all__ = ["augmented_sheet", "choose", "labelled_sheet"]
 
 
 def choose(dataset: CocoDataset, count: int, seed: int, class_name: str | None = None) -> list[Sample]:
-    """Some pictures of a set, at random, in the order of the file; only those with an object of a class if named."""
+    """Some images of a set, at random, in the order of the file; only those with an object of a class if named."""
     label = None if class_name is None else dataset.names.index(class_name)
     fitting = [s for s in dataset.samples if label is None or (s.labels[~s.crowd] == label).any()]
     if len(fitting) <= count:
@@ -25,10 +25,10 @@ def choose(dataset: CocoDataset, count: int, seed: int, class_name: str | None =
 
 
 def labelled_sheet(samples: Sequence[Sample], names: Sequence[str], side: int) -> NDArray[np.uint8]:
-    """The pictures with their boxes and class names, uint8 BGR.
+    """The images with their boxes and class names, uint8 BGR.
 
     Raises:
-        InputError: a picture cannot be read or is not the annotated one.
+        InputError: an image cannot be read or is not the annotated one.
     """
     tiles, captions = [], []
     for sample in samples:
@@ -42,12 +42,12 @@ def labelled_sheet(samples: Sequence[Sample], names: Sequence[str], side: int) -
 
 
 def augmented_sheet(dataset: CocoDataset, config: TrainConfig, count: int, seed: int, side: int) -> NDArray[np.uint8]:
-    """The first pictures that a training with ``config`` would show its network, uint8 BGR.
+    """The first images that a training with ``config`` would show its network, uint8 BGR.
 
-    They are made of a few of the set's pictures, for a training reads them all before it begins.
+    They are made of a few of the set's images, for a training reads them all before it begins.
 
     Raises:
-        InputError: a picture cannot be read or is not the annotated one.
+        InputError: an image cannot be read or is not the annotated one.
     """
     from fusedet.train.data.dataset import PADDING, build_train_loader  # needs torch
 

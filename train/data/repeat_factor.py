@@ -1,9 +1,9 @@
 """Rare classes are seen more often: repeat-factor sampling.
 
-A picture counts as often as its rarest class wants, ``max(1, sqrt(threshold / f))`` where ``f`` is the part of the
-pictures that hold the class (Gupta, Dollár and Girshick, "LVIS: A Dataset for Large Vocabulary Instance Segmentation",
+An image counts as often as its rarest class wants, ``max(1, sqrt(threshold / f))`` where ``f`` is the part of the
+images that hold the class (Gupta, Dollár and Girshick, "LVIS: A Dataset for Large Vocabulary Instance Segmentation",
 2019, section 5). Factors are no whole numbers; LVIS rounds each one at random in each epoch. Here one draw an epoch
-rounds all of them (systematic sampling: Madow, 1949), which keeps every epoch equally long, and each picture
+rounds all of them (systematic sampling: Madow, 1949), which keeps every epoch equally long, and each image
 within one of its factor.
 """
 
@@ -18,12 +18,12 @@ __all__ = ["repeat_factors", "repeated"]
 
 
 def repeat_factors(samples: Sequence[Sample], classes: int, threshold: float) -> NDArray[np.float64]:
-    """How often each picture should be seen in an epoch, ``[N]``, each at least 1; their sum is a whole number.
+    """How often each image should be seen in an epoch, ``[N]``, each at least 1; their sum is a whole number.
 
     Args:
-        samples: the pictures. Regions to ignore are no objects.
+        samples: the images. Regions to ignore are no objects.
         classes: how many there are.
-        threshold: classes in a smaller part of the pictures than this are rare; 0..1.
+        threshold: classes in a smaller part of the images than this are rare; 0..1.
     """
     present = [np.unique(sample.labels[~sample.crowd]) for sample in samples]
     pictures = np.bincount(np.concatenate([np.empty(0, np.int64), *present]), minlength=classes)
@@ -34,7 +34,7 @@ def repeat_factors(samples: Sequence[Sample], classes: int, threshold: float) ->
 
 
 def repeated(factors: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Indices of the pictures of one epoch, in order; each as often as its factor, rounded up or down by chance.
+    """Indices of the images of one epoch, in order; each as often as its factor, rounded up or down by chance.
 
     Args:
         factors: see :func:`repeat_factors`.

@@ -1,7 +1,7 @@
 """Divides an annotation file into sets that have the same share of every class.
 
 Iterative stratification: Sechidis, Tsoumakas and Vlahavas, "On the Stratification of Multi-Label Data", 2011. The class
-of which the fewest pictures are left comes first, for it leaves the least choice, and each picture with it goes where
+of which the fewest images are left comes first, for it leaves the least choice, and each image with it goes where
 that class is missed most.
 """
 
@@ -17,9 +17,9 @@ __all__ = ["divide", "group_names"]
 
 
 def group_names(file_names: Sequence[str], pattern: re.Pattern[str] | None) -> list[str]:
-    """The group of each picture: what the first group of ``pattern`` matches, or the whole match.
+    """The group of each image: what the first group of ``pattern`` matches, or the whole match.
 
-    A picture that does not match, and every picture without a pattern, is a group of its own.
+    An image that does not match, and every image without a pattern, is a group of its own.
     """
     groups = []
     for i, name in enumerate(file_names):
@@ -66,7 +66,7 @@ def _class_counts(content: Mapping[str, Any], groups: Sequence[str]) -> dict[str
 
 
 def _sizes(counts: Mapping[str, object], groups: Sequence[str]) -> NDArray[np.float64]:
-    """Pictures in each group, in the order of ``counts``."""
+    """Images in each group, in the order of ``counts``."""
     pictures = Counter(groups)
     return np.array([pictures[group] for group in counts], np.float64)
 
@@ -81,7 +81,7 @@ def _assign(
     classes = sorted({category for counter in counts.values() for category in counter}, key=str)
     table = np.array([[c[k] for k in classes] for c in counts.values()], np.float64).reshape(len(counts), len(classes))
     wanted = np.outer(shares, table.sum(0))  # [sets, classes] boxes
-    room = shares * sizes.sum()  # [sets] pictures
+    room = shares * sizes.sum()  # [sets] images
     places = np.full(len(counts), -1)
     order = rng.permutation(len(counts))
     order = order[np.argsort(-sizes[order], kind="stable")]  # the largest groups first, while there is room

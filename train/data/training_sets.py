@@ -1,4 +1,4 @@
-"""What a training learns from and what it is graded on: one set each, from all the files that a config names."""
+"""What a training learns from and what it is evaluated on: one set each, from all the files that a config names."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ __all__ = ["count_objects", "join", "load_sets", "sort_by_score"]
 
 
 def load_sets(data: DataConfig) -> tuple[CocoDataset, CocoDataset]:
-    """The set to learn from, with what ``data.extra_train`` adds, and the set to grade on, of the same classes.
+    """The set to learn from, with what ``data.extra_train`` adds, and the validation set, of the same classes.
 
     Raises:
         InputError: a file is missing or cannot be used, or the classes differ.

@@ -1,6 +1,6 @@
-"""Variations of training pictures: pure functions of an example and a random generator.
+"""Variations of training images: pure functions of an example and a random generator.
 
-All geometry of a picture is composed into one matrix, so that every source image is resampled once, straight into the
+All geometry of an image is composed into one matrix, so that every source image is resampled once, straight into the
 result. Matrices map continuous coordinates: pixel ``i`` covers ``i`` to ``i + 1``, as boxes are measured.
 """
 
@@ -33,9 +33,9 @@ __all__ = [
 
 #: Label of a region with objects of class 0 that nobody told apart; ``CROWD - 1`` is one of class 1, and so on.
 CROWD = -2
-#: Grey level where no picture is.
+#: Grey level where no image is.
 PAD_VALUE = 114
-#: An object stays an example when at least this part of its area is in the picture, and it is this large in pixels.
+#: An object stays an example when at least this part of its area is in the image, and it is this large in pixels.
 MIN_VISIBLE = 0.1
 MIN_SIDE = 2.0
 
@@ -44,7 +44,7 @@ Matrix = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Example:
-    """A picture to learn from.
+    """An image to learn from.
 
     Attributes:
         image: uint8 BGR ``[H, W, 3]``.
@@ -74,7 +74,7 @@ def letterbox_example(example: Example, size_hw: tuple[int, int]) -> Example:
 
 
 def letterbox_place(shape_hw: tuple[int, int], size_hw: tuple[int, int]) -> Matrix:
-    """The letterbox as a matrix: the picture fitted into ``size_hw`` and centred. ``[3, 3]``."""
+    """The letterbox as a matrix: the image fitted into ``size_hw`` and centred. ``[3, 3]``."""
     zoom = _fit(shape_hw, size_hw)
     return _zoom_and_shift(zoom, (size_hw[1] - zoom * shape_hw[1]) / 2, (size_hw[0] - zoom * shape_hw[0]) / 2)
 
@@ -82,13 +82,13 @@ def letterbox_place(shape_hw: tuple[int, int], size_hw: tuple[int, int]) -> Matr
 def mosaic_places(
     shapes_hw: Sequence[tuple[int, int]], size_hw: tuple[int, int], rng: np.random.Generator
 ) -> list[Matrix]:
-    """Where four pictures lie around a random point of the result: one in each quadrant, touching the point.
+    """Where four images lie around a random point of the result: one in each quadrant, touching the point.
 
-    Mosaic augmentation: Bochkovskiy et al., YOLOv4, 2020, section 3.3. Each picture is as large as its letterbox in
+    Mosaic augmentation: Bochkovskiy et al., YOLOv4, 2020, section 3.3. Each image is as large as its letterbox in
     ``size_hw`` would be; the zoom of :func:`random_affine` decides how much of the four is seen.
 
     Returns:
-        Four matrices ``[3, 3]``, from the pixels of each picture to those of the result.
+        Four matrices ``[3, 3]``, from the pixels of each image to those of the result.
     """
     x, y = rng.uniform(size=2) * (size_hw[1], size_hw[0])
     places = []
@@ -101,7 +101,7 @@ def mosaic_places(
 
 
 def random_affine(size_hw: tuple[int, int], config: AugmentConfig, rng: np.random.Generator) -> Matrix:
-    """Zoom, rotation, shear, mirroring and shift about the middle of a picture of ``size_hw``. ``[3, 3]``."""
+    """Zoom, rotation, shear, mirroring and shift about the middle of an image of ``size_hw``. ``[3, 3]``."""
     height, width = size_hw
     zoom = rng.uniform(1 - config.scale, 1 + config.scale)
     angle = np.deg2rad(rng.uniform(-config.rotate, config.rotate))
@@ -118,10 +118,10 @@ def random_affine(size_hw: tuple[int, int], config: AugmentConfig, rng: np.rando
 
 
 def paste(examples: Sequence[Example], matrices: Sequence[Matrix], size_hw: tuple[int, int]) -> Example:
-    """A new picture of ``size_hw`` from examples, each seen through its matrix; grey where none of them is.
+    """A new image of ``size_hw`` from examples, each seen through its matrix; grey where none of them is.
 
-    Boxes are clipped to the new picture. Objects of which too little stays to be seen are no examples any more
-    (:data:`MIN_VISIBLE`, :data:`MIN_SIDE`); regions to ignore stay while any part of them is in the picture.
+    Boxes are clipped to the new image. Objects of which too little stays to be seen are no examples any more
+    (:data:`MIN_VISIBLE`, :data:`MIN_SIDE`); regions to ignore stay while any part of them is in the image.
     """
     canvas = np.full((*size_hw, 3), PAD_VALUE, np.uint8)
     for example, matrix in zip(examples, matrices, strict=True):
@@ -153,7 +153,7 @@ def random_hsv(image: NDArray[np.uint8], config: AugmentConfig, rng: np.random.G
 
 
 def mixup(first: Example, second: Example, rng: np.random.Generator) -> Example:
-    """Blends two pictures of one size about half and half and keeps the objects of both.
+    """Blends two images of one size about half and half and keeps the objects of both.
 
     Zhang et al., mixup, 2018; Zhang et al., Bag of Freebies for object detection, 2019, section 3.1.
     """
@@ -200,7 +200,7 @@ def _scene(
     mosaic: bool,
     rng: np.random.Generator,
 ) -> Example:
-    """One picture, or four of them as a mosaic, seen through a random affine map."""
+    """One image, or four of them as a mosaic, seen through a random affine map."""
     if mosaic and rng.uniform() < config.mosaic:
         indices = [index, *rng.integers(len(examples), size=3).tolist()]
         rng.shuffle(indices)
@@ -220,7 +220,7 @@ def _shape(example: Example) -> tuple[int, int]:
 
 
 def _fit(shape_hw: tuple[int, int], size_hw: tuple[int, int]) -> float:
-    """The zoom at which a picture of ``shape_hw`` just fits into ``size_hw``."""
+    """The zoom at which an image of ``shape_hw`` just fits into ``size_hw``."""
     return min(size_hw[0] / shape_hw[0], size_hw[1] / shape_hw[1])
 
 
@@ -229,12 +229,12 @@ def _zoom_and_shift(zoom: float, left: float, top: float) -> Matrix:
 
 
 def _seen(canvas: NDArray[np.uint8], examples: Sequence[Example], moved: Sequence[NDArray[np.float32]]) -> Example:
-    """A picture with the objects of some examples, whose boxes moved: clipped to the picture, or gone with too little.
+    """An image with the objects of some examples, whose boxes moved: clipped to the image, or gone with too little.
 
     Args:
-        canvas: the picture.
+        canvas: the image.
         examples: whose objects are in it.
-        moved: the boxes of each example in pixels of the picture.
+        moved: the boxes of each example in pixels of the image.
     """
     size_hw = canvas.shape[:2]
     boxes, labels = np.concatenate(moved), np.concatenate([example.labels for example in examples])

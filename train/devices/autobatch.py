@@ -1,4 +1,4 @@
-"""How many pictures a GPU's memory holds in one training step: ``train.batch=auto``."""
+"""How many images a GPU's memory holds in one training step: ``train.batch=auto``."""
 
 import gc
 from collections.abc import Callable
@@ -11,15 +11,16 @@ from fusedet.model.decode import anchor_points
 from fusedet.model.detector import STRIDES, build_detector
 from fusedet.train.config import TrainConfig
 from fusedet.train.devices.collectives import gather
+from fusedet.train.targets.assign import GroundTruth
 from fusedet.train.targets.losses import detection_loss
 
 __all__ = ["batch_that_fits", "largest_that_fits"]
 
-#: Part of the memory that a step may take; the rest is for batches with more objects and for the grade.
+#: Part of the memory that a step may take; the rest is for batches with more objects and for the evaluation.
 _SHARE = 0.8
 #: At most so many, and not more than leave an epoch this many steps.
 MOST, STEPS = 256, 16
-#: Objects in each picture of the trial.
+#: Objects in each image of the trial.
 _OBJECTS = 50
 
 
@@ -33,7 +34,7 @@ def batch_that_fits(config: TrainConfig, fabric: Fabric, images: int, fallback: 
         fallback: the answer where there is no GPU; with one, small sets take up to this many.
 
     Raises:
-        InputError: not even one picture fits.
+        InputError: not even one image fits.
     """
     if fabric.device.type != "cuda":
         return fallback
@@ -53,7 +54,7 @@ def largest_that_fits(fits: Callable[[int], bool], most: int) -> int:
 
 
 def _fits(config: TrainConfig, fabric: Fabric, batch: int) -> bool:
-    """Whether a step with pictures of noise and many objects leaves enough memory."""
+    """Whether a step with images of noise and many objects leaves enough memory."""
     device = fabric.device
     before = torch.random.get_rng_state()
     try:
@@ -72,15 +73,15 @@ def _memory_of_a_step(config: TrainConfig, fabric: Fabric, batch: int) -> int:
     deepest = max(STRIDES)
     height, width = (round(side * larger / deepest) * deepest for side in (height, width))
     torch.cuda.reset_peak_memory_stats(device)
-    net = build_detector(config.model).to(device)
+    net = build_detector(config.model, detach_one_to_one=config.loss.detach_one_to_one).to(device)
     images = torch.rand(batch, 3, height, width, device=device) * 255
     corners = torch.rand(batch, _OBJECTS, 2, device=device) * (min(height, width) / 2)
     boxes = torch.cat((corners, corners + min(height, width) / 4), 2)
-    labels = torch.zeros(batch, _OBJECTS, dtype=torch.int64, device=device)
-    points, strides = (x.to(device) for x in anchor_points((height, width), STRIDES))
+    truth = GroundTruth(boxes, torch.zeros(batch, _OBJECTS, dtype=torch.int64, device=device))
     with fabric.autocast():
         predictions = net(images)
-    total, _ = detection_loss(predictions, points, strides, boxes, labels, config.loss)
+    anchors = anchor_points((height, width), STRIDES).to(device)
+    total, _ = detection_loss(predictions, anchors, truth, config.loss)
     total.backward()
     weights = sum(p.numel() * p.element_size() for p in net.parameters())
     # Beside the step itself: the average, the optimiser's two moments, and three states of all that to go back to.

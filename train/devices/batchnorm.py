@@ -60,10 +60,10 @@ class _Normalise(torch.autograd.Function):
         exact = x.to(torch.promote_types(x.dtype, torch.float32))
         own_variance, own_mean = torch.var_mean(exact, (0, 2, 3), correction=0)
         own_count = exact.new_tensor([exact.numel() // len(own_mean)])
-        told = torch.cat((own_mean, own_variance, own_count))
-        everybodys = [torch.empty_like(told) for _ in range(world_size())]
-        distributed.all_gather(everybodys, told)
-        means, variances, counts = torch.stack(everybodys).split([len(own_mean), len(own_mean), 1], 1)  # [ranks, C]
+        own = torch.cat((own_mean, own_variance, own_count))
+        all_ranks = [torch.empty_like(own) for _ in range(world_size())]
+        distributed.all_gather(all_ranks, own)
+        means, variances, counts = torch.stack(all_ranks).split([len(own_mean), len(own_mean), 1], 1)  # [ranks, C]
         count = counts.sum()
         mean = (counts * means).sum(0) / count
         # The variance of parts and the variance between parts (Chan et al., 1979).

@@ -1,8 +1,8 @@
-"""What the processes of one training tell each other. Alone, a process answers itself.
+"""What the processes (ranks) of one training exchange. A process alone exchanges nothing.
 
 Each process works on its part of every batch. Gradients are averaged over the processes (``DistributedDataParallel``),
 so a loss whose average over the processes is the loss of the whole batch gives the gradients of the whole batch. To
-that end losses are divided by :func:`shared_sum`, and BatchNorm takes the statistics of all
+that end losses are divided by :func:`all_reduce_sum`, and BatchNorm takes the statistics of all
 (:mod:`fusedet.train.devices.batchnorm`).
 """
 
@@ -15,7 +15,16 @@ from torch import Tensor, distributed
 
 from fusedet.common.errors import GaveUpError, InputError
 
-__all__ = ["any_rank", "gather", "one_voice", "part", "rank_mean", "shared_sum", "together", "world_size"]
+__all__ = [
+    "all_reduce_sum",
+    "any_rank",
+    "explain_lost_rank",
+    "final_barrier",
+    "gather",
+    "raise_on_all_ranks",
+    "rank_mean",
+    "world_size",
+]
 
 _T = TypeVar("_T")
 
@@ -35,7 +44,7 @@ def rank_mean(values: Tensor) -> Tensor:
     return total / ranks
 
 
-def shared_sum(values: Tensor, least: float = 1.0) -> Tensor:
+def all_reduce_sum(values: Tensor, least: float = 1.0) -> Tensor:
     """What each process divides the sum over its part of the batch by, so that their average is that of the whole.
 
     Args:
@@ -71,8 +80,8 @@ def gather(value: _T) -> list[_T]:
 
 
 @contextmanager
-def one_voice() -> Iterator[None]:
-    """Bad input that any process finds in here ends all of them, and the first process says it.
+def raise_on_all_ranks() -> Iterator[None]:
+    """Bad input that one rank finds in here ends all of them, and the first rank says it.
 
     Raises:
         InputError: in the first process, what the first that found something said.
@@ -94,8 +103,8 @@ def one_voice() -> Iterator[None]:
 
 
 @contextmanager
-def together(how_to_go_on: str) -> Iterator[None]:
-    """A time in which processes need each other: a lost one ends the others.
+def explain_lost_rank(how_to_go_on: str) -> Iterator[None]:
+    """Explains the error of a rank that has lost another one.
 
     Args:
         how_to_go_on: for the message.
@@ -116,8 +125,8 @@ def together(how_to_go_on: str) -> Iterator[None]:
         ) from error
 
 
-def part() -> None:
-    """Ends the connection once all processes are done.
+def final_barrier() -> None:
+    """Waits until all ranks are done, then ends the connection.
 
     The first one may still write: others that left with an exit code before it would be taken for a failure.
     """

@@ -1,9 +1,9 @@
-"""Grades a network or an exported file, through the same letterbox and decoding as on the board."""
+"""Evaluates a network or an exported file, through the same letterbox and decoding as on the board."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice, zip_longest
+from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,30 +16,19 @@ from fusedet.deploy.detector.decoding import decode_outputs
 from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.detector import Detector
 from fusedet.deploy.detector.letterbox import letterbox, to_blob
+from fusedet.deploy.detector.predictor import Predictor
 from fusedet.model.checkpoint import load_detector
 from fusedet.model.detector import STRIDES, DetectorNet
 from fusedet.model.inference import InferenceGraph
 from fusedet.train.config import EvalConfig
 from fusedet.train.data.coco import CocoDataset, Sample, load_coco
 from fusedet.train.data.dataset import iterate_images
-from fusedet.train.evaluation.metrics import Metrics, grade
+from fusedet.train.data.image_cache import in_batches
+from fusedet.train.evaluation.metrics import Metrics, evaluate_detections
 
-__all__ = ["Predictor", "TorchDetector", "evaluate", "evaluate_model", "find_objects", "load_predictor"]
+__all__ = ["TorchDetector", "evaluate", "evaluate_model", "find_objects", "load_predictor"]
 
 _T = TypeVar("_T")
-
-
-class Predictor(Protocol):
-    """Anything that finds objects in pictures: a network in torch, an exported file."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Class names; a class id is an index into them."""
-        ...
-
-    def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        """Detections in each picture, in its own pixels."""
-        ...
 
 
 class TorchDetector:
@@ -64,7 +53,7 @@ class TorchDetector:
             activation=net.config.activation,
         )
         self._config = config
-        # Pictures are [B, H, W, 3] in memory: kernels in the same order spare a copy at every convolution.
+        # Images are [B, H, W, 3] in memory: kernels in the same order spare a copy at every convolution.
         self.graph = InferenceGraph(net, nms=config.nms).eval()
         self.graph.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -75,7 +64,7 @@ class TorchDetector:
 
     @torch.inference_mode()
     def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        """Detections in each picture, in its own pixels."""
+        """Detections in each image, in its own pixels."""
         contract, config = self.contract, self._config
         boxed = [letterbox(image, contract.input_size, contract.pad_value) for image in images_bgr]
         blob = to_blob([canvas for canvas, _ in boxed], contract.input_format)
@@ -104,8 +93,8 @@ def evaluate(
     batch: int = 16,
     on_batch: Callable[[int], None] = lambda count: None,
 ) -> Metrics:
-    """Grades a predictor on a data set; see :func:`find_objects`."""
-    return grade(dataset, find_objects(predictor, dataset, images, batch, on_batch))
+    """Evaluates a predictor on a data set; see :func:`find_objects`."""
+    return evaluate_detections(dataset, find_objects(predictor, dataset, images, batch, on_batch))
 
 
 def find_objects(
@@ -115,14 +104,14 @@ def find_objects(
     batch: int = 16,
     on_batch: Callable[[int], None] = lambda count: None,
 ) -> dict[int, Detections]:
-    """What a predictor finds in the pictures of a data set, by image id, as the grader takes it.
+    """What a predictor finds in the images of a data set, by image id, as the evaluator takes it.
 
     Args:
-        predictor: finds objects in pictures.
+        predictor: finds objects in images.
         dataset: the annotations.
-        images: its pictures with their samples, where they are at hand already; else they are read from disk.
-        batch: pictures for each call of the predictor.
-        on_batch: called with the number of pictures after each batch, for a progress bar.
+        images: its images with their samples, where they are at hand already; else they are read from disk.
+        batch: images for each call of the predictor.
+        on_batch: called with the number of images after each batch, for a progress bar.
 
     Raises:
         InputError: the predictor's classes are not the data set's.
@@ -134,7 +123,7 @@ def find_objects(
             f"{_first_difference(dataset.names, predictor.names)}"
         )
     found: dict[int, Detections] = {}
-    for group in _groups(images if images is not None else iterate_images(dataset), batch):
+    for group in in_batches(images if images is not None else iterate_images(dataset), batch):
         for (sample, _), detections in zip(group, predictor.batch([image for _, image in group]), strict=True):
             found[sample.image_id] = detections
         on_batch(len(group))
@@ -148,10 +137,10 @@ def evaluate_model(
     config: EvalConfig | None = None,
     on_batch: Callable[[int], None] = lambda count: None,
 ) -> Metrics:
-    """Grades a checkpoint (``.pt``) or an exported file (``.onnx``) on COCO annotations.
+    """Evaluates a checkpoint (``.pt``) or an exported file (``.onnx``) on COCO annotations.
 
     Args:
-        model: the file, or one of another project (:mod:`fusedet.train.labelling.teachers`). An exported file decides
+        model: the file, or one of another project (:mod:`fusedet.deploy.detector.formats`). An exported file decides
             itself whether NMS follows; ``config.nms`` chooses for a checkpoint.
         annotations: COCO JSON.
         images: folder that its file names are relative to.
@@ -193,9 +182,3 @@ def _first_difference(there: Sequence[str], here: Sequence[str]) -> str:
         if ours != theirs:
             return f"class {number} is {ours} there and {theirs} in the model"
     return "they are equal"
-
-
-def _groups(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
-    iterator = iter(items)
-    while group := list(islice(iterator, size)):
-        yield group

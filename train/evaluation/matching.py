@@ -1,4 +1,4 @@
-"""Which detection is which object: the rules of COCO's grader for one IoU, kept so that one can look at every pair."""
+"""Which detection is which object: the rules of COCO's evaluation for one IoU, with every pair to look at."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fusedet.deploy.detector.boxes import box_iou
 from fusedet.deploy.detector.detections import Detections
 from fusedet.train.data.coco import CocoDataset, Sample
 from fusedet.train.evaluation.metrics import MAX_DETECTIONS
 
-__all__ = ["IGNORED", "NONE", "Judged", "Ranked", "best_labels", "judge", "match", "overlaps", "rank"]
+__all__ = ["IGNORED", "NONE", "Judged", "Ranked", "best_labels", "judge", "match", "rank"]
 
 #: In the place of an object: there is none.
 NONE = -1
@@ -35,7 +36,7 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Judged:
-    """One picture: every detection and every object, and what became of it.
+    """One image: every detection and every object, and what became of it.
 
     Attributes:
         sample: the objects.
@@ -68,29 +69,13 @@ class Judged:
         return int(self.missed.sum() + self.false_alarms.sum() + (self.confused >= 0).sum())
 
 
-def overlaps(
-    boxes: NDArray[np.float32], others: NDArray[np.float32], crowd: NDArray[np.bool_] | None = None
-) -> NDArray[np.float64]:
-    """IoU ``[N, M]`` of boxes xyxy; where ``crowd`` ``[M]`` is set, the part of the first box inside the other."""
-    left, top, right, bottom = boxes.astype(np.float64).T[:, :, None]
-    other_left, other_top, other_right, other_bottom = others.astype(np.float64).T
-    width = np.maximum(np.minimum(right, other_right) - np.maximum(left, other_left), 0)
-    height = np.maximum(np.minimum(bottom, other_bottom) - np.maximum(top, other_top), 0)
-    shared = width * height
-    own = (right - left) * (bottom - top)
-    union = own + (other_right - other_left) * (other_bottom - other_top) - shared
-    if crowd is not None:
-        union = np.where(crowd, own, union)
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-
-
 def match(sample: Sample, found: Detections, iou: float = 0.5) -> NDArray[np.int64]:
     """The object of its own class that each detection found, ``[D]``; :data:`NONE` or :data:`IGNORED` else.
 
     The best detection chooses first, and takes the object that it overlaps most among those that are left.
     """
     result = np.full(len(found), NONE, np.int64)
-    shared = overlaps(found.boxes_xyxy, sample.boxes_xyxy, sample.crowd)
+    shared = box_iou(found.boxes_xyxy, sample.boxes_xyxy, sample.crowd)
     shared[found.class_ids[:, None] != sample.labels] = 0
     single = np.where(sample.crowd, 0, shared)
     regions = (np.where(sample.crowd, shared, 0) >= iou).any(axis=1)
@@ -104,7 +89,7 @@ def match(sample: Sample, found: Detections, iou: float = 0.5) -> NDArray[np.int
 
 
 def rank(dataset: CocoDataset, found: Mapping[int, Detections], iou: float = 0.5) -> list[Ranked]:
-    """One :class:`Ranked` for each class of the data set. COCO's limit of detections for a picture and class holds."""
+    """One :class:`Ranked` for each class of the data set. COCO's limit of detections for an image and class holds."""
     scores, labels, matched = [], [], []
     for sample in sorted(dataset.samples, key=lambda sample: sample.image_id):
         if sample.image_id not in found:
@@ -136,7 +121,7 @@ def _first_of_each_class(found: Detections) -> Detections:
 
 
 def best_labels(found: Detections) -> Detections:
-    """A box keeps its best class only, as the runtime has it; the grader is given a box once for each hypothesis."""
+    """A box keeps its best class only, as the runtime has it; the evaluator is given a box once for each hypothesis."""
     return found[np.sort(np.unique(found.boxes_xyxy, axis=0, return_index=True)[1])]
 
 
@@ -149,7 +134,7 @@ def judge(sample: Sample, found: Detections, threshold: float, iou: float = 0.5)
     found = found[found.scores >= threshold]
     right = match(sample, found, iou)
     confused = np.full(len(found), NONE, np.int64)
-    shared = overlaps(found.boxes_xyxy, sample.boxes_xyxy)
+    shared = box_iou(found.boxes_xyxy, sample.boxes_xyxy)
     shared[:, sample.crowd] = 0
     shared[:, right[right >= 0]] = 0
     for i in np.flatnonzero(right == NONE):

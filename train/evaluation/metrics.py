@@ -10,9 +10,9 @@ from faster_coco_eval import COCO, COCOeval_faster
 from fusedet.deploy.detector.detections import Detections
 from fusedet.train.data.coco import CocoDataset
 
-__all__ = ["MAX_DETECTIONS", "SUMMARY_NAMES", "Metrics", "grade"]
+__all__ = ["MAX_DETECTIONS", "SUMMARY_NAMES", "Metrics", "evaluate_detections"]
 
-#: COCO's limit of detections for each picture.
+#: COCO's limit of detections for each image.
 MAX_DETECTIONS = 100
 
 
@@ -27,7 +27,7 @@ class Metrics:
         ap_small: AP of objects of an area below 32 x 32 pixels.
         ap_medium: AP of objects between 32 x 32 and 96 x 96 pixels.
         ap_large: AP of larger objects.
-        ar: recall averaged over IoU 0.50 to 0.95, at most 100 detections for each picture.
+        ar: recall averaged over IoU 0.50 to 0.95, at most 100 detections for each image.
         per_class: class name to its ``(ap, ap50)``.
     """
 
@@ -49,25 +49,25 @@ class Metrics:
 SUMMARY_NAMES = tuple(field.name for field in fields(Metrics) if field.name != "per_class")
 
 
-def grade(dataset: CocoDataset, found: Mapping[int, Detections]) -> Metrics:
+def evaluate_detections(dataset: CocoDataset, found: Mapping[int, Detections]) -> Metrics:
     """Compares detections with the annotations.
 
     Args:
         dataset: the annotations.
-        found: image id to its detections, in pixels of the picture; an image that is left out has none.
+        found: image id to its detections, in pixels of the image; an image that is left out has none.
     """
     truth = COCO(dataset.ground_truth())
     results = [row for image_id, detections in found.items() for row in _coco_rows(dataset, image_id, detections)]
     if not results:
-        # The grader refuses an empty list. Without a detection precision and recall are zero wherever there is truth.
+        # The evaluator refuses an empty list. Without detections precision and recall are 0 for every object.
         nothing = dict.fromkeys(dataset.names, (0.0, 0.0))
         return Metrics(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, nothing)
-    grader = COCOeval_faster(truth, truth.loadRes(results), "bbox")
-    grader.params.maxDets = [1, 10, MAX_DETECTIONS]
-    grader.evaluate()
-    grader.accumulate()
+    evaluator = COCOeval_faster(truth, truth.loadRes(results), "bbox")
+    evaluator.params.maxDets = [1, 10, MAX_DETECTIONS]
+    evaluator.evaluate()
+    evaluator.accumulate()
     # [IoU thresholds, recall levels, classes, area ranges, detection limits] and the same without recall levels.
-    precision, recall = grader.eval["precision"], grader.eval["recall"]
+    precision, recall = evaluator.eval["precision"], evaluator.eval["recall"]
     per_class = {
         name: (_mean(precision[:, :, i, 0, -1]), _mean(precision[0, :, i, 0, -1]))
         for i, name in enumerate(dataset.names)
@@ -85,7 +85,7 @@ def grade(dataset: CocoDataset, found: Mapping[int, Detections]) -> Metrics:
 
 
 def _mean(values: Any) -> float:
-    """Mean of what the set has: the grader marks classes and sizes without an object by -1."""
+    """Mean of what the set has: the evaluator marks classes and sizes without an object by -1."""
     values = np.asarray(values)
     valid = values[values > -1]
     return float(valid.mean()) if valid.size else float("nan")

@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fusedet.deploy.detector.boxes import box_iou
 from fusedet.deploy.detector.detections import Detections
 from fusedet.train.data.coco import CocoDataset, Sample
 from fusedet.train.evaluation.curves import best_confidence, confidence_curves, mean_curves
-from fusedet.train.evaluation.matching import IGNORED, NONE, best_labels, match, overlaps, rank
+from fusedet.train.evaluation.matching import IGNORED, NONE, best_labels, match, rank
 
 __all__ = ["DEFAULT_THRESHOLD", "OperatingPoint", "operating_point", "recommended_threshold"]
 
@@ -120,7 +121,7 @@ def _count(sample: Sample, shown: Detections, classes: int) -> NDArray[np.int64]
 def _duplicates(shown: Detections, matched: NDArray[np.int64]) -> NDArray[np.bool_]:
     """``[N]``: wrong boxes that overlap an earlier one, which has a higher score, of their class."""
     same_class = shown.class_ids[:, None] == shown.class_ids
-    overlapping = (overlaps(shown.boxes_xyxy, shown.boxes_xyxy) > _DUPLICATE_IOU) & same_class
+    overlapping = (box_iou(shown.boxes_xyxy, shown.boxes_xyxy) > _DUPLICATE_IOU) & same_class
     return (matched == NONE) & np.tril(overlapping, -1).any(axis=1)
 
 

@@ -14,7 +14,7 @@ from fusedet.model.checkpoint import load_detector
 from fusedet.train.config import EvalConfig
 from fusedet.train.data.coco import CocoDataset, Sample
 from fusedet.train.evaluation.evaluate import TorchDetector, find_objects
-from fusedet.train.evaluation.metrics import grade
+from fusedet.train.evaluation.metrics import evaluate_detections
 from fusedet.train.evaluation.operating_point import OperatingPoint, operating_point
 from fusedet.train.run_folder import RunFolder
 
@@ -81,7 +81,7 @@ def measure_outputs(
     for nms in (True, False):
         detector = TorchDetector(net, meta["names"], config.model_copy(update={"nms": nms}))
         found = find_objects(detector, dataset, images, config.batch)
-        metrics = grade(dataset, found)
+        metrics = evaluate_detections(dataset, found)
         outputs.append(Output(nms, metrics.ap, metrics.ap50, operating_point(dataset, found)))
     return outputs[0], outputs[1]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fusedet.common.errors import InputError
 from fusedet.deploy.detector.boxes import box_iou
 from fusedet.deploy.detector.detections import Detections
-from fusedet.train.evaluation.evaluate import Predictor
+from fusedet.deploy.detector.predictor import Predictor
 
 __all__ = ["Ensemble", "fuse"]
 
@@ -45,13 +45,13 @@ class Ensemble:
                 )
 
     def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        """Detections in each picture, in its own pixels."""
+        """Detections in each image, in its own pixels."""
         found = [member.batch(images_bgr) for member in self.members]
         return [fuse(of_one_picture) for of_one_picture in zip(*found, strict=True)]
 
 
 def fuse(found: Sequence[Detections]) -> Detections:
-    """What several detectors found in one picture, as one list, highest score first."""
+    """What several detectors found in one image, as one list, highest score first."""
     boxes, scores, class_ids = (
         np.concatenate([getattr(detections, name) for detections in found])
         for name in ("boxes_xyxy", "scores", "class_ids")

@@ -1,4 +1,4 @@
-"""From recordings of a camera to pictures: a frame every some seconds, without those that show nothing new."""
+"""From recordings of a camera to images: a frame every some seconds, without those that show nothing new."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ from fusedet.train.labelling.label import Picture
 
 __all__ = ["Frames", "find_videos", "frames_every", "take_frames"]
 
-#: Of the pictures: what a detector learns from should not be spoiled again.
+#: Of the images: what a detector learns from should not be spoiled again.
 _JPEG_QUALITY = 95
 
 
@@ -48,9 +48,9 @@ def take_frames(
     The same call again writes the same files: what an interrupted one has written stays.
 
     Args:
-        videos: recordings; the folders that differ between them become folders of the pictures.
+        videos: recordings; the folders that differ between them become folders of the images.
         every_s: seconds from one frame to the next, above 0.
-        folder: where the pictures go; made where it is missing.
+        folder: where the images go; made where it is missing.
         on_frame: called with 1 for each frame that was looked at.
 
     Raises:
@@ -107,7 +107,7 @@ def _names(videos: list[Path]) -> list[str]:
 
 
 def _write(path: Path, frame: NDArray[np.uint8]) -> None:
-    """As a whole or not at all, and never over another picture."""
+    """As a whole or not at all, and never over another image."""
     _, data = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     content = data.tobytes()
     if path.exists():

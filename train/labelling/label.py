@@ -1,4 +1,4 @@
-"""A teacher labels pictures: its detections become COCO annotations that a training can learn from.
+"""A teacher labels images: its detections become COCO annotations that a training can learn from.
 
 Each annotation says its ``score``, so that a training can tell sure labels from doubtful ones (``data.min_score``).
 """
@@ -7,7 +7,6 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,22 +20,22 @@ from fusedet.common.text import nearest
 from fusedet.deploy.camera.sources import IMAGE_SUFFIXES, read_image
 from fusedet.deploy.detector.decoding import nms
 from fusedet.deploy.detector.detections import Detections
+from fusedet.deploy.detector.predictor import Predictor
 from fusedet.train.data.coco import load_coco
-from fusedet.train.data.image_cache import map_ahead
-from fusedet.train.evaluation.evaluate import Predictor
+from fusedet.train.data.image_cache import in_batches, map_ahead
 
 __all__ = ["Picture", "Summary", "find_pictures", "label_images", "pictures_of"]
 
 #: Overlap of two boxes above which they are one object, where a mapping makes one class of several.
 MERGED_IOU = 0.7
-#: Pictures that are read ahead.
+#: Images that are read ahead.
 _THREADS = 2
 
 _log = logging.getLogger(__name__)
 
 
 class Picture(NamedTuple):
-    """A picture to label: its id and its name relative to the folder of the images, as the annotations will say."""
+    """An image to label: its id and its name relative to the folder of the images, as the annotations will say."""
 
     image_id: int
     file_name: str
@@ -48,9 +47,9 @@ class Summary:
     """What was written.
 
     Attributes:
-        images: pictures, those without objects too.
+        images: images, those without objects too.
         objects: class name -> boxes.
-        unreadable: pictures left out because they could not be read.
+        unreadable: images left out because they could not be read.
     """
 
     images: int
@@ -59,10 +58,10 @@ class Summary:
 
 
 def find_pictures(folder: Path) -> list[Picture]:
-    """The pictures in a folder and in the folders in it, sorted by name, with ids from 1.
+    """The images in a folder and in the folders in it, sorted by name, with ids from 1.
 
     Raises:
-        InputError: no such folder, or no picture in it.
+        InputError: no such folder, or no image in it.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of images")
@@ -73,7 +72,7 @@ def find_pictures(folder: Path) -> list[Picture]:
 
 
 def pictures_of(annotations: Path, images: Path) -> list[Picture]:
-    """The pictures that a COCO file lists, with its ids; what it says of their objects does not matter.
+    """The images that a COCO file lists, with its ids; what it says of their objects does not matter.
 
     Raises:
         InputError: the file cannot be used.
@@ -95,7 +94,7 @@ def label_images(
 ) -> Summary:
     """Writes what ``teacher`` finds in ``pictures`` to ``out``, as COCO annotations with a ``score`` each.
 
-    Pictures are read as training reads them, without the turn that their EXIF data may ask for. ``out`` is written as a
+    Images are read as training reads them, without the turn that their EXIF data may ask for. ``out`` is written as a
     whole, at the end. Until then what is done lies beside it, in ``out`` + ``.partial``: an interrupted run that is
     called again with the same settings goes on from there.
 
@@ -106,8 +105,8 @@ def label_images(
         score_threshold: lowest score that becomes a label, 0..1.
         classes: class of the teacher -> class to write; the others are left out. Left out, all of them as they are.
         origin: what to write about the teacher.
-        batch: pictures for each call of the teacher.
-        on_batch: called with the number of pictures after each batch, and of those that were done before.
+        batch: images for each call of the teacher.
+        on_batch: called with the number of images after each batch, and of those that were done before.
 
     Raises:
         InputError: a setting or a class name is wrong, or the partial file is of another run.
@@ -120,7 +119,7 @@ def label_images(
     with journal:
         todo = [picture for picture in pictures if picture.file_name not in journal.rows]
         on_batch(len(pictures) - len(todo))
-        for group in _groups(map_ahead(_read, todo, _THREADS), batch):
+        for group in in_batches(map_ahead(_read, todo, _THREADS), batch):
             found = iter(teacher.batch([image for _, image in group if image is not None]))
             journal.add(
                 [
@@ -168,7 +167,7 @@ class _Mapping:
 
 
 class _Journal:
-    """What has been labelled so far: a first line with the settings, then a line of JSON for each picture.
+    """What has been labelled so far: a first line with the settings, then a line of JSON for each image.
 
     Attributes:
         rows: file name -> its line.
@@ -193,7 +192,7 @@ class _Journal:
         self._file.close()
 
     def add(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Keeps the lines of some more pictures."""
+        """Keeps the lines of some more images."""
         self._file.writelines(map(_line, rows))
         self._file.flush()
         self.rows.update({row["file_name"]: row for row in rows})
@@ -232,7 +231,7 @@ def _sure(detections: Detections, score_threshold: float) -> Detections:
 
 
 def _row(picture: Picture, image: NDArray[np.uint8] | None, found: Detections | None) -> dict[str, Any]:
-    """A picture's line in the journal; one that could not be read has no size."""
+    """An image's line in the journal; one that could not be read has no size."""
     if image is None or found is None:
         return {"file_name": picture.file_name}
     boxes = found.boxes_xyxy.astype(float)
@@ -275,10 +274,3 @@ def _as_coco(
         "annotations": annotations,
     }
     return content, Summary(len(images), counts, len(pictures) - len(images))
-
-
-def _groups(
-    items: Iterator[tuple[Picture, NDArray[np.uint8] | None]], size: int
-) -> Iterator[list[tuple[Picture, NDArray[np.uint8] | None]]]:
-    while group := list(islice(items, size)):
-        yield group

@@ -14,11 +14,11 @@ class Best:
     """What ``best.pt`` holds.
 
     Attributes:
-        ap: AP50-95 in 0..1; -1 before any epoch was graded.
-        epoch: its number, counted from 1; 0 before any was graded.
+        ap: AP50-95 in 0..1; -1 before any epoch was evaluated.
+        epoch: its number, counted from 1; 0 before any was evaluated.
         metrics: its :meth:`fusedet.train.evaluation.metrics.Metrics.summary`.
         per_class: its accuracy by the classes' names.
-        evaluation: what was found in its pictures; not kept in checkpoints, so a resumed training may lack it.
+        evaluation: what was found in its images; not kept in checkpoints, so a resumed training may lack it.
     """
 
     ap: float = -1.0
@@ -28,7 +28,7 @@ class Best:
     evaluation: Evaluation | None = None
 
     def offer(self, metrics: Metrics, epoch: int, evaluation: Evaluation | None) -> bool:
-        """Takes an epoch's grade if it is better, which NaN never is; says whether it was."""
+        """Takes an epoch's evaluation if it is better, which NaN never is; says whether it was."""
         if not metrics.ap > self.ap:
             return False
         self.ap, self.epoch, self.metrics = metrics.ap, epoch, metrics.summary()

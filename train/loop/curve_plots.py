@@ -14,10 +14,10 @@ _PARTS = ("cls", "box", "l1")
 
 
 def draw_curves(rows: list[dict[str, float]], path: Path) -> None:
-    """Loss, accuracy and learning rate over the epochs, as a picture.
+    """Loss, accuracy and learning rate over the epochs, as an image.
 
     Args:
-        rows: one dict an epoch, as :class:`fusedet.train.loop.metric_log.Logbook` writes them. Figures that an epoch
+        rows: one dict an epoch, as :class:`fusedet.train.loop.metric_log.MetricLog` writes them. Figures that an epoch
             lacks are NaN.
         path: of the PNG.
     """

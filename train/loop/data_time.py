@@ -1,19 +1,19 @@
-"""How long a training waits for its data: time in which the devices have nothing to do."""
+"""Data-loading time: how long a training waits for its batches, while the devices have nothing to do."""
 
 import time
 from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
-__all__ = ["Waiting"]
+__all__ = ["TimedLoading"]
 
 _T = TypeVar("_T")
 
 
-class Waiting(Generic[_T]):
-    """Hands on what it iterates over.
+class TimedLoading(Generic[_T]):
+    """Iterates over items and measures the time until each is there.
 
     Attributes:
-        seconds: that were waited for it so far.
+        seconds: data-loading time so far.
     """
 
     def __init__(self, items: Iterable[_T]) -> None:

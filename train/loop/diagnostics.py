@@ -1,15 +1,15 @@
-"""How healthy a training is: gradients of every layer at each step, dead units at each grade.
+"""How healthy a training is: gradients of every layer at each step, dead units at each evaluation.
 
 A *layer* is a convolution with its branches, its BatchNorm and its activation, or a convolution by itself, named by
 its place in the network. A *unit* is one output channel of a layer that has an activation:
 
-- it is *dead* when it is never positive before its activation, anywhere in any validation picture. A dead unit of a
+- it is *dead* when it is never positive before its activation, anywhere in any validation image. A dead unit of a
   ReLU gives zero and learns nothing more (Maas et al., 2013; Lu et al., "Dying ReLU and Initialization", 2019); one of
   a LeakyReLU has become a linear function;
 - it is *constant* when what it gives moves by less than :data:`CONSTANT` of what the median unit of its layer does:
   it tells the next layer nothing, whatever the activation.
 
-Units are counted in the averaged weights, folded, while these are graded: in the very graph that would be exported.
+Units are counted in the averaged weights, folded, while these are evaluated: in the very graph that would be exported.
 Gradients are those of the whole network before they are clipped.
 """
 
@@ -50,7 +50,7 @@ class LayerRow:
     Attributes:
         epoch: counted from 1.
         layer: its name in the network.
-        units: its output channels; 0 where it has no activation or the epoch was not graded.
+        units: its output channels; 0 where it has no activation or the epoch was not evaluated.
         dead: share of its units that are dead, in 0..1; NaN without units.
         constant: share of its units that are constant, in 0..1; NaN without units.
         grad_norm: norm of its gradient before clipping, averaged over the epoch's steps.
@@ -65,7 +65,7 @@ class LayerRow:
 
 
 class Units:
-    """What is known of the units of one activation layer after some pictures."""
+    """What is known of the units of one activation layer after some images."""
 
     def __init__(self) -> None:
         self._peaks: list[Tensor] = []  # each [channels]: before the activation
@@ -74,7 +74,7 @@ class Units:
 
     @property
     def seen(self) -> bool:
-        """Whether any picture went through."""
+        """Whether any image went through."""
         return bool(self._highs)
 
     def before(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -149,7 +149,7 @@ class Diagnostics:
 
     @contextmanager
     def watch(self, graph: nn.Module) -> Iterator[None]:
-        """Looks at the units of every activation in ``graph`` while pictures go through it."""
+        """Looks at the units of every activation in ``graph`` while images go through it."""
         self._units = {}
         handles = []
         for name, module in graph.named_modules():
@@ -170,7 +170,7 @@ class Diagnostics:
             by :data:`DIAGNOSTIC_NAMES`: mean and largest norm of all gradients before clipping, share of the steps
             that were clipped, spread of the layers' norms (standard deviation of their decimal logarithms, of those
             that are not zero, averaged over the steps), share of dead and of constant units among all units. NaN where
-            there was no step or no grade.
+            there was no step or no evaluation.
         """
         norms = np.array(self._norms)  # [steps, layers]
         grad_norms = norms.mean(0) if len(norms) else np.full(len(self._names), np.nan)

@@ -1,4 +1,4 @@
-"""The size that a step trains at: pictures that grow with the training, and multi-scale."""
+"""The size that a step trains at: images that grow with the training, and multi-scale."""
 
 import random
 
@@ -10,7 +10,7 @@ from fusedet.train.config import AugmentConfig
 
 __all__ = ["GROWN_AT", "rescale", "side_factor"]
 
-#: Part of the training after which pictures that grow (``augment.grow_from``) have their full size.
+#: Part of the training after which images that grow (``augment.grow_from``) have their full size.
 GROWN_AT = 0.75
 
 

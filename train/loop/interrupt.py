@@ -9,13 +9,13 @@ __all__ = ["Stop", "stop_flag"]
 
 
 class Stop:
-    """True once somebody asked the training to stop."""
+    """True once a stop of the training was requested."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
 
     def __bool__(self) -> bool:
-        return self.asked
+        return self.requested
 
 
 @contextmanager
@@ -23,13 +23,13 @@ def stop_flag() -> Iterator[Stop]:
     """Ctrl-C or SIGTERM lets the present step end and the state be saved; a second one stops at once."""
     stop = Stop()
 
-    def ask(number: int, frame: FrameType | None) -> None:
-        if stop.asked:
+    def request(number: int, frame: FrameType | None) -> None:
+        if stop.requested:
             raise KeyboardInterrupt
-        stop.asked = True
+        stop.requested = True
 
     try:
-        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
     except ValueError:  # not the main thread: whoever runs this there handles signals themselves
         before = {}
     try:

@@ -11,10 +11,10 @@ from fusedet.train.loop.curve_plots import draw_curves
 from fusedet.train.loop.loggers import Ending, open_loggers
 from fusedet.train.run_folder import RunFolder
 
-__all__ = ["Logbook"]
+__all__ = ["MetricLog"]
 
 
-class Logbook:
+class MetricLog:
     """Writes one row an epoch.
 
     Args:
@@ -28,7 +28,7 @@ class Logbook:
         self._run, self._active = run, active
         self._loggers = open_loggers(config.train.loggers, run, flat_settings(config), say) if active else []
 
-    def __enter__(self) -> "Logbook":
+    def __enter__(self) -> "MetricLog":
         return self
 
     def __exit__(

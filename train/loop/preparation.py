@@ -1,4 +1,4 @@
-"""Before the first step: what the config leaves to the data and the devices, and the pictures."""
+"""Before the first step: what the config leaves to the data and the devices, and the images."""
 
 from dataclasses import dataclass, replace
 
@@ -11,12 +11,12 @@ from fusedet.train.data.coco import CocoDataset
 from fusedet.train.data.dataset import TrainLoader, ValidationImages, build_train_loader
 from fusedet.train.data.training_sets import count_objects
 from fusedet.train.devices.autobatch import batch_that_fits
-from fusedet.train.devices.collectives import one_voice
+from fusedet.train.devices.collectives import raise_on_all_ranks
 from fusedet.train.devices.fabric import count_processes
 from fusedet.train.loop.progress import TrainingProgress
-from fusedet.train.optim.optimizer import settled_optim
+from fusedet.train.optim.optimizer import resolve_optim_defaults
 
-__all__ = ["TrainingData", "read_images", "settled", "with_batch"]
+__all__ = ["TrainingData", "read_images", "resolve_defaults", "with_batch"]
 
 #: Fewer training images than this take small batches: an epoch has too few steps otherwise.
 SMALL_SET = 1000
@@ -25,7 +25,7 @@ SMALL_SET_BATCH, BATCH = 8, 16
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a training learns from and what it is graded on; both sets have the same classes."""
+    """What a training learns from and what it is evaluated on; both sets have the same classes."""
 
     train_set: CocoDataset
     val_set: CocoDataset
@@ -33,7 +33,7 @@ class TrainingData:
     val_images: ValidationImages
 
 
-def settled(config: TrainConfig, dataset: CocoDataset) -> TrainConfig:
+def resolve_defaults(config: TrainConfig, dataset: CocoDataset) -> TrainConfig:
     """With what the data and ``train.init`` decide where the config leaves it out: classes, batch, learning rate."""
     wanted, there = config.model.classes, len(dataset.names)
     if wanted is not None and wanted != there:
@@ -43,7 +43,7 @@ def settled(config: TrainConfig, dataset: CocoDataset) -> TrainConfig:
     train = config.train.model_copy(update={"batch": batch})
     count_processes(train)  # that they can share it
     large = len(dataset.samples) >= SMALL_SET
-    optim = settled_optim(config.optim, fine_tuning=config.train.init is not None, large_set=large)
+    optim = resolve_optim_defaults(config.optim, fine_tuning=config.train.init is not None, large_set=large)
     return config.model_copy(update={"model": model, "train": train, "optim": optim})
 
 
@@ -51,11 +51,11 @@ def with_batch(config: TrainConfig, fabric: Fabric, dataset: CocoDataset, progre
     """With a number instead of ``auto``.
 
     Raises:
-        InputError: not one picture fits into memory, or the processes cannot share the batch.
+        InputError: not one image fits into memory, or the processes cannot share the batch.
     """
     if config.train.batch != "auto":
         return config
-    with one_voice():
+    with raise_on_all_ranks():
         batch = batch_that_fits(config, fabric, len(dataset.samples), _usual_batch(dataset))
         config = config.model_copy(update={"train": config.train.model_copy(update={"batch": batch})})
         count_processes(config.train)
@@ -77,11 +77,11 @@ def read_images(
     """
     objects, regions = count_objects(train_set)
     progress.say(
-        f"{len(train_set.samples)} images with {objects} objects to learn from, {len(val_set.samples)} to grade on, "
+        f"{len(train_set.samples)} images with {objects} objects to learn from, {len(val_set.samples)} to evaluate on, "
         f"{counted(len(train_set.names), 'class', 'classes')}" + (f"; {regions} regions to ignore" if regions else "")
     )
     assert isinstance(config.train.batch, int)
-    with one_voice():
+    with raise_on_all_ranks():
         loader = build_train_loader(
             train_set,
             config.model.input_size,
@@ -94,7 +94,7 @@ def read_images(
             neighbours=count_processes(config.train).devices,
             progress=progress.counter("reading images"),
         )
-        # Only the first process grades.
-        graded = val_set if fabric.is_global_zero else replace(val_set, samples=val_set.samples[:0])
-        val_images = ValidationImages(graded, config.data, progress.counter("reading images to grade on"))
+        # Only the first process evaluates.
+        evaluated = val_set if fabric.is_global_zero else replace(val_set, samples=val_set.samples[:0])
+        val_images = ValidationImages(evaluated, config.data, progress.counter("reading validation images"))
     return TrainingData(train_set, val_set, loader, val_images)

@@ -50,7 +50,7 @@ class TrainingProgress:
         return count
 
     def begin(self, what: str, epoch: int, steps: int, done: int = 0) -> None:
-        """Starts the bar anew: ``what`` is "epoch" while it trains, or "grading"; ``epoch`` counts from 1."""
+        """Starts the bar anew: ``what`` is "epoch" while it trains, or "evaluating"; ``epoch`` counts from 1."""
         description = f"{what} {epoch}/{self._epochs}"
         self._progress.reset(self._task, description=description, total=steps, completed=done, visible=True, figures="")
 
@@ -61,7 +61,7 @@ class TrainingProgress:
     def finish_step(self, loss: float, best_ap: float, rate: float, seconds_left: float) -> None:
         """Moves the bar by one step, and shows how the training goes.
 
-        ``best_ap`` is below 0 before the first grade; ``rate`` is images/s; ``seconds_left`` is to the end of it all.
+        ``best_ap`` is below 0 before the first evaluation; ``rate`` is images/s; ``seconds_left`` is to the end.
         """
         ap = f"  best AP {best_ap:.3f}" if best_ap >= 0 else ""
         # Short enough for a terminal of 80 columns.
@@ -75,11 +75,11 @@ class TrainingProgress:
     def finish_epoch(self, epoch: int, loss: float, ap: float, ap50: float, rate: float, seconds_left: float) -> None:
         """The line of an epoch that is done, counted from 1.
 
-        ``ap`` and ``ap50`` are NaN where it was not graded; ``rate`` is images/s.
+        ``ap`` and ``ap50`` are NaN where it was not evaluated; ``rate`` is images/s.
         """
-        graded = "" if math.isnan(ap) else f"  AP {ap:.3f}  AP50 {ap50:.3f}"
+        accuracy = "" if math.isnan(ap) else f"  AP {ap:.3f}  AP50 {ap50:.3f}"
         self.say(
-            f"epoch {epoch:>{len(str(self._epochs))}}/{self._epochs}  loss {loss:.3f}{graded}  "
+            f"epoch {epoch:>{len(str(self._epochs))}}/{self._epochs}  loss {loss:.3f}{accuracy}  "
             f"{rate:.1f} images/s  {_duration(seconds_left)} left"
         )
 

@@ -1,8 +1,7 @@
 """Which settings may change when a training is resumed."""
 
+import copy
 from collections.abc import Sequence
-
-from pydantic import ValidationError
 
 from fusedet.common.errors import InputError
 from fusedet.configs.loader import ConfigTree, override
@@ -49,13 +48,20 @@ def config_to_resume(run: RunFolder, checkpoint: Checkpoint, overrides: Sequence
     """The config of a run, with what the user changes.
 
     Raises:
-        InputError: the checkpoint holds no config, or a value is wrong.
+        InputError: the checkpoint holds no config, a value is wrong, or a setting that it needs was removed.
     """
+    before = checkpoint.meta.get("config")
+    unusable = f"{run.last}: cannot be resumed: it holds no config that this fusedet can use"
+    if not isinstance(before, dict):
+        raise InputError(unusable)
+    if isinstance(before.get("train"), dict) and before["train"].get("guide") is not None:
+        raise InputError(
+            f"{run.last}: cannot be resumed: train.guide was removed from fusedet, so it would go on as another "
+            f"training; train.init={run.best} starts one from its weights"
+        )
+    tree = ConfigTree(copy.deepcopy(before), str(run.last), {})
     try:
-        config = TrainConfig.model_validate(checkpoint.meta.get("config"))
-    except ValidationError as error:
-        raise InputError(f"{run.last}: cannot be resumed: it holds no config that this fusedet can use") from error
-    if not overrides:
-        return config
-    tree = ConfigTree(config.model_dump(mode="json"), str(run.last), {})
-    return validate(override(tree, overrides), TrainConfig)
+        config = validate(tree, TrainConfig)
+    except InputError as error:
+        raise InputError(unusable) from error
+    return validate(override(tree, overrides), TrainConfig) if overrides else config

@@ -1,6 +1,6 @@
-"""What happens when a loss or a gradient is no number: a step back, a batch left out, smaller steps, or the end.
+"""Rollback on non-finite losses: the batch is left out, the training goes back to an earlier state, or gives up.
 
-A loss far beyond all that learning can give, which would grow without end, counts as no number, too.
+A loss far beyond all that learning can give, which would grow without end, counts as non-finite, too.
 A step is taken only where loss and gradients are finite, so one bad batch never reaches the weights; but the norms'
 statistics have seen it. So the training goes back to a state of a few steps ago, and on with the next batch. Where that
 does not help, the weights were spoiled before anything became infinite: then it goes back far, and on more slowly.
@@ -14,19 +14,19 @@ from typing import Any
 
 import torch
 
-__all__ = ["FAR_STEPS", "LARGEST_LOSS", "MOST_STRIKES", "NEAR_STEPS", "RECOVERED_STEPS", "Guard", "Step", "copied"]
+__all__ = ["FAR_STEPS", "LARGEST_LOSS", "MAX_FAILURES", "NEAR_STEPS", "RECOVERED_STEPS", "Rollback", "Step", "copied"]
 
 #: A loss above this is one of a training that has gone astray.
 LARGEST_LOSS = 1e6
 #: Good steps between two states that are kept in memory: the near one, and two far ones.
 NEAR_STEPS, FAR_STEPS = 10, 100
-#: After so many good steps the trouble counts as over.
+#: After so many good steps earlier failures no longer count.
 RECOVERED_STEPS = 100
-#: The training gives up at so many troubles without that many good steps between them.
-MOST_STRIKES = 5
-#: From the second trouble on steps become smaller by this.
+#: The training gives up at so many failures without that many good steps between them.
+MAX_FAILURES = 5
+#: From the second failure on the learning rate is multiplied by this.
 _SLOWER = 0.5
-#: Pictures of a bad batch that are named.
+#: Images of a bad batch that are named.
 _MOST_NAMES = 16
 
 
@@ -37,15 +37,15 @@ class Step:
     Attributes:
         losses: the loss of the whole batch and its parts, by name.
         grad_norm: of the gradients of a whole step, before they were clipped; None where none was taken.
-        stop: somebody asked the training to stop.
+        stop_requested: a rank was asked to stop.
     """
 
     losses: dict[str, float]
     grad_norm: float | None
-    stop: bool
+    stop_requested: bool
 
     @property
-    def trouble(self) -> str:
+    def failure(self) -> str:
         """What is wrong: ``the loss became nan (cls)``; empty where everything is as it should be."""
         wrong = [name for name, value in self.losses.items() if not abs(value) <= LARGEST_LOSS]  # nan is not, either
         terms = [name for name in wrong if name != "loss"]
@@ -71,27 +71,27 @@ def copied(state: Any) -> Any:
 
 
 @dataclass
-class Guard:
-    """Counts troubles and holds states to go back to.
+class Rollback:
+    """Counts failures (steps with a non-finite loss or gradient) and holds states to go back to.
 
     Attributes:
         lr_factor: of the learning rate, for the rest of the training.
-        strikes: troubles, the latest included, with fewer than :data:`RECOVERED_STEPS` good steps between them.
-        good_steps: since the latest trouble, or since the start.
+        failures: the latest included, with fewer than :data:`RECOVERED_STEPS` good steps between them.
+        good_steps: since the latest failure, or since the start.
     """
 
     lr_factor: float = 1.0
-    strikes: int = 0
+    failures: int = 0
     good_steps: int = 0
     _near: Any = None
     _far: deque[Any] = field(default_factory=lambda: deque(maxlen=2))
     _suspects: list[set[str]] = field(default_factory=list)
 
-    def note_good_step(self, state: Callable[[], Any]) -> None:
-        """After each step whose loss and gradients were finite; ``state`` gives what :meth:`strike` hands back."""
+    def record_good_step(self, state: Callable[[], Any]) -> None:
+        """Counts a step whose loss and gradients were finite; ``state`` gives what :meth:`record_failure` returns."""
         self.good_steps += 1
         if self.good_steps >= RECOVERED_STEPS:
-            self.strikes = 0
+            self.failures = 0
             self._suspects.clear()
         if self.good_steps % NEAR_STEPS == 0:
             self._near = copied(state())
@@ -103,16 +103,16 @@ class Guard:
         self._near = copied(state())
         self._far.append(self._near)
 
-    def strike(self, pictures: Iterable[str]) -> Any:
-        """Notes a trouble with a batch of these pictures.
+    def record_failure(self, images: Iterable[str]) -> Any:
+        """Counts a failure of a batch with these images.
 
         Returns:
             A copy of the state to go back to: at first the near one, then the older one of those far back.
         """
-        self.strikes += 1
+        self.failures += 1
         self.good_steps = 0
-        self._suspects.append(set(pictures))
-        if self.strikes > 1:
+        self._suspects.append(set(images))
+        if self.failures > 1:
             self.lr_factor *= _SLOWER
             self._near = self._far[0]
             self._far.clear()
@@ -122,15 +122,15 @@ class Guard:
     @property
     def gives_up(self) -> bool:
         """Whether another try would be in vain."""
-        return self.strikes >= MOST_STRIKES
+        return self.failures >= MAX_FAILURES
 
     @property
     def suspects(self) -> list[str]:
-        """Pictures that were in every bad batch, where there were several of these: perhaps they are the reason."""
+        """Images that were in every bad batch, where there were several of these: perhaps they are the reason."""
         return sorted(set.intersection(*self._suspects)) if len(self._suspects) > 1 else []
 
     @property
-    def pictures(self) -> str:
+    def images(self) -> str:
         """Those of the latest bad batch, in words."""
         names = sorted(self._suspects[-1])
         more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
@@ -139,9 +139,9 @@ class Guard:
 
     def to_meta(self) -> dict[str, float]:
         """What a checkpoint keeps of this."""
-        return {"lr_factor": self.lr_factor, "strikes": self.strikes, "good_steps": self.good_steps}
+        return {"lr_factor": self.lr_factor, "strikes": self.failures, "good_steps": self.good_steps}
 
     def load_meta(self, meta: dict[str, float]) -> None:
-        """Takes up what :meth:`to_meta` gave. Pictures and states of before are forgotten."""
+        """Takes up what :meth:`to_meta` gave. Images and states of before are forgotten."""
         self.lr_factor = float(meta["lr_factor"])
-        self.strikes, self.good_steps = int(meta["strikes"]), int(meta["good_steps"])
+        self.failures, self.good_steps = int(meta["strikes"]), int(meta["good_steps"])

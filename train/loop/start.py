@@ -13,12 +13,11 @@ from fusedet.model.checkpoint import Checkpoint, load_checkpoint
 from fusedet.train.config import TrainConfig
 from fusedet.train.data.coco import CocoDataset
 from fusedet.train.data.training_sets import load_sets
-from fusedet.train.devices.collectives import together
+from fusedet.train.devices.collectives import explain_lost_rank
 from fusedet.train.devices.fabric import build_fabric, count_processes
 from fusedet.train.devices.memory import keep_memory
-from fusedet.train.guide import Guide, open_guide
 from fusedet.train.loop.loggers import check_loggers
-from fusedet.train.loop.preparation import read_images, settled, with_batch
+from fusedet.train.loop.preparation import read_images, resolve_defaults, with_batch
 from fusedet.train.loop.progress import TrainingProgress
 from fusedet.train.loop.resume_checks import check_changes, config_to_resume
 from fusedet.train.loop.trainer import Trainer, TrainResult
@@ -42,17 +41,16 @@ def train(config: TrainConfig, name: str = "run", progress: TrainingProgress | N
     keep_memory()
     check_loggers(config.train.loggers)
     sets = load_sets(config.data)
-    config = settled(config, sets[0])
+    config = resolve_defaults(config, sets[0])
     transfer = plan_transfer(config, sets[0].names)
-    guide = _open_guide(config, sets[0])
     RunFolder.check_free(config.train.out)
     fabric = build_fabric(config.train)
-    with together("start it again"), progress or _on_the_terminal(config, fabric) as progress:
+    with explain_lost_rank("start it again"), progress or _on_the_terminal(config, fabric) as progress:
         config = with_batch(config, fabric, sets[0], progress)
         data = read_images(config, *sets, fabric, progress)
         run = _new_run(config, name, fabric)  # what the user gave has passed: not before now is anything written
         with _held(run, fabric):
-            trainer = Trainer(config, fabric, run, data, guide)
+            trainer = Trainer(config, fabric, run, data)
             if transfer is not None:
                 trainer.take_over(transfer)
                 for line in transfer.report:
@@ -82,16 +80,15 @@ def resume(path: Path, overrides: Sequence[str] = (), progress: TrainingProgress
     check_loggers(config.train.loggers)
     sets = load_sets(config.data)
     _check_same_data(checkpoint, run, sets[0])
-    guide = _open_guide(config, sets[0])
     fabric = build_fabric(config.train)
     with (
-        together("start it again"),
+        explain_lost_rank("start it again"),
         _held(run, fabric),
         progress or _on_the_terminal(config, fabric) as progress,
     ):
         if fabric.is_global_zero:
             remove_parts(run.path)
-        trainer = Trainer(config, fabric, run, read_images(config, *sets, fabric, progress), guide)
+        trainer = Trainer(config, fabric, run, read_images(config, *sets, fabric, progress))
         try:
             trainer.load(checkpoint)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -117,10 +114,6 @@ def _new_run(config: TrainConfig, name: str, fabric: Fabric) -> RunFolder:
 def _held(run: RunFolder, fabric: Fabric) -> AbstractContextManager[None]:
     """The first process holds the folder for all of them."""
     return run.held() if fabric.is_global_zero else nullcontext()
-
-
-def _open_guide(config: TrainConfig, train_set: CocoDataset) -> Guide | None:
-    return None if config.train.guide is None else open_guide(config.train.guide, train_set.names)
 
 
 def _check_same_data(checkpoint: Checkpoint, run: RunFolder, train_set: CocoDataset) -> None:

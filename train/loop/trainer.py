@@ -1,4 +1,4 @@
-"""The training loop: epochs over the data, a grade after each, a checkpoint that a resume goes on from."""
+"""The training loop: epochs over the data, an evaluation after each, a checkpoint that a resume goes on from."""
 
 import logging
 import math
@@ -18,28 +18,28 @@ from fusedet.model.detector import STRIDES, DetectorNet, build_detector
 from fusedet.train.config import TrainConfig
 from fusedet.train.data.dataset import Batch
 from fusedet.train.devices.batchnorm import synchronise_norms
-from fusedet.train.devices.collectives import any_rank, gather, part, rank_mean, together
+from fusedet.train.devices.collectives import any_rank, explain_lost_rank, final_barrier, gather, rank_mean
 from fusedet.train.evaluation.evaluate import TorchDetector, find_objects
-from fusedet.train.evaluation.metrics import SUMMARY_NAMES, Metrics, grade
+from fusedet.train.evaluation.metrics import SUMMARY_NAMES, Metrics, evaluate_detections
 from fusedet.train.evaluation.outputs import compare_outputs, measure_outputs, recommend, write_outputs
 from fusedet.train.evaluation.report.analysis import Evaluation
 from fusedet.train.evaluation.report.provenance import this_computer
 from fusedet.train.evaluation.report.write import report_after_training
-from fusedet.train.guide import Guidance, Guide
 from fusedet.train.loop.best_epoch import Best
-from fusedet.train.loop.data_time import Waiting
+from fusedet.train.loop.data_time import TimedLoading
 from fusedet.train.loop.diagnostics import Diagnostics
 from fusedet.train.loop.input_sizes import rescale, side_factor
 from fusedet.train.loop.interrupt import Stop, stop_flag
-from fusedet.train.loop.metric_log import Logbook
+from fusedet.train.loop.metric_log import MetricLog
 from fusedet.train.loop.preparation import TrainingData
 from fusedet.train.loop.progress import TrainingProgress
-from fusedet.train.loop.rollback import MOST_STRIKES, Guard, Step
+from fusedet.train.loop.rollback import MAX_FAILURES, Rollback, Step
 from fusedet.train.optim.ema import ModelEma
 from fusedet.train.optim.optimizer import build_optimizer, learning_rate_factor, set_learning_rate
 from fusedet.train.run_folder import RunFolder
+from fusedet.train.targets.assign import GroundTruth
 from fusedet.train.targets.losses import LOSS_NAMES, detection_loss
-from fusedet.train.transfer.finetune import Transfer, freeze, hold_frozen
+from fusedet.train.transfer.finetune import Transfer, freeze, keep_frozen_norms
 
 __all__ = ["TrainResult", "Trainer"]
 
@@ -53,7 +53,7 @@ class TrainResult:
     Attributes:
         run_dir: folder with ``best.pt``, ``last.pt``, ``metrics.csv``, ``curves.png``, ``config.yaml`` and,
             where it is finished, ``report.html``.
-        best_epoch: number of the best epoch, counted from 1; 0 when none was graded.
+        best_epoch: number of the best epoch, counted from 1; 0 when none was evaluated.
         metrics: of the best epoch: see :class:`fusedet.train.evaluation.metrics.Metrics`.
         finished: False when the training was interrupted; it can be resumed.
     """
@@ -71,19 +71,15 @@ class Trainer:
         config: with ``config.model.classes`` set.
         fabric: the devices to train on.
         run: where results go.
-        data: to learn from and to grade on.
-        guide: what shows more than the labels do.
+        data: training and validation set.
     """
 
-    def __init__(
-        self, config: TrainConfig, fabric: Fabric, run: RunFolder, data: TrainingData, guide: Guide | None = None
-    ) -> None:
-        self.config, self.fabric, self.run, self.guide = config, fabric, run, guide
+    def __init__(self, config: TrainConfig, fabric: Fabric, run: RunFolder, data: TrainingData) -> None:
+        self.config, self.fabric, self.run = config, fabric, run
         self.train_set, self.val_set = data.train_set, data.val_set
         self.loader, self.val_images = data.loader, data.val_images
         torch.manual_seed(config.train.seed)
-        net = build_detector(config.model)
-        net.head.detach_one_to_one = config.loss.detach_one_to_one
+        net = build_detector(config.model, detach_one_to_one=config.loss.detach_one_to_one)
         freeze(net, config.train.freeze)
         if config.train.channels_last:
             net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -95,7 +91,8 @@ class Trainer:
         self.best = Best()
         self.seconds = 0.0
         self.sums, self.steps_counted = dict[str, float](), 0  # losses of this epoch so far
-        self.guard, self.stop = Guard(), Stop()
+        self.rollback, self.stop = Rollback(), Stop()
+        self._saved_at = time.monotonic()  # of the latest ``last.pt``, or the start
         watched = config.train.diagnostics and fabric.is_global_zero
         self.diagnostics = Diagnostics(self._raw_net(), run.diagnostics) if watched else None
 
@@ -117,7 +114,7 @@ class Trainer:
         self.best, self.seconds = Best.from_meta(meta), meta["seconds"]
         self.sums, self.steps_counted = meta.get("sums", {}), meta.get("steps_counted", 0)
         if "guard" in meta:
-            self.guard.load_meta(meta["guard"])
+            self.rollback.load_meta(meta["guard"])
 
     def save(self) -> None:
         """Writes ``last.pt``: everything that a resume needs."""
@@ -145,9 +142,9 @@ class Trainer:
             FloatingPointError: losses or gradients became infinite again and again.
             GaveUpError: another process of this training is lost.
         """
-        with together(f"go on with: {self.run.resume_command}"):
+        with explain_lost_rank(f"go on with: {self.run.resume_command}"):
             result = self._fit(progress)
-            part()
+            final_barrier()
         return result
 
     def _fit(self, progress: TrainingProgress) -> TrainResult:
@@ -159,26 +156,25 @@ class Trainer:
         progress.say(f"results in {self.run.path}")
         if not self.run.last.exists():
             self.save()  # from now on the run can be resumed, however it ends
-        self._saved_at = time.monotonic()
-        self.guard.keep_first(self._snapshot)
-        with Logbook(self.run, self.fabric.is_global_zero, self.config, progress.say) as logbook:
+        self.rollback.keep_first(self._snapshot)
+        with MetricLog(self.run, self.fabric.is_global_zero, self.config, progress.say) as metric_log:
             with stop_flag() as self.stop, closing(self.loader):
-                stopped = self._epochs(logbook, progress)
+                stopped = self._epochs(metric_log, progress)
             finished = not stopped
-            logbook.draw()
+            metric_log.draw()
             if finished and self.epoch > first_epoch:
                 self._compare_outputs(progress)
                 self._report(progress)
             elif finished:
                 progress.say(f"nothing is left to train: epoch {self.epoch} was the last")
-            logbook.finish(self.best.metrics, finished)
+            metric_log.finish(self.best.metrics, finished)
         best = self.best
         if finished and best.epoch:
             figures = f"AP {best.metrics['ap']:.3f}, AP50 {best.metrics['ap50']:.3f}"
             progress.say(f"best epoch {best.epoch}: {figures}; {self.run.best}")
         return TrainResult(self.run.path, best.epoch, best.metrics, finished)
 
-    def _epochs(self, logbook: Logbook, progress: TrainingProgress) -> bool:
+    def _epochs(self, metric_log: MetricLog, progress: TrainingProgress) -> bool:
         """Those that are left; True where a stop was asked for before the last one."""
         stopped = False
         while self.epoch < self.epochs and not self._out_of_patience():
@@ -190,10 +186,10 @@ class Trainer:
                 break
             self.epoch, self.batches_done = self.epoch + 1, 0
             self.sums, self.steps_counted = {}, 0
-            row |= self._grade(progress)
+            row |= self._evaluate(progress)
             if self.diagnostics is not None:
                 row |= self.diagnostics.finish_epoch(self.epoch)
-            logbook.write(row, self.epoch)
+            metric_log.write(row, self.epoch)
             self.save()
             left = self._seconds_left(self.seconds)
             progress.finish_epoch(self.epoch, row["loss"], row["ap"], row["ap50"], row["images_per_second"], left)
@@ -234,18 +230,18 @@ class Trainer:
         """One pass over the images, or its rest. Ends early when a stop was asked for: the second value says so."""
         config, start, skipped, before = self.config, time.perf_counter(), self.batches_done, self.seconds
         mosaic = self.epoch < self.epochs - config.augment.close_epochs
-        batches = Waiting(self.loader.epoch(self.epoch, mosaic, skipped))
+        batches = TimedLoading(self.loader.epoch(self.epoch, mosaic, skipped))
         progress.begin("epoch", self.epoch + 1, len(self.loader), skipped)
         self.net.train()
-        hold_frozen(self._raw_net(), config.train.freeze)
+        keep_frozen_norms(self._raw_net(), config.train.freeze)
         images, rate, stopped = 0, 0.0, False
         for batch in batches:
             step = self._step(batch)
             self.batches_done += 1
-            if step.trouble:
-                self._step_back(step.trouble, batch, progress)
+            if step.failure:
+                self._roll_back(step.failure, batch, progress)
             else:
-                self.guard.note_good_step(self._snapshot)
+                self.rollback.record_good_step(self._snapshot)
                 self.steps_counted += 1
                 self.sums = {name: self.sums.get(name, 0.0) + value for name, value in step.losses.items()}
             images += len(batch.images) * self.fabric.world_size
@@ -254,7 +250,7 @@ class Trainer:
             progress.finish_step(step.losses["loss"], self.best.ap, rate, self._seconds_left(self.seconds))
             # Gradients that wait for the rest of their step are not in a checkpoint: the step is finished first.
             if self.batches_done % config.train.accumulate == 0:
-                if step.stop:
+                if step.stop_requested:
                     stopped = True
                     break
                 self._save_now_and_then()
@@ -268,38 +264,40 @@ class Trainer:
         }, stopped
 
     def _step(self, batch: Batch) -> Step:
-        """Forward and backward pass of one batch, and the optimiser's step where one is due and all is finite."""
+        """Forward and backward pass of one batch, and the optimiser's step after the last of an accumulation."""
         config = self.config
         images, boxes, labels = (x.to(self.fabric.device) for x in (batch.images, batch.boxes, batch.labels))
         images = images.permute(0, 3, 1, 2).float()  # [B, H, W, 3] -> [B, 3, H, W]
         draw = f"{config.train.seed} {self.epoch} {self.batches_done}"
         images, boxes = rescale(images, boxes, side_factor(config.augment, self._epochs_done() / self.epochs, draw))
-        points, strides = (x.to(self.fabric.device) for x in anchor_points((images.shape[2], images.shape[3]), STRIDES))
-        due = (self.batches_done + 1) % config.train.accumulate == 0 or self.batches_done + 1 == len(self.loader)
-        with self.fabric.no_backward_sync(self.net, enabled=not due):
+        anchors = anchor_points((images.shape[2], images.shape[3]), STRIDES).to(self.fabric.device)
+        is_optimizer_step = (self.batches_done + 1) % config.train.accumulate == 0 or self.batches_done + 1 == len(
+            self.loader
+        )
+        with self.fabric.no_backward_sync(self.net, enabled=not is_optimizer_step):
             weights = batch.weights.to(self.fabric.device) if config.loss.soft_labels else None
-            targets = boxes, labels, config.loss, weights, self._guidance(batch, (images.shape[2], images.shape[3]))
-            total, parts = detection_loss(self.net(images), points, strides, *targets)
+            truth = GroundTruth(boxes, labels, weights)
+            total, parts = detection_loss(self.net(images), anchors, truth, config.loss)
             self.fabric.backward(total / config.train.accumulate)
-        # One exchange for all that the processes have to agree on.
-        told = torch.stack([*(parts[name] for name in LOSS_NAMES), total.new_tensor(float(bool(self.stop)))])
-        *values, asked = rank_mean(told).tolist()
-        losses = dict(zip(LOSS_NAMES, values, strict=True))
-        step = Step(losses, None, asked > 0)
-        if due and not step.trouble:
-            step = Step(losses, self._clip_gradients(), step.stop)
-        if step.trouble:
+        # One all-reduce for all that the ranks have to agree on.
+        own = torch.stack([*(parts[name] for name in LOSS_NAMES), total.new_tensor(float(bool(self.stop)))])
+        *reduced, stops = rank_mean(own).tolist()
+        losses = dict(zip(LOSS_NAMES, reduced, strict=True))
+        step = Step(losses, None, stop_requested=stops > 0)
+        if is_optimizer_step and not step.failure:
+            step = Step(losses, self._clip_gradients(), step.stop_requested)
+        if step.failure:
             self.optimizer.zero_grad(set_to_none=True)
-        elif due:
-            assert config.optim.lr is not None  # it is settled
+        elif is_optimizer_step:
+            assert config.optim.lr is not None  # defaults are resolved
             factor = learning_rate_factor(self._epochs_done(), self.epochs, config.optim)
-            set_learning_rate(self.optimizer, config.optim.lr * factor * self.guard.lr_factor)
+            set_learning_rate(self.optimizer, config.optim.lr * factor * self.rollback.lr_factor)
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
             self.ema.update(self._raw_net())
         return step
 
-    def _step_back(self, trouble: str, batch: Batch, progress: TrainingProgress) -> None:
+    def _roll_back(self, failure: str, batch: Batch, progress: TrainingProgress) -> None:
         """Answers a batch whose loss or gradients are not finite: see :mod:`fusedet.train.loop.rollback`.
 
         Raises:
@@ -307,19 +305,19 @@ class Trainer:
         """
         names = {sample.image_id: sample.path.name for sample in self.train_set.samples}
         mine = [names[int(image)] for image in batch.image_ids]
-        state = self.guard.strike(name for part in gather(mine) for name in part)
-        what = f"{trouble} in epoch {self.epoch + 1}, step {self.batches_done}, with {self.guard.pictures}"
-        if self.guard.gives_up and not self.fabric.is_global_zero:
+        state = self.rollback.record_failure(name for names_of_rank in gather(mine) for name in names_of_rank)
+        what = f"{failure} in epoch {self.epoch + 1}, step {self.batches_done}, with {self.rollback.images}"
+        if self.rollback.gives_up and not self.fabric.is_global_zero:
             raise SystemExit(1)  # the first process says it
-        if self.guard.gives_up:
+        if self.rollback.gives_up:
             raise FloatingPointError(
-                f"{what}; that was number {MOST_STRIKES} in a short time; a lower optim.lr or a smaller "
-                f"optim.clip_norm helps, and the pictures may be worth a look; {self.run.last} holds a good state: "
+                f"{what}; that was number {MAX_FAILURES} in a short time; a lower optim.lr or a smaller "
+                f"optim.clip_norm helps, and the images may be worth a look; {self.run.last} holds a good state: "
                 f"{self.run.resume_command} optim.lr=..."
             )
         self._load_learned(state["learned"], state["ema_steps"])
-        slower = f" with {self.guard.lr_factor:g} of the learning rate" if self.guard.lr_factor < 1 else ""
-        progress.say(f"{what}; the batch is left out, the training steps back and goes on{slower}")
+        slower = f" with {self.rollback.lr_factor:g} of the learning rate" if self.rollback.lr_factor < 1 else ""
+        progress.say(f"{what}; the batch is left out, and the training goes on from an earlier state{slower}")
 
     def _snapshot(self) -> dict[str, Any]:
         return {"learned": self._learned(), "ema_steps": self.ema.steps}
@@ -330,14 +328,8 @@ class Trainer:
         if minutes and self.batches_done < len(self.loader) and time.monotonic() - self._saved_at >= 60 * minutes:
             self.save()
 
-    def _guidance(self, batch: Batch, size_hw: tuple[int, int]) -> Guidance | None:
-        """What the guide sees in the pictures, for an input of ``size_hw``."""
-        if self.guide is None:
-            return None
-        return Guidance(*(x.to(self.fabric.device) for x in self.guide.look(batch.images, size_hw)))
-
     def _clip_gradients(self) -> float | None:
-        """Where the config wants it; returns the norm before that, where it can tell a trouble."""
+        """Where the config wants it; returns the norm before that, where it can tell a failure."""
         limit = self.config.optim.clip_norm or math.inf
         found = self.fabric.clip_gradients(self.net, self.optimizer, max_norm=limit, error_if_nonfinite=False)
         assert found is not None
@@ -347,20 +339,20 @@ class Trainer:
         # Half precision finds its scale by trying: gradients that overflow are left out by its scaler.
         return None if self.fabric.strategy.precision.precision == "16-mixed" else norm
 
-    def _grade(self, progress: TrainingProgress) -> dict[str, float]:
-        """Accuracy of the averaged weights, where this epoch is graded; keeps the best."""
+    def _evaluate(self, progress: TrainingProgress) -> dict[str, float]:
+        """Accuracy of the averaged weights, where this epoch is evaluated; keeps the best."""
         config = self.config.eval
         if self.epoch % config.every and self.epoch != self.epochs:
             return dict.fromkeys(SUMMARY_NAMES, math.nan)
         metrics: Metrics | None = None
         evaluation: Evaluation | None = None
         if self.fabric.is_global_zero:
-            progress.begin("grading", self.epoch, len(self.val_set.samples))
+            progress.begin("evaluating", self.epoch, len(self.val_set.samples))
             start = time.perf_counter()
             predictor = TorchDetector(self.ema.net, self.train_set.names, config)
             with self.diagnostics.watch(predictor.graph) if self.diagnostics is not None else nullcontext():
                 found = find_objects(predictor, self.val_set, self.val_images, config.batch, progress.advance)
-            metrics = grade(self.val_set, found)
+            metrics = evaluate_detections(self.val_set, found)
             evaluation = Evaluation(self.val_set, found, metrics)
             self.seconds += time.perf_counter() - start
         metrics = self.fabric.broadcast(metrics)
@@ -402,7 +394,7 @@ class Trainer:
             "ema_steps": self.ema.steps,
             "sums": self.sums,
             "steps_counted": self.steps_counted,
-            "guard": self.guard.to_meta(),
+            "guard": self.rollback.to_meta(),
             "seconds": self.seconds,
             "data": str(self.train_set),
             "config": self.config.model_dump(mode="json"),

@@ -1,4 +1,4 @@
-"""The averaged weights that are graded, saved and exported."""
+"""The averaged weights that are evaluated, saved and exported."""
 
 import copy
 from typing import Generic, TypeVar

@@ -21,7 +21,7 @@ class Muon(torch.optim.Optimizer):
     """Muon for kernels (Jordan et al., 2024), AdamW (Loshchilov and Hutter, 2019) for what is no matrix.
 
     A kernel ``[outputs, inputs, h, w]`` is a matrix of ``outputs`` rows. Its momentum is replaced by the nearest
-    matrix whose singular values are all alike, so that directions that few pictures ask for are learned as fast as
+    matrix whose singular values are all alike, so that directions that few images ask for are learned as fast as
     the common ones.
 
     Args:

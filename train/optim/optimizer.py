@@ -8,7 +8,7 @@ from torch import nn
 from fusedet.train.config import OptimConfig
 from fusedet.train.optim.muon import Muon
 
-__all__ = ["build_optimizer", "learning_rate_factor", "set_learning_rate", "settled_optim"]
+__all__ = ["build_optimizer", "learning_rate_factor", "resolve_optim_defaults", "set_learning_rate"]
 
 #: Peak learning rate and weight decay of each optimiser.
 _DEFAULTS = {"muon": (0.02, 0.2), "adamw": (0.004, 0.05), "sgd": (0.01, 0.0005)}
@@ -19,13 +19,13 @@ _DEFAULTS_OF_LARGE_SETS = {**_DEFAULTS, "muon": (0.006, 0.05)}
 _FINE_TUNING = 0.1
 
 
-def settled_optim(config: OptimConfig, fine_tuning: bool = False, large_set: bool = False) -> OptimConfig:
+def resolve_optim_defaults(config: OptimConfig, fine_tuning: bool = False, large_set: bool = False) -> OptimConfig:
     """With the optimiser's own learning rate and weight decay where the config leaves them out.
 
     Args:
         config: as the user wrote it.
         fine_tuning: the training starts from weights that know something, and takes smaller steps.
-        large_set: there are many pictures to learn from, so that an epoch has many steps.
+        large_set: there are many images to learn from, so that an epoch has many steps.
     """
     lr, weight_decay = (_DEFAULTS_OF_LARGE_SETS if large_set else _DEFAULTS)[config.name]
     found = {
@@ -43,7 +43,7 @@ def build_optimizer(net: nn.Module, config: OptimConfig) -> torch.optim.Optimize
 
     Args:
         net: to train.
-        config: of :func:`settled_optim`.
+        config: of :func:`resolve_optim_defaults`.
     """
     assert config.lr is not None
     assert config.weight_decay is not None

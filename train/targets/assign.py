@@ -8,12 +8,28 @@ from torch import Tensor
 from fusedet.train.data.dataset import CROWD
 from fusedet.train.targets.boxes import box_overlap
 
-__all__ = ["Assignment", "Matching", "assign"]
+__all__ = ["Assignment", "GroundTruth", "Matching", "assign"]
 
 #: Objects smaller than this take candidates as if they had this side, in pixels: 1.5 times the finest stride, so that
 #: every object, however small, has an anchor point to learn at.
 MIN_CANDIDATE_SIDE = 12.0
 _EPS = 1e-9
+
+
+class GroundTruth(NamedTuple):
+    """The objects of a batch, at most ``M`` in an image.
+
+    Attributes:
+        boxes: ``[B, M, 4]`` xyxy in pixels of the network's input.
+        class_ids: int64 ``[B, M]``; negative ones are padding or crowd regions, as in
+            :class:`fusedet.train.data.dataset.Batch`.
+        weights: ``[B, M]`` in 0..1: the quality that a point learns is lowered to this part of it, and so is the pull
+            on its box. None: every object counts in full.
+    """
+
+    boxes: Tensor
+    class_ids: Tensor
+    weights: Tensor | None = None
 
 
 class Matching(NamedTuple):
@@ -35,7 +51,7 @@ class Assignment(NamedTuple):
 
     Attributes:
         positive: bool ``[B, A]``: the point learns an object.
-        objects: int64 ``[B, A]``: index of that object among the picture's ``M``; 0 where not positive.
+        objects: int64 ``[B, A]``: index of that object among the image's ``M``; 0 where not positive.
         quality: ``[B, A]`` in 0..1: the class score that the point should give; 0 where not positive.
         ignored: bool ``[B, C, A]``: the point's score of that class learns nothing, since the point lies in a crowd
             region of that class and learns no object of it.
@@ -52,8 +68,7 @@ def assign(
     logits: Tensor,
     predicted: Tensor,
     points: Tensor,
-    boxes: Tensor,
-    labels: Tensor,
+    truth: GroundTruth,
     matching: Matching,
     among: Assignment | None = None,
 ) -> Assignment:
@@ -66,23 +81,23 @@ def assign(
         logits: ``[B, C, A]``.
         predicted: ``[B, A, 4]`` xyxy in pixels.
         points: ``[A, 2]`` in pixels.
-        boxes: ``[B, M, 4]`` xyxy in pixels.
-        labels: ``[B, M]`` as in :class:`fusedet.train.data.dataset.Batch`: class indices, padding, crowd regions.
+        truth: the objects; their weights play no part.
         matching: how many points an object gets, and what counts in choosing them.
         among: an object's points are chosen among those that it has there, where it has any.
     """
-    batch, rows, columns = len(labels), labels.shape[1], len(points)
-    is_object = labels >= 0
+    boxes, class_ids = truth.boxes, truth.class_ids
+    batch, rows, columns = len(class_ids), class_ids.shape[1], len(points)
+    is_object = class_ids >= 0
     # What follows is worked out for the pairs of an object and a point inside it, of which there are few: one of a
     # hundred of all pairs, perhaps.
-    pictures, objects, places = (_inside(points, _grow(boxes)) & is_object[..., None]).nonzero(as_tuple=True)  # [K]
-    point, row = pictures * columns + places, pictures * rows + objects  # [K]: in the whole batch
+    images, objects, places = (_inside(points, _grow(boxes)) & is_object[..., None]).nonzero(as_tuple=True)  # [K]
+    point, row = images * columns + places, images * rows + objects  # [K]: in the whole batch
     if among is not None:
         theirs = (among.objects.flatten()[point] == objects) & among.positive.flatten()[point]
         kept = theirs | ~_any(theirs, row, batch * rows)
-        pictures, objects, places, point, row = (x[kept] for x in (pictures, objects, places, point, row))
-    iou = box_overlap(predicted[pictures, places], boxes[pictures, objects])
-    score = logits[pictures, labels[pictures, objects], places].sigmoid()
+        images, objects, places, point, row = (x[kept] for x in (images, objects, places, point, row))
+    iou = box_overlap(predicted[images, places], boxes[images, objects])
+    score = logits[images, class_ids[images, objects], places].sigmoid()
     alignment = score.pow(matching.alpha) * iou.pow(matching.beta)  # [K]
 
     chosen = (_rank(alignment, row) < matching.topk) & (alignment > 0)
@@ -95,23 +110,23 @@ def assign(
     best, best_iou = (_largest(x, row, batch * rows)[row] for x in (alignment, iou))
     quality = predicted.new_zeros(batch * columns)
     quality[point] = alignment * best_iou / (best + _EPS)
-    positive = torch.zeros(batch * columns, dtype=torch.bool, device=labels.device)
+    positive = torch.zeros(batch * columns, dtype=torch.bool, device=class_ids.device)
     positive[point] = True
     learned = torch.zeros_like(positive, dtype=torch.int64)
     learned[point] = objects
     positive, learned, quality = (x.view(batch, columns) for x in (positive, learned, quality))
-    ignored = _in_crowds(points, boxes, labels, logits.shape[1])
-    own = labels.clamp(min=0).gather(1, learned)  # [B, A]
+    ignored = _in_crowds(points, boxes, class_ids, logits.shape[1])
+    own = class_ids.clamp(min=0).gather(1, learned)  # [B, A]
     ignored &= ~torch.zeros_like(ignored).scatter_(1, own[:, None], positive[:, None])
     return Assignment(positive, learned, quality, ignored)
 
 
-def _in_crowds(points: Tensor, boxes: Tensor, labels: Tensor, classes: int) -> Tensor:
+def _in_crowds(points: Tensor, boxes: Tensor, class_ids: Tensor, classes: int) -> Tensor:
     """Which points lie in a crowd region of which class: bool ``[B, C, A]``."""
-    there = torch.zeros(len(labels), classes, len(points), dtype=torch.bool, device=labels.device)
-    pictures, regions = (labels <= CROWD).nonzero(as_tuple=True)
-    inside = _inside(points, boxes[pictures, regions][:, None])[:, 0]  # [K, A]
-    there.index_put_((pictures, CROWD - labels[pictures, regions]), inside, accumulate=True)
+    there = torch.zeros(len(class_ids), classes, len(points), dtype=torch.bool, device=class_ids.device)
+    images, regions = (class_ids <= CROWD).nonzero(as_tuple=True)
+    inside = _inside(points, boxes[images, regions][:, None])[:, 0]  # [K, A]
+    there.index_put_((images, CROWD - class_ids[images, regions]), inside, accumulate=True)
     return there
 
 

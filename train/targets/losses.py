@@ -1,4 +1,4 @@
-"""What the network is taught: class scores that tell the overlap, boxes that overlap."""
+"""The loss: class scores learn the overlap with the object (task-aligned learning), boxes learn to overlap it."""
 
 from typing import NamedTuple
 
@@ -6,13 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fusedet.model.decode import decode_boxes
+from fusedet.model.decode import Anchors, decode_boxes
 from fusedet.model.detector import Predictions
 from fusedet.model.head import BranchOutput
 from fusedet.train.config import LossConfig
-from fusedet.train.devices.collectives import shared_sum
-from fusedet.train.guide import Guidance, guided_box_loss, with_guidance
-from fusedet.train.targets.assign import Assignment, Matching, assign
+from fusedet.train.devices.collectives import all_reduce_sum
+from fusedet.train.targets.assign import Assignment, GroundTruth, Matching, assign
 from fusedet.train.targets.boxes import box_overlap
 
 __all__ = ["LOSS_NAMES", "BranchLoss", "branch_loss", "detection_loss"]
@@ -36,38 +35,26 @@ class BranchLoss(NamedTuple):
 
 
 def detection_loss(
-    predictions: Predictions,
-    points: Tensor,
-    strides: Tensor,
-    boxes: Tensor,
-    labels: Tensor,
-    config: LossConfig,
-    weights: Tensor | None = None,
-    guidance: Guidance | None = None,
+    predictions: Predictions, anchors: Anchors, truth: GroundTruth, config: LossConfig
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss of a batch, averaged over its objects. Among several processes, the average of what they get is that.
 
     Args:
         predictions: of both branches.
-        points: ``[A, 2]`` anchor points in pixels.
-        strides: ``[A]``.
-        boxes: ``[B, M, 4]`` xyxy in pixels.
-        labels: ``[B, M]``; negative ones are padding or crowd regions.
+        anchors: the ``A`` points of the predictions.
+        truth: the objects of the batch.
         config: weights of the losses, and settings.
-        weights: ``[B, M]`` in 0..1, of the objects: the quality that a point learns is lowered to this part of it, and
-            so is the pull on its box. Left out, every object counts in full.
-        guidance: what a guide sees, for the one-to-many branch to learn as well.
 
     Returns:
         The scalar to minimise, and its parts by :data:`LOSS_NAMES`, detached.
     """
-    targets = (points, strides, boxes, labels, config)
     matching = Matching(config.topk, config.alpha, config.beta)
-    many = branch_loss(predictions.one_to_many, *targets, matching, weights, guidance)
+    many = branch_loss(predictions.one_to_many, anchors, truth, config, matching)
     # The branches share their boxes, which the one-to-many branch trains: the other one learns which of them to keep.
     # It keeps one of those that do learn the object: another one would never become better.
     single = Matching(1, config.one_to_one_alpha, config.one_to_one_beta)
-    one = config.one_to_one * branch_loss(predictions.one_to_one, *targets, single, weights, among=many.assignment).cls
+    chosen = branch_loss(predictions.one_to_one, anchors, truth, config, single, among=many.assignment)
+    one = config.one_to_one * chosen.cls
     total = many.total + one
     parts = dict(zip(LOSS_NAMES, (total, many.cls, many.box, many.l1, one), strict=True))
     return total, {name: value.detach() for name, value in parts.items()}
@@ -75,54 +62,35 @@ def detection_loss(
 
 def branch_loss(
     output: BranchOutput,
-    points: Tensor,
-    strides: Tensor,
-    boxes: Tensor,
-    labels: Tensor,
+    anchors: Anchors,
+    truth: GroundTruth,
     config: LossConfig,
     matching: Matching,
-    weights: Tensor | None = None,
-    guidance: Guidance | None = None,
     among: Assignment | None = None,
 ) -> BranchLoss:
-    """The loss of one branch; shapes as in :func:`detection_loss`, ``among`` as in :func:`assign`."""
+    """The loss of one branch: see :func:`detection_loss`; ``matching`` and ``among`` as in :func:`assign`."""
     # Overlaps are differences of large numbers: half precision would lose them.
     logits, distances = output.logits.float(), output.distances.float().transpose(1, 2)  # [B, A, 4]
-    predicted = decode_boxes(distances, points, strides)
-    assignment = assign(
-        logits.detach(),
-        predicted.detach(),
-        points,
-        boxes,
-        labels,
-        matching,
-        among,
-    )
-    weight_sum = shared_sum(assignment.quality)
-    learned = assignment
-    if weights is not None:  # not in the sum above: unsure objects would make all else, background too, weigh more
-        sureness = weights.gather(1, assignment.objects)  # [B, A]
-        assignment = assignment._replace(quality=assignment.quality * sureness)
-    class_target, class_sum = _class_target(logits, labels, assignment, config.label_smoothing), weight_sum
-    guided_box = distances.new_zeros(())
-    if guidance is not None:
-        class_target, class_sum = with_guidance(class_target, guidance, config.guide)
-        guided_box = config.guide * config.box * guided_box_loss(predicted, guidance, config.iou)
-    cls = config.cls * _class_loss(logits, class_target, assignment.ignored) / class_sum
-
-    positive, quality = assignment.positive, assignment.quality[assignment.positive]
+    predicted = decode_boxes(distances, anchors)
+    learned = assign(logits.detach(), predicted.detach(), anchors.points, truth, matching, among)
+    quality, positive = learned.quality, learned.positive
+    quality_sum = all_reduce_sum(quality)
+    if truth.weights is not None:  # not in the sum: unsure objects would make all else, background too, weigh more
+        quality = quality * truth.weights.gather(1, learned.objects)  # [B, A]
+    class_target = _class_target(logits, truth.class_ids, learned._replace(quality=quality), config.label_smoothing)
+    cls = config.cls * _class_loss(logits, class_target, learned.ignored) / quality_sum
     if not positive.any():
-        return BranchLoss(cls, guided_box + distances.sum() * 0, distances.sum() * 0, learned)
-    target = boxes.gather(1, assignment.objects[..., None].expand(-1, -1, 4))[positive]  # [P, 4]
+        return BranchLoss(cls, distances.sum() * 0, distances.sum() * 0, learned)
+    target = truth.boxes.gather(1, learned.objects[..., None].expand(-1, -1, 4))[positive]  # [P, 4]
     overlap = box_overlap(predicted[positive], target, config.iou)
-    box = config.box * ((1 - overlap) * quality).sum() / weight_sum
-    l1 = config.l1 * (_relative_l1(predicted[positive], target) * quality).sum() / weight_sum
-    return BranchLoss(cls, box + guided_box, l1, learned)
+    box = config.box * ((1 - overlap) * quality[positive]).sum() / quality_sum
+    l1 = config.l1 * (_relative_l1(predicted[positive], target) * quality[positive]).sum() / quality_sum
+    return BranchLoss(cls, box, l1, learned)
 
 
-def _class_target(logits: Tensor, labels: Tensor, assignment: Assignment, smoothing: float) -> Tensor:
+def _class_target(logits: Tensor, class_ids: Tensor, assignment: Assignment, smoothing: float) -> Tensor:
     """The assignment's quality for the class of each point's object, ``[B, C, A]``."""
-    classes = labels.clamp(min=0).gather(1, assignment.objects)  # [B, A]
+    classes = class_ids.clamp(min=0).gather(1, assignment.objects)  # [B, A]
     target = torch.zeros_like(logits).scatter_(1, classes[:, None], assignment.quality[:, None])
     if smoothing:
         target = target * (1 - smoothing) + smoothing / logits.shape[1] * assignment.positive[:, None]

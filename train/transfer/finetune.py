@@ -18,7 +18,7 @@ from fusedet.model.detector import DetectorNet, build_detector
 from fusedet.train.config import STARTER, FrozenPart, TrainConfig
 from fusedet.train.transfer.growth import grow
 
-__all__ = ["CLASS_LAYERS", "Transfer", "freeze", "hold_frozen", "plan_transfer"]
+__all__ = ["CLASS_LAYERS", "Transfer", "freeze", "keep_frozen_norms", "plan_transfer"]
 
 #: Layers whose output channels are the classes: in their tensors a row is a class.
 CLASS_LAYERS = ("head.class_predictors.", "head.class_corrections.")
@@ -114,8 +114,8 @@ def freeze(net: DetectorNet, parts: Iterable[FrozenPart]) -> None:
         net.get_submodule(part).requires_grad_(False)
 
 
-def hold_frozen(net: DetectorNet, parts: Iterable[FrozenPart]) -> None:
-    """Keeps the statistics of frozen parts, too, as they are; to be called whenever the network went to train mode.
+def keep_frozen_norms(net: DetectorNet, parts: Iterable[FrozenPart]) -> None:
+    """Keeps BatchNorm of frozen parts in eval mode; to be called whenever the network went to train mode.
 
     A BatchNorm in train mode would use the batch's own mean and variance: the frozen weights would see other inputs
     than those they were learned with, and the statistics would drift.

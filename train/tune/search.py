@@ -15,7 +15,7 @@ from fusedet.common.errors import InputError
 from fusedet.configs.validate import dump_config
 from fusedet.train.config import TrainConfig
 from fusedet.train.data.training_sets import load_sets
-from fusedet.train.loop.preparation import settled
+from fusedet.train.loop.preparation import resolve_defaults
 from fusedet.train.loop.progress import TrainingProgress
 from fusedet.train.loop.start import resume, train
 from fusedet.train.loop.trainer import TrainResult
@@ -58,7 +58,7 @@ def tune(
         InputError: the folder holds something else, or a trial's settings cannot be used together.
     """
     base = config([])
-    own = own_values(space, settled(base, load_sets(base.data)[0]))
+    own = own_values(space, resolve_defaults(base, load_sets(base.data)[0]))
     with _study(folder, base, space) as study:
         _take_up_again(study)
         if own is not None and not study.trials:

@@ -1,4 +1,4 @@
-"""What the trials of a search found: as a table, a picture and the config of the best."""
+"""What the trials of a search found: as a table, an image and the config of the best."""
 
 import csv
 import io
@@ -23,9 +23,9 @@ class Trial:
 
     Attributes:
         number: counted from 0.
-        state: ``done``; ``ended early``, because others were better at that time or its losses were no numbers; or
+        state: ``done``; ``ended early``, because others were better at that time or its losses were not finite; or
             ``left``, as an interrupted one is when another takes its place.
-        ap: of its best epoch, in 0..1; NaN where none was graded.
+        ap: of its best epoch, in 0..1; NaN where none was evaluated.
         epochs: that were trained.
         settings: key -> value.
         run: its folder.

@@ -13,6 +13,7 @@ from benchmarks.book.results import Record, Results, Row
 from benchmarks.pages import table
 from benchmarks.pareto import draw_names_at_the_right
 from benchmarks.study import write_text
+from fusedet.common.hashing import sha256
 from fusedet.configs import starter
 from fusedet.export import Int8Settings, export_onnx
 from fusedet.export.graph import quantize
@@ -63,7 +64,7 @@ def _int8(desk: Desk, name: str) -> Path:
     """The INT8 form of starter weights, all layers but the predicting ones on bytes."""
     assert desk.coco is not None
     checkpoint = starter.starter_checkpoint(name)
-    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()[:16]
+    digest = sha256(checkpoint)[:16]
     path = desk.out / "models" / "int8" / f"{name}-{digest}.onnx"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from fusedet.common.errors import InputError
+from fusedet.common.memory import resident_bytes
 from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.events.places import Places
 from fusedet.deploy.camera.pipeline.camera import Camera, CameraSettings
 from fusedet.deploy.camera.pipeline.latest_frame_buffer import LatestFrameBuffer
-from fusedet.deploy.camera.pipeline.process import CpuShare, resident_mb
+from fusedet.deploy.camera.pipeline.process import CpuShare
 from fusedet.deploy.camera.pipeline.recent_events import RecentEvents
 from fusedet.deploy.camera.pipeline.sink_worker import SinkWorker
 from fusedet.deploy.camera.pipeline.worker import Worker
@@ -155,7 +156,7 @@ class Pipeline:
         """See :meth:`fusedet.deploy.camera.pipeline.monitor.Monitor.status`."""
         return {
             "uptime_s": round(monotonic() - self._started_s, 1),
-            "memory_mb": resident_mb(),
+            "memory_mb": round((resident_bytes() or 0) / 1e6, 1),
             "cpu_share": self._cpu(),
             "model": {
                 "name": self._model,

@@ -1,28 +1,11 @@
 """What this process costs the machine."""
 
-import os
-import sys
 import threading
 from time import monotonic, process_time
 
-__all__ = ["CpuShare", "resident_mb"]
+__all__ = ["CpuShare"]
 
 _RENEW_S = 1.0
-
-
-def resident_mb() -> float:
-    """Memory that the process holds, in MB of 10^6 bytes. Outside of Linux the most that it has held."""
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:
-            return round(int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
-    except OSError:
-        pass
-    if sys.platform == "win32":
-        return 0.0
-    import resource
-
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(most / 1e6 if sys.platform == "darwin" else most / 1e3, 1)
 
 
 class CpuShare:

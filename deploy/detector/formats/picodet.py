@@ -70,27 +70,18 @@ class PicoDet(ModelFormat):
 
     def read(self, outputs: Sequence[NDArray[Any]]) -> Candidates:
         """The best points' boxes and their best classes."""
-        levels = self.levels(outputs)
-        scores, class_ids = best_class(np.concatenate([scores for _, scores, _ in levels]))
-        boxes = np.concatenate([boxes for _, _, boxes in levels])
+        scores, class_ids = best_class(np.concatenate(outputs[: len(_STRIDES)]))
+        boxes = np.concatenate([self._boxes(*level) for level in zip(outputs[len(_STRIDES) :], _STRIDES, strict=True)])
         best = strongest(scores)
         return Candidates(boxes[best], scores[best], class_ids[best])
 
-    def levels(self, outputs: Sequence[NDArray[Any]]) -> list[tuple[int, NDArray[np.float32], NDArray[np.float32]]]:
-        """Of each map, the finest first: cells along a side, scores ``[points, 80]``, boxes ``[points, 4]`` xyxy.
-
-        A box spans the four distances that are expected at its point, in pixels of the input.
-        """
-        levels = []
-        for level, stride in enumerate(_STRIDES):
-            scores, bins = outputs[level], outputs[len(_STRIDES) + level]
-            distances = _expected(bins.reshape(-1, 4, _BINS)) * stride  # [points, 4]
-            cells = _cells(self._side, stride)
-            y, x = (np.indices((cells, cells)).reshape(2, -1) + 0.5) * stride
-            points = np.stack([x, y], 1)
-            boxes = np.concatenate([points - distances[:, :2], points + distances[:, 2:]], 1)
-            levels.append((cells, scores, boxes.astype(np.float32)))
-        return levels
+    def _boxes(self, bins: NDArray[Any], stride: int) -> NDArray[np.float32]:
+        """Boxes ``[points, 4]`` xyxy of one map: each spans the four distances expected at its point, in pixels."""
+        distances = _expected(bins.reshape(-1, 4, _BINS)) * stride  # [points, 4]
+        cells = _cells(self._side, stride)
+        y, x = (np.indices((cells, cells)).reshape(2, -1) + 0.5) * stride
+        points = np.stack([x, y], 1)
+        return np.concatenate([points - distances[:, :2], points + distances[:, 2:]], 1).astype(np.float32)
 
 
 def _cells(side: int, stride: int) -> int:

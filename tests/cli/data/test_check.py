@@ -104,7 +104,7 @@ def test_a_repaired_copy_trains(here: Path, capsys: pytest.CaptureFixture[str]) 
     spoil("parts of the picture", "no such file", "half a JPEG")
     before = {p: hashlib.sha256(p.read_bytes()).hexdigest() for p in Path("drawn").rglob("*") if p.is_file()}
     assert main(["data", "check", "drawn", "--fix", "fixed"]) == 1
-    assert "fixed: 3 findings mended, told in fixed/fixes.md; the copy: 1 note" in capsys.readouterr().out
+    assert "fixed: 3 findings fixed, told in fixed/fixes.md; the copy: 1 note" in capsys.readouterr().out
     assert {p: hashlib.sha256(p.read_bytes()).hexdigest() for p in Path("drawn").rglob("*") if p.is_file()} == before
     assert main(["train", "tiny.yaml", "data.root=fixed"]) == 0
 

@@ -9,11 +9,12 @@ import pytest
 from onnx import helper, numpy_helper
 
 from fusedet.common.errors import InputError
+from fusedet.common.hashing import sha256
 from fusedet.deploy import Detections, Detector, letterbox
 from fusedet.deploy.detector.self_test import run_self_test
 from fusedet.export import ExportError, Int8Settings, Limits, certificate_paths, export_certified, export_onnx
 from fusedet.export.operating_point import operating_point_checks
-from fusedet.export.proof.certify import certify, sha256
+from fusedet.export.proof.certify import certify
 from fusedet.export.proof.page import certificate_page
 from fusedet.export.proof.verify import draw_pictures
 from fusedet.model import load_detector

@@ -19,7 +19,14 @@ from fusedet.model import load_checkpoint, load_detector, save_checkpoint
 from fusedet.model.detector import build_detector
 from fusedet.train import TrainConfig, resume, train
 from fusedet.train.devices.batchnorm import SyncedBatchNorm, synchronise_norms
-from fusedet.train.devices.collectives import any_rank, gather, one_voice, rank_mean, shared_sum, world_size
+from fusedet.train.devices.collectives import (
+    all_reduce_sum,
+    any_rank,
+    gather,
+    raise_on_all_ranks,
+    rank_mean,
+    world_size,
+)
 from fusedet.train.devices.fabric import count_processes
 from fusedet.train.run_folder import RunFolder
 
@@ -64,7 +71,7 @@ def _work(rank: int) -> dict[str, Any]:
     (output * pull[PARTS[rank]]).sum().backward()
     said = ""
     try:
-        with one_voice():
+        with raise_on_all_ranks():
             if rank == 1:
                 raise InputError("a picture is damaged")
     except (InputError, SystemExit) as error:
@@ -76,8 +83,8 @@ def _work(rank: int) -> dict[str, Any]:
         "bias": net[0].bias.grad,
         "state": net.state_dict(),
         "mean": rank_mean(torch.tensor([1.0, float(rank)])),
-        "sum": shared_sum(torch.tensor([2.0, 3.0 * rank])),
-        "least": shared_sum(torch.tensor([0.1])),
+        "sum": all_reduce_sum(torch.tensor([2.0, 3.0 * rank])),
+        "least": all_reduce_sum(torch.tensor([0.1])),
         "any": [any_rank(rank == 1, torch.device("cpu")), any_rank(False, torch.device("cpu"))],
         "gathered": gather([rank]),
         "world": world_size(),
@@ -130,10 +137,10 @@ def test_every_norm_is_replaced_and_keeps_what_it_knows(device, kind):
 def test_alone_a_process_answers_itself():
     values = torch.tensor([0.25, 0.5])
     assert rank_mean(values) is values
-    assert float(shared_sum(values)) == 1
+    assert float(all_reduce_sum(values)) == 1
     assert gather("x") == ["x"]
     assert not any_rank(False, torch.device("cpu"))
-    with pytest.raises(InputError, match="mine"), one_voice():
+    with pytest.raises(InputError, match="mine"), raise_on_all_ranks():
         raise InputError("mine")
 
 

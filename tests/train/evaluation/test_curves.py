@@ -12,7 +12,7 @@ from fusedet.train.evaluation.curves import (
     mean_curves,
 )
 from fusedet.train.evaluation.matching import Ranked, rank
-from fusedet.train.evaluation.metrics import grade
+from fusedet.train.evaluation.metrics import evaluate_detections
 from tests.train.samples import NAMES, dataset, detections, random_set, sample
 
 
@@ -80,7 +80,7 @@ def test_objects_that_nobody_found() -> None:
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_area_under_the_curve_is_the_ap50_of_cocos_grader(seed: int) -> None:
     truth, found = random_set(seed)
-    metrics = grade(truth, found)
+    metrics = evaluate_detections(truth, found)
     areas = [interpolated_precision(one).mean() for one in rank(truth, found)]
     assert areas == pytest.approx([metrics.per_class[name][1] for name in NAMES], abs=1e-9)
     assert np.mean(areas) == pytest.approx(metrics.ap50, abs=1e-9)
@@ -90,11 +90,13 @@ def test_the_area_under_the_curve_is_the_ap50_of_cocos_grader(seed: int) -> None
 def test_the_area_is_that_of_the_grader_at_another_iou() -> None:
     truth, found = random_set(3)
     areas = [interpolated_precision(one).mean() for one in rank(truth, found, iou=0.75)]
-    assert np.mean(areas) == pytest.approx(grade(truth, found).ap75, abs=1e-9)
+    assert np.mean(areas) == pytest.approx(evaluate_detections(truth, found).ap75, abs=1e-9)
 
 
 def test_the_area_agrees_beyond_the_limit_of_detections() -> None:
     boxes = [[i % 20 * 10, i // 20 * 10, i % 20 * 10 + 8, i // 20 * 10 + 8] for i in range(160)]
     truth = dataset(sample(1, boxes, [0] * 160))
     found = {1: detections(boxes, np.linspace(0.9, 0.1, 160), [0] * 160)}
-    assert interpolated_precision(rank(truth, found)[0]).mean() == pytest.approx(grade(truth, found).ap50, abs=1e-9)
+    assert interpolated_precision(rank(truth, found)[0]).mean() == pytest.approx(
+        evaluate_detections(truth, found).ap50, abs=1e-9
+    )

@@ -7,14 +7,14 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from fusedet.train.evaluation.metrics import grade
+from fusedet.train.evaluation.metrics import evaluate_detections
 from tests.train.samples import dataset, detections, sample
 
 
 def test_perfect_detections():
     truth = dataset(sample(1, [[10, 10, 50, 50]], [0]), sample(2, [[0, 0, 120, 120]], [1]))
     found = {1: detections([[10, 10, 50, 50]], [0.9], [0]), 2: detections([[0, 0, 120, 120]], [0.8], [1])}
-    metrics = grade(truth, found)
+    metrics = evaluate_detections(truth, found)
     assert metrics.ap == metrics.ap50 == metrics.ap75 == metrics.ar == pytest.approx(1.0)
     assert metrics.ap_medium == metrics.ap_large == pytest.approx(1.0)
     assert np.isnan(metrics.ap_small), "there is no small object"
@@ -24,13 +24,13 @@ def test_perfect_detections():
 def test_half_of_the_overlaps_reached():
     """IoU 0.75 passes the thresholds 0.50, 0.55, ..., 0.75: six of ten."""
     truth = dataset(sample(1, [[0, 0, 100, 100]], [0]))
-    metrics = grade(truth, {1: detections([[0, 0, 100, 75.1]], [0.9], [0])})
+    metrics = evaluate_detections(truth, {1: detections([[0, 0, 100, 75.1]], [0.9], [0])})
     assert metrics.ap == pytest.approx(0.6, abs=0.01)
     assert metrics.ap50 == pytest.approx(1.0)
 
 
 def test_nothing_found():
-    metrics = grade(dataset(sample(1, [[0, 0, 100, 100]], [0])), {})
+    metrics = evaluate_detections(dataset(sample(1, [[0, 0, 100, 100]], [0])), {})
     assert metrics.ap == metrics.ar == 0.0
 
 
@@ -38,8 +38,8 @@ def test_crowd_regions_neither_help_nor_hurt():
     plain = dataset(sample(1, [[0, 0, 40, 40]], [0]))
     with_crowd = dataset(sample(1, [[0, 0, 40, 40], [100, 100, 180, 180]], [0, 0], [False, True]))
     found = {1: detections([[0, 0, 40, 40], [110, 110, 150, 150]], [0.5, 0.9], [0, 0])}
-    assert grade(plain, found).ap < 0.6, "without the crowd region the second box is a mistake"
-    assert grade(with_crowd, found).ap == pytest.approx(1.0)
+    assert evaluate_detections(plain, found).ap < 0.6, "without the crowd region the second box is a mistake"
+    assert evaluate_detections(with_crowd, found).ap == pytest.approx(1.0)
 
 
 def test_agrees_with_pycocotools(tmp_path):
@@ -60,7 +60,7 @@ def test_agrees_with_pycocotools(tmp_path):
             guesses[kept][order], scores[kept][order], np.concatenate((labels, labels))[kept][order]
         )
     truth = dataset(*samples)
-    ours = grade(truth, found)
+    ours = evaluate_detections(truth, found)
 
     (tmp_path / "truth.json").write_text(json.dumps(truth.ground_truth()))
     rows = [

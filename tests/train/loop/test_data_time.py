@@ -1,7 +1,7 @@
 import time
 from collections.abc import Iterator
 
-from fusedet.train.loop.data_time import Waiting
+from fusedet.train.loop.data_time import TimedLoading
 
 
 def slow(count: int, seconds: float) -> Iterator[int]:
@@ -12,18 +12,18 @@ def slow(count: int, seconds: float) -> Iterator[int]:
 
 def test_only_the_waiting_counts() -> None:
     """Not what is done with an item."""
-    waiting, items = Waiting(slow(3, 0.02)), []
+    batches, items = TimedLoading(slow(3, 0.02)), []
     start = time.perf_counter()
-    for item in waiting:
+    for item in batches:
         items.append(item)
         time.sleep(0.05)
     assert items == [0, 1, 2]
-    assert 0.06 <= waiting.seconds <= time.perf_counter() - start - 0.15
+    assert 0.06 <= batches.seconds <= time.perf_counter() - start - 0.15
 
 
 def test_a_loop_may_be_left_early() -> None:
-    waiting = Waiting(slow(1000, 0.001))
-    for item in waiting:
+    batches = TimedLoading(slow(1000, 0.001))
+    for item in batches:
         if item == 2:
             break
-    assert waiting.seconds > 0
+    assert batches.seconds > 0

@@ -1,4 +1,4 @@
-"""Losses that are no numbers: a step back, and at last the end."""
+"""Non-finite losses: a rollback, and at last the end."""
 
 import math
 from collections.abc import Callable
@@ -9,12 +9,12 @@ import torch
 from fusedet.model import load_checkpoint
 from fusedet.train import resume, train
 from fusedet.train.data.dataset import Batch
-from fusedet.train.loop.rollback import FAR_STEPS, MOST_STRIKES, NEAR_STEPS, RECOVERED_STEPS, Guard, Step
+from fusedet.train.loop.rollback import FAR_STEPS, MAX_FAILURES, NEAR_STEPS, RECOVERED_STEPS, Rollback, Step
 from fusedet.train.loop.trainer import Trainer
 
 
 def step(loss: float = 1.0, cls: float = 0.5, norm: float | None = 1.0) -> Step:
-    return Step({"loss": loss, "cls": cls, "box": 0.5}, norm, stop=False)
+    return Step({"loss": loss, "cls": cls, "box": 0.5}, norm, stop_requested=False)
 
 
 @pytest.mark.parametrize(
@@ -30,43 +30,43 @@ def step(loss: float = 1.0, cls: float = 0.5, norm: float | None = 1.0) -> Step:
     ],
 )
 def test_what_is_not_finite_is_named(tried, said):
-    assert tried.trouble == said
+    assert tried.failure == said
 
 
 def test_it_goes_back_a_little_at_first_and_far_and_slower_from_the_second_time_on():
-    guard, state = Guard(), {"weight": torch.zeros(1)}
+    rollback, state = Rollback(), {"weight": torch.zeros(1)}
 
     def good(steps: int) -> None:
         for _ in range(steps):
             state["weight"] += 1
-            guard.note_good_step(lambda: state)
+            rollback.record_good_step(lambda: state)
 
-    guard.keep_first(lambda: state)
+    rollback.keep_first(lambda: state)
     good(2 * FAR_STEPS + NEAR_STEPS + 3)
-    back = guard.strike(["a.png", "b.png"])
+    back = rollback.record_failure(["a.png", "b.png"])
     assert float(back["weight"]) == 2 * FAR_STEPS + NEAR_STEPS
-    assert (guard.strikes, guard.lr_factor) == (1, 1.0)
-    assert guard.pictures == "a.png, b.png"
+    assert (rollback.failures, rollback.lr_factor) == (1, 1.0)
+    assert rollback.images == "a.png, b.png"
     back["weight"] += 1000  # what it handed out may be changed
     good(1)
-    assert float(guard.strike(["b.png", "c.png"])["weight"]) == FAR_STEPS
-    assert (guard.strikes, guard.lr_factor) == (2, 0.5)
-    assert guard.pictures == "b.png, c.png; b.png in each such batch"
-    assert float(guard.strike(["b.png"])["weight"]) == FAR_STEPS
-    assert guard.lr_factor == 0.25
+    assert float(rollback.record_failure(["b.png", "c.png"])["weight"]) == FAR_STEPS
+    assert (rollback.failures, rollback.lr_factor) == (2, 0.5)
+    assert rollback.images == "b.png, c.png; b.png in each such batch"
+    assert float(rollback.record_failure(["b.png"])["weight"]) == FAR_STEPS
+    assert rollback.lr_factor == 0.25
     good(RECOVERED_STEPS)
-    assert (guard.strikes, guard.lr_factor, guard.suspects) == (0, 0.25, [])
-    other = Guard()
-    other.load_meta(guard.to_meta())
-    assert (other.strikes, other.lr_factor, other.good_steps) == (0, 0.25, RECOVERED_STEPS)
-    for _ in range(MOST_STRIKES):
-        assert not guard.gives_up
-        guard.strike([])
-    assert guard.gives_up
+    assert (rollback.failures, rollback.lr_factor, rollback.suspects) == (0, 0.25, [])
+    other = Rollback()
+    other.load_meta(rollback.to_meta())
+    assert (other.failures, other.lr_factor, other.good_steps) == (0, 0.25, RECOVERED_STEPS)
+    for _ in range(MAX_FAILURES):
+        assert not rollback.gives_up
+        rollback.record_failure([])
+    assert rollback.gives_up
 
 
 def spoil(monkeypatch: pytest.MonkeyPatch, bad: Callable[[int], bool]) -> None:
-    """Makes the pictures of some steps, counted from 1, no numbers."""
+    """Makes the images of some steps, counted from 1, NaN."""
     plain, done = Trainer._step, 0
 
     def spoiled(trainer: Trainer, batch: Batch) -> Step:
@@ -95,7 +95,7 @@ def test_one_bad_batch_is_left_out(tiny, monkeypatch, capsys, accumulate):
 def test_a_training_that_only_fails_gives_up_and_can_be_resumed(tiny, monkeypatch, capsys):
     with monkeypatch.context() as patch:
         spoil(patch, lambda number: number > 4)
-        with pytest.raises(FloatingPointError, match=rf"number {MOST_STRIKES} .*optim\.lr.*--resume .* optim\.lr="):
+        with pytest.raises(FloatingPointError, match=rf"number {MAX_FAILURES} .*optim\.lr.*--resume .* optim\.lr="):
             train(tiny)
     assert "with 0.5 of the learning rate" in capsys.readouterr().out
     assert tiny.train.out is not None

@@ -10,10 +10,13 @@ import pytest
 import torch
 
 from fusedet.configs import InputError
+from fusedet.configs.loader import dump_yaml
 from fusedet.configs.validate import dump_config
 from fusedet.model import load_checkpoint, load_detector
+from fusedet.model.checkpoint import save_checkpoint
 from fusedet.model.detector import DetectorNet
 from fusedet.train import evaluate_model, resume, train
+from fusedet.train.evaluation.report.record import read_record
 from fusedet.train.loop import preparation as prepare
 from fusedet.train.run_folder import RunFolder
 from tests.train.trainings import assert_equal, changed, stop_at, weights
@@ -147,6 +150,27 @@ def test_a_stop_at_any_step_is_exact(tiny, tmp_path, monkeypatch, step, accumula
         assert resume(stopped.run_dir).finished
     assert_equal(weights(stopped.run_dir / "last.pt"), weights(through.run_dir / "last.pt"))
     assert [row["epoch"] for row in RunFolder(stopped.run_dir).read_metrics()] == [1, 2]
+
+
+def as_with_a_guide(run: RunFolder, guide: str | None) -> None:
+    """Makes a run folder one of a version that had ``train.guide``."""
+    state, meta = load_checkpoint(run.last).state, load_checkpoint(run.last).meta
+    meta["config"]["train"]["guide"], meta["config"]["loss"]["guide"] = guide, 1.0
+    save_checkpoint(run.last, state, meta)
+    run.config.write_text(dump_yaml(meta["config"]))
+
+
+def test_a_run_of_a_version_with_guides_goes_on_where_it_had_none(tiny, monkeypatch, caplog):
+    with monkeypatch.context() as patch:
+        stop_at(patch, 5)
+        run = RunFolder(train(tiny).run_dir)
+    as_with_a_guide(run, None)
+    assert resume(run.path).finished
+    assert not caplog.messages, "a guide that was not there is not missed"
+    as_with_a_guide(run, "teacher.onnx")
+    with pytest.raises(InputError, match=r"last\.pt: cannot be resumed: train\.guide was removed"):
+        resume(run.path)
+    assert read_record(run.path).config.train.epochs == 4, "its report can still be made"
 
 
 def test_a_resume_checks_that_the_classes_are_the_same(tiny, tmp_path, rectangles):

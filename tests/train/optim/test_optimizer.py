@@ -2,7 +2,12 @@ import pytest
 from torch import nn
 
 from fusedet.train.config import OptimConfig
-from fusedet.train.optim.optimizer import build_optimizer, learning_rate_factor, set_learning_rate, settled_optim
+from fusedet.train.optim.optimizer import (
+    build_optimizer,
+    learning_rate_factor,
+    resolve_optim_defaults,
+    set_learning_rate,
+)
 
 
 @pytest.mark.parametrize(
@@ -48,18 +53,20 @@ def test_only_kernels_decay(name):
     ],
 )
 def test_each_optimiser_has_its_own_defaults(given, lr, weight_decay):
-    scratch, tuned = (settled_optim(OptimConfig(**given), fine_tuning) for fine_tuning in (False, True))
+    scratch, tuned = (resolve_optim_defaults(OptimConfig(**given), fine_tuning) for fine_tuning in (False, True))
     assert (scratch.lr, scratch.weight_decay) == (lr, weight_decay)
     assert (tuned.lr, tuned.weight_decay) == (pytest.approx(lr / 10), weight_decay)
 
 
 def test_large_sets_want_less():
-    assert settled_optim(OptimConfig(), large_set=True).model_dump(include={"lr", "weight_decay"}) == {
+    assert resolve_optim_defaults(OptimConfig(), large_set=True).model_dump(include={"lr", "weight_decay"}) == {
         "lr": 0.006,
         "weight_decay": 0.05,
     }
-    assert settled_optim(OptimConfig(name="adamw"), large_set=True) == settled_optim(OptimConfig(name="adamw"))
+    assert resolve_optim_defaults(OptimConfig(name="adamw"), large_set=True) == resolve_optim_defaults(
+        OptimConfig(name="adamw")
+    )
 
 
 def test_a_given_learning_rate_stays():
-    assert settled_optim(OptimConfig(lr=0.1), fine_tuning=True).lr == 0.1
+    assert resolve_optim_defaults(OptimConfig(lr=0.1), fine_tuning=True).lr == 0.1

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusedet.deploy.detector.boxes import box_iou
-from fusedet.train.targets.boxes import box_overlap, pairwise_iou
+from fusedet.train.targets.boxes import box_overlap
 
 #: predicted, target, IoU, GIoU, DIoU
 CASES = [
@@ -25,7 +25,6 @@ CASES = [
 def test_by_hand(name, predicted, target, iou, giou, diou):
     a, b = torch.tensor(predicted, dtype=torch.float), torch.tensor(target, dtype=torch.float)
     assert float(box_overlap(a, b, "iou")) == pytest.approx(iou, abs=1e-5)
-    assert float(pairwise_iou(a[None], b[None])[0, 0]) == pytest.approx(iou, abs=1e-5)
     if name != "inverted prediction":
         assert float(box_overlap(a, b, "giou")) == pytest.approx(giou, abs=1e-5)
         assert float(box_overlap(a, b, "diou")) == pytest.approx(diou, abs=1e-5)
@@ -37,17 +36,6 @@ def test_ciou_adds_the_aspect():
     v = 4 / math.pi**2 * (math.pi / 4 - math.atan(0.5)) ** 2
     expected = 0.5 - 6.25 / 200 - v * v / (1 - 0.5 + v)
     assert float(box_overlap(a, b, "ciou")) == pytest.approx(expected, abs=1e-5)
-
-
-def test_pairwise_agrees_with_one_by_one():
-    generator = torch.Generator().manual_seed(0)
-    low = torch.rand(2, 9, 2, generator=generator) * 50
-    boxes = torch.cat((low, low + torch.rand(2, 9, 2, generator=generator) * 30), -1)
-    table = pairwise_iou(boxes, boxes)
-    assert table.shape == (2, 9, 9)
-    for i in range(9):
-        for j in range(9):
-            torch.testing.assert_close(table[:, i, j], box_overlap(boxes[:, i], boxes[:, j]), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["iou", "giou", "diou", "ciou"])
@@ -79,4 +67,6 @@ def test_overlap_is_symmetric_and_bounded(one: tuple[float, ...], other: tuple[f
 def test_training_and_the_board_mean_the_same_by_iou(one: list[Any], other: list[Any]) -> None:
     a, b = (torch.tensor(boxes, dtype=torch.float64).reshape(-1, 4) for boxes in (one, other))
     large = ((a[:, 2:] - a[:, :2]).prod(-1)[:, None] + (b[:, 2:] - b[:, :2]).prod(-1)) > 1  # beyond the 1e-7 in it
-    np.testing.assert_allclose((pairwise_iou(a, b) * large).numpy(), box_iou(a, b) * large.numpy(), atol=1e-6)
+    np.testing.assert_allclose(
+        (box_overlap(a[:, None], b[None]) * large).numpy(), box_iou(a, b) * large.numpy(), atol=1e-6
+    )

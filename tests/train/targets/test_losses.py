@@ -7,10 +7,11 @@ from fusedet.model.decode import anchor_points
 from fusedet.model.head import BranchOutput
 from fusedet.train.config import LossConfig
 from fusedet.train.data.dataset import CROWD, PADDING
-from fusedet.train.targets.assign import Matching
+from fusedet.train.targets.assign import GroundTruth, Matching
 from fusedet.train.targets.losses import branch_loss
 
-POINTS, STRIDES = anchor_points((32, 32), (8, 16, 32))
+ANCHORS = anchor_points((32, 32), (8, 16, 32))
+POINTS, STRIDES = ANCHORS
 CONFIG = LossConfig(box=1.0, cls=1.0, l1=1.0, iou="giou")
 
 
@@ -18,7 +19,7 @@ def loss(logits, distances, boxes, labels, config=CONFIG, topk=1, weights=None):
     output = BranchOutput(logits, distances)
     boxes, labels = torch.tensor(boxes, dtype=torch.float).reshape(1, -1, 4), torch.tensor(labels).reshape(1, -1)
     weights = None if weights is None else torch.tensor([weights])
-    return branch_loss(output, POINTS, STRIDES, boxes, labels, config, Matching(topk, 0.5, 6.0), weights)
+    return branch_loss(output, ANCHORS, GroundTruth(boxes, labels, weights), config, Matching(topk, 0.5, 6.0))
 
 
 def value(tensor):

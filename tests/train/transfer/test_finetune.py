@@ -13,8 +13,8 @@ from fusedet.model import build_detector, load_checkpoint, load_detector, save_c
 from fusedet.model.config import ModelConfig
 from fusedet.train import TrainConfig, resume, train
 from fusedet.train.config import RunConfig, load_train_config
-from fusedet.train.optim.optimizer import build_optimizer, settled_optim
-from fusedet.train.transfer.finetune import CLASS_LAYERS, freeze, hold_frozen, plan_transfer
+from fusedet.train.optim.optimizer import build_optimizer, resolve_optim_defaults
+from fusedet.train.transfer.finetune import CLASS_LAYERS, freeze, keep_frozen_norms, plan_transfer
 from tests.train.trainings import assert_equal, changed, stop_at, weights
 
 #: Of the set ``rectangles``.
@@ -190,10 +190,14 @@ def test_frozen_parts_are_not_the_optimisers(tiny: TrainConfig) -> None:
     net = build_detector(model_of(tiny))
     freeze(net, ["backbone"])
     net.train()
-    hold_frozen(net, ["backbone"])
+    keep_frozen_norms(net, ["backbone"])
     assert not any(module.training for module in net.backbone.modules())
     assert all(module.training for module in net.neck.modules() if isinstance(module, nn.BatchNorm2d))
-    held = {id(p) for group in build_optimizer(net, settled_optim(tiny.optim)).param_groups for p in group["params"]}
+    held = {
+        id(p)
+        for group in build_optimizer(net, resolve_optim_defaults(tiny.optim)).param_groups
+        for p in group["params"]
+    }
     assert held == {id(p) for part in (net.neck, net.head) for p in part.parameters()}
 
 

@@ -42,7 +42,7 @@ class Conversion:
         pictures: set -> how many.
         boxes: set -> how many that were written, crowd regions too where the form holds them.
         lost: what the new form cannot hold -> how often it was there.
-        turned: pictures that EXIF turns when they are shown; their boxes are taken as those of the stored picture.
+        turned: images that EXIF turns when they are shown; their boxes are taken as those of the stored image.
         error_px: largest difference of a box side between what was read and what was written, read again.
     """
 
@@ -56,14 +56,14 @@ class Conversion:
 def convert(
     source: Path, out: Path, read_as: str, write_as: str, *, link: bool = False, one_based: bool = False
 ) -> Conversion:
-    """Converts all sets of a folder, pictures included.
+    """Converts all sets of a folder, images included.
 
     Args:
         source: folder of the data set, or YOLO's YAML file.
         out: folder to make.
         read_as: form of ``source``, one of :data:`FORMATS`.
         write_as: form of ``out``.
-        link: hard links to the pictures in the place of copies.
+        link: hard links to the images in the place of copies.
         one_based: the boxes of VOC count pixels from 1, and whole ones.
 
     Raises:
@@ -101,10 +101,10 @@ def _lost(sets: Sequence[LabelledSet], holds: frozenset[str]) -> dict[str, int]:
 
 
 def _largest_error(sets: Sequence[LabelledSet], again: Sequence[LabelledSet], keeps_crowd: bool) -> float:
-    """Over the boxes of each picture, in their order.
+    """Over the boxes of each image, in their order.
 
     Raises:
-        AssertionError: a picture, a box or a class got lost.
+        AssertionError: an image, a box or a class got lost.
     """
     largest = 0.0
     for one, other in zip(sets, again, strict=True):

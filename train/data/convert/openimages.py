@@ -1,6 +1,6 @@
-"""Open Images: ``SPLIT-annotations-bbox.csv`` in parts of the picture's size, ``class-descriptions-boxable.csv``.
+"""Open Images: ``SPLIT-annotations-bbox.csv`` in parts of the image's size, ``class-descriptions-boxable.csv``.
 
-The pictures lie in folders called train, validation and test, and are known by their names without the ending.
+The images lie in folders called train, validation and test, and are known by their names without the ending.
 """
 
 import csv
@@ -27,7 +27,7 @@ _COLUMNS = ("ImageID", "Source", "LabelName", "Confidence", *_EDGES, *_FLAGS)
 
 
 def read_openimages(source: Path) -> list[LabelledSet]:
-    """The sets of a folder; pictures that a table does not name have no objects.
+    """The sets of a folder; images that a table does not name have no objects.
 
     Raises:
         InputError: there is none, or a file cannot be used; the message names file and line.

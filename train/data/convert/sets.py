@@ -1,4 +1,4 @@
-"""What a conversion passes from one form to another: pictures, boxes and classes, and a count of what else there is."""
+"""What a conversion passes from one form to another: images, boxes and classes, and a count of what else there is."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,8 +21,8 @@ class LabelledSet:
 
     Attributes:
         name: ``train``, ``val`` or ``test``.
-        dataset: the pictures and boxes.
-        images: folder of the pictures; their names relative to it are kept.
+        dataset: the images and boxes.
+        images: folder of the images; their names relative to it are kept.
         extras: what the source says beyond that -> how often. Crowd regions and scores are in the samples.
     """
 
@@ -32,7 +32,7 @@ class LabelledSet:
     extras: Mapping[str, int] = field(default_factory=dict)
 
     def file_name(self, sample: Sample) -> str:
-        """Name of a picture relative to the folder, with ``/``."""
+        """Name of an image relative to the folder, with ``/``."""
         return sample.path.relative_to(self.images).as_posix()
 
 
@@ -47,7 +47,7 @@ class Row:
 
 
 def make_sample(image_id: int, path: Path, size_wh: tuple[int, int], rows: Sequence[Row]) -> Sample:
-    """A sample whose boxes are clipped to the picture; those without an area there are left out."""
+    """A sample whose boxes are clipped to the image; those without an area there are left out."""
     width, height = size_wh
     boxes = np.array([row.box_xyxy for row in rows], np.float64).reshape(-1, 4).clip(0, (width, height, width, height))
     keep = np.asarray((boxes[:, 2:] > boxes[:, :2]).all(1))
@@ -70,7 +70,7 @@ def _areas(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float32]:
 
 
 def picture_names(folder: Path) -> list[str]:
-    """Names of the pictures in a folder and the folders in it, sorted, relative to it."""
+    """Names of the images in a folder and the folders in it, sorted, relative to it."""
     found = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
     return sorted(path.relative_to(folder).as_posix() for path in found)
 
@@ -79,7 +79,7 @@ def picture_size(path: Path) -> tuple[int, int]:
     """Stored width and height in pixels, from the header where it says them.
 
     Raises:
-        InputError: the file cannot be read or is no picture.
+        InputError: the file cannot be read or is no image.
     """
     try:
         header = read_header(path)
@@ -92,6 +92,6 @@ def picture_size(path: Path) -> tuple[int, int]:
 
 
 def single_folder(sets: Sequence[LabelledSet]) -> bool:
-    """Whether the pictures of all sets fit into one folder: no name is there twice."""
+    """Whether the images of all sets fit into one folder: no name is there twice."""
     names = [one.file_name(sample) for one in sets for sample in one.dataset.samples]
     return len(set(names)) == len(names)

@@ -16,7 +16,7 @@ from fusedet.train.labelling.folders import copy_file
 
 __all__ = ["HOLDS", "read_voc", "write_voc"]
 
-#: ``difficult`` objects are ignored in grading, as crowd regions are.
+#: ``difficult`` objects are ignored in evaluation, as crowd regions are.
 HOLDS = frozenset({"crowd regions"})
 
 

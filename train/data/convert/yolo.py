@@ -1,6 +1,6 @@
-"""YOLO: ``data.yaml``, pictures in ``images/SPLIT``, and for each a text file in ``labels/SPLIT``.
+"""YOLO: ``data.yaml``, images in ``images/SPLIT``, and for each a text file in ``labels/SPLIT``.
 
-A line is ``class x_middle y_middle width height`` in parts of the picture's size; a line of more numbers is a polygon.
+A line is ``class x_middle y_middle width height`` in parts of the image's size; a line of more numbers is a polygon.
 """
 
 import os
@@ -23,7 +23,7 @@ HOLDS = frozenset[str]()
 
 
 def read_yolo(source: Path) -> list[LabelledSet]:
-    """The sets that ``data.yaml`` names, or pictures and labels beside a ``classes.txt``.
+    """The sets that ``data.yaml`` names, or images and labels beside a ``classes.txt``.
 
     Raises:
         InputError: there is none, or a file cannot be used; the message names file and line.
@@ -99,7 +99,7 @@ def _names(settings: dict[str, Any], config: Path) -> tuple[str, ...]:
 
 
 def _folders(value: object, config: Path, settings: dict[str, Any]) -> list[Path]:
-    """Folders of pictures, or files that list some, which a key of ``data.yaml`` names."""
+    """Folders of images, or files that list some, which a key of ``data.yaml`` names."""
     values = value if isinstance(value, list) else [value] if isinstance(value, str) else []
     base = config.parent / str(settings.get("path") or "")
     found = []
@@ -143,7 +143,7 @@ def _pictures(place: Path) -> Iterator[Path]:
 
 
 def _common(paths: list[Path]) -> Path:
-    """The nearest folder that holds all pictures."""
+    """The nearest folder that holds all images."""
     parents = [path.parent for path in paths]
     common = parents[0]
     while not all(parent.is_relative_to(common) for parent in parents):
@@ -152,7 +152,7 @@ def _common(paths: list[Path]) -> Path:
 
 
 def _label_file(picture: Path) -> Path:
-    """The last folder called images becomes labels; else the text lies beside the picture."""
+    """The last folder called images becomes labels; else the text lies beside the image."""
     parts = list(picture.parts)
     for i in range(len(parts) - 2, -1, -1):
         if parts[i] == "images":

@@ -1,10 +1,10 @@
 """The doctor of data sets: most trainings that fail have faults in their data, which show late.
 
-Rules look at the annotation files as they are and at the pictures, one family of rules a file, and give findings;
-:func:`examine` applies them all, ``copy.write_repaired`` writes a copy without what can be mended.
+Rules look at the annotation files as they are and at the images, one family of rules a file, and give findings;
+:func:`validate_splits` applies them all, ``copy.write_repaired`` writes a copy without what can be fixed.
 """
 
-from fusedet.train.data.doctor.check import Report, examine
+from fusedet.train.data.doctor.check import Report, validate_splits
 from fusedet.train.data.doctor.finding import KINDS, Finding, Kind
 from fusedet.train.data.doctor.source import Split, find_annotations, listed_files, open_splits, read_split
 
@@ -14,9 +14,9 @@ __all__ = [
     "Kind",
     "Report",
     "Split",
-    "examine",
     "find_annotations",
     "listed_files",
     "open_splits",
     "read_split",
+    "validate_splits",
 ]

@@ -19,7 +19,7 @@ from fusedet.train.data.doctor.source import Split
 from fusedet.train.data.doctor.statistics import Statistics, measure
 from fusedet.train.data.image_cache import Progress, map_ahead
 
-__all__ = ["Report", "examine"]
+__all__ = ["Report", "validate_splits"]
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Report:
         findings: worst first; those of one kind stand together.
         statistics: of each split.
         input_size: ``(height, width)`` in pixels that sizes are judged for.
-        fast: pictures were not opened.
-        looks: the pictures that were opened.
+        fast: images were not opened.
+        looks: the images that were opened.
     """
 
     splits: Sequence[Split]
@@ -66,7 +66,7 @@ class Report:
         }
 
 
-def examine(
+def validate_splits(
     splits: Sequence[Split],
     input_size: tuple[int, int] = (320, 320),
     *,
@@ -79,9 +79,9 @@ def examine(
     Args:
         splits: of one data set; the names ``train`` and ``val`` mean the usual.
         input_size: ``(height, width)`` of the network's input in pixels, for objects that are too small.
-        fast: opens no picture, which leaves out what only the pictures tell.
-        others: picture files that sets use which are not examined, and that therefore are not left over.
-        progress: called while pictures are read.
+        fast: opens no image, which leaves out what only the images tell.
+        others: image files that sets use which are not examined, and that therefore are not left over.
+        progress: called while images are read.
 
     Raises:
         InputError: there is no folder of images.

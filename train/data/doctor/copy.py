@@ -13,7 +13,7 @@ from fusedet.deploy.camera.sources import read_image
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.train.data.doctor.check import Report
 from fusedet.train.data.doctor.fix import Action, repair
-from fusedet.train.data.doctor.repair import Patient
+from fusedet.train.data.doctor.repair import RepairedSplit
 from fusedet.train.data.doctor.source import Image
 from fusedet.train.labelling.folders import copy_file, whole_folder
 
@@ -25,10 +25,10 @@ _JPEG_QUALITY = 95
 def write_repaired(report: Report, out: Path, *, link: bool = False) -> list[Action]:
     """Writes ``out/images``, ``out/annotations/SPLIT.json`` and what was done: ``out/fixes.json``, ``out/fixes.md``.
 
-    Pictures are copied byte for byte; only those that EXIF turns are saved anew.
+    Images are copied byte for byte; only those that EXIF turns are saved anew.
 
     Args:
-        report: with the pictures opened.
+        report: with the images opened.
         out: folder to make; it appears when it is whole.
         link: hard links in the place of copies, where the file system can: no space, but who writes into one file
             writes into both.
@@ -39,25 +39,27 @@ def write_repaired(report: Report, out: Path, *, link: bool = False) -> list[Act
     Raises:
         InputError: ``out`` holds something already.
     """
-    patients, actions = repair(report)
+    repaired_splits, actions = repair(report)
     with whole_folder(out) as made:
         (made / "annotations").mkdir()
         (made / "images").mkdir()
-        classes = _classes(patients)
-        one_folder = len({patient.split.images.resolve() for patient in patients}) == 1
-        for patient in patients:
-            names = _copy_pictures(patient, made / "images", "" if one_folder else patient.split.name, link)
-            content = _content(patient, classes, names)
+        classes = _classes(repaired_splits)
+        one_folder = len({repaired.split.images.resolve() for repaired in repaired_splits}) == 1
+        for repaired in repaired_splits:
+            names = _copy_pictures(repaired, made / "images", "" if one_folder else repaired.split.name, link)
+            content = _content(repaired, classes, names)
             text = json.dumps(content, ensure_ascii=False)
-            (made / "annotations" / f"{patient.split.name}.json").write_text(text, encoding="utf-8")
+            (made / "annotations" / f"{repaired.split.name}.json").write_text(text, encoding="utf-8")
         _write_log(made, actions)
     return actions
 
 
-def _classes(patients: Sequence[Patient]) -> dict[str, int]:
+def _classes(repaired_splits: Sequence[RepairedSplit]) -> dict[str, int]:
     """Class name -> id: one list for all sets. An id of the file is kept where it is a good one and free."""
     ids: dict[str, int] = {}
-    wanted = [(p.classes[c.position], c.key) for p in patients for c in p.split.categories if c.position in p.classes]
+    wanted = [
+        (p.classes[c.position], c.key) for p in repaired_splits for c in p.split.categories if c.position in p.classes
+    ]
     for name, key in wanted:
         if name in ids:
             continue
@@ -70,32 +72,32 @@ def _numbers(wanted: Sequence[tuple[str, Any]]) -> Iterator[int]:
     return (key for _, key in wanted if isinstance(key, int))
 
 
-def _content(patient: Patient, classes: dict[str, int], names: dict[int, str]) -> dict[str, Any]:
+def _content(repaired: RepairedSplit, classes: dict[str, int], names: dict[int, str]) -> dict[str, Any]:
     """The annotation file; what it says beside the three lists stays."""
-    supercategories = {c.name: c.raw for c in patient.split.categories}
+    supercategories = {c.name: c.raw for c in repaired.split.categories}
     annotations = []
-    for position, raw in patient.objects.items():
-        category = patient.things[position].category
+    for position, raw in repaired.objects.items():
+        category = repaired.things[position].category
         assert category is not None
-        if category.position in patient.classes:
-            annotations.append({**raw, "category_id": classes[patient.classes[category.position]]})
+        if category.position in repaired.classes:
+            annotations.append({**raw, "category_id": classes[repaired.classes[category.position]]})
     return {
-        **{k: v for k, v in patient.split.content.items() if k not in ("images", "categories", "annotations")},
-        "images": [{**raw, "file_name": names[position]} for position, raw in patient.images.items()],
+        **{k: v for k, v in repaired.split.content.items() if k not in ("images", "categories", "annotations")},
+        "images": [{**raw, "file_name": names[position]} for position, raw in repaired.images.items()],
         "categories": [{**supercategories.get(name, {}), "id": i, "name": name} for name, i in classes.items()],
         "annotations": annotations,
     }
 
 
-def _copy_pictures(patient: Patient, folder: Path, prefix: str, link: bool) -> dict[int, str]:
+def _copy_pictures(repaired: RepairedSplit, folder: Path, prefix: str, link: bool) -> dict[int, str]:
     """Position of an image -> its name in the copy."""
     names: dict[int, str] = {}
-    for position in patient.images:
-        image = patient.by_position[position]
-        source = patient.split.path(image)
+    for position in repaired.images:
+        image = repaired.by_position[position]
+        source = repaired.split.path(image)
         assert source is not None
         name = (PurePosixPath(prefix) / _inner_name(image)).as_posix()
-        orientation = patient.turns.get(position)
+        orientation = repaired.turns.get(position)
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if orientation is not None:
@@ -113,7 +115,7 @@ def _inner_name(image: Image) -> str:
 
 
 def _save_turned(source: Path, target: Path, orientation: int) -> Path:
-    """Saves the picture upright and without EXIF; PNG where OpenCV cannot write the format."""
+    """Saves the image upright and without EXIF; PNG where OpenCV cannot write the format."""
     picture = _turn(read_image(source, upright=False), orientation)
     suffix = target.suffix.lower() if target.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp") else ".png"
     settings = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if suffix in (".jpg", ".jpeg") else []
@@ -126,9 +128,9 @@ def _save_turned(source: Path, target: Path, orientation: int) -> Path:
 
 
 def _turn(picture: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """A stored picture as its EXIF orientation shows it (TIFF 6.0, tag 274)."""
+    """A stored image as its EXIF orientation shows it (TIFF 6.0, tag 274)."""
     if orientation >= 5:
-        picture = picture.swapaxes(0, 1)  # 5 is the transposed picture; the others mirror it after that
+        picture = picture.swapaxes(0, 1)  # 5 is the transposed image; the others mirror it after that
     flips = {2: (1,), 3: (0, 1), 4: (0,), 6: (1,), 7: (0, 1), 8: (0,)}.get(orientation, ())
     return np.ascontiguousarray(np.flip(picture, flips))
 

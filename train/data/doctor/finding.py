@@ -5,7 +5,8 @@ from typing import Any, Literal, NamedTuple
 
 __all__ = ["KINDS", "SEVERITIES", "Finding", "Kind", "Severity"]
 
-#: ``error``: training refuses it, or would learn or grade something false. ``warning``: an object or a picture is lost,
+#: ``error``: training refuses it, or would learn or evaluate something false. ``warning``: an object or an image is
+#: lost,
 #: doubtful or counted twice. ``note``: good to know.
 Severity = Literal["error", "warning", "note"]
 #: Worst first.
@@ -52,7 +53,7 @@ KINDS: dict[str, Kind] = {
     "missing-file": Kind("error", "files that are annotated but not there", _DROP_PICTURE),
     "unlisted-file": Kind("warning", "pictures that no annotation file lists", _DROP_PICTURE),
     "image-size": Kind("error", "images without a width and height", "takes them from the file"),
-    # Pictures
+    # Images
     "empty-file": Kind("error", "files of zero bytes", _DROP_PICTURE),
     "not-a-picture": Kind("error", "files that are no pictures", _DROP_PICTURE),
     "truncated-picture": Kind("error", "pictures that were cut off", _DROP_PICTURE),
@@ -79,7 +80,7 @@ KINDS: dict[str, Kind] = {
     "duplicate-box": Kind("warning", "boxes of one class that lie on each other", "keeps the first"),
     "two-classes": Kind("note", "boxes of two classes that lie on each other", ""),
     "crowd": Kind("note", "regions of many objects, ignored in training and grading", ""),
-    # Pictures that are there twice
+    # Images that are there twice
     "leak": Kind("warning", "pictures that are in two sets", "keeps it in the set to grade on"),
     "duplicate-picture": Kind("warning", "pictures that are in a set twice", "keeps the one with more boxes"),
     # The set as a whole
@@ -104,7 +105,7 @@ class Finding:
         split: the set it is in: ``train``, ``val``, ...
         expected: what should have come, in words.
         found: what came.
-        file: name of the picture's file in the folder of images, or "".
+        file: name of the image's file in the folder of images, or "".
         image_id: as the annotations have it, or None.
         annotation_id: as the annotations have it, or None.
         section: ``images``, ``annotations`` or ``categories``: the list in which the entry stands, or "".

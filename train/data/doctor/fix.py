@@ -1,4 +1,4 @@
-"""A repaired copy of a data set: what a finding names is mended or left out, and written down.
+"""A repaired copy of a data set: what a finding names is fixed or left out, and written down.
 
 Each kind of finding has its own small repair below. They work on copies of the entries; the files of the original are
 only read. ``KINDS`` says in words what each repair does.
@@ -14,7 +14,7 @@ from fusedet.common.text import counted
 from fusedet.train.data.coco import is_number
 from fusedet.train.data.doctor.check import Report
 from fusedet.train.data.doctor.finding import Finding
-from fusedet.train.data.doctor.repair import Case, Patient, number_anew
+from fusedet.train.data.doctor.repair import FixContext, RepairedSplit, number_anew
 from fusedet.train.data.doctor.source import Split
 
 __all__ = ["Action", "repair"]
@@ -27,228 +27,230 @@ class Action(NamedTuple):
     did: str
 
 
-def repair(report: Report) -> tuple[list[Patient], list[Action]]:
-    """Mends what can be mended.
+def repair(report: Report) -> tuple[list[RepairedSplit], list[Action]]:
+    """Fixes what can be fixed.
 
     Args:
-        report: of all rules, with the pictures opened.
+        report: of all rules, with the images opened.
 
     Returns:
         The splits of the copy, and what was done, finding by finding.
     """
-    patients = {split.name: Patient(split) for split in report.splits}
+    repaired_splits = {split.name: RepairedSplit(split) for split in report.splits}
     looks = {(seen.split.name, seen.image.position): seen for seen in report.looks}
     actions = []
     by_kind = report.by_kind()
-    for kind, mend in _REPAIRS.items():
+    for kind, fix in _REPAIRS.items():
         for finding in by_kind.get(kind, []):
-            did = mend(Case(finding, patients[finding.split], patients, looks))
+            did = fix(FixContext(finding, repaired_splits[finding.split], repaired_splits, looks))
             if did:
                 actions.append(Action(finding, did))
-    for patient in patients.values():
-        number_anew(patient)
-    return list(patients.values()), actions
+    for repaired in repaired_splits.values():
+        number_anew(repaired)
+    return list(repaired_splits.values()), actions
 
 
-_Repair = Callable[[Case], str]
+_Repair = Callable[[FixContext], str]
 
 
-def _drop_picture(case: Case) -> str:
-    if case.patient.images.pop(case.at, None) is None:
+def _drop_picture(context: FixContext) -> str:
+    if context.repaired.images.pop(context.at, None) is None:
         return ""
-    lost = len(case.image.objects)
+    lost = len(context.image.objects)
     return f"left the picture out{f' with {lost} annotations' if lost else ''}"
 
 
-def _drop_object(case: Case) -> str:
-    case.patient.objects.pop(case.at, None)
+def _drop_object(context: FixContext) -> str:
+    context.repaired.objects.pop(context.at, None)
     return "left the annotation out"
 
 
-def _of_living(mend: _Repair) -> _Repair:
+def _of_living(fix: _Repair) -> _Repair:
     """A repair of what is still there."""
-    return lambda case: "" if case.gone else mend(case)
+    return lambda context: "" if context.gone else fix(context)
 
 
-def _drop_entry(case: Case) -> str:
+def _drop_entry(context: FixContext) -> str:
     return "left the entry out"
 
 
-def _name_class(case: Case) -> str:
-    category = next(c for c in case.patient.split.categories if c.position == case.at)
-    case.patient.classes[case.at] = name = f"class {category.raw.get('id')}"
+def _name_class(context: FixContext) -> str:
+    category = next(c for c in context.repaired.split.categories if c.position == context.at)
+    context.repaired.classes[context.at] = name = f"class {category.raw.get('id')}"
     return f"called it {name!r}"
 
 
-def _drop_class(case: Case) -> str:
-    name = case.patient.classes.pop(case.at, None)
+def _drop_class(context: FixContext) -> str:
+    name = context.repaired.classes.pop(context.at, None)
     return f"left the category {name!r} out" if name else ""
 
 
-def _new_id(case: Case) -> str:
+def _new_id(context: FixContext) -> str:
     return "gave it another id"
 
 
-def _number_meant(case: Case) -> str:
+def _number_meant(context: FixContext) -> str:
     return "took the number that is meant"
 
 
-def _one_list(case: Case) -> str:
+def _one_list(context: FixContext) -> str:
     return "gave all sets the same list of classes"
 
 
-def _merge(case: Case) -> str:
+def _merge(context: FixContext) -> str:
     """Both entries name one file: its objects go to the first."""
-    assert case.finding.other is not None
-    first = case.finding.other[1]
-    if first not in case.patient.images or case.at not in case.patient.images:
+    assert context.finding.other is not None
+    first = context.finding.other[1]
+    if first not in context.repaired.images or context.at not in context.repaired.images:
         return ""
-    del case.patient.images[case.at]
-    case.patient.moved[case.at] = first
-    return f"gave its {len(case.image.objects)} annotations to image {case.patient.images[first].get('id')}"
+    del context.repaired.images[context.at]
+    context.repaired.moved[context.at] = first
+    return f"gave its {len(context.image.objects)} annotations to image {context.repaired.images[first].get('id')}"
 
 
-def _keep_one(case: Case) -> str:
+def _keep_one(context: FixContext) -> str:
     """Of two copies in one set, the one with more objects stays."""
-    assert case.finding.other is not None
-    patient, first = case.patient, case.finding.other[1]
-    first = patient.kept.get(first, first)
-    if first not in patient.images:
+    assert context.finding.other is not None
+    repaired, first = context.repaired, context.finding.other[1]
+    first = repaired.kept.get(first, first)
+    if first not in repaired.images:
         return ""
-    drop, keep = case.at, first
-    if len(patient.by_position[first].objects) < len(case.image.objects):
+    drop, keep = context.at, first
+    if len(repaired.by_position[first].objects) < len(context.image.objects):
         drop, keep = keep, drop
-    del patient.images[drop]
-    patient.kept[drop] = keep
-    return f"left {patient.by_position[drop].file_name} out"
+    del repaired.images[drop]
+    repaired.kept[drop] = keep
+    return f"left {repaired.by_position[drop].file_name} out"
 
 
-def _leave_leak_out(case: Case) -> str:
-    """The picture stays in the set to grade on."""
-    assert case.finding.other is not None
-    name, first = case.finding.other
+def _leave_leak_out(context: FixContext) -> str:
+    """The image stays in the validation set."""
+    assert context.finding.other is not None
+    name, first = context.finding.other
     drop, at = (
-        (case.patients[name], first) if case.finding.split != "train" and name == "train" else (case.patient, case.at)
+        (context.repaired_splits[name], first)
+        if context.finding.split != "train" and name == "train"
+        else (context.repaired, context.at)
     )
     if drop.images.pop(at, None) is None:
         return ""
     return f"left it out of {drop.split.name}"
 
 
-def _drop_both(case: Case) -> str:
+def _drop_both(context: FixContext) -> str:
     """Nobody knows whose the boxes are."""
-    assert case.finding.other is not None
-    first = case.patient.by_position[case.finding.other[1]]
-    case.patient.images.pop(first.position, None)
-    case.patient.images.pop(case.at, None)
+    assert context.finding.other is not None
+    first = context.repaired.by_position[context.finding.other[1]]
+    context.repaired.images.pop(first.position, None)
+    context.repaired.images.pop(context.at, None)
     return f"left it and {first.file_name} out, and {len(first.objects)} annotations that may be of either"
 
 
-def _size_of_file(case: Case) -> str:
-    seen = case.looks.get((case.finding.split, case.at))
+def _size_of_file(context: FixContext) -> str:
+    seen = context.looks.get((context.finding.split, context.at))
     if seen is None or seen.fault:
-        return _drop_picture(case)
+        return _drop_picture(context)
     width, height = seen.size_wh  # as it is stored, which is how training reads it
-    boxes = [thing.box_xywh for thing in case.image.objects if thing.box_xywh is not None]
-    if case.finding.kind == "wrong-size" and any(x + w > width + 1 or y + h > height + 1 for x, y, w, h in boxes):
-        return _drop_picture(case) + ": boxes lie outside of the file's picture"
-    case.patient.images[case.at].update(width=width, height=height)
+    boxes = [thing.box_xywh for thing in context.image.objects if thing.box_xywh is not None]
+    if context.finding.kind == "wrong-size" and any(x + w > width + 1 or y + h > height + 1 for x, y, w, h in boxes):
+        return _drop_picture(context) + ": boxes lie outside of the file's picture"
+    context.repaired.images[context.at].update(width=width, height=height)
     return f"wrote the file's size, {width}x{height}"
 
 
-def _turn_picture(case: Case) -> str:
-    seen = case.looks[case.finding.split, case.at]
-    case.patient.turns[case.at] = seen.header.orientation
-    entry, (width, height) = case.patient.images[case.at], seen.size_wh[::-1]
+def _turn_picture(context: FixContext) -> str:
+    seen = context.looks[context.finding.split, context.at]
+    context.repaired.turns[context.at] = seen.header.orientation
+    entry, (width, height) = context.repaired.images[context.at], seen.size_wh[::-1]
     # Boxes are in pixels of the annotated size, which may be another than the file's, of the same shape.
-    said = case.image.size_wh
+    said = context.image.size_wh
     assert said is not None
-    if case.finding.kind == "exif-turned":
+    if context.finding.kind == "exif-turned":
         return f"saved the picture turned, {width}x{height}"
     entry["width"], entry["height"] = said[1], said[0]
-    for thing in case.image.objects:
-        if case.patient.lives(thing):
-            raw = case.patient.objects[thing.position]
-            raw["bbox"] = _turned(case.patient.box(thing.position), said, seen.header.orientation)
+    for thing in context.image.objects:
+        if context.repaired.lives(thing):
+            raw = context.repaired.objects[thing.position]
+            raw["bbox"] = _turned(context.repaired.box(thing.position), said, seen.header.orientation)
             raw.pop("segmentation", None)
-    return f"turned the picture and its {counted(len(case.image.objects), 'box', 'boxes')}"
+    return f"turned the picture and its {counted(len(context.image.objects), 'box', 'boxes')}"
 
 
 def _turned(box_xywh: list[float], size_wh: tuple[int, int], orientation: int) -> list[float]:
-    """A box of the stored picture in the upright one, for the EXIF orientations 5 to 8, which change the sides."""
+    """A box of the stored image in the upright one, for the EXIF orientations 5 to 8, which change the sides."""
     x, y, width, height = box_xywh
     right, below = size_wh[0] - x - width, size_wh[1] - y - height
     left, top = {5: (y, x), 6: (below, x), 7: (below, right), 8: (y, right)}[orientation]
     return [left, top, height, width]
 
 
-def _read_numbers(case: Case) -> str:
-    value = case.thing.raw.get("bbox")
+def _read_numbers(context: FixContext) -> str:
+    value = context.thing.raw.get("bbox")
     parts = value if isinstance(value, list) else []
     try:
         numbers = [float(part) for part in parts if isinstance(part, str | int | float) and not isinstance(part, bool)]
     except ValueError:
         numbers = []
     if len(numbers) != 4 or len(parts) != 4 or not all(is_number(n) and math.isfinite(n) for n in numbers):
-        return _drop_object(case)
-    case.patient.objects[case.at]["bbox"] = numbers
+        return _drop_object(context)
+    context.repaired.objects[context.at]["bbox"] = numbers
     return f"read it as {numbers}"
 
 
-def _box_of_segmentation(case: Case) -> str:
-    polygons = case.thing.raw.get("segmentation")
+def _box_of_segmentation(context: FixContext) -> str:
+    polygons = context.thing.raw.get("segmentation")
     numbers = [n for p in polygons if isinstance(p, list) for n in p] if isinstance(polygons, list) else []
     if len(numbers) < 6 or len(numbers) % 2 or not all(is_number(n) for n in numbers):
-        return _drop_object(case) + ": its segmentation is no polygon"
+        return _drop_object(context) + ": its segmentation is no polygon"
     points = np.array(numbers, np.float64).reshape(-1, 2)
     low, high = points.min(0), points.max(0)
-    case.patient.objects[case.at]["bbox"] = [*low.tolist(), *(high - low).tolist()]
-    return f"drew the box {case.patient.objects[case.at]['bbox']} around the segmentation"
+    context.repaired.objects[context.at]["bbox"] = [*low.tolist(), *(high - low).tolist()]
+    return f"drew the box {context.repaired.objects[context.at]['bbox']} around the segmentation"
 
 
-def _to_pixels(case: Case) -> str:
-    """From parts of the picture to pixels; YOLO's boxes have their middle first, which all of a set shows."""
-    width, height = case.patient.size(case.at)
-    x, y, w, h = case.patient.box(case.at)
-    if _middles_first(case.patient.split):
+def _to_pixels(context: FixContext) -> str:
+    """From parts of the image to pixels; YOLO's boxes have their middle first, which all of a set shows."""
+    width, height = context.repaired.size(context.at)
+    x, y, w, h = context.repaired.box(context.at)
+    if _middles_first(context.repaired.split):
         x, y = x - w / 2, y - h / 2
-    case.patient.objects[case.at]["bbox"] = [x * width, y * height, w * width, h * height]
+    context.repaired.objects[context.at]["bbox"] = [x * width, y * height, w * width, h * height]
     return f"multiplied by {width}x{height}"
 
 
 def _middles_first(split: Split) -> bool:
-    """Whether normalised boxes leave the picture if their first two numbers are a corner, but not as a middle."""
+    """Whether normalised boxes leave the image if their first two numbers are a corner, but not as a middle."""
     boxes = [t.box_xywh for t in split.objects if t.box_xywh is not None and max(t.box_xywh) <= 1]
     as_corner = sum(x + w > 1.001 or y + h > 1.001 for x, y, w, h in boxes)
     as_middle = sum(min(x - w / 2, y - h / 2) < -0.001 or max(x + w / 2, y + h / 2) > 1.001 for x, y, w, h in boxes)
     return as_middle < as_corner
 
 
-def _from_corners(case: Case) -> str:
-    left, top, right, bottom = case.patient.box(case.at)
-    case.patient.objects[case.at]["bbox"] = [left, top, right - left, bottom - top]
+def _from_corners(context: FixContext) -> str:
+    left, top, right, bottom = context.repaired.box(context.at)
+    context.repaired.objects[context.at]["bbox"] = [left, top, right - left, bottom - top]
     return "subtracted the corners"
 
 
-def _swap_sides(case: Case) -> str:
-    x, y, width, height = case.patient.box(case.at)
+def _swap_sides(context: FixContext) -> str:
+    x, y, width, height = context.repaired.box(context.at)
     if not width or not height:
-        return _drop_object(case)
+        return _drop_object(context)
     box = [min(x, x + width), min(y, y + height), abs(width), abs(height)]
-    case.patient.objects[case.at]["bbox"] = box
-    return _cut_at_border(case, f"swapped its sides: {box}")
+    context.repaired.objects[context.at]["bbox"] = box
+    return _cut_at_border(context, f"swapped its sides: {box}")
 
 
-def _cut_at_border(case: Case, before: str = "") -> str:
-    size = case.patient.size(case.at)
-    x, y, width, height = case.patient.box(case.at)
+def _cut_at_border(context: FixContext, before: str = "") -> str:
+    size = context.repaired.size(context.at)
+    x, y, width, height = context.repaired.box(context.at)
     left, top, right, bottom = max(0.0, x), max(0.0, y), min(size[0], x + width), min(size[1], y + height)
     if right <= left or bottom <= top:
-        return _drop_object(case)
+        return _drop_object(context)
     box = [left, top, right - left, bottom - top]
-    if box == [x, y, width, height]:  # the picture's size was wrong, not the box
+    if box == [x, y, width, height]:  # the image's size was wrong, not the box
         return before or f"lies inside of the file's {size[0]}x{size[1]}"
-    case.patient.objects[case.at]["bbox"] = box
+    context.repaired.objects[context.at]["bbox"] = box
     return before or f"cut it at the border of {size[0]}x{size[1]}"
 
 
@@ -258,7 +260,7 @@ _REPAIRS: dict[str, _Repair] = {
     "category-id": _number_meant,
     "category-id-repeated": _drop_class,
     "category-name": _name_class,
-    "category-name-repeated": lambda case: "made one category of those of this name",
+    "category-name-repeated": lambda context: "made one category of those of this name",
     "categories-differ": _one_list,
     "file-name": _drop_picture,
     "missing-file": _drop_picture,
@@ -266,7 +268,7 @@ _REPAIRS: dict[str, _Repair] = {
     "not-a-picture": _drop_picture,
     "truncated-picture": _drop_picture,
     "unreadable-picture": _drop_picture,
-    "unlisted-file": lambda case: "left the file out",
+    "unlisted-file": lambda context: "left the file out",
     "image-id-repeated": _drop_both,
     "image-size": _of_living(_size_of_file),
     "wrong-size": _of_living(_size_of_file),

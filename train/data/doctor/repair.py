@@ -10,10 +10,10 @@ from fusedet.train.data.doctor.checks.images import Look
 from fusedet.train.data.doctor.finding import Finding
 from fusedet.train.data.doctor.source import Image, Object, Split
 
-__all__ = ["Case", "Patient", "number_anew"]
+__all__ = ["FixContext", "RepairedSplit", "number_anew"]
 
 
-class Patient:
+class RepairedSplit:
     """A split under repair.
 
     Attributes:
@@ -21,7 +21,7 @@ class Patient:
         images: position -> the entry of the copy; an entry that is left out is not in it.
         objects: position -> the annotation of the copy.
         classes: position of a category -> its name in the copy.
-        turns: position of an image -> EXIF orientation by which its picture is turned in the copy.
+        turns: position of an image -> EXIF orientation by which its image is turned in the copy.
         moved: position of an image -> position of the image that takes its objects.
         kept: position of an image that was left out as a copy -> position of the copy that stays.
     """
@@ -42,23 +42,23 @@ class Patient:
         return [float(side) for side in self.objects[position]["bbox"]]
 
     def size(self, position: int) -> tuple[int, int]:
-        """Annotated size of the picture that an annotation belongs to."""
+        """Annotated size of the image that an annotation belongs to."""
         image = self.things[position].image
         assert image is not None
         entry = self.images[image.position]
         return int(entry["width"]), int(entry["height"])
 
     def lives(self, thing: Object) -> bool:
-        """Whether an annotation and its picture are in the copy."""
+        """Whether an annotation and its image are in the copy."""
         return thing.position in self.objects and thing.image is not None and thing.image.position in self.images
 
 
-class Case(NamedTuple):
-    """A finding with what a repair needs: the split it is in, all splits, and the pictures by split and position."""
+class FixContext(NamedTuple):
+    """A finding with what a repair needs: the split it is in, all splits, and the images by split and position."""
 
     finding: Finding
-    patient: Patient
-    patients: dict[str, Patient]
+    repaired: RepairedSplit
+    repaired_splits: dict[str, RepairedSplit]
     looks: dict[tuple[str, int], Look]
 
     @property
@@ -70,20 +70,20 @@ class Case(NamedTuple):
     @property
     def image(self) -> Image:
         """The image that the finding is about."""
-        return self.patient.by_position[self.at]
+        return self.repaired.by_position[self.at]
 
     @property
     def thing(self) -> Object:
         """The annotation that the finding is about."""
-        return self.patient.things[self.at]
+        return self.repaired.things[self.at]
 
     @property
     def gone(self) -> bool:
         """Whether another repair left it out already."""
-        patient, section = self.patient, self.finding.section
+        repaired, section = self.repaired, self.finding.section
         if section == "annotations":
-            return self.at in patient.things and not patient.lives(self.thing)
-        return section == "images" and self.at in patient.by_position and self.at not in patient.images
+            return self.at in repaired.things and not repaired.lives(self.thing)
+        return section == "images" and self.at in repaired.by_position and self.at not in repaired.images
 
 
 def _clean_area(entry: dict[str, Any]) -> None:
@@ -93,21 +93,21 @@ def _clean_area(entry: dict[str, Any]) -> None:
         entry["area"] = box[2] * box[3]
 
 
-def number_anew(patient: Patient) -> None:
+def number_anew(repaired: RepairedSplit) -> None:
     """Whole, single, non-negative ids, and annotations that refer to them."""
-    ids = _Ids(raw.get("id") for raw in patient.images.values())
-    for position, raw in patient.images.items():
-        raw["id"] = ids.take(raw.get("id"), patient.by_position[position].key)
-    numbers = _Ids(raw.get("id") for raw in patient.objects.values())
-    for position in list(patient.objects):
-        thing = patient.things[position]
+    ids = _Ids(raw.get("id") for raw in repaired.images.values())
+    for position, raw in repaired.images.items():
+        raw["id"] = ids.take(raw.get("id"), repaired.by_position[position].key)
+    numbers = _Ids(raw.get("id") for raw in repaired.objects.values())
+    for position in list(repaired.objects):
+        thing = repaired.things[position]
         assert thing.image is not None
-        owner = patient.moved.get(thing.image.position, thing.image.position)
-        if owner not in patient.images:
-            del patient.objects[position]
+        owner = repaired.moved.get(thing.image.position, thing.image.position)
+        if owner not in repaired.images:
+            del repaired.objects[position]
             continue
-        raw = patient.objects[position]
-        raw["id"], raw["image_id"] = numbers.take(raw.get("id")), patient.images[owner]["id"]
+        raw = repaired.objects[position]
+        raw["id"], raw["image_id"] = numbers.take(raw.get("id")), repaired.images[owner]["id"]
         _clean_area(raw)
 
 

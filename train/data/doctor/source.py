@@ -13,7 +13,7 @@ from fusedet.train.data.doctor.finding import Finding
 __all__ = ["Category", "Image", "Object", "Split", "find_annotations", "listed_files", "open_splits", "read_split"]
 
 
-#: A side of a picture in pixels is shorter than this.
+#: A side of an image in pixels is shorter than this.
 _LONGEST = 10**9
 _SPLITS = ("train", "val", "test")
 
@@ -35,7 +35,7 @@ class Object:
     Attributes:
         position: in the list.
         raw: the entry.
-        image: the picture that it belongs to; None where there is no such picture.
+        image: the image that it belongs to; None where there is no such image.
         category: its class; None where there is no such class.
         box_xywh: four finite numbers as they stand there, or None.
     """
@@ -75,7 +75,7 @@ class Image:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """One annotation file and its folder of pictures.
+    """One annotation file and its folder of images.
 
     Attributes:
         name: ``train``, ``val``, ...
@@ -123,13 +123,13 @@ class Split:
         return self._objects if self.pictures else []
 
     def path(self, image: Image) -> Path | None:
-        """Where the picture lies."""
+        """Where the image lies."""
         return None if image.file_name is None else self.images / image.file_name
 
     def about_image(
         self, kind: str, image: Image, expected: str, found: str, other: tuple[str, int] | None = None
     ) -> Finding:
-        """A finding at a picture."""
+        """A finding at an image."""
         where = image.file_name or "", image.raw.get("id"), None, "images", image.position
         return Finding(kind, self.name, expected, found, *where, other)
 
@@ -185,7 +185,7 @@ def find_annotations(data: Path) -> dict[str, Path]:
 
 
 def open_splits(data: Path) -> list[Split]:
-    """The sets of a folder, or of one annotation file, whose pictures are in ``images/``.
+    """The sets of a folder, or of one annotation file, whose images are in ``images/``.
 
     Raises:
         InputError: there is none, or one cannot be read.
@@ -195,7 +195,7 @@ def open_splits(data: Path) -> list[Split]:
 
 
 def listed_files(annotations: Path, images: Path) -> list[Path]:
-    """The pictures that an annotation file lists; none where it is no such file."""
+    """The images that an annotation file lists; none where it is no such file."""
     try:
         content = read_json(annotations)
         entries = read_section(content, "images", annotations)

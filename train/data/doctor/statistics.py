@@ -25,9 +25,9 @@ class Statistics:
         per_class: class name -> boxes, the most frequent first.
         per_picture: int ``[pictures]``: boxes in each.
         sizes_wh: float ``[pictures, 2]`` in pixels, of those that say it.
-        boxes_wh: float ``[boxes, 2]`` in pixels of their picture, which must say its size.
+        boxes_wh: float ``[boxes, 2]`` in pixels of their image, which must say its size.
         letterboxed: float ``[boxes]``: shorter side in pixels of the network's input.
-        relative: float ``[boxes]``: square root of box area over picture area.
+        relative: float ``[boxes]``: square root of box area over image area.
         places: float ``[CELLS, CELLS]``: share of the boxes whose middle lies there, rows from the top.
         crowd: regions of many objects, counted apart.
     """

@@ -1,24 +1,24 @@
-"""What a training is told of its data before it begins: the rules that open no picture, in a second or a few."""
+"""What a training is told of its data before it begins: the rules that open no image, in a second or a few."""
 
 import shlex
 from pathlib import Path
 
 from fusedet.common.errors import InputError
 from fusedet.train.config import DataConfig
-from fusedet.train.data.doctor.check import Report, examine
+from fusedet.train.data.doctor.check import Report, validate_splits
 from fusedet.train.data.doctor.finding import KINDS, Finding
 from fusedet.train.data.doctor.source import read_split
 from fusedet.train.data.training_sets import load_sets
 
 __all__ = ["triage"]
 
-#: A folder of pictures may serve several sets: which of them no training names is of no matter to it.
+#: A folder of images may serve several sets: which of them no training names is of no matter to it.
 _OF_NO_MATTER = {"unlisted-file"}
 _PATHS = {"train_images", "train_annotations", "val_images", "val_annotations"}
 
 
 def triage(data: DataConfig, input_size: tuple[int, int]) -> list[str]:
-    """Checks the data of a training, opening no picture.
+    """Checks the data of a training, opening no image.
 
     Returns:
         At most two lines of warnings, with the command that tells more.
@@ -32,11 +32,11 @@ def triage(data: DataConfig, input_size: tuple[int, int]) -> list[str]:
     train_annotations, train_images, val_annotations, val_images = (Path(str(path)) for path in paths)
     sets = [read_split("train", train_annotations, train_images), read_split("val", val_annotations, val_images)]
     command = _command(data)
-    lines = _told(examine(sets, input_size, fast=True), command, data)
+    lines = _told(validate_splits(sets, input_size, fast=True), command, data)
     for extra in data.extra_train:
         more = read_split("extra", extra.annotations, extra.images)
         own = f"fusedet data check {shlex.quote(str(extra.annotations))} --images {shlex.quote(str(extra.images))}"
-        lines += _told(examine([more], input_size, fast=True), own, data)
+        lines += _told(validate_splits([more], input_size, fast=True), own, data)
     return lines[:2]
 
 

@@ -7,11 +7,12 @@ from importlib.metadata import version
 
 import torch
 
+from fusedet.common.hashing import sha256
 from fusedet.common.html import code, fold, table
 from fusedet.configs.validate import dump_config
 from fusedet.deploy.bench.machine import processor_name
 from fusedet.train.data.coco import CocoDataset
-from fusedet.train.evaluation.report.record import RunRecord, checksum
+from fusedet.train.evaluation.report.record import RunRecord
 
 __all__ = ["provenance", "this_computer"]
 
@@ -42,11 +43,9 @@ def provenance(record: RunRecord, sets: tuple[CocoDataset, CocoDataset] | None) 
     if record.best is not None:
         rows.append(("best.pt", _sum(record.best.sha256)))
     for what, dataset in zip(("learned from", "graded on"), sets or (), strict=False):
-        rows.append((what, f"{_code(str(dataset.source))}<br>{_sum(checksum(dataset.source))}"))
+        rows.append((what, f"{_code(str(dataset.source))}<br>{_sum(sha256(dataset.source))}"))
     if config.train.init is not None:
         rows.append(("began from", _code(str(config.train.init))))
-    if config.train.guide is not None:
-        rows.append(("guided by", _code(str(config.train.guide))))
     listed = table(("", ""), ([f'<span class="quiet">{escape(key)}</span>', text] for key, text in rows if text))
     return listed + fold("The whole config, defaults included", code(dump_config(config)))
 

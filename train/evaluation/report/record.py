@@ -1,18 +1,18 @@
 """What a run folder holds, read for a report: of a training that is done, goes on, or was interrupted."""
 
-import hashlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fusedet.common.errors import InputError
+from fusedet.common.hashing import sha256
 from fusedet.model import count_parameters, load_detector
 from fusedet.train.config import TrainConfig, load_train_config
 from fusedet.train.evaluation.outputs import Output, read_outputs
 from fusedet.train.run_folder import RunFolder
 
-__all__ = ["BestWeights", "RunRecord", "checksum", "read_record"]
+__all__ = ["BestWeights", "RunRecord", "read_record"]
 
 _MOST_EPOCHS = 1e9
 
@@ -107,15 +107,10 @@ def read_record(path: Path) -> RunRecord:
     best = None
     if run.best.is_file():
         net, meta = load_detector(run.best)
-        best = BestWeights(meta, count_parameters(net), checksum(run.best))
+        best = BestWeights(meta, count_parameters(net), sha256(run.best))
         config = config.model_copy(update={"model": net.config})
     return RunRecord(run, config, rows, best, read_outputs(run))
 
 
 def _is_epoch(number: float) -> bool:
     return 0 < number < _MOST_EPOCHS and number.is_integer()
-
-
-def checksum(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -12,7 +12,7 @@ from fusedet.train.data.coco import CocoDataset
 from fusedet.train.data.image_cache import load_at_size
 from fusedet.train.data.training_sets import load_sets
 from fusedet.train.evaluation.evaluate import find_objects, load_predictor
-from fusedet.train.evaluation.metrics import grade
+from fusedet.train.evaluation.metrics import evaluate_detections
 from fusedet.train.evaluation.operating_point import operating_point
 from fusedet.train.evaluation.outputs import Output
 from fusedet.train.evaluation.report.analysis import Evaluation, analyse
@@ -130,7 +130,7 @@ def evaluate_best(
     start = time.perf_counter()
     config = record.config.eval
     found = find_objects(load_predictor(record.run.best, config), dataset, None, config.batch, on_batch)
-    return Evaluation(dataset, found, grade(dataset, found), time.perf_counter() - start)
+    return Evaluation(dataset, found, evaluate_detections(dataset, found), time.perf_counter() - start)
 
 
 def _latencies(files: Sequence[Path], dataset: CocoDataset) -> list[FileLatency]:

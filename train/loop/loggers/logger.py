@@ -14,7 +14,7 @@ class Ending:
 
     Attributes:
         finished: False where it was interrupted and can go on.
-        best: figures of the best epoch; empty where none was graded.
+        best: figures of the best epoch; empty where none was evaluated.
         best_checkpoint: the file with its weights.
         artifacts: files to keep with the figures, those of them that there are: the report, the curves, the config.
     """

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fusedet.train.data.doctor import Report, examine, read_split
+from fusedet.train.data.doctor import Report, read_split, validate_splits
 from tests.train.data.doctor.drawing import DrawnSet, draw_clean_set
 
 
@@ -12,7 +12,7 @@ def check(root: Path, *, fast: bool = False, input_size: int = 128) -> Report:
     """All rules over the two halves of a set."""
     names = [name for name in ("train", "val", "test") if (root / "annotations" / f"{name}.json").exists()]
     splits = [read_split(name, root / "annotations" / f"{name}.json", root / "images") for name in names]
-    return examine(splits, (input_size, input_size), fast=fast)
+    return validate_splits(splits, (input_size, input_size), fast=fast)
 
 
 @pytest.fixture(scope="session")

@@ -254,7 +254,7 @@ def test_an_interrupted_training_has_none_until_it_is_done(
     step = Trainer._train_epoch
 
     def stop_in_the_second(self: Trainer, progress):
-        self.stop.asked = self.epoch == 1
+        self.stop.requested = self.epoch == 1
         return step(self, progress)
 
     with monkeypatch.context() as patch:

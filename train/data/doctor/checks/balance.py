@@ -1,4 +1,4 @@
-"""Rules of a set as a whole: enough pictures, enough of each class, large enough."""
+"""Rules of a set as a whole: enough images, enough of each class, large enough."""
 
 from collections.abc import Iterator, Sequence
 

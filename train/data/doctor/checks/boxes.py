@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fusedet.deploy.detector.boxes import box_iou
 from fusedet.train.data.doctor.finding import Finding
 from fusedet.train.data.doctor.source import Image, Object, Split
 
@@ -15,7 +15,7 @@ __all__ = ["check_boxes", "corner_boxes", "is_normalised"]
 OVERHANG_PX = 1.5
 #: Two boxes of one class that overlap by more are one object.
 DUPLICATE_IOU = 0.95
-#: Boxes are corners where so many of a set, or of an image, fit as corners and so many leave the picture otherwise.
+#: Boxes are corners where so many of a set, or of an image, fit as corners and so many leave the image otherwise.
 _FIT_SHARE, _LEAVE_SHARE = 0.98, 0.25
 _LEAST_OF_SET, _LEAST_OF_IMAGE, _LEAVE_SHARE_OF_IMAGE = 10, 3, 0.6
 
@@ -39,7 +39,7 @@ def check_boxes(split: Split) -> Iterator[Finding]:
 
 
 def is_normalised(box_xywh: tuple[float, float, float, float]) -> bool:
-    """Whether a box is in 0..1: inside one pixel at the picture's corner, and not of whole numbers."""
+    """Whether a box is in 0..1: inside one pixel at the image's corner, and not of whole numbers."""
     inside = all(0 <= side <= 1 for side in box_xywh)
     return inside and min(box_xywh[2:]) > 0 and any(side != int(side) for side in box_xywh)
 
@@ -65,7 +65,7 @@ def corner_boxes(split: Split) -> set[int]:
 
 
 class _Verdict(NamedTuple):
-    """Whether a box fits into its picture as two corners, and whether it leaves it as a corner and a size."""
+    """Whether a box fits into its image as two corners, and whether it leaves it as a corner and a size."""
 
     position: int
     fits: bool
@@ -132,8 +132,9 @@ def _on_each_other(split: Split, image: Image) -> Iterator[Finding]:
     if len(things) < 2:
         return
     boxes = np.array([thing.box_xywh for thing in things], np.float64)
+    boxes[:, 2:] += boxes[:, :2]  # xywh -> xyxy
     reported = set[int]()
-    for i, j in np.argwhere(np.triu(_ious(boxes), 1) > DUPLICATE_IOU):
+    for i, j in np.argwhere(np.triu(box_iou(boxes, boxes), 1) > DUPLICATE_IOU):
         first, second = things[i], things[j]
         if int(j) in reported:
             continue
@@ -146,12 +147,3 @@ def _on_each_other(split: Split, image: Image) -> Iterator[Finding]:
 
 def _name(thing: Object) -> str:
     return repr(thing.category.name) if thing.category is not None else "a box"
-
-
-def _ious(boxes_xywh: NDArray[np.float64]) -> NDArray[np.float64]:
-    """IoU of each pair ``[N, N]``."""
-    low, high = boxes_xywh[:, :2], boxes_xywh[:, :2] + boxes_xywh[:, 2:]
-    sides = np.minimum(high[:, None], high[None]) - np.maximum(low[:, None], low[None])
-    shared = sides.clip(0).prod(2)
-    areas = boxes_xywh[:, 2:].prod(1)
-    return np.asarray(shared / np.maximum(areas[:, None] + areas[None] - shared, 1e-12), np.float64)

@@ -1,8 +1,8 @@
-"""Pictures that are there twice: within a set, or in the set to learn from and in the one to grade on.
+"""Images that are there twice: within a set, or in the set to learn from and in the validation set.
 
 Equal pixels are found by their digest. Copies that were saved anew, resized or made a little brighter are found by a
-difference hash (dHash) of 256 bits, and taken for copies only where the small grey pictures agree everywhere: a camera
-that looks at one place makes many pictures that differ in one spot, and they are not copies.
+difference hash (dHash) of 256 bits, and taken for copies only where the small grey images agree everywhere: a camera
+that looks at one place makes many images that differ in one spot, and they are not copies.
 """
 
 import math
@@ -18,20 +18,20 @@ from fusedet.train.data.doctor.finding import Finding
 
 __all__ = ["MAX_BITS", "MAX_LEVELS", "Seen", "check_duplicates", "levels_apart"]
 
-#: Two copies differ in at most so many of the 256 bits, and in their small grey pictures, brightness and contrast
+#: Two copies differ in at most so many of the 256 bits, and in their small grey images, brightness and contrast
 #: aligned, by at most so many of 255 levels anywhere. Chosen by looking at the pairs of five sets: docs/data.md.
 MAX_BITS, MAX_LEVELS = 32, 18.0
-#: A picture without any contrast to speak of, in levels, resembles every other such one: only equal pixels count.
+#: An image without any contrast to speak of, in levels, resembles every other such one: only equal pixels count.
 _LEAST_CONTRAST = 6.0
 #: Copies have proportions that differ by at most this part: resizing rounds.
 _SHAPE_TOLERANCE = 0.02
 _NEARLY = "nearly the same as"
-#: Pictures that are compared with all others at once: bounds the memory.
+#: Images that are compared with all others at once: bounds the memory.
 _BLOCK = 1024
 
 
 def check_duplicates(looks: Sequence[Look]) -> Iterator[Finding]:
-    """A finding for each picture that repeats an earlier one; the sets to grade on count as earlier than the others."""
+    """A finding for each image that repeats an earlier one; the validation sets count as earlier than the others."""
     order = sorted((seen for seen in looks if not seen.fault), key=lambda seen: seen.split.name == "train")
     twin: dict[int, tuple[int, str]] = {}
     for first, second, how in _pairs(order):
@@ -42,16 +42,16 @@ def check_duplicates(looks: Sequence[Look]) -> Iterator[Finding]:
 
 
 class Seen:
-    """The pictures of a stream, such as a camera's, to tell those that show nothing new."""
+    """The images of a stream, such as a camera's, to tell those that show nothing new."""
 
     def __init__(self) -> None:
         self._bits: list[NDArray[np.bool_]] = []
         self._thumbs: list[NDArray[np.uint8]] = []
 
     def is_new(self, picture: NDArray[np.uint8]) -> bool:
-        """Whether no earlier picture was nearly the same as this one, uint8 BGR ``[H, W, 3]``; it counts from now on.
+        """Whether no earlier image was nearly the same as this one, uint8 BGR ``[H, W, 3]``; it counts from now on.
 
-        Pictures without contrast, as of a camera at night, are the same where their levels are.
+        Images without contrast, as of a camera at night, are the same where their levels are.
         """
         bits, thumb = fingerprint(picture)
         flat = _is_flat(thumb)
@@ -73,7 +73,7 @@ def _is_flat(thumb: NDArray[np.uint8]) -> bool:
 
 
 def _levels(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
-    """Where two small grey pictures differ most, as they are."""
+    """Where two small grey images differ most, as they are."""
     first, second = (cv2.GaussianBlur(thumb.astype(np.float32), (0, 0), 0.8) for thumb in (a, b))
     return float(np.abs(first - second).max())
 
@@ -125,7 +125,7 @@ def _alike(a: tuple[int, int], b: tuple[int, int]) -> bool:
 
 
 def levels_apart(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
-    """How far two small grey pictures are apart where they differ most, brightness and contrast aligned.
+    """How far two small grey images are apart where they differ most, brightness and contrast aligned.
 
     Returns:
         0 to 255; infinity where one has no contrast to speak of, or the contrasts differ by a factor of 2.

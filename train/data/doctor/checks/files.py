@@ -1,4 +1,4 @@
-"""Rules of the files that an annotation file names, and of those that it does not. No picture is opened."""
+"""Rules of the files that an annotation file names, and of those that it does not. No image is opened."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ __all__ = ["check_files", "check_listed_in_two", "check_unlisted", "present"]
 
 
 def check_files(split: Split) -> Iterator[Finding]:
-    """Each picture has a name, is there, holds something and is listed once."""
+    """Each image has a name, is there, holds something and is listed once."""
     first: dict[str, Image] = {}
     named = [(image, split.images / image.file_name) for image in split.pictures if image.file_name is not None]
     missing = set(missing_files(path for _, path in named))
@@ -34,7 +34,7 @@ def check_files(split: Split) -> Iterator[Finding]:
 
 
 def check_unlisted(splits: Sequence[Split], others: Sequence[Path] = ()) -> Iterator[Finding]:
-    """Pictures in the folders that no set lists. ``others`` are files that belong to a set that is not checked."""
+    """Images in the folders that no set lists. ``others`` are files that belong to a set that is not checked."""
     for folder in dict.fromkeys(split.images for split in splits):
         of_folder = [split for split in splits if split.images == folder]
         listed = {os.path.normpath(i.file_name) for s in of_folder for i in s.pictures if i.file_name is not None}
@@ -46,7 +46,7 @@ def check_unlisted(splits: Sequence[Split], others: Sequence[Path] = ()) -> Iter
 
 
 def check_listed_in_two(splits: Sequence[Split]) -> Iterator[Finding]:
-    """A file of one set must not be in another: the grade would be for what was learned by heart."""
+    """A file of one set must not be in another: the evaluation would be for what was learned by heart."""
     first: dict[str, tuple[Split, Image]] = {}
     for split in splits:
         for image in split.pictures:
@@ -60,7 +60,7 @@ def check_listed_in_two(splits: Sequence[Split]) -> Iterator[Finding]:
 
 
 def present(split: Split) -> list[tuple[Image, Path]]:
-    """The pictures whose files are there and hold something, each file once."""
+    """The images whose files are there and hold something, each file once."""
     known: dict[Path, Image] = {}
     for image in split.pictures:
         path = split.path(image)
@@ -71,7 +71,7 @@ def present(split: Split) -> list[tuple[Image, Path]]:
 
 
 def _size(path: Path) -> int:
-    """In bytes; -1 where nobody may know, which reading the picture will tell."""
+    """In bytes; -1 where nobody may know, which reading the image will tell."""
     try:
         return path.stat().st_size
     except OSError:

@@ -1,4 +1,4 @@
-"""What a picture's file says of itself before it is decoded: format, size, EXIF orientation, and whether it ends."""
+"""What an image's file says of itself before it is decoded: format, size, EXIF orientation, and whether it ends."""
 
 import struct
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Rules of the pictures themselves: each is read once, and what later rules need of it is kept."""
+"""Rules of the images themselves: each is read once, and what later rules need of it is kept."""
 
 import hashlib
 from collections.abc import Iterator
@@ -25,15 +25,15 @@ _LARGE_PIXELS = 24_000_000
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """A picture that was read, or why it could not be.
+    """An image that was read, or why it could not be.
 
     Attributes:
         split: the set that it is in.
         image: its entry.
         header: what its file says.
         fault: kind of the finding where it could not be read, else "".
-        detail: what came instead of a picture.
-        size_wh: of the decoded picture as it is stored, in pixels.
+        detail: what came instead of an image.
+        size_wh: of the decoded image as it is stored, in pixels.
         digest: of all pixels.
         bits: bool ``[256]``: whether each of 16 x 17 grey cells is brighter than its left neighbour (dHash).
         thumb: uint8 ``[THUMB, THUMB]`` grey.
@@ -53,7 +53,7 @@ class Look:
 
 
 def look(split: Split, image: Image, path: Path) -> Look:
-    """Reads a picture."""
+    """Reads an image."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -92,7 +92,7 @@ def fingerprint(picture: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[
 
 
 def check_picture(seen: Look) -> Iterator[Finding]:
-    """Whether the picture can be read and is the annotated one."""
+    """Whether the image can be read and is the annotated one."""
     split, image = seen.split, seen.image
     if seen.fault:
         yield split.about_image(seen.fault, image, "a picture that OpenCV can decode", seen.detail)

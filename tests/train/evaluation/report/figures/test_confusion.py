@@ -3,7 +3,7 @@ import pytest
 
 from fusedet.train.evaluation.curves import CONFIDENCES
 from fusedet.train.evaluation.matching import judge
-from fusedet.train.evaluation.metrics import grade
+from fusedet.train.evaluation.metrics import evaluate_detections
 from fusedet.train.evaluation.report.analysis import Evaluation, analyse
 from fusedet.train.evaluation.report.figures.confusion import confusion
 from tests.train.samples import NAMES, dataset, detections, random_set, sample
@@ -33,7 +33,7 @@ def test_nothing_at_all() -> None:
 
 def test_the_diagonal_is_the_recall_and_rows_are_the_objects() -> None:
     truth, found = random_set()
-    analysis = analyse(Evaluation(truth, found, grade(truth, found)))
+    analysis = analyse(Evaluation(truth, found, evaluate_detections(truth, found)))
     at = int(np.abs(CONFIDENCES - analysis.threshold).argmin())
     diagonal = analysis.confusion.shares.diagonal()[:-1]
     assert diagonal.tolist() == pytest.approx([curves.recall[at] for curves in analysis.by_class])
@@ -42,7 +42,7 @@ def test_the_diagonal_is_the_recall_and_rows_are_the_objects() -> None:
 
 def test_the_recommended_confidence_has_the_best_f1() -> None:
     truth, found = random_set()
-    analysis = analyse(Evaluation(truth, found, grade(truth, found)))
+    analysis = analyse(Evaluation(truth, found, evaluate_detections(truth, found)))
     at = int(np.abs(CONFIDENCES - analysis.confidence).argmin())
     assert analysis.mean.f1[at] == pytest.approx(analysis.mean.f1.max())
     assert 0 < analysis.confidence < 1
@@ -51,7 +51,7 @@ def test_the_recommended_confidence_has_the_best_f1() -> None:
 def test_where_nothing_is_right_there_is_no_recommendation() -> None:
     truth = dataset(sample(1, [LEFT], [0]))
     found = {1: detections([FAR], [0.9], [0])}
-    analysis = analyse(Evaluation(truth, found, grade(truth, found)))
+    analysis = analyse(Evaluation(truth, found, evaluate_detections(truth, found)))
     assert np.isnan(analysis.confidence)
     assert analysis.threshold == 0.25
     assert analysis.confusion.counts.tolist() == [[0, 0, 1], [0, 0, 0], [1, 0, 0]]

@@ -5,9 +5,10 @@ import os
 
 import pytest
 
+from fusedet.deploy.detector.predictor import Predictor
 from fusedet.train.config import EvalConfig
 from fusedet.train.data.coco import load_coco
-from fusedet.train.evaluation.evaluate import Predictor, evaluate, load_predictor
+from fusedet.train.evaluation.evaluate import evaluate, load_predictor
 from fusedet.train.labelling.ensemble import Ensemble
 from tests import ROOT
 
