@@ -14,8 +14,7 @@ from torch import nn
 from fusedet.common.errors import InputError
 from fusedet.deploy import Detector, decode_outputs, letterbox, to_blob
 from fusedet.export import ExportError, export_onnx
-from fusedet.export.proof import verify
-from fusedet.export.proof.verify import draw_pictures
+from fusedet.export.proof.verify import draw_pictures, verify
 from fusedet.model import DetectorNet, InferenceGraph, save_checkpoint
 from tests.export.networks import NAMES, preset_config, small_config, trained_net
 

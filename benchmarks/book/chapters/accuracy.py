@@ -15,7 +15,7 @@ from benchmarks.pareto import draw_names_at_the_right
 from benchmarks.study import write_text
 from fusedet.configs import starter
 from fusedet.export import Int8Settings, export_onnx
-from fusedet.export.graph import quantize
+from fusedet.export.graph.quantize import quantize
 from fusedet.train.data.coco import load_coco
 from fusedet.train.data.dataset import iterate_images
 from fusedet.train.evaluation.evaluate import evaluate_model

@@ -12,8 +12,8 @@ from benchmarks.book.results import Record, Results, Row
 from benchmarks.book.timing import ratios, time_in_turns
 from benchmarks.pages import table
 from fusedet.export import Int8Settings
-from fusedet.export.graph import quantize
 from fusedet.export.graph.half import halve_weights
+from fusedet.export.graph.quantize import quantize
 
 __all__ = ["CHAPTER"]
 

@@ -7,8 +7,7 @@ import pytest
 from fusedet.common.errors import InputError
 from fusedet.deploy import Detector
 from fusedet.export import ExportError, Int8Settings, export_onnx
-from fusedet.export.graph import quantize
-from fusedet.export.graph.quantize import predicting_convolutions
+from fusedet.export.graph.quantize import predicting_convolutions, quantize
 from fusedet.export.proof.verify import draw_pictures
 from tests.export.networks import NAMES, small_config, trained_net
 

@@ -19,8 +19,7 @@ from fusedet.deploy import Contract, Detector, letterbox, to_blob
 from fusedet.deploy.detector.formats import UltralyticsFile
 from fusedet.export import ExportError, ExportResult, export_onnx
 from fusedet.export.graph.ultralytics_layout import UltralyticsGraph, ultralytics_metadata
-from fusedet.export.proof import verify
-from fusedet.export.proof.verify import draw_pictures
+from fusedet.export.proof.verify import draw_pictures, verify
 from fusedet.model import DetectorNet, InferenceGraph
 from tests.export.networks import NAMES, small_config, trained_net
 from tests.export.test_pipeline import save
