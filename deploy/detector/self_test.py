@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fusedet.common.errors import InputError
 from fusedet.common.plain_json import parse_json
-from fusedet.deploy.detector.boxes import box_iou
+from fusedet.deploy.detector.compare import pair_detections
 from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.detector import Detector
 from fusedet.deploy.detector.formats import find_format
@@ -180,23 +180,21 @@ def compare_with_expected(test: SelfTest, found: Detections, milliseconds: float
         found: detections, from a little below the test's threshold on, so that rounding hides none.
         milliseconds: that it took.
     """
-    free = np.ones(len(found), bool)
-    faults, gaps = list[str](), [(0.0, 1.0)]
-    for i, (box, score, class_id) in enumerate(
-        zip(test.expected.boxes_xyxy, test.expected.scores, test.expected.class_ids, strict=True)
-    ):
-        ious, differences = box_iou(box, found.boxes_xyxy)[0], np.abs(found.scores - score)
-        fits = free & (found.class_ids == class_id) & (ious >= _LEAST_IOU) & (differences <= _MOST_SCORE)
-        if fits.any():
-            match = int(np.where(fits, ious, -1).argmax())
-            free[match] = False
-            gaps.append((float(differences[match]), float(ious[match])))
-        else:
-            faults.append(f"did not find {_say(test.expected[i : i + 1])}")
-    surplus = found[free & (found.scores >= test.threshold + _MOST_SCORE)]
-    faults += [f"found {_say(surplus[i : i + 1])}, which is not expected" for i in range(len(surplus))]
-    score_gap, iou = max(gap for gap, _ in gaps), min(iou for _, iou in gaps)
-    return SelfTestResult(len(test.expected), tuple(faults), score_gap, iou, milliseconds)
+    expected = test.expected
+    pairing = pair_detections(
+        expected, found, thresholds=(0.0, test.threshold + _MOST_SCORE), score=_MOST_SCORE, iou=_LEAST_IOU
+    )
+    missing, surplus = pairing.unmatched
+    return SelfTestResult(
+        expected=len(expected),
+        faults=(
+            *(f"did not find {_say(expected[i : i + 1])}" for i in missing),
+            *(f"found {_say(found[i : i + 1])}, which is not expected" for i in surplus),
+        ),
+        score=max((pair.score for pair in pairing.pairs), default=0.0),
+        iou=min((pair.iou for pair in pairing.pairs), default=1.0),
+        milliseconds=milliseconds,
+    )
 
 
 def _say(one: Detections) -> str:

@@ -28,7 +28,7 @@ from fusedet.export.pipeline import ExportResult
 from fusedet.export.proof.certificate import Certificate, Check, Limits, Worst
 from fusedet.export.proof.interleaved import Race, race
 from fusedet.export.proof.reference import Reference
-from fusedet.export.proof.verify import Agreement, Outputs, Pictures, Tolerance, compare
+from fusedet.export.proof.verify import Agreement, Pictures, Tolerance, compare
 from fusedet.model import DetectorNet
 
 __all__ = ["GRADED", "Grader", "Predictor", "certify", "sha256"]
@@ -152,7 +152,6 @@ def _agree(
     result: ExportResult, net: DetectorNet, pictures: Pictures, limits: Limits
 ) -> tuple[list[Agreement], Worst | None]:
     """Training's own network with the plain file, and the plain with the fused one, each as a user gets them."""
-    contract = result.contract
     # A little lower than what counts: the counterpart of a score just above may lie just below.
     floor = max(0.0, limits.threshold - 2 * limits.score_difference)
     found = {
@@ -171,7 +170,7 @@ def _agree(
     agreements, worst = [], None
     for between in (("training", "plain"), ("plain", "fused")):
         first, second = found[between[0]], found[between[1]]
-        agreement = compare(between, _outputs(first), _outputs(second), contract, tolerance, strict=False)
+        agreement = compare(between, first, second, tolerance, strict=False)
         agreements.append(agreement)
         if worst is None or agreement.missing:
             name = agreement.worst
@@ -179,10 +178,6 @@ def _agree(
         if agreement.missing:
             break  # what follows would only repeat it
     return agreements, worst
-
-
-def _outputs(run: Mapping[str, Detections]) -> dict[str, Outputs]:
-    return {picture: Outputs(one.boxes_xyxy, one.scores, one.class_ids) for picture, one in run.items()}
 
 
 def _predictors(result: ExportResult, net: DetectorNet, **settings: Any) -> Iterator[tuple[str, Predictor]]:
@@ -238,8 +233,7 @@ def _agree_nearly(result: ExportResult, name: str, path: Path, pictures: Picture
     settings: dict[str, Any] = {"score_threshold": limits.threshold / 2, "max_detections": 1000, "one_label": False}
     detectors = [Detector(model, **settings) for model in (result.fused, path)]
     first, second = ({picture: one(image) for picture, image in pictures.items()} for one in detectors)
-    between, runs = ("fused", name), (_outputs(first), _outputs(second))
-    return compare(between, *runs, result.contract, replace(_NEARLY, threshold=limits.threshold), strict=False)
+    return compare(("fused", name), first, second, replace(_NEARLY, threshold=limits.threshold), strict=False)
 
 
 def _agreement_check(agreement: Agreement, limits: Limits) -> Check:

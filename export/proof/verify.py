@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from fusedet.deploy.camera.sources import open_source
 from fusedet.deploy.detector.boxes import box_iou
-from fusedet.deploy.detector.contract import Contract
+from fusedet.deploy.detector.compare import pair_detections
+from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.formats import ModelFormat, find_format
 from fusedet.deploy.detector.letterbox import letterbox, to_blob
 from fusedet.deploy.detector.opencv import cv2
@@ -30,7 +31,6 @@ from fusedet.model import InferenceGraph
 __all__ = [
     "Agreement",
     "Missing",
-    "Outputs",
     "Pictures",
     "Tolerance",
     "compare",
@@ -126,15 +126,6 @@ class Agreement:
         )
 
 
-@dataclass(frozen=True)
-class Outputs:
-    """What a graph gave for one picture: boxes ``[K, 4]`` xyxy in input pixels, scores ``[K]``, class ids ``[K]``."""
-
-    boxes: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    class_ids: NDArray[np.int64]
-
-
 def verify(
     graph: InferenceGraph | UltralyticsGraph,
     plain: Path,
@@ -166,37 +157,39 @@ def verify(
     expected = _run_torch(graph, blobs, kind)
     from_plain = _run_onnx(session, blobs, kind)
     from_fused = _run_onnx(open_session(fused), blobs, kind)
+    height, width = contract.input_size
+    points = sum((height // stride) * (width // stride) for stride in contract.strides)
     return (
-        compare(("torch", "plain"), expected, from_plain, contract, tolerance),
-        compare(("plain", "fused"), from_plain, from_fused, contract, tolerance),
+        compare(("torch", "plain"), expected, from_plain, tolerance, points=points),
+        compare(("plain", "fused"), from_plain, from_fused, tolerance, points=points),
     )
 
 
 def compare(
     between: tuple[str, str],
-    first: Mapping[str, Outputs],
-    second: Mapping[str, Outputs],
-    contract: Contract,
+    first: Mapping[str, Detections],
+    second: Mapping[str, Detections],
     tolerance: Tolerance | None = None,
     *,
+    points: int | None = None,
     strict: bool = True,
 ) -> Agreement:
     """Pairs the detections of two runs on the same pictures.
 
     Args:
         between: names of the two.
-        first: outputs by picture.
+        first: detections by picture.
         second: the other run's, of the same pictures.
-        contract: of both.
         tolerance: left out, the defaults.
+        points: anchor points of the network: nothing fell off the end of a list of so many detections.
         strict: raise at the first picture with a detection that has no counterpart; else they are all counted.
 
     Raises:
         ExportError: see :func:`verify`; not for detections without counterpart where ``strict`` is False.
     """
-    comparison = _Comparison(between, contract, tolerance or Tolerance())
-    for picture, outputs in first.items():
-        comparison.add(picture, outputs, second[picture])
+    comparison = _Comparison(between, tolerance or Tolerance(), points)
+    for picture, detections in first.items():
+        comparison.add(picture, detections, second[picture])
         if strict and comparison.missing:
             raise ExportError(str(comparison.missing[0]))
     return comparison.result()
@@ -205,36 +198,44 @@ def compare(
 class _Comparison:
     """Pairs of detections found so far."""
 
-    def __init__(self, between: tuple[str, str], contract: Contract, tolerance: Tolerance) -> None:
-        self.between = between
-        self.names = contract.names
-        self.tolerance = tolerance
-        height, width = contract.input_size
-        self.anchors = sum((height // stride) * (width // stride) for stride in contract.strides)
+    def __init__(self, between: tuple[str, str], tolerance: Tolerance, points: int | None) -> None:
+        self.between, self.tolerance, self.points = between, tolerance, points
         self.pictures = self.conclusive = self.tied = 0
         self.gaps: list[tuple[float, float, float]] = []  # of each pair: score, box side, 1 - IoU
         self.missing: list[Missing] = []
         self.badness: dict[str, tuple[int, float]] = {}  # of each picture: detections missing, largest score gap
 
-    def add(self, picture: str, one: Outputs, other: Outputs) -> None:
-        """Finds the counterpart of every detection that counts, first of ``one`` in ``other``, then the other way."""
-        for name, outputs in zip(self.between, (one, other), strict=True):
-            if not (np.isfinite(outputs.boxes).all() and np.isfinite(outputs.scores).all()):
+    def add(self, picture: str, first: Detections, second: Detections) -> None:
+        """Pairs what both runs find in one picture."""
+        for name, run in zip(self.between, (first, second), strict=True):
+            if not (np.isfinite(run.boxes_xyxy).all() and np.isfinite(run.scores).all()):
                 raise ExportError(f"{picture}: {name} gives boxes or scores that are not finite numbers")
-        threshold = self.tolerance.threshold
-        if self.tolerance.adaptive and one.scores.max() < threshold:
-            threshold = float(np.median(one.scores))
-        pairs_before, tied_before, missing_before = len(self.gaps), self.tied, len(self.missing)
-        free = np.ones(len(one.scores), bool), np.ones(len(other.scores), bool)
-        for index in map(int, np.flatnonzero(one.scores >= threshold)):
-            self._pair(index, one, other, free, threshold, picture, self.between)
-        for index in map(int, np.flatnonzero((other.scores >= threshold) & free[1])):
-            self._pair(index, other, one, free[::-1], threshold, picture, self.between[::-1])
+        tolerance, threshold = self.tolerance, self.tolerance.threshold
+        if tolerance.adaptive and first.scores.max() < threshold:
+            threshold = float(np.median(first.scores))
+        pairing = pair_detections(
+            first,
+            second,
+            thresholds=(threshold, threshold),
+            score=max(tolerance.score * threshold, tolerance.rounding),
+            iou=tolerance.iou,
+            side=tolerance.side,
+        )
+        tied, missing = 0, list[Missing]()
+        for positions, own, other, names in zip(
+            pairing.unmatched, (first, second), (second, first), (self.between, self.between[::-1]), strict=True
+        ):
+            for index in positions:
+                if self._may_have_fallen_off(float(own.scores[index]), other, threshold):
+                    tied += 1
+                else:
+                    missing.append(Missing(picture, _describe(own, index, other, names)))
+        self.gaps += [(pair.score, pair.side_px, 1 - pair.iou) for pair in pairing.pairs]
+        self.missing += missing
+        self.tied += tied
         self.pictures += 1
-        # A pair stands for two detections, one in each list.
-        self.conclusive += 2 * (len(self.gaps) - pairs_before) > self.tied - tied_before
-        gap = max((score for score, *_ in self.gaps[pairs_before:]), default=0.0)
-        self.badness[picture] = (len(self.missing) - missing_before, gap)
+        self.conclusive += 2 * len(pairing.pairs) > tied  # a pair stands for two detections, one in each list
+        self.badness[picture] = (len(missing), max((pair.score for pair in pairing.pairs), default=0.0))
 
     def result(self) -> Agreement:
         """The figures of all pictures together."""
@@ -248,63 +249,42 @@ class _Comparison:
         counts = (self.pictures, len(self.gaps), self.tied)
         return Agreement(self.between, *counts, score, side, 1 - iou, tuple(self.missing), worst)
 
-    def _pair(
-        self,
-        index: int,
-        own: Outputs,
-        opposite: Outputs,
-        free: tuple[NDArray[np.bool_], NDArray[np.bool_]],
-        threshold: float,
-        picture: str,
-        between: tuple[str, str],
-    ) -> None:
-        """Takes the nearest box that fits as the counterpart of detection ``index`` of ``own``."""
-        tolerance = self.tolerance
-        box, score, class_id = own.boxes[index], own.scores[index], own.class_ids[index]
-        moved = np.abs(opposite.boxes - box).max(axis=1)
-        ious = box_iou(box, opposite.boxes)[0]
-        score_gaps = np.abs(opposite.scores - score)
-        same_class = opposite.class_ids == class_id
-        same_box = (ious >= tolerance.iou) | (moved <= tolerance.side * max(1.0, float(np.abs(box).max())))
-        fits = same_class & same_box & (score_gaps <= max(tolerance.score * threshold, tolerance.rounding)) & free[1]
-        if fits.any():
-            match = int(np.where(fits, moved, np.inf).argmin())
-            free[0][index] = free[1][match] = False
-            self.gaps.append((float(score_gaps[match]), float(moved[match]), float(1 - ious[match])))
-        elif self._may_have_fallen_off(float(score), opposite, threshold):
-            self.tied += 1
-        else:
-            nearest = "none"
-            if same_class.any():
-                near = int(np.where(same_class, ious, -1).argmax())
-                nearest = f"score {opposite.scores[near]:.4f}, IoU {ious[near]:.3f}"
-            what = (
-                f"{between[0]} finds {self.names[class_id]} with score {score:.4f} at "
-                f"{[round(float(side), 1) for side in box]}, {between[1]} does not; nearest of that class: {nearest}"
-            )
-            self.missing.append(Missing(picture, what))
-
-    def _may_have_fallen_off(self, score: float, opposite: Outputs, threshold: float) -> bool:
+    def _may_have_fallen_off(self, score: float, opposite: Detections, threshold: float) -> bool:
         """Whether so low a score can be past the end of the other list; nothing can with all anchor points kept."""
-        if len(opposite.scores) in (0, self.anchors):
+        if len(opposite) in (0, self.points):
             return False
         return score <= float(opposite.scores.min()) + self.tolerance.tie * threshold
+
+
+def _describe(own: Detections, index: int, opposite: Detections, between: tuple[str, str]) -> str:
+    """Who finds the detection at ``index``, who does not, and what is nearest."""
+    nearest = "none"
+    same_class = opposite.class_ids == own.class_ids[index]
+    if same_class.any():
+        ious = box_iou(own.boxes_xyxy[index], opposite.boxes_xyxy)[0]
+        near = int(np.where(same_class, ious, -1).argmax())
+        nearest = f"score {opposite.scores[near]:.4f}, IoU {ious[near]:.3f}"
+    sides = [round(float(side), 1) for side in own.boxes_xyxy[index]]
+    return (
+        f"{between[0]} finds {own.names[own.class_ids[index]]} with score {own.scores[index]:.4f} at {sides}, "
+        f"{between[1]} does not; nearest of that class: {nearest}"
+    )
 
 
 @torch.inference_mode()
 def _run_torch(
     graph: InferenceGraph | UltralyticsGraph, blobs: Mapping[str, NDArray[Any]], kind: ModelFormat
-) -> dict[str, Outputs]:
+) -> dict[str, Detections]:
     results = {}
     for name, blob in blobs.items():
         outputs = graph(torch.from_numpy(blob).to(graph.points.device))
-        results[name] = Outputs(*kind.read([output[0].cpu().numpy() for output in outputs]))
+        results[name] = _detections(kind, [output[0].cpu().numpy() for output in outputs])
     return results
 
 
 def _run_onnx(
     session: ort.InferenceSession, blobs: Mapping[str, NDArray[Any]], kind: ModelFormat
-) -> dict[str, Outputs]:
+) -> dict[str, Detections]:
     """One picture at a time, or three where the batch is open, so that pictures which leak into each other show."""
     network_input = session.get_inputs()[0]
     size = 1 if network_input.shape[0] == 1 else 3
@@ -313,8 +293,13 @@ def _run_onnx(
     for start in range(0, len(names), size):
         group = names[start : start + size]
         arrays = session.run(kind.output_names, {network_input.name: np.concatenate([blobs[name] for name in group])})
-        results.update({name: Outputs(*kind.read(outputs)) for name, *outputs in zip(group, *arrays, strict=True)})
+        results.update({name: _detections(kind, outputs) for name, *outputs in zip(group, *arrays, strict=True)})
     return results
+
+
+def _detections(kind: ModelFormat, outputs: list[NDArray[Any]]) -> Detections:
+    """All that a graph gives for one picture, in pixels of the network's input."""
+    return Detections(*kind.read(outputs), kind.contract.names)
 
 
 def load_pictures(source: Path, limit: int = 32) -> dict[str, NDArray[np.uint8]]:

@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from fusedet.deploy.detector.contract import Contract
+from fusedet.deploy import Detections
 from fusedet.export.errors import ExportError
-from fusedet.export.proof.verify import Outputs, Tolerance, compare, draw_pictures, load_pictures
+from fusedet.export.proof.verify import Tolerance, compare, draw_pictures, load_pictures
 
-CONTRACT = Contract(names=("cat", "dog"), input_size=(64, 64))  # 64 + 16 + 4 = 84 anchor points
+NAMES = ("cat", "dog")
+POINTS = 84  # of 64 x 64 pixels: 64 + 16 + 4
 BETWEEN = ("torch", "plain")
 UNCUT = Tolerance(adaptive=False, tie=-math.inf)
 
@@ -18,11 +19,12 @@ UNCUT = Tolerance(adaptive=False, tie=-math.inf)
 def outputs(*rows):
     """Rows of ``(x1, y1, x2, y2, score, class)``, highest score first."""
     table = np.array(rows, np.float64).reshape(-1, 6)
-    return Outputs(table[:, :4].astype(np.float32), table[:, 4].astype(np.float32), table[:, 5].astype(np.int64))
+    columns = table[:, :4].astype(np.float32), table[:, 4].astype(np.float32), table[:, 5].astype(np.int64)
+    return Detections(*columns, NAMES)
 
 
 def agreement(first, second, tolerance=None):
-    return compare(BETWEEN, {"street": first}, {"street": second}, CONTRACT, tolerance)
+    return compare(BETWEEN, {"street": first}, {"street": second}, tolerance, points=POINTS)
 
 
 CAT = (10, 10, 30, 40, 0.9, 0)
@@ -125,7 +127,7 @@ def test_a_picture_without_anything_above_the_threshold_can_count_for_nothing():
     first = {"empty": outputs(*low), "street": outputs(CAT)}
     second = {"empty": outputs(*low[:2], changed(low[2], 1, 1), *low[3:]), "street": outputs(CAT)}
 
-    assert compare(BETWEEN, first, second, CONTRACT, strict).compared == 1
+    assert compare(BETWEEN, first, second, strict).compared == 1
     with pytest.raises(ExportError, match="cannot be compared on 1 pictures"):
         agreement(outputs(*low), outputs(*low), strict)
 
@@ -134,7 +136,7 @@ def test_all_that_is_missing_can_be_counted():
     first = {"street": outputs(CAT, DOG), "park": outputs(CAT), "yard": outputs(CAT, DOG)}
     second = {"street": outputs(CAT), "park": outputs(changed(CAT, 4, 0.0005)), "yard": outputs(DOG)}
 
-    result = compare(BETWEEN, first, second, CONTRACT, UNCUT, strict=False)
+    result = compare(BETWEEN, first, second, UNCUT, strict=False)
 
     assert (result.compared, [missing.picture for missing in result.missing]) == (3, ["street", "yard"])
     assert result.matched_share == 6 / 8
@@ -149,25 +151,24 @@ def test_the_worst_picture_is_that_of_the_largest_gap_where_nothing_is_missing()
     first = {"street": outputs(CAT), "park": outputs(CAT)}
     second = {"street": outputs(CAT), "park": outputs(changed(CAT, 4, 0.0005))}
 
-    result = compare(BETWEEN, first, second, CONTRACT, strict=False)
+    result = compare(BETWEEN, first, second, strict=False)
 
     assert (result.worst, result.matched_share) == ("park", 1.0)
 
 
 def test_nothing_in_common_is_a_share_of_nothing():
     for other in (outputs(DOG), outputs()):
-        result = compare(BETWEEN, {"street": outputs(CAT)}, {"street": other}, CONTRACT, UNCUT, strict=False)
+        result = compare(BETWEEN, {"street": outputs(CAT)}, {"street": other}, UNCUT, strict=False)
         assert (result.compared, result.matched_share) == (0, 0.0)
         assert len(result.missing) == 1 + len(other.scores)
 
 
 def test_nothing_is_tied_when_all_anchor_points_are_kept():
-    small = Contract(names=("cat", "dog"), input_size=(32, 32))  # 16 + 4 + 1 = 21 anchor points
     rows = [CAT] * 20
 
     with pytest.raises(ExportError, match=r"torch finds cat with score 0.9000 at .*0.0, 0.0, 9.0"):
         compare(
-            BETWEEN, {"p": outputs(*rows, (0, 0, 9, 9, 0.9, 0))}, {"p": outputs(*rows, changed(DOG, 4, 0.4))}, small
+            BETWEEN, {"p": outputs(*rows, (0, 0, 9, 9, 0.9, 0))}, {"p": outputs(*rows, changed(DOG, 4, 0.4))}, points=21
         )
 
 
