@@ -24,12 +24,12 @@ import onnxruntime as ort
 
 from benchmarks.fresh import fresh_network
 from benchmarks.study import facts, write_text
+from fusedet.common.model_inputs import without_weight_inputs
 from fusedet.configs.loader import load_config
 from fusedet.deploy.bench.peak import convolution_chain
 from fusedet.export import count_ops, export_onnx, optimize
 from fusedet.export.lint.foreign import open_model
 from fusedet.model import ModelConfig, count_macs, count_parameters
-from fusedet.train.labelling.teachers.weights import without_weight_inputs
 
 PRESETS = ("pico", "nano", "small")
 

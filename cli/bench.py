@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     models = [_exported_file(path) for path in args.models]
     if len(set(models)) < len(models):
         raise InputError("a model is named twice")
-    from fusedet.deploy.bench.machine import this_machine
+    from fusedet.common.machine import this_machine
 
     machine, load = this_machine(), _load()
     bench = _Bench(args, models)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fusedet.common.machine import Machine
     from fusedet.deploy.bench.contest import Entrant, Samples
     from fusedet.deploy.bench.figures import Figures
-    from fusedet.deploy.bench.machine import Machine
     from fusedet.deploy.bench.operators import Node, Operators
     from fusedet.deploy.bench.tuned import Tuned
 

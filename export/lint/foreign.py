@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, inliner
 
 from fusedet.common.atomic import write_bytes
 from fusedet.common.errors import InputError
+from fusedet.common.model_inputs import without_weight_inputs
 from fusedet.common.plain_json import parse_json
 from fusedet.export.errors import ExportError
 from fusedet.export.graph.batchnorm import fold_batchnorms
@@ -36,7 +37,6 @@ __all__ = [
     "prepare",
     "random_inputs",
     "read_foreign",
-    "without_weight_inputs",
 ]
 
 #: ONNX Runtime's optimisation levels by the names they have here.
@@ -204,17 +204,6 @@ def prepare(model: onnx.ModelProto) -> Prepared:
     listed = tuple(value.name for value in model.graph.input if value.name in weights)
     prepared = without_weight_inputs(model)
     return Prepared(prepared, listed, fold_batchnorms(prepared))
-
-
-def without_weight_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy whose inputs are those that somebody has to give: old exporters list the weights among them."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    weights = {tensor.name for tensor in copy.graph.initializer}
-    inputs = [value for value in copy.graph.input if value.name not in weights]
-    del copy.graph.input[:]
-    copy.graph.input.extend(inputs)
-    return copy
 
 
 def input_shapes(model: onnx.ModelProto, given: Mapping[str, Sequence[int]], source: str) -> dict[str, tuple[int, ...]]:

@@ -11,16 +11,19 @@ from dataclasses import dataclass, replace
 import onnx
 
 from fusedet.common.errors import InputError
+from fusedet.common.machine import Machine, this_machine
+from fusedet.common.model_inputs import without_weight_inputs
 from fusedet.export.graph.fuse import feeding_convolutions, fuse
 from fusedet.export.graph.ops import count_ops, optimize_model
 from fusedet.export.graph.reorders import Reorder, find_reorders
 from fusedet.export.lint.costs import COSTS, Cost
-from fusedet.export.lint.cpu import Machine, this_machine
-from fusedet.export.lint.foreign import prepare, without_weight_inputs
+from fusedet.export.lint.foreign import prepare
 from fusedet.export.lint.rules import RULES, Match, Network
 
 __all__ = ["Finding", "Lint", "LintReport", "lint"]
 
+#: Vector units with which ONNX Runtime computes convolutions in blocks of 8 channels; others: 16, or no blocks at all.
+_BLOCKS_OF_8 = ("avx2", "avx")
 #: Finding of the reorders whose cause no rule knows.
 OTHER = "other-operator"
 
@@ -131,7 +134,7 @@ def lint(model: onnx.ModelProto, *, block: int | None = None) -> Lint:
     machine = this_machine()
     prepared = prepare(model)
     plain = without_weight_inputs(model)
-    network = Network(plain, block or machine.block, prepared.weight_inputs)
+    network = Network(plain, block or (8 if machine.vector in _BLOCKS_OF_8 else 16), prepared.weight_inputs)
     matches = _claim(network)
     made, beside = _blame_values(matches, network)
     try:

@@ -16,7 +16,7 @@ import onnx
 from numpy.typing import NDArray
 
 from fusedet.common.duplicates import DUPLICATE_IOU
-from fusedet.deploy.bench.machine import processor_name
+from fusedet.common.machine import processor_name
 from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.detector import Detector
 from fusedet.deploy.detector.session import default_threads

@@ -6,18 +6,10 @@ from pathlib import Path
 import onnx
 import onnxruntime as ort
 
+from fusedet.common.model_inputs import without_weight_inputs
 from fusedet.deploy.detector.session import open_session
 
-__all__ = ["open_folded", "without_weight_inputs"]
-
-
-def without_weight_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same graph, changed in place, whose inputs are those that somebody has to give."""
-    weights = {tensor.name for tensor in model.graph.initializer}
-    inputs = [tensor for tensor in model.graph.input if tensor.name not in weights]
-    del model.graph.input[:]
-    model.graph.input.extend(inputs)
-    return model
+__all__ = ["open_folded"]
 
 
 def open_folded(path: Path, threads: int) -> ort.InferenceSession:
