@@ -17,7 +17,7 @@ from fusedet.export.lint.lint import OTHER, lint
 from fusedet.export.lint.rules import RULES, Network
 from tests.export.networks import conv, graph_of, node
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 ON_X86 = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the blocked layout is one of x86")
 #: Rules that the benchmark has no case for.
 WITHOUT_COST = {"box-distribution", "quantised"}
