@@ -25,6 +25,8 @@ __all__ = ["add_arguments", "run"]
 
 #: What is measured when no model is named.
 _STARTER = Path("nano")
+#: Held in memory at once; more tell nothing new about speed.
+_MOST_IMAGES = 20
 _INTERRUPTED = 130
 _PROFILED_RUNS = 20
 _PROGRESS_EVERY_S = 0.3
@@ -136,16 +138,16 @@ class _Bench:
             InputError: one cannot be used.
         """
         from fusedet.deploy.bench.contest import Contest, Plan
+        from fusedet.deploy.bench.images import load_images, own_image
         from fusedet.deploy.bench.peak import Peak
-        from fusedet.deploy.bench.pictures import load_pictures, own_picture
         from fusedet.deploy.bench.tune import candidates
         from fusedet.deploy.detector.detector import Detector
 
-        given = None if args.images is None else load_pictures(args.images)
+        given = None if args.images is None else list(load_images(args.images, _MOST_IMAGES).values())
         self._pictures, self._told, self._sizes = dict[Path, Any](), dict[Path, str](), dict[Path, tuple[int, int]]()
         for model in models:
             self._sizes[model] = Detector(model, threads=1).input_size
-            picture, told = (None, args.images) if given is not None else own_picture(model)
+            picture, told = (None, args.images) if given is not None else own_image(model)
             self._pictures[model], self._told[model] = given or [picture], told
         self._fps, self._models = args.fps, models
         if args.tune:

@@ -26,7 +26,7 @@ from fusedet.export.lint.foreign import (
     read_foreign,
 )
 from fusedet.export.lint.lint import Finding, Lint, LintReport, lint
-from fusedet.export.pipeline import ExportResult, export_onnx
+from fusedet.export.pipeline import ExportOptions, ExportResult, export_onnx
 from fusedet.export.proof.certificate import Certificate, Check, Limits
 from fusedet.export.proof.certified import certificate_paths, export_certified
 from fusedet.export.proof.measure import Latency, TimeShares, compare_latency, time_shares
@@ -39,6 +39,7 @@ __all__ = [
     "Comparison",
     "Declined",
     "ExportError",
+    "ExportOptions",
     "ExportResult",
     "Finding",
     "ForeignResult",

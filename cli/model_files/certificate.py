@@ -172,11 +172,11 @@ def _int8_settings(args: argparse.Namespace) -> "Int8Settings | None":
 
 def _calibration(args: argparse.Namespace) -> "dict[str, NDArray[np.uint8]]":
     """Pictures of the training: those that grade a file must not have shaped it."""
-    from fusedet.export.proof.verify import load_pictures
+    from fusedet.deploy.bench.images import load_images
     from fusedet.train.data.coco import load_coco
 
     if args.calibration is not None:
-        return load_pictures(args.calibration, args.int8_pictures)
+        return load_images(args.calibration, args.int8_pictures)
     if not args.data.is_dir() or args.split == "train":
         raise InputError("--int8 needs pictures that are not graded: --calibration DIR")
     annotations, images = coco_files(args.data, "train")

@@ -15,7 +15,7 @@ from fusedet.cli.model_files.certificate import (
     say_what_was_certified,
 )
 from fusedet.common.errors import InputError
-from fusedet.configs.inputs import or_starter
+from fusedet.configs.inputs import model_file
 from fusedet.configs.starter import starter_checkpoint
 
 if TYPE_CHECKING:  # torch: not before the command is known to be this one
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     """
     check_certificate_arguments(args)
     sizes = _sizes(args)
-    model = or_starter(args.model, starter_checkpoint)
+    model = model_file(args.model, starter_checkpoint)
     settings = {
         "nms": not args.nms_free,
         "input_format": "float32_nchw_rgb" if args.float_input else "uint8_nhwc_bgr",
@@ -159,17 +159,17 @@ def _place(out: Path | None, model: Path, size: tuple[int, int] | None, count: i
     """Where a file goes; of several each is named after its size."""
     if count == 1 or size is None:
         return out
-    from fusedet.export.pipeline import find_checkpoint, output_paths
+    from fusedet.export.pipeline import output_paths
 
-    plain = output_paths(find_checkpoint(model), out)[0]
+    plain = output_paths(model, out)[0]
     return plain.with_name(f"{plain.stem}-{size[1]}x{size[0]}.onnx")
 
 
 def _compare(done: "Sequence[tuple[ExportResult, Certificate | None]]") -> None:
     """Time of files of several sizes; every one runs once a round. AP and duplicates, where they were measured."""
-    from fusedet.export.proof.interleaved import race
+    from fusedet.deploy.bench.timing import time_files
 
-    times = race({str(result.fused): result.fused for result, _ in done}).milliseconds
+    times = time_files({str(result.fused): result.fused for result, _ in done})
     print(f"{'input':>9}  {'ms':>6}  {'median':>6}  {'AP50-95':>7}  {'duplicates':>10}  file")
     for (result, certificate), ms in zip(done, times.values(), strict=True):
         height, width = result.contract.input_size

@@ -1,4 +1,4 @@
-"""Pictures to measure with."""
+"""Images to measure with."""
 
 import re
 from itertools import islice
@@ -12,42 +12,44 @@ from fusedet.deploy.camera.sources import open_source
 from fusedet.deploy.detector.self_test import read_self_test
 from fusedet.deploy.detector.session import open_session
 
-__all__ = ["FRAME_HW", "load_pictures", "own_picture"]
+__all__ = ["FRAME_HW", "load_images", "own_image"]
 
-#: Held in memory at once; more tell nothing new about speed.
-_MOST = 20
-#: Of a picture that stands for a camera's.
+#: Of an image that stands for a camera's.
 FRAME_HW = (480, 640)
 
 Image = NDArray[np.uint8]
 
 
-def load_pictures(source: str) -> list[Image]:
-    """The first 20 pictures of a picture file, a folder, a glob or a video, decoded.
+def load_images(source: str | Path, limit: int) -> dict[str, Image]:
+    """The first images of an image file, a folder, a glob or a video, decoded, by name.
+
+    Args:
+        source: where they are.
+        limit: at most so many; all are held in memory.
 
     Raises:
-        InputError: there is nothing, or nothing that can be read, or it is a camera, whose pace is not the model's.
+        InputError: there is nothing, or nothing that can be read, or it is a camera, which never ends.
     """
-    if source.isdecimal() or re.match(r"/dev/|\w+://", source):
-        raise InputError(f"--images {source}: expected a picture, a folder, a glob or a video, but this is a camera")
-    opened = open_source(source)
+    if str(source).isdecimal() or re.match(r"/dev/|\w+://", str(source)):
+        raise InputError(f"{source}: expected an image, a folder, a glob or a video, but this is a camera")
+    opened = open_source(str(source))
     try:
-        images = [frame.image for frame in islice(opened, _MOST)]
+        images = {f"{frame.name} #{frame.index}": frame.image for frame in islice(opened, limit)}
     finally:
         opened.close()
     if not images:
-        raise InputError(f"--images {source}: none of the pictures can be read")
+        raise InputError(f"{source}: none of the images can be read")
     return images
 
 
-def own_picture(model: Path) -> tuple[Image, str]:
-    """The picture of the file's self-test, or noise where it has none, and which of them it is.
+def own_image(model: Path) -> tuple[Image, str]:
+    """The image of the file's self-test, or noise where it has none, and which of them it is.
 
     Raises:
         InputError: the file cannot be used.
     """
     test = read_self_test(model, open_session(model, threads=1))
     if test is not None:
-        return test.picture, "the model's own picture"
+        return test.picture, "the model's own image"
     noise = np.random.default_rng(0).integers(0, 256, (*FRAME_HW, 3), np.uint8)
     return noise, f"noise of {FRAME_HW[1]} x {FRAME_HW[0]}"

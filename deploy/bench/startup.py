@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from fusedet.common.errors import InputError
-from fusedet.deploy.bench.pictures import FRAME_HW
+from fusedet.deploy.bench.images import FRAME_HW
 from fusedet.deploy.detector.detector import Detector
 
 __all__ = ["Startup", "measure_startup", "resident_mb"]

@@ -27,7 +27,7 @@ from fusedet.common.text import counted
 from fusedet.deploy.detector.letterbox import letterbox, to_blob
 from fusedet.deploy.detector.session import open_session, read_contract
 from fusedet.export.errors import ExportError
-from fusedet.export.proof.verify import Pictures
+from fusedet.export.proof.images import Images
 
 __all__ = ["Accuracy", "Int8Settings", "Quantized", "Sensitivity", "Step", "predicting_convolutions", "quantize"]
 
@@ -40,7 +40,7 @@ _METHODS = {
     "entropy": CalibrationMethod.Entropy,
     "percentile": CalibrationMethod.Percentile,
 }
-#: Pictures on which the layers' sensitivity is measured.
+#: Images on which the layers' sensitivity is measured.
 _PROBES = 8
 
 
@@ -120,7 +120,7 @@ class Quantized:
 def quantize(
     plain: Path,
     out: Path,
-    pictures: Pictures,
+    pictures: Images,
     settings: Int8Settings | None = None,
     accuracy: Accuracy | None = None,
 ) -> Quantized:
@@ -196,7 +196,7 @@ class _Blobs(CalibrationDataReader):
         return next(self._feeds, None)
 
 
-def _blobs(plain: Path, pictures: Pictures, settings: Int8Settings) -> list[NDArray[Any]]:
+def _blobs(plain: Path, pictures: Images, settings: Int8Settings) -> list[NDArray[Any]]:
     """Some of the pictures, as the network takes them."""
     contract = read_contract(open_session(plain, threads=1), str(plain))
     names = sorted(pictures)

@@ -10,16 +10,18 @@ import onnx
 
 from fusedet.common.atomic import write_text
 from fusedet.common.errors import InputError
+from fusedet.configs.inputs import model_file
+from fusedet.configs.starter import starter_checkpoint
 from fusedet.deploy.detector.detector import Detector
 from fusedet.export.errors import ExportError
 from fusedet.export.graph.half import halve_weights
 from fusedet.export.graph.quantize import Accuracy, Int8Settings, quantize
-from fusedet.export.pipeline import ExportResult, export_onnx, find_checkpoint, output_paths
+from fusedet.export.pipeline import ExportResult, export_onnx, output_paths
 from fusedet.export.proof.certificate import Certificate, Limits
 from fusedet.export.proof.certify import GRADED, Grader, certify
+from fusedet.export.proof.images import Images
 from fusedet.export.proof.page import certificate_page
 from fusedet.export.proof.self_test import choose_self_test, embed_self_test
-from fusedet.export.proof.verify import Pictures
 from fusedet.model import load_detector
 
 __all__ = ["certificate_paths", "export_certified"]
@@ -38,12 +40,12 @@ def export_certified(
     model: str | Path,
     out: str | Path | None = None,
     *,
-    pictures: Pictures,
+    pictures: Images,
     grade: Grader | None = None,
     limits: Limits | None = None,
     half: bool = False,
     int8: Int8Settings | None = None,
-    calibration: Pictures | None = None,
+    calibration: Images | None = None,
     overwrite: bool = False,
     **settings: Any,
 ) -> tuple[ExportResult, Certificate]:
@@ -68,7 +70,7 @@ def export_certified(
         ExportError: the files do not hold what they should; none of them was kept.
         InputError: an argument or the checkpoint cannot be used, or a file is already there.
     """
-    checkpoint = find_checkpoint(Path(model))
+    checkpoint = model_file(Path(model), starter_checkpoint)
     plain, fused = output_paths(checkpoint, out)
     wanted = {"plain": True, "fused": True, "half": half, "int8": int8 is not None}
     places = {"plain": plain, "fused": fused, **{kind: plain.with_suffix(f".{kind}.onnx") for kind in ("half", "int8")}}

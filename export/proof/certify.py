@@ -3,6 +3,7 @@
 import hashlib
 import math
 import platform
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from fusedet.common.duplicates import DUPLICATE_IOU
 from fusedet.common.machine import processor_name
+from fusedet.deploy.bench.timing import time_files
 from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.detector import Detector
 from fusedet.deploy.detector.session import default_threads
@@ -26,9 +28,9 @@ from fusedet.export.graph.quantize import Quantized
 from fusedet.export.operating_point import operating_point_checks, threshold_of
 from fusedet.export.pipeline import ExportResult
 from fusedet.export.proof.certificate import Certificate, Check, Limits, Worst
-from fusedet.export.proof.interleaved import Race, race
+from fusedet.export.proof.images import Images
 from fusedet.export.proof.reference import Reference
-from fusedet.export.proof.verify import Agreement, Pictures, Tolerance, compare
+from fusedet.export.proof.verify import Agreement, Tolerance, compare
 from fusedet.model import DetectorNet
 
 __all__ = ["GRADED", "Grader", "Predictor", "certify", "sha256"]
@@ -69,7 +71,7 @@ class Grader(Protocol):
 def certify(
     result: ExportResult,
     net: DetectorNet,
-    pictures: Pictures,
+    pictures: Images,
     *,
     half: Path | None = None,
     quantized: Quantized | None = None,
@@ -130,7 +132,7 @@ def certify(
         "files": {name: _file(path) for name, path in files.items()},
         "agreement": [_agreement_facts(agreement) for agreement in agreements],
         "accuracy": {name: _finite(figures) for name, figures in accuracy.items()},
-        "latency_ms": _latency(race(files, rounds=rounds, threads=1)),
+        "latency_ms": _latency(files, rounds),
         "operators": {
             "plain": dict(result.plain_ops.most_common()),
             "fused": dict(result.fused_ops.most_common()),
@@ -149,7 +151,7 @@ def sha256(path: Path) -> str:
 
 
 def _agree(
-    result: ExportResult, net: DetectorNet, pictures: Pictures, limits: Limits
+    result: ExportResult, net: DetectorNet, pictures: Images, limits: Limits
 ) -> tuple[list[Agreement], Worst | None]:
     """Training's own network with the plain file, and the plain with the fused one, each as a user gets them."""
     # A little lower than what counts: the counterpart of a score just above may lie just below.
@@ -228,7 +230,7 @@ def _smaller(half: Path | None, quantized: Quantized | None, limits: Limits) -> 
     return files
 
 
-def _agree_nearly(result: ExportResult, name: str, path: Path, pictures: Pictures, limits: Limits) -> Agreement:
+def _agree_nearly(result: ExportResult, name: str, path: Path, pictures: Images, limits: Limits) -> Agreement:
     """The fused file with a smaller one: not equal, but how far from it."""
     settings: dict[str, Any] = {"score_threshold": limits.threshold / 2, "max_detections": 1000, "one_label": False}
     detectors = [Detector(model, **settings) for model in (result.fused, path)]
@@ -297,15 +299,12 @@ def _file(path: Path) -> dict[str, Any]:
     return {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
 
 
-def _latency(times: Race) -> dict[str, Any]:
-    return {
-        "threads": times.threads,
-        "rounds": times.rounds,
-        **{
-            name: {"min": round(min(ms), 3), "median": round(float(np.median(ms)), 3)}
-            for name, ms in times.milliseconds.items()
-        },
+def _latency(files: Mapping[str, Path], rounds: int) -> dict[str, Any]:
+    times = time_files(files, rounds=rounds, threads=1)
+    figures = {
+        name: {"min": round(min(ms), 3), "median": round(statistics.median(ms), 3)} for name, ms in times.items()
     }
+    return {"threads": 1, "rounds": rounds, **figures}
 
 
 def _finite(figures: Mapping[str, Any]) -> dict[str, Any]:

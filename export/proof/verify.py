@@ -7,7 +7,6 @@ Elementwise differences of the outputs would not do: two detections of nearly eq
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,31 +15,24 @@ import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
 
-from fusedet.deploy.camera.sources import open_source
 from fusedet.deploy.detector.boxes import box_iou
 from fusedet.deploy.detector.compare import pair_detections
 from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.formats import ModelFormat, find_format
 from fusedet.deploy.detector.letterbox import letterbox, to_blob
-from fusedet.deploy.detector.opencv import cv2
 from fusedet.deploy.detector.session import open_session
 from fusedet.export.errors import ExportError
 from fusedet.export.graph.ultralytics_layout import UltralyticsGraph
+from fusedet.export.proof.images import Images, draw_images
 from fusedet.model import InferenceGraph
 
 __all__ = [
     "Agreement",
     "Missing",
-    "Pictures",
     "Tolerance",
     "compare",
-    "draw_pictures",
-    "load_pictures",
     "verify",
 ]
-
-#: Pictures by the name that an error message gives them: uint8 ``[H, W, 3]`` in BGR.
-Pictures = Mapping[str, NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -130,7 +122,7 @@ def verify(
     graph: InferenceGraph | UltralyticsGraph,
     plain: Path,
     fused: Path,
-    pictures: Pictures | None = None,
+    pictures: Images | None = None,
     tolerance: Tolerance | None = None,
 ) -> tuple[Agreement, Agreement]:
     """Compares torch with the plain file, and the plain file with the fused one.
@@ -146,7 +138,7 @@ def verify(
         ExportError: a detection has no counterpart, an output is not finite, or there was nothing to compare.
         InputError: ONNX Runtime cannot run a file.
     """
-    pictures = pictures or draw_pictures()
+    pictures = pictures or draw_images()
     session = open_session(plain)
     kind = find_format(session, str(plain))
     contract = kind.contract
@@ -300,48 +292,3 @@ def _run_onnx(
 def _detections(kind: ModelFormat, outputs: list[NDArray[Any]]) -> Detections:
     """All that a graph gives for one picture, in pixels of the network's input."""
     return Detections(*kind.read(outputs), kind.contract.names)
-
-
-def load_pictures(source: Path, limit: int = 32) -> dict[str, NDArray[np.uint8]]:
-    """The first pictures of a folder, a file or a video, by name.
-
-    Raises:
-        InputError: there is none that can be read.
-    """
-    opened = open_source(str(source))
-    try:
-        pictures = {f"{frame.name} #{frame.index}": frame.image for frame in islice(opened, limit)}
-    finally:
-        opened.close()
-    if not pictures:
-        raise ExportError(f"{source}: no picture there can be read")
-    return pictures
-
-
-def draw_pictures(count: int = 4, seed: int = 0) -> dict[str, NDArray[np.uint8]]:
-    """Pictures with something in them: shapes in colours on a slope of light, with a camera's grain, in several sizes.
-
-    Noise alone would light every anchor point alike, and a flat picture would give equal scores everywhere.
-    """
-    rng = np.random.default_rng(seed)
-    sizes = ((240, 320), (320, 240), (300, 300), (180, 480))
-    return {f"drawn picture {i + 1}": _draw(rng, *sizes[i % len(sizes)]) for i in range(count)}
-
-
-def _draw(rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
-    rows, columns = np.mgrid[0:height, 0:width]
-    slope = rng.uniform(-0.3, 0.3, (2, 3))
-    image = 128 + rows[..., None] * slope[0] + columns[..., None] * slope[1]
-    image = np.ascontiguousarray((image + rng.normal(0, 4, (height, width, 3))).clip(0, 255), np.uint8)
-    for _ in range(12):
-        x, y = int(rng.integers(width)), int(rng.integers(height))
-        side = int(rng.integers(8, height // 2))
-        colour = tuple(int(level) for level in rng.integers(0, 256, 3))
-        shape = rng.integers(3)
-        if shape == 0:
-            cv2.rectangle(image, (x, y), (x + side, y + side // 2), colour, -1)
-        elif shape == 1:
-            cv2.circle(image, (x, y), side // 2, colour, -1)
-        else:
-            cv2.line(image, (x, y), (x + side, y - side), colour, 5)
-    return image

@@ -13,8 +13,9 @@ import pytest
 from fusedet.cli.main import main
 from fusedet.deploy import Detections
 from fusedet.deploy.detector.self_test import read_self_test
+from fusedet.export.proof.images import draw_images
 from fusedet.export.proof.self_test import choose_self_test, embed_self_test
-from fusedet.export.proof.verify import Tolerance, compare, draw_pictures
+from fusedet.export.proof.verify import Tolerance, compare
 from tests.arm64.agreement import TOLERANCE, detections
 from tests.arm64.conftest import MODELS, with_slope
 from tests.arm64.emulator import Emulator
@@ -55,7 +56,7 @@ def tested(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     if read_self_test(model) is not None:
         return model
     copy = Path(shutil.copy(model, tmp_path_factory.mktemp("tested")))
-    test = choose_self_test(model, draw_pictures(8))
+    test = choose_self_test(model, draw_images(8))
     assert test is not None
     embed_self_test(test, [copy])
     return copy
@@ -81,7 +82,7 @@ def test_check_notices_another_slope(emulator: Emulator, tested: Path, tmp_path:
 
 def draw_video(path: Path, codec: str) -> None:
     """A drawn picture that a camera passes over."""
-    (still,) = draw_pictures(1, seed=3).values()
+    (still,) = draw_images(1, seed=3).values()
     scene = cv2.resize(still, (480, 360))
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), 10.0, (400, 300))
     assert writer.isOpened()

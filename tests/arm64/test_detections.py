@@ -55,7 +55,7 @@ def few(emulator: Emulator, pictures: Path) -> Path:
     folder = emulator.folder / "few"
     folder.mkdir()
     for number in (3, 4, 7, 8)[:FEW]:
-        shutil.copy(pictures / f"drawn picture {number}.png", folder)
+        shutil.copy(pictures / f"drawn image {number}.png", folder)
     return folder
 
 

@@ -109,7 +109,7 @@ def test_what_was_measured_until_ctrl_c_is_printed(
 
 
 def test_detect_takes_the_tuned_threads(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from fusedet.deploy.detector.detector import session
+    from fusedet.deploy.detector import session
 
     cv2.imwrite(str(tmp_path / "picture.png"), np.full((40, 60, 3), 200, np.uint8))
     asked = []
@@ -140,7 +140,7 @@ def test_detect_takes_the_tuned_threads(exported: Path, tmp_path: Path, monkeypa
         (["MODEL", "--fps", "-1"], ["--fps must be above 0, but got -1"]),
         (["MODEL", "--images", "empty"], ["empty", "no picture in this folder"]),
         (["MODEL", "--images", "gone"], ["gone", "no such file or folder"]),
-        (["MODEL", "--images", "0"], ["--images 0", "a camera"]),
+        (["MODEL", "--images", "0"], ["0: expected an image", "a camera"]),
         (["MODEL", "--json", "gone/report.json"], ["--json gone/report.json", "there is no folder gone"]),
         (["MODEL", "--json", "empty"], ["--json empty", "this is a folder"]),
         (["MODEL", "--json", "MODEL"], ["this file exists"]),

@@ -14,12 +14,12 @@ from fusedet.deploy.detector.bundle import MANIFEST, is_bundle, open_bundle
 from fusedet.deploy.detector.session import open_session
 from fusedet.export import Int8Settings, export_certified, export_onnx
 from fusedet.export.bundle import write_bundle
-from fusedet.export.proof.verify import draw_pictures
+from fusedet.export.proof.images import draw_images
 from tests.export.networks import NAMES, small_config, trained_net
 from tests.export.test_pipeline import save
 
-PICTURES = draw_pictures(4)
-PICTURE = PICTURES["drawn picture 1"]
+PICTURES = draw_images(4)
+PICTURE = PICTURES["drawn image 1"]
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,9 @@ from torch import nn
 
 from fusedet.common.errors import InputError
 from fusedet.deploy import Detector, decode_outputs, letterbox, to_blob
-from fusedet.export import ExportError, export_onnx
-from fusedet.export.proof.verify import draw_pictures, verify
+from fusedet.export import ExportError, ExportOptions, export_onnx
+from fusedet.export.proof.images import draw_images
+from fusedet.export.proof.verify import verify
 from fusedet.model import DetectorNet, InferenceGraph, save_checkpoint
 from tests.export.networks import NAMES, preset_config, small_config, trained_net
 
@@ -28,7 +29,7 @@ def assert_same_detections(net: DetectorNet, path: Path, **settings) -> None:
     detector = Detector(path, score_threshold=0.1)
     contract = detector.contract
     graph = InferenceGraph(net, input_format=contract.input_format, **settings).eval()
-    for image in draw_pictures().values():
+    for image in draw_images().values():
         canvas, place = letterbox(image, contract.input_size, contract.pad_value)
         with torch.no_grad():
             outputs = graph(torch.from_numpy(to_blob([canvas], contract.input_format)))
@@ -170,7 +171,7 @@ def test_a_file_with_other_weights_does_not_pass(which, tmp_path):
     onnx.save(model, path)
 
     finder = "torch|plain" if which == "plain" else "plain|fused"
-    with pytest.raises(ExportError, match=rf"^drawn picture \d: ({finder}) finds (cat|dog|owl) with score"):
+    with pytest.raises(ExportError, match=rf"^drawn image \d: ({finder}) finds (cat|dog|owl) with score"):
         verify(InferenceGraph(net).eval(), result.plain, result.fused)
 
 
@@ -193,7 +194,7 @@ def test_a_network_that_is_exported_wrongly_leaves_nothing_behind(tmp_path):
     before = tmp_path / "model.onnx"
     before.write_bytes(b"the last good one")
 
-    with pytest.raises(ExportError, match=r"^drawn picture 1: torch finds (cat|dog|owl) .*, plain does not; nearest"):
+    with pytest.raises(ExportError, match=r"^drawn image 1: torch finds (cat|dog|owl) .*, plain does not; nearest"):
         export(net, tmp_path, overwrite=True)
 
     assert list(tmp_path.iterdir()) == [before]
@@ -203,7 +204,7 @@ def test_a_network_that_is_exported_wrongly_leaves_nothing_behind(tmp_path):
 def test_pictures_of_the_user(tmp_path):
     net = trained_net(small_config())
     (tmp_path / "pictures").mkdir()
-    for name, image in draw_pictures(2, seed=5).items():
+    for name, image in draw_images(2, seed=5).items():
         assert cv2.imwrite(str(tmp_path / "pictures" / f"{name}.png"), image)
 
     result = export(net, tmp_path, images=tmp_path / "pictures")
@@ -276,9 +277,16 @@ def test_arguments_that_cannot_be_used(settings, message, tmp_path, monkeypatch)
 
 def test_models_that_are_not_there(tmp_path):
     (tmp_path / "run").mkdir()
-    with pytest.raises(
-        InputError, match=r"run: expected a checkpoint or a run folder, but this folder has no best\.pt"
-    ):
+    with pytest.raises(InputError, match=r"run/best\.pt: no such model file"):
         export_onnx(tmp_path / "run")
-    with pytest.raises(InputError, match=r"gone\.pt: no such checkpoint"):
+    with pytest.raises(InputError, match=r"gone\.pt: no such model file"):
         export_onnx(tmp_path / "gone.pt")
+
+
+def test_options_may_come_together_or_one_by_one(tmp_path):
+    net, options = trained_net(small_config()), ExportOptions(names=NAMES, nms=False)
+
+    assert not export_onnx(net, tmp_path / "a.onnx", options).contract.nms
+    assert export_onnx(net, tmp_path / "b.onnx", options, nms=True).contract.nms
+    with pytest.raises(TypeError, match="nmss"):
+        export_onnx(net, tmp_path / "c.onnx", nmss=True)

@@ -8,10 +8,10 @@ from fusedet.common.errors import InputError
 from fusedet.deploy import Detector
 from fusedet.export import ExportError, Int8Settings, export_onnx
 from fusedet.export.graph.quantize import predicting_convolutions, quantize
-from fusedet.export.proof.verify import draw_pictures
+from fusedet.export.proof.images import draw_images
 from tests.export.networks import NAMES, small_config, trained_net
 
-PICTURES = draw_pictures(6)
+PICTURES = draw_images(6)
 SETTINGS = Int8Settings(pictures=4)
 
 
@@ -107,7 +107,7 @@ def test_settings_make_another_file_that_runs(settings, plain, quantized, tmp_pa
     result = quantize(plain, tmp_path / "int8.onnx", PICTURES, settings)
 
     assert result.path.read_bytes() != quantized.path.read_bytes()
-    assert len(Detector(result.path, score_threshold=0.0)(PICTURES["drawn picture 1"])) > 0
+    assert len(Detector(result.path, score_threshold=0.0)(PICTURES["drawn image 1"])) > 0
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,13 @@ from fusedet.deploy.detector.self_test import run_self_test
 from fusedet.export import ExportError, Int8Settings, Limits, certificate_paths, export_certified, export_onnx
 from fusedet.export.operating_point import operating_point_checks
 from fusedet.export.proof.certify import certify, sha256
+from fusedet.export.proof.images import draw_images
 from fusedet.export.proof.page import certificate_page
-from fusedet.export.proof.verify import draw_pictures
 from fusedet.model import load_detector
 from tests.export.networks import NAMES, small_config, trained_net
 from tests.export.test_pipeline import save
 
-PICTURES = draw_pictures(6, seed=3)
+PICTURES = draw_images(6, seed=3)
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,12 @@
 
 import math
 
-import cv2
 import numpy as np
 import pytest
 
 from fusedet.deploy import Detections
 from fusedet.export.errors import ExportError
-from fusedet.export.proof.verify import Tolerance, compare, draw_pictures, load_pictures
+from fusedet.export.proof.verify import Tolerance, compare
 
 NAMES = ("cat", "dog")
 POINTS = 84  # of 64 x 64 pixels: 64 + 16 + 4
@@ -198,26 +197,3 @@ def test_tolerances_are_settings():
     worse = changed(CAT, 4, -0.05)
 
     assert agreement(outputs(CAT), outputs(worse), Tolerance(score=1.0)).compared == 1
-
-
-def test_drawn_pictures_are_the_same_each_time_and_full_of_things():
-    first, second = draw_pictures(), draw_pictures()
-
-    assert list(first) == ["drawn picture 1", "drawn picture 2", "drawn picture 3", "drawn picture 4"]
-    assert len({image.shape for image in first.values()}) == 4
-    for name, image in first.items():
-        assert image.dtype == np.uint8
-        assert image.std() > 30
-        np.testing.assert_array_equal(image, second[name])
-    assert not np.array_equal(draw_pictures(1, seed=1)["drawn picture 1"], first["drawn picture 1"])
-
-
-def test_pictures_of_a_folder(tmp_path):
-    for name, image in draw_pictures(3).items():
-        assert cv2.imwrite(str(tmp_path / f"{name}.png"), image)
-
-    loaded = load_pictures(tmp_path, limit=2)
-
-    for image, original in zip(loaded.values(), draw_pictures(2).values(), strict=True):
-        np.testing.assert_array_equal(image, original)
-    assert list(loaded) == ["drawn picture 1.png #0", "drawn picture 2.png #1"]
