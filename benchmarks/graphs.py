@@ -75,7 +75,7 @@ def _describe(result: ExportResult) -> Graph:
         inside=result.fused_activations,
         outside=len(result.declined),
         reason=result.declined[0].reason if result.declined else None,
-        standing=len(result.standing),
+        standing=len(result.unfused),
         reorders=ops["nchwc.ReorderInput"] + ops["nchwc.ReorderOutput"],
         fingerprint=fingerprint(onnx.load(result.fused)),
     )

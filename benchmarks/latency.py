@@ -84,7 +84,7 @@ def preset_entry(name: str, folder: Path, size: int, classes: int, threads: int)
         count_macs(net) / 1e9,
         count_parameters(net),
         result.optimized_ops,
-        len(result.standing),
+        len(result.unfused),
     )
 
 

@@ -20,7 +20,7 @@ from fusedet.configs.starter import starter_checkpoint
 from fusedet.deploy.bench.images import load_images
 from fusedet.deploy.detector.contract import Contract
 from fusedet.export.errors import ExportError
-from fusedet.export.graph.fuse import Declined, fuse, standing_activations
+from fusedet.export.graph.fuse import Declined, fuse, unfused_activations
 from fusedet.export.graph.ops import count_ops, optimize
 from fusedet.export.graph.to_onnx import to_onnx
 from fusedet.export.graph.ultralytics_layout import UltralyticsGraph
@@ -87,7 +87,7 @@ class ExportResult:
         plain_ops: operators in the plain file.
         fused_ops: operators in the fused file.
         optimized_ops: operators that ONNX Runtime runs on this machine for the fused file, at its highest level.
-        standing: names of the activations that still stand alone among these.
+        unfused: names of the activations among these that are operators of their own.
         agreement: torch with the plain file, and the plain with the fused one.
     """
 
@@ -99,7 +99,7 @@ class ExportResult:
     plain_ops: Counter[str]
     fused_ops: Counter[str]
     optimized_ops: Counter[str]
-    standing: tuple[str, ...]
+    unfused: tuple[str, ...]
     agreement: tuple[Agreement, Agreement]
 
 
@@ -152,7 +152,7 @@ def export_onnx(
         plain_ops=count_ops(plain),
         fused_ops=count_ops(fusion.model),
         optimized_ops=count_ops(optimized),
-        standing=standing_activations(optimized),
+        unfused=unfused_activations(optimized),
         agreement=agreement,
     )
 

@@ -228,7 +228,7 @@ def _export(config: ModelConfig, path: Path) -> dict[str, Any]:
     return {
         "gmac": count_macs(net) / 1e9,
         "parameters": count_parameters(net),
-        "standing": len(result.standing),
+        "standing": len(result.unfused),
         "reorders": ops["nchwc.ReorderInput"] + ops["nchwc.ReorderOutput"],
     }
 

@@ -57,13 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="side of a square in pixels, or WIDTHxHEIGHT; of several, each becomes a file (default: as trained)",
     )
     parser.add_argument(
-        "--aspect", metavar="W:H", help="of the camera's picture, as in 16:9: SIZE is the longer side (320: 320x192)"
+        "--aspect", metavar="W:H", help="of the camera's image, as in 16:9: SIZE is the longer side (320: 320x192)"
     )
-    parser.add_argument("--dynamic-batch", action="store_true", help="leave the number of pictures in a batch open")
+    parser.add_argument("--dynamic-batch", action="store_true", help="leave the number of images in a batch open")
     parser.add_argument(
         "--max-detections", type=int, metavar="N", help="boxes for each image (1000; 300 with --nms-free)"
     )
-    parser.add_argument("--images", type=Path, metavar="PATH", help="pictures to verify on (default: drawn ones)")
+    parser.add_argument("--images", type=Path, metavar="PATH", help="images to verify on (default: drawn ones)")
     add_certificate_arguments(parser)
     parser.add_argument(
         "--allow-unfused", action="store_true", help="write the files although activations stand outside convolutions"
@@ -190,7 +190,7 @@ def _say_what_was_written(result: "ExportResult") -> None:
     for declined in result.declined:
         print(f"  {declined}")
     reorders = result.optimized_ops["nchwc.ReorderInput"] + result.optimized_ops["nchwc.ReorderOutput"]
-    print(f"ONNX Runtime runs here: {_summary(result.optimized_ops)}, {reorders} changes of layout")
+    print(f"ONNX Runtime runs here: {_summary(result.optimized_ops)}, {reorders} layout reorders")
     for agreement in result.agreement:
         print(agreement)
 

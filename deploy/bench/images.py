@@ -50,6 +50,6 @@ def own_image(model: Path) -> tuple[Image, str]:
     """
     test = read_self_test(model, open_session(model, threads=1))
     if test is not None:
-        return test.picture, "the model's own image"
+        return test.image, "the model's own image"
     noise = np.random.default_rng(0).integers(0, 256, (*FRAME_HW, 3), np.uint8)
     return noise, f"noise of {FRAME_HW[1]} x {FRAME_HW[0]}"

@@ -1,6 +1,6 @@
 """Time to the first result, and memory, measured in a fresh process: ``python -m fusedet.deploy.bench.startup``.
 
-The process says on standard output how far it is; who started it reads the clock. Its picture is a blank one.
+The process says on standard output how far it is; who started it reads the clock. Its image is a blank one.
 """
 
 import json
@@ -22,7 +22,7 @@ __all__ = ["Startup", "measure_startup", "resident_mb"]
 
 #: That the process writes: imported, opened, first, memory.
 _LINES = 4
-#: Pictures until memory is looked at: buffers have their size by then.
+#: Images until memory is looked at: buffers have their size by then.
 _SETTLED = 50
 _MB = 2**20
 
@@ -34,8 +34,8 @@ class Startup:
     Attributes:
         import_ms: Python's own start, numpy, OpenCV, ONNX Runtime and fusedet.
         open_ms: opening the model, with ONNX Runtime's optimisations.
-        first_ms: the first picture, for which ONNX Runtime lays out the memory.
-        resident_mb: after some pictures; None where the system does not tell.
+        first_ms: the first image, for which ONNX Runtime lays out the memory.
+        resident_mb: after some images; None where the system does not tell.
         peak_mb: the most that lay in RAM until then, mostly while the model was opened; None likewise.
     """
 
@@ -52,7 +52,7 @@ class Startup:
 
 
 def measure_startup(model: Path, threads: int, spinning: bool = False, *, processes: int = 3) -> Startup:
-    """Starts a few processes, one after the other, that open ``model`` and look at blank pictures; the quickest counts.
+    """Starts a few processes, one after the other, that open ``model`` and look at blank images; the quickest counts.
 
     Raises:
         InputError: a process failed; the message is its last line.
@@ -100,14 +100,14 @@ def _start(model: Path, threads: int, spinning: bool) -> Startup:
 
 
 def _child(model: str, threads: str, spinning: str) -> None:
-    picture = np.zeros((*FRAME_HW, 3), np.uint8)
+    image = np.zeros((*FRAME_HW, 3), np.uint8)
     print("imported", flush=True)
     detector = Detector(model, threads=int(threads), allow_spinning=bool(int(spinning)))
     print("opened", flush=True)
-    detector(picture)
+    detector(image)
     print("first", flush=True)
     for _ in range(_SETTLED):
-        detector(picture)
+        detector(image)
     print(json.dumps({"resident_mb": resident_mb(), "peak_mb": _peak_mb()}), flush=True)
 
 

@@ -1,8 +1,8 @@
-"""A picture inside the exported file, and what was found in it when the file was made.
+"""An image inside the exported file, and what was found in it when the file was made.
 
 A file that works on the workstation can still give other boxes on the board: another processor, another version of ONNX
-Runtime or OpenCV, a copy that broke. To find the picture's boxes again takes a board some milliseconds, and proves the
-whole way from the picture to the boxes.
+Runtime or OpenCV, a copy that broke. To find the image's boxes again takes a board some milliseconds, and proves the
+whole way from the image to the boxes.
 """
 
 import base64
@@ -37,30 +37,30 @@ _MOST_SCORE = 0.02
 
 @dataclass(frozen=True)
 class SelfTest:
-    """A picture and its boxes.
+    """An image and its boxes.
 
     Attributes:
-        picture: uint8 ``[H, W, 3]`` in BGR.
+        image: uint8 ``[H, W, 3]`` in BGR.
         expected: all that the file found in it with at least the score ``threshold``, duplicate detections included:
             the test is of the file, and of two boxes that overlap by just so much, rounding may drop one.
         threshold: in 0..1.
     """
 
-    picture: NDArray[np.uint8]
+    image: NDArray[np.uint8]
     expected: Detections
     threshold: float
 
     def to_metadata(self) -> dict[str, str]:
-        """For the ``metadata_props`` of an ONNX file: the picture as PNG, which every decoder reads alike."""
-        encoded, data = cv2.imencode(".png", self.picture, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+        """For the ``metadata_props`` of an ONNX file: the image as PNG, which every decoder reads alike."""
+        encoded, data = cv2.imencode(".png", self.image, [cv2.IMWRITE_PNG_COMPRESSION, 9])
         assert encoded
         expected = self.expected
         boxes = [
             [*(round(float(side), 3) for side in box), round(float(score), 5), int(class_id)]
             for box, score, class_id in zip(expected.boxes_xyxy, expected.scores, expected.class_ids, strict=True)
         ]
-        picture = base64.b64encode(data.tobytes()).decode("ascii")
-        return {SELF_TEST_KEY: json.dumps({"threshold": self.threshold, "boxes": boxes, "picture": picture})}
+        image = base64.b64encode(data.tobytes()).decode("ascii")
+        return {SELF_TEST_KEY: json.dumps({"threshold": self.threshold, "boxes": boxes, "picture": image})}
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], names: tuple[str, ...], source: str) -> "SelfTest | None":
@@ -74,9 +74,9 @@ class SelfTest:
         try:
             values = parse_json(metadata[SELF_TEST_KEY])
             table = np.array(values["boxes"], np.float64).reshape(-1, 6)
-            picture = _decode(values["picture"])
+            image = _decode(values["picture"])
             columns = table[:, :4].astype(np.float32), table[:, 4].astype(np.float32), table[:, 5].astype(np.int64)
-            return cls(picture, Detections(*columns, names), float(values["threshold"]))
+            return cls(image, Detections(*columns, names), float(values["threshold"]))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"{source}: damaged self-test in its metadata: {error!s:.200}") from error
 
@@ -123,7 +123,7 @@ def read_self_test(path: str | Path, session: ort.InferenceSession | None = None
 def run_self_test(
     path: str | Path, threads: int | None = None, session: ort.InferenceSession | None = None
 ) -> SelfTestResult:
-    """Lets an exported file find the boxes of its own picture.
+    """Lets an exported file find the boxes of its own image.
 
     Args:
         path: of the file.
@@ -139,8 +139,8 @@ def run_self_test(
         raise InputError(f"{path}: holds no self-test; an export with --data puts one in")
     threshold = max(0.0, test.threshold - _MOST_SCORE)
     detector = Detector(path, score_threshold=threshold, duplicate_iou=None, session=session)
-    detector(test.picture)  # ONNX Runtime's first run is slower
-    found = detector(test.picture)
+    detector(test.image)  # ONNX Runtime's first run is slower
+    found = detector(test.image)
     return compare_with_expected(test, found, detector.timings.total)
 
 
@@ -205,8 +205,8 @@ def _decode(text: str) -> NDArray[np.uint8]:
     try:
         data = np.frombuffer(base64.b64decode(text, validate=True), np.uint8)
     except binascii.Error as error:
-        raise ValueError(f"the picture is not base64: {error}") from error
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    if picture is None:
-        raise ValueError("the picture cannot be decoded")
-    return np.asarray(picture, np.uint8)
+        raise ValueError(f"the image is not base64: {error}") from error
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    if image is None:
+        raise ValueError("the image cannot be decoded")
+    return np.asarray(image, np.uint8)

@@ -40,7 +40,7 @@ def open_session(
         path: the file, or the bundle's folder or zip: of it the fused model runs on a CPU, the plain one elsewhere.
         threads: threads that share the work of one convolution; left out, :func:`default_threads`.
         allow_spinning: ONNX Runtime's threads burn their cores while they wait for work. It saves some
-            microseconds a picture, and costs a board's idle time, heat and battery.
+            microseconds an image, and costs a board's idle time, heat and battery.
         provider: who computes, one of ONNX Runtime's execution providers; what it cannot do the CPU does.
         adjust: changes ONNX Runtime's options just before it opens the file.
 

@@ -16,8 +16,8 @@ from fusedet.common.model_inputs import without_weight_inputs
 from fusedet.export.graph.fuse import feeding_convolutions, fuse
 from fusedet.export.graph.ops import count_ops, optimize_model
 from fusedet.export.graph.reorders import Reorder, find_reorders
-from fusedet.export.lint.costs import COSTS, Cost
 from fusedet.export.lint.foreign import prepare
+from fusedet.export.lint.rule_costs import COSTS, Cost
 from fusedet.export.lint.rules import RULES, Match, Network
 
 __all__ = ["Finding", "Lint", "LintReport", "lint"]
@@ -38,7 +38,7 @@ class Finding:
         breaks: ``fusion``, ``layout``, or both.
         times: occurrences.
         nodes: names of the nodes, one for each occurrence.
-        reorders: changes of layout that it causes on this machine; None where they could not be counted.
+        reorders: layout reorders that it causes on this machine; None where they could not be counted.
         x86: what ONNX Runtime does with it where convolutions are computed in blocks.
         arm: what it does where they are not.
         instead: what to write.
@@ -72,7 +72,7 @@ class LintReport:
         findings: by the order of the rules.
         machine: where the reorders were counted.
         optimized_ops: operators that ONNX Runtime runs there; empty where it cannot run the file.
-        reorders: changes of layout among them; None likewise.
+        reorders: layout reorders among them; None likewise.
         reorders_at_outputs: those on the way to the outputs, which have to be.
         problem: why ONNX Runtime cannot run the file.
     """

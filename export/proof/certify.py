@@ -22,29 +22,29 @@ from fusedet.deploy.bench.timing import time_files
 from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.detector import Detector
 from fusedet.deploy.detector.session import default_threads
-from fusedet.export.graph.carriers import activation_carriers
+from fusedet.export.graph.fused_activations import fused_activations
 from fusedet.export.graph.ops import optimize
 from fusedet.export.graph.quantize import Quantized
-from fusedet.export.operating_point import operating_point_checks, threshold_of
 from fusedet.export.pipeline import ExportResult
 from fusedet.export.proof.certificate import Certificate, Check, Limits, Worst
 from fusedet.export.proof.images import Images
+from fusedet.export.proof.operating_point import operating_point_checks, threshold_of
 from fusedet.export.proof.reference import Reference
 from fusedet.export.proof.verify import Agreement, Tolerance, compare
 from fusedet.model import DetectorNet
 
-__all__ = ["GRADED", "Grader", "Predictor", "certify", "sha256"]
+__all__ = ["AP_SETTINGS", "Evaluator", "Predictor", "certify", "sha256"]
 
 #: Runs that must be the same.
 _EXACT = ("training", "plain", "fused")
 #: When a detection of a smaller file counts as that of the fused one: near enough to be taken for it.
 _NEARLY = Tolerance(adaptive=False, score=1.0, rounding=0.1, iou=0.8, side=0.0, tie=-math.inf)
-#: Boxes of a picture that count for AP, and the lowest score of one, as COCO's measure is commonly taken.
-GRADED: dict[str, Any] = {"score_threshold": 0.001, "max_detections": 300}
+#: Boxes of an image that count for AP, and the lowest score of one, as COCO's measure is commonly taken.
+AP_SETTINGS: dict[str, Any] = {"score_threshold": 0.001, "max_detections": 300}
 
 
 class Predictor(Protocol):
-    """Anything that finds objects in pictures."""
+    """Anything that finds objects in images."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -52,11 +52,11 @@ class Predictor(Protocol):
         ...
 
     def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        """Detections in each picture, in its own pixels."""
+        """Detections in each image, in its own pixels."""
         ...
 
 
-class Grader(Protocol):
+class Evaluator(Protocol):
     """Evaluates a predictor on a data set."""
 
     def __call__(self, predictor: Predictor, threshold: float | None = None) -> Mapping[str, Any]:
@@ -71,11 +71,11 @@ class Grader(Protocol):
 def certify(
     result: ExportResult,
     net: DetectorNet,
-    pictures: Images,
+    images: Images,
     *,
     half: Path | None = None,
     quantized: Quantized | None = None,
-    grade: Grader | None = None,
+    evaluate: Evaluator | None = None,
     limits: Limits | None = None,
     rounds: int = 50,
 ) -> Certificate:
@@ -84,27 +84,27 @@ def certify(
     Args:
         result: of :func:`fusedet.export.export_onnx`.
         net: what was exported, as its checkpoint gives it.
-        pictures: real ones, like those of the training.
+        images: real ones, like those of the training.
         half: the fused file with weights of 16 bits, where there is one.
         quantized: the INT8 form, where there is one.
-        grade: works out AP and what is shown; left out, the certificate says nothing of them.
+        evaluate: works out AP and what is shown; left out, the certificate says nothing of them.
         limits: left out, the defaults.
         rounds: of the latency measurement.
 
     Raises:
-        ExportError: nothing in the pictures can be compared.
+        ExportError: nothing in the images can be compared.
         InputError: a file cannot be run.
     """
     limits = limits or Limits()
-    agreements, worst = _agree(result, net, pictures, limits)
+    agreements, worst = _agree(result, net, images, limits)
     files = {"plain": result.plain, "fused": result.fused}
-    accuracy = _grade(result, net, grade) if grade else {}
+    accuracy = _evaluate(result, net, evaluate) if evaluate else {}
     exact, smaller = list(agreements), _smaller(half, quantized, limits)
     for name, (path, _) in smaller.items():
         files[name] = path
-        agreements.append(_agree_nearly(result, name, path, pictures, limits))
-        if grade:
-            accuracy[name] = _grade_one(grade, Detector(path, one_label=False, **GRADED), accuracy)
+        agreements.append(_agree_nearly(result, name, path, images, limits))
+        if evaluate:
+            accuracy[name] = _evaluate_one(evaluate, Detector(path, one_label=False, **AP_SETTINGS), accuracy)
     reorders = sum(count for op, count in result.optimized_ops.items() if op.startswith("nchwc.Reorder"))
     checks = (
         *(_agreement_check(agreement, limits) for agreement in exact),
@@ -113,11 +113,11 @@ def certify(
         *operating_point_checks(accuracy, limits),
         Check(
             "activations outside convolutions",
-            f"at most {limits.standing}",
-            _count(result.standing),
-            len(result.standing) <= limits.standing,
+            f"at most {limits.unfused}",
+            _count(result.unfused),
+            len(result.unfused) <= limits.unfused,
         ),
-        Check("changes of layout", f"at most {limits.reorders}", str(reorders), reorders <= limits.reorders),
+        Check("layout reorders", f"at most {limits.reorders}", str(reorders), reorders <= limits.reorders),
     )
     facts: dict[str, Any] = {
         "model": {
@@ -138,7 +138,7 @@ def certify(
             "fused": dict(result.fused_ops.most_common()),
             "as ONNX Runtime runs the fused file here": dict(result.optimized_ops.most_common()),
         },
-        "activations": [asdict(carrier) for carrier in activation_carriers(optimize(result.fused))],
+        "activations": [asdict(one) for one in fused_activations(optimize(result.fused))],
         **({"int8": _int8_facts(quantized)} if quantized is not None else {}),
         "made": _made(),
     }
@@ -151,14 +151,14 @@ def sha256(path: Path) -> str:
 
 
 def _agree(
-    result: ExportResult, net: DetectorNet, pictures: Images, limits: Limits
+    result: ExportResult, net: DetectorNet, images: Images, limits: Limits
 ) -> tuple[list[Agreement], Worst | None]:
     """Training's own network with the plain file, and the plain with the fused one, each as a user gets them."""
     # A little lower than what counts: the counterpart of a score just above may lie just below.
     floor = max(0.0, limits.threshold - 2 * limits.score_difference)
     found = {
-        name: {picture: predictor.batch([image])[0] for picture, image in pictures.items()}
-        for name, predictor in _predictors(result, net, score_threshold=floor, max_detections=1000)
+        file: {name: predictor.batch([image])[0] for name, image in images.items()}
+        for file, predictor in _predictors(result, net, score_threshold=floor, max_detections=1000)
     }
     tolerance = Tolerance(
         threshold=limits.threshold,
@@ -176,7 +176,7 @@ def _agree(
         agreements.append(agreement)
         if worst is None or agreement.missing:
             name = agreement.worst
-            worst = Worst(name, pictures[name], between, first[name], second[name])
+            worst = Worst(name, images[name], between, first[name], second[name])
         if agreement.missing:
             break  # what follows would only repeat it
     return agreements, worst
@@ -202,22 +202,24 @@ def _predictors(result: ExportResult, net: DetectorNet, **settings: Any) -> Iter
 
 
 def _boxes_given(path: Path) -> int:
-    """K: how many boxes a file gives for each picture."""
+    """K: how many boxes a file gives for each image."""
     shapes = {output.name: output.type.tensor_type.shape.dim for output in onnx.load(path).graph.output}
     return int(shapes["boxes"][1].dim_value)
 
 
-def _grade(result: ExportResult, net: DetectorNet, grade: Grader) -> dict[str, Mapping[str, Any]]:
+def _evaluate(result: ExportResult, net: DetectorNet, evaluate: Evaluator) -> dict[str, Mapping[str, Any]]:
     accuracy = dict[str, Mapping[str, Any]]()
-    for name, predictor in _predictors(result, net, **GRADED):
-        accuracy[name] = _grade_one(grade, predictor, accuracy)
+    for name, predictor in _predictors(result, net, **AP_SETTINGS):
+        accuracy[name] = _evaluate_one(evaluate, predictor, accuracy)
     return accuracy
 
 
-def _grade_one(grade: Grader, predictor: Predictor, accuracy: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+def _evaluate_one(
+    evaluate: Evaluator, predictor: Predictor, accuracy: Mapping[str, Mapping[str, Any]]
+) -> Mapping[str, Any]:
     """Figures of one predictor, also at training's score threshold, where ``accuracy`` tells that already."""
     threshold = threshold_of(accuracy.get("training", {}))
-    return grade(predictor) if threshold is None else grade(predictor, threshold)
+    return evaluate(predictor) if threshold is None else evaluate(predictor, threshold)
 
 
 def _smaller(half: Path | None, quantized: Quantized | None, limits: Limits) -> dict[str, tuple[Path, float]]:
@@ -230,11 +232,11 @@ def _smaller(half: Path | None, quantized: Quantized | None, limits: Limits) -> 
     return files
 
 
-def _agree_nearly(result: ExportResult, name: str, path: Path, pictures: Images, limits: Limits) -> Agreement:
+def _agree_nearly(result: ExportResult, name: str, path: Path, images: Images, limits: Limits) -> Agreement:
     """The fused file with a smaller one: not equal, but how far from it."""
     settings: dict[str, Any] = {"score_threshold": limits.threshold / 2, "max_detections": 1000, "one_label": False}
     detectors = [Detector(model, **settings) for model in (result.fused, path)]
-    first, second = ({picture: one(image) for picture, image in pictures.items()} for one in detectors)
+    first, second = ({name: one(image) for name, image in images.items()} for one in detectors)
     return compare(("fused", name), first, second, replace(_NEARLY, threshold=limits.threshold), strict=False)
 
 
@@ -284,7 +286,7 @@ def _accuracy_checks(accuracy: Mapping[str, Mapping[str, Any]], limits: Limits) 
 def _agreement_facts(agreement: Agreement) -> dict[str, Any]:
     return {
         "between": list(agreement.between),
-        "pictures": agreement.pictures,
+        "pictures": agreement.images,
         "pairs": agreement.compared,
         "matched_share": agreement.matched_share,
         "least_iou": agreement.iou,

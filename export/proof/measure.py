@@ -38,7 +38,7 @@ class TimeShares:
 
     Attributes:
         convolutions: in blocks or not, with all that is fused into them.
-        reorders: changes of layout, those at the outputs included.
+        reorders: layout reorders, those at the outputs included.
         findings: nodes and reorders of each rule's finding.
         run_ms: milliseconds of one run, the sum of all nodes.
     """

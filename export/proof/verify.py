@@ -1,6 +1,6 @@
-"""Proof that an exported file finds what the network finds, box by box, on pictures.
+"""Proof that an exported file finds what the network finds, box by box, on images.
 
-The network in torch, the plain file and the fused file look at the same letterboxed pictures. Each detection of one
+The network in torch, the plain file and the fused file look at the same letterboxed images. Each detection of one
 must have one counterpart in the other, both ways round: same class, nearly the same score, nearly the same box.
 Elementwise differences of the outputs would not do: two detections of nearly equal score may change places.
 """
@@ -41,11 +41,11 @@ class Tolerance:
 
     Attributes:
         threshold: detections from this score on must have a counterpart.
-        adaptive: where the best score of a picture is lower than the threshold, as in a network that has learned
-            nothing, the median of the scores takes its place: the better half counts. Else such a picture counts for
+        adaptive: where the best score of an image is lower than the threshold, as in a network that has learned
+            nothing, the median of the scores takes its place: the better half counts. Else such an image counts for
             nothing.
         score: largest difference of scores, as a fraction of the threshold.
-        rounding: difference of scores that is allowed at any threshold: the median of a picture without objects is as
+        rounding: difference of scores that is allowed at any threshold: the median of an image without objects is as
             good as zero, and a fraction of it less than float32 can tell apart.
         iou: least IoU of a detection and its counterpart.
         side: a box whose sides move less than this fraction of its largest coordinate is the same, whatever its IoU:
@@ -68,15 +68,15 @@ class Missing:
     """A detection without counterpart.
 
     Attributes:
-        picture: the picture's name.
+        image: the image's name.
         what: who finds it, who does not, and what is nearest.
     """
 
-    picture: str
+    image: str
     what: str
 
     def __str__(self) -> str:
-        return f"{self.picture}: {self.what}"
+        return f"{self.image}: {self.what}"
 
 
 @dataclass(frozen=True)
@@ -85,18 +85,18 @@ class Agreement:
 
     Attributes:
         between: what was compared, for example ``("torch", "plain")``.
-        pictures: how many.
+        images: how many.
         compared: detections that have their counterpart.
         tied: detections that fell off the end of the other list by a hair.
         score: largest difference of scores in a pair.
         side_px: largest difference of a box side in a pair, in input pixels.
         iou: least IoU of a pair.
         missing: detections without counterpart, of either run.
-        worst: the picture with most of these; where none has any, the one with the largest difference of scores.
+        worst: the image with most of these; where none has any, the one with the largest difference of scores.
     """
 
     between: tuple[str, str]
-    pictures: int
+    images: int
     compared: int
     tied: int
     score: float
@@ -113,7 +113,7 @@ class Agreement:
 
     def __str__(self) -> str:
         return (
-            f"{self.between[0]} = {self.between[1]}: {self.compared} boxes on {self.pictures} pictures, largest "
+            f"{self.between[0]} = {self.between[1]}: {self.compared} boxes on {self.images} images, largest "
             f"difference {self.score:.1e} in score, {self.side_px:.1e} px in position"
         )
 
@@ -122,7 +122,7 @@ def verify(
     graph: InferenceGraph | UltralyticsGraph,
     plain: Path,
     fused: Path,
-    pictures: Images | None = None,
+    images: Images | None = None,
     tolerance: Tolerance | None = None,
 ) -> tuple[Agreement, Agreement]:
     """Compares torch with the plain file, and the plain file with the fused one.
@@ -131,20 +131,20 @@ def verify(
         graph: what was exported.
         plain: the plain ONNX file.
         fused: its rewritten form.
-        pictures: what to look at; left out, drawn ones.
+        images: what to look at; left out, drawn ones.
         tolerance: left out, the defaults.
 
     Raises:
         ExportError: a detection has no counterpart, an output is not finite, or there was nothing to compare.
         InputError: ONNX Runtime cannot run a file.
     """
-    pictures = pictures or draw_images()
+    images = images or draw_images()
     session = open_session(plain)
     kind = find_format(session, str(plain))
     contract = kind.contract
     blobs = {
         name: to_blob([letterbox(image, contract.input_size, contract.pad_value)[0]], contract.input_format)
-        for name, image in pictures.items()
+        for name, image in images.items()
     }
     expected = _run_torch(graph, blobs, kind)
     from_plain = _run_onnx(session, blobs, kind)
@@ -166,22 +166,22 @@ def compare(
     points: int | None = None,
     strict: bool = True,
 ) -> Agreement:
-    """Pairs the detections of two runs on the same pictures.
+    """Pairs the detections of two runs on the same images.
 
     Args:
         between: names of the two.
-        first: detections by picture.
-        second: the other run's, of the same pictures.
+        first: detections by image.
+        second: the other run's, of the same images.
         tolerance: left out, the defaults.
         points: anchor points of the network: nothing fell off the end of a list of so many detections.
-        strict: raise at the first picture with a detection that has no counterpart; else they are all counted.
+        strict: raise at the first image with a detection that has no counterpart; else they are all counted.
 
     Raises:
         ExportError: see :func:`verify`; not for detections without counterpart where ``strict`` is False.
     """
     comparison = _Comparison(between, tolerance or Tolerance(), points)
-    for picture, detections in first.items():
-        comparison.add(picture, detections, second[picture])
+    for image, detections in first.items():
+        comparison.add(image, detections, second[image])
         if strict and comparison.missing:
             raise ExportError(str(comparison.missing[0]))
     return comparison.result()
@@ -192,16 +192,16 @@ class _Comparison:
 
     def __init__(self, between: tuple[str, str], tolerance: Tolerance, points: int | None) -> None:
         self.between, self.tolerance, self.points = between, tolerance, points
-        self.pictures = self.conclusive = self.tied = 0
+        self.images = self.conclusive = self.tied = 0
         self.gaps: list[tuple[float, float, float]] = []  # of each pair: score, box side, 1 - IoU
         self.missing: list[Missing] = []
-        self.badness: dict[str, tuple[int, float]] = {}  # of each picture: detections missing, largest score gap
+        self.badness: dict[str, tuple[int, float]] = {}  # of each image: detections missing, largest score gap
 
-    def add(self, picture: str, first: Detections, second: Detections) -> None:
-        """Pairs what both runs find in one picture."""
+    def add(self, image: str, first: Detections, second: Detections) -> None:
+        """Pairs what both runs find in one image."""
         for name, run in zip(self.between, (first, second), strict=True):
             if not (np.isfinite(run.boxes_xyxy).all() and np.isfinite(run.scores).all()):
-                raise ExportError(f"{picture}: {name} gives boxes or scores that are not finite numbers")
+                raise ExportError(f"{image}: {name} gives boxes or scores that are not finite numbers")
         tolerance, threshold = self.tolerance, self.tolerance.threshold
         if tolerance.adaptive and first.scores.max() < threshold:
             threshold = float(np.median(first.scores))
@@ -221,24 +221,24 @@ class _Comparison:
                 if self._may_have_fallen_off(float(own.scores[index]), other, threshold):
                     tied += 1
                 else:
-                    missing.append(Missing(picture, _describe(own, index, other, names)))
+                    missing.append(Missing(image, _describe(own, index, other, names)))
         self.gaps += [(pair.score, pair.side_px, 1 - pair.iou) for pair in pairing.pairs]
         self.missing += missing
         self.tied += tied
-        self.pictures += 1
+        self.images += 1
         self.conclusive += 2 * len(pairing.pairs) > tied  # a pair stands for two detections, one in each list
-        self.badness[picture] = (len(missing), max((pair.score for pair in pairing.pairs), default=0.0))
+        self.badness[image] = (len(missing), max((pair.score for pair in pairing.pairs), default=0.0))
 
     def result(self) -> Agreement:
-        """The figures of all pictures together."""
+        """The figures of all images together."""
         if not self.conclusive and not self.missing:
             raise ExportError(
-                f"{self.between[0]} and {self.between[1]} cannot be compared on {self.pictures} pictures: "
-                "their scores are too nearly equal; give pictures of what the network was trained on"
+                f"{self.between[0]} and {self.between[1]} cannot be compared on {self.images} images: "
+                "their scores are too nearly equal; give images of what the network was trained on"
             )
         score, side, iou = map(float, np.array(self.gaps).max(axis=0)) if self.gaps else (0.0, 0.0, 1.0)
-        worst = max(self.badness, key=lambda picture: self.badness[picture])
-        counts = (self.pictures, len(self.gaps), self.tied)
+        worst = max(self.badness, key=lambda image: self.badness[image])
+        counts = (self.images, len(self.gaps), self.tied)
         return Agreement(self.between, *counts, score, side, 1 - iou, tuple(self.missing), worst)
 
     def _may_have_fallen_off(self, score: float, opposite: Detections, threshold: float) -> bool:
@@ -277,7 +277,7 @@ def _run_torch(
 def _run_onnx(
     session: ort.InferenceSession, blobs: Mapping[str, NDArray[Any]], kind: ModelFormat
 ) -> dict[str, Detections]:
-    """One picture at a time, or three where the batch is open, so that pictures which leak into each other show."""
+    """One image at a time, or three where the batch is open, so that images which leak into each other show."""
     network_input = session.get_inputs()[0]
     size = 1 if network_input.shape[0] == 1 else 3
     names = list(blobs)
@@ -290,5 +290,5 @@ def _run_onnx(
 
 
 def _detections(kind: ModelFormat, outputs: list[NDArray[Any]]) -> Detections:
-    """All that a graph gives for one picture, in pixels of the network's input."""
+    """All that a graph gives for one image, in pixels of the network's input."""
     return Detections(*kind.read(outputs), kind.contract.names)

@@ -30,7 +30,7 @@ def of_kind(seen: dict[str, Seen], drawn: bool) -> dict[str, Seen]:
 @pytest.mark.parametrize("drawn", [True, False], ids=["drawn", "photographs"])
 def test_finds_the_same(model: Path, both: tuple[dict[str, Seen], dict[str, Seen]], drawn: bool) -> None:
     if not drawn and not photographs():
-        pytest.skip("no photographs: FUSEDET_DATA names a folder with coco80; the drawn pictures were compared")
+        pytest.skip("no photographs: FUSEDET_DATA names a folder with coco80; the drawn images were compared")
     x86, arm = (of_kind(seen, drawn) for seen in both)
 
     agreement = agree(x86, arm)
@@ -38,7 +38,7 @@ def test_finds_the_same(model: Path, both: tuple[dict[str, Seen], dict[str, Seen
     print(agreement, f"least IoU {agreement.iou:.6f}")
     assert agreement.missing == ()
     assert agreement.matched_share == 1
-    assert agreement.pictures == len(x86) >= (DRAWN if drawn else 1)
+    assert agreement.images == len(x86) >= (DRAWN if drawn else 1)
     assert agreement.compared >= len(x86)  # one a picture, in the mean: to find nothing is no agreement
 
 

@@ -27,7 +27,7 @@ def plain(tmp_path_factory):
     """An export with everything: fused, INT8, certificate, self-test."""
     folder = tmp_path_factory.mktemp("models")
     checkpoint = save(trained_net(small_config()), folder / "bird.pt")
-    result, _ = export_certified(checkpoint, folder, pictures=PICTURES, int8=Int8Settings(pictures=2))
+    result, _ = export_certified(checkpoint, folder, real_images=PICTURES, int8=Int8Settings(images=2))
     return result.plain
 
 

@@ -25,7 +25,7 @@ def export(net: DetectorNet, folder: Path, **settings):
 
 
 def assert_same_detections(net: DetectorNet, path: Path, **settings) -> None:
-    """Torch, and the runtime with the exported file, find the same in the drawn pictures."""
+    """Torch, and the runtime with the exported file, find the same in the drawn images."""
     detector = Detector(path, score_threshold=0.1)
     contract = detector.contract
     graph = InferenceGraph(net, input_format=contract.input_format, **settings).eval()
@@ -55,10 +55,10 @@ def test_presets_agree_in_torch_plain_fused_and_on_the_board(preset, tmp_path):
     assert (result.plain, result.fused) == (tmp_path / "model.onnx", tmp_path / "model.fused.onnx")
     assert [a.between for a in result.agreement] == [("torch", "plain"), ("plain", "fused")]
     for agreement in result.agreement:
-        assert agreement.pictures == 4
+        assert agreement.images == 4
         assert agreement.compared >= 10
         assert agreement.score < 1e-3  # inhibition multiplies rounding by up to nine
-    assert result.declined == result.standing == ()
+    assert result.declined == result.unfused == ()
     assert result.fused_activations == result.fused_ops["FusedConv"] > 30
     for path in (result.plain, result.fused):
         assert_same_detections(net, path)
@@ -99,7 +99,7 @@ def test_other_activations_that_fit_into_a_convolution(activation, tmp_path):
 
     result = export(net, tmp_path)
 
-    assert result.declined == result.standing == ()
+    assert result.declined == result.unfused == ()
     assert result.fused_activations == result.fused_ops["FusedConv"] > 20
     assert result.contract.activation == activation
     assert result.contract.negative_slope == 0
@@ -156,7 +156,7 @@ def test_an_activation_behind_a_sum_is_named(tmp_path):
 
     assert list(tmp_path.iterdir()) == []
     result = export(net, tmp_path, allow_unfused=True)
-    assert len(result.standing) == 1
+    assert len(result.unfused) == 1
     assert result.declined[0].node.endswith("late/LeakyRelu")
 
 
@@ -209,7 +209,7 @@ def test_pictures_of_the_user(tmp_path):
 
     result = export(net, tmp_path, images=tmp_path / "pictures")
 
-    assert [agreement.pictures for agreement in result.agreement] == [2, 2]
+    assert [agreement.images for agreement in result.agreement] == [2, 2]
 
 
 def save(net: DetectorNet, path: Path, **meta):

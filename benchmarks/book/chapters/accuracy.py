@@ -72,7 +72,7 @@ def _int8(desk: Desk, name: str) -> Path:
         pictures = {str(sample.image_id): image for sample, image in samples}
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
             plain = export_onnx(checkpoint, Path(folder) / "plain.onnx").plain
-            quantize(plain, Path(folder) / "int8.onnx", pictures, Int8Settings(pictures=_CALIBRATION)).path.rename(path)
+            quantize(plain, Path(folder) / "int8.onnx", pictures, Int8Settings(images=_CALIBRATION)).path.rename(path)
     return path
 
 

@@ -45,7 +45,7 @@ def _forms(network: Network) -> dict[str, Path]:
         onnx.save(halve_weights(onnx.load(network.fused)), half)
         rng = np.random.default_rng(0)
         noise = {str(i): rng.integers(0, 256, (240, 320, 3), np.uint8) for i in range(_PICTURES)}
-        quantize(network.plain, int8, noise, Int8Settings(pictures=_PICTURES))
+        quantize(network.plain, int8, noise, Int8Settings(images=_PICTURES))
         made.write_text(json.dumps(key))
     return {"float32": network.fused, "float16 weights": half, "int8": int8}
 

@@ -79,7 +79,7 @@ def test_the_form_of_the_graph(results: dict[bool, ExportResult], nms: bool) -> 
     assert (output.name, output.type) == ("output0", "tensor(float)")
     assert output.shape == ([1, 4 + len(NAMES), POINTS] if nms else [1, POINTS, 6])
     assert {opset.domain for opset in onnx.load(result.plain).opset_import} == {""}, "the plain file is standard ONNX"
-    assert result.standing == result.declined == ()
+    assert result.unfused == result.declined == ()
     assert result.fused_ops["FusedConv"] == result.fused_activations > 5
     assert "in the layout of Ultralytics" in onnx.load(result.plain).doc_string
     assert [agreement.between for agreement in result.agreement] == [("torch", "plain"), ("plain", "fused")]

@@ -23,9 +23,9 @@ def test_both_files_pass_the_test_that_they_carry(result):
     embed_self_test(test, (result.plain, result.fused))
 
     assert 0 < len(test.expected) <= 20
-    assert max(test.picture.shape[:2]) == 64
+    assert max(test.image.shape[:2]) == 64
     for path in (result.plain, result.fused):
-        np.testing.assert_array_equal(read_self_test(path).picture, test.picture)
+        np.testing.assert_array_equal(read_self_test(path).image, test.image)
         outcome = run_self_test(path)
         assert outcome.passed, outcome.faults
         assert outcome.expected == len(test.expected)
@@ -36,7 +36,7 @@ def test_a_test_takes_the_place_of_an_older_one(result):
     embed_self_test(first, [result.fused])
     embed_self_test(second, [result.fused])
 
-    np.testing.assert_array_equal(read_self_test(result.fused).picture, second.picture)
+    np.testing.assert_array_equal(read_self_test(result.fused).image, second.image)
 
 
 def test_no_picture_makes_a_test_where_nothing_is_found(tmp_path):

@@ -42,7 +42,7 @@ def test_equal_outputs_agree():
 
     assert (found.compared, found.tied, found.score, found.side_px, found.iou) == (2, 0, 0.0, 0.0, 1.0)
     assert str(found) == (
-        "torch = plain: 2 boxes on 1 pictures, largest difference 0.0e+00 in score, 0.0e+00 px in position"
+        "torch = plain: 2 boxes on 1 images, largest difference 0.0e+00 in score, 0.0e+00 px in position"
     )
 
 
@@ -120,14 +120,14 @@ def test_the_last_of_the_list_may_differ_by_a_hair():
         agreement(outputs(CAT, DOG, changed(ending, 4, 0.001)), outputs(CAT, DOG, other))
 
 
-def test_a_picture_without_anything_above_the_threshold_can_count_for_nothing():
+def test_an_image_without_anything_above_the_threshold_can_count_for_nothing():
     strict = Tolerance(adaptive=False)
     low = [(i, i, i + 9, i + 9, 0.05 - i / 1000, 0) for i in range(10)]
     first = {"empty": outputs(*low), "street": outputs(CAT)}
     second = {"empty": outputs(*low[:2], changed(low[2], 1, 1), *low[3:]), "street": outputs(CAT)}
 
     assert compare(BETWEEN, first, second, strict).compared == 1
-    with pytest.raises(ExportError, match="cannot be compared on 1 pictures"):
+    with pytest.raises(ExportError, match="cannot be compared on 1 images"):
         agreement(outputs(*low), outputs(*low), strict)
 
 
@@ -137,7 +137,7 @@ def test_all_that_is_missing_can_be_counted():
 
     result = compare(BETWEEN, first, second, UNCUT, strict=False)
 
-    assert (result.compared, [missing.picture for missing in result.missing]) == (3, ["street", "yard"])
+    assert (result.compared, [missing.image for missing in result.missing]) == (3, ["street", "yard"])
     assert result.matched_share == 6 / 8
     assert str(result.missing[0]) == (
         "street: torch finds dog with score 0.5000 at [12.0, 20.0, 50.0, 60.0], plain does not; "
@@ -175,7 +175,7 @@ def test_nothing_but_ties_proves_nothing():
     rows = [(i, i, i + 9, i + 9, 0.2, 0) for i in range(5)]
     others = [(i, i, i + 9, i + 9, 0.2, 1) for i in range(5)]
 
-    with pytest.raises(ExportError, match=r"^torch and plain cannot be compared on 1 pictures"):
+    with pytest.raises(ExportError, match=r"^torch and plain cannot be compared on 1 images"):
         agreement(outputs(*rows), outputs(*others))
 
 
