@@ -1,6 +1,7 @@
 """Draws detections into an image, legible on any background and at any size."""
 
 import colorsys
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,28 +37,12 @@ def draw_detections(image_bgr: NDArray[np.uint8], detections: Detections) -> NDA
     Returns:
         uint8 ``[H, W, 3]``.
     """
-    canvas = image_bgr.copy()
-    height, width = canvas.shape[:2]
-    thickness = stroke_width(width, height)
-    colors = [class_color(int(class_id)) for class_id in detections.class_ids]
-    corners = np.rint(detections.boxes_xyxy).astype(int).tolist()
     texts = [f"{label} {score:.2f}" for label, score in zip(detections.labels, detections.scores, strict=True)]
     if detections.track_ids is not None:
         numbered = zip(texts, detections.track_ids, strict=True)
         texts = [text if number == NO_TRACK else f"#{number} {text}" for text, number in numbered]
-    style = LabelStyle.for_thickness(thickness)
-    plates: list[tuple[int, int, int, int]] = []
-    for text, box in zip(texts, corners, strict=True):  # the best first: they get the best places
-        plates.append(_place(box, *style.plate_size(text), canvas.shape[:2], plates))
-    worst_first = range(len(detections) - 1, -1, -1)
-    for i in worst_first:
-        left, top, right, bottom = corners[i]
-        # The last pixel inside the box, so that boxes at the image's border are wholly visible.
-        far = (max(left, min(right, width) - 1), max(top, min(bottom, height) - 1))
-        cv2.rectangle(canvas, (left, top), far, colors[i], thickness, cv2.LINE_AA)
-    for i in worst_first:  # after all boxes, so that none crosses a label
-        style.write(canvas, texts[i], plates[i], colors[i])
-    return canvas
+    colors = [class_color(int(class_id)) for class_id in detections.class_ids]
+    return _draw_boxes(image_bgr, detections.boxes_xyxy, texts, colors)
 
 
 def draw_event(image_bgr: NDArray[np.uint8], event: Event) -> NDArray[np.uint8]:
@@ -70,18 +55,36 @@ def draw_event(image_bgr: NDArray[np.uint8], event: Event) -> NDArray[np.uint8]:
     Returns:
         uint8 ``[H, W, 3]``.
     """
+    did = f"{event.kind} {event.direction}" if event.direction else event.kind
+    stayed = "" if event.inside_s is None else f" after {event.inside_s:.1f} s"
+    text = f"#{event.track} {event.label}: {did} {event.place}{stayed}"
+    box = np.asarray([event.box_xyxy], np.float32)
+    return _draw_boxes(image_bgr, box, [text], [class_color(_EVENT_COLORS[event.kind])])
+
+
+def _draw_boxes(
+    image_bgr: NDArray[np.uint8],
+    boxes_xyxy: NDArray[np.float32],
+    texts: Sequence[str],
+    colors: Sequence[tuple[int, int, int]],
+) -> NDArray[np.uint8]:
+    """A copy of the image with boxes and their texts; the first box lies on top, and its text has the best place."""
     canvas = image_bgr.copy()
     height, width = canvas.shape[:2]
     thickness = stroke_width(width, height)
     style = LabelStyle.for_thickness(thickness)
-    color = class_color(_EVENT_COLORS[event.kind])
-    box = np.rint(event.box_xyxy).astype(int).tolist()
-    did = f"{event.kind} {event.direction}" if event.direction else event.kind
-    stayed = "" if event.inside_s is None else f" after {event.inside_s:.1f} s"
-    text = f"#{event.track} {event.label}: {did} {event.place}{stayed}"
-    far = (max(box[0], min(box[2], width) - 1), max(box[1], min(box[3], height) - 1))
-    cv2.rectangle(canvas, (box[0], box[1]), far, color, thickness, cv2.LINE_AA)
-    style.write(canvas, text, _place(box, *style.plate_size(text), canvas.shape[:2], []), color)
+    corners = np.rint(boxes_xyxy).astype(int).tolist()
+    plates: list[tuple[int, int, int, int]] = []
+    for text, box in zip(texts, corners, strict=True):
+        plates.append(_place(box, *style.plate_size(text), canvas.shape[:2], plates))
+    last_first = range(len(corners) - 1, -1, -1)
+    for i in last_first:
+        left, top, right, bottom = corners[i]
+        # The last pixel inside the box, so that boxes at the image's border are wholly visible.
+        far = (max(left, min(right, width) - 1), max(top, min(bottom, height) - 1))
+        cv2.rectangle(canvas, (left, top), far, colors[i], thickness, cv2.LINE_AA)
+    for i in last_first:  # after all boxes, so that none crosses a label
+        style.write(canvas, texts[i], plates[i], colors[i])
     return canvas
 
 
