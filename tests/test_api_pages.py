@@ -69,7 +69,7 @@ def test_docstrings_become_markdown() -> None:
 
 def test_a_name_without_a_docstring_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     from docs import make_api
-    from fusedet.deploy.detector.detector import letterbox as preprocess
+    from fusedet.deploy.detector import letterbox as preprocess
 
     monkeypatch.setattr(preprocess.to_blob, "__doc__", None)
     with pytest.raises(ValueError, match=r"fusedet\.deploy\.to_blob has no docstring"):
