@@ -18,7 +18,7 @@ import onnx
 
 from benchmarks.latency import add_network_arguments, preset_entry
 from benchmarks.study import write_text
-from fusedet.export.lint.foreign import without_weight_inputs
+from fusedet.common.model_inputs import without_weight_inputs
 from tests.arm64.counting import Instructions, count_runs
 from tests.arm64.emulator import CPU, open_emulator
 from tests.arm64.root import RootError, make_root, wheels

@@ -10,9 +10,10 @@ from pathlib import Path
 import onnx
 from onnx import helper
 
-from benchmarks.latency import Entry, measure, open_session, random_feed
+from benchmarks.latency import Entry, measure, open_session
 from benchmarks.study import Outcome, facts, write_text
 from fusedet.configs.strict import StrictModel
+from fusedet.deploy.bench.timing import random_feed
 from fusedet.export import ExportResult, export_onnx
 
 __all__ = ["Graph", "Latency", "export_best", "fingerprint", "race", "read_race"]
@@ -74,7 +75,7 @@ def _describe(result: ExportResult) -> Graph:
         inside=result.fused_activations,
         outside=len(result.declined),
         reason=result.declined[0].reason if result.declined else None,
-        standing=len(result.standing),
+        standing=len(result.unfused),
         reorders=ops["nchwc.ReorderInput"] + ops["nchwc.ReorderOutput"],
         fingerprint=fingerprint(onnx.load(result.fused)),
     )

@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ import onnxruntime as ort
 
 from benchmarks.fresh import fresh_network
 from benchmarks.study import facts, write_text
+from fusedet.common.model_inputs import without_weight_inputs
 from fusedet.configs.loader import load_config
 from fusedet.deploy.bench.peak import convolution_chain
+from fusedet.deploy.bench.timing import random_feed, time_in_turn
 from fusedet.export import count_ops, export_onnx, optimize
 from fusedet.export.lint.foreign import open_model, without_weight_inputs
 from fusedet.model import ModelConfig, count_macs, count_parameters
@@ -69,21 +72,6 @@ def open_session(model: str | bytes, threads: int) -> ort.InferenceSession:
     return open_model(content, "all", "the model" if isinstance(model, bytes) else model, threads)
 
 
-def random_feed(session: ort.InferenceSession, size: int) -> dict[str, np.ndarray]:
-    """Inputs of the right kind; an open dimension is 1 in front and ``size`` elsewhere."""
-    rng = np.random.default_rng(0)
-    feed: dict[str, np.ndarray] = {}
-    for tensor in session.get_inputs():
-        shape = [side if isinstance(side, int) else (size if i else 1) for i, side in enumerate(tensor.shape)]
-        if tensor.type == "tensor(uint8)":
-            feed[tensor.name] = rng.integers(0, 256, shape, dtype=np.uint8)
-        elif tensor.type == "tensor(int64)":
-            feed[tensor.name] = np.full(shape, size, np.int64)
-        else:
-            feed[tensor.name] = rng.random(shape, dtype=np.float32)
-    return feed
-
-
 def preset_entry(name: str, folder: Path, size: int, classes: int, threads: int) -> Entry:
     settings = {**load_config(name, []).data["model"], "classes": classes, "input_size": size}
     net = fresh_network(ModelConfig.model_validate(settings))
@@ -96,7 +84,7 @@ def preset_entry(name: str, folder: Path, size: int, classes: int, threads: int)
         count_macs(net) / 1e9,
         count_parameters(net),
         result.optimized_ops,
-        len(result.standing),
+        len(result.unfused),
     )
 
 
@@ -122,14 +110,8 @@ def measure(
     entries: list[Entry], rounds: int, clock: Callable[[], float] = time.perf_counter
 ) -> dict[str, list[float]]:
     """Milliseconds of each entry in each round, by a clock in seconds."""
-    times: dict[str, list[float]] = {entry.name: [] for entry in entries}
-    for number in range(rounds + 5):
-        for entry in entries:
-            start = clock()
-            entry.session.run(None, entry.feed)
-            if number >= 5:  # the first ones lay out the memory
-                times[entry.name].append((clock() - start) * 1e3)
-    return times
+    runs = {entry.name: partial(entry.session.run, None, entry.feed) for entry in entries}
+    return time_in_turn(runs, rounds, warm_up=5, clock=clock)
 
 
 def to_row(entry: Entry, times: dict[str, list[float]], reference: str | None, peak: float) -> Row:

@@ -16,6 +16,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.study import facts, write_text
+from fusedet.deploy.bench.timing import time_in_turn
 from fusedet.export import count_ops
 from fusedet.export.graph.ops import optimize_model
 from fusedet.export.lint.foreign import open_model
@@ -346,16 +348,13 @@ def models_of(case: Case) -> dict[str, onnx.ModelProto]:
 def fastest(sessions: dict[str, ort.InferenceSession], side: int, rounds: int) -> dict[str, float]:
     """Least seconds of each session, run in turn."""
     x = np.random.default_rng(0).random((1, 3, side, side))
-    times: dict[str, list[float]] = {name: [] for name in sessions}
-    for number in range(rounds + 2):
-        for name, session in sessions.items():
-            kind = np.float16 if session.get_inputs()[0].type == "tensor(float16)" else np.float32
-            feed = {"x": x.astype(kind)}
-            start = time.thread_time()
-            session.run(None, feed)
-            if number >= 2:  # the first ones lay out the memory
-                times[name].append(time.thread_time() - start)
-    return {name: min(own) for name, own in times.items()}
+    kinds = {"tensor(float16)": np.float16}
+    runs = {
+        name: partial(session.run, None, {"x": x.astype(kinds.get(session.get_inputs()[0].type, np.float32))})
+        for name, session in sessions.items()
+    }
+    times = time_in_turn(runs, rounds, warm_up=2, clock=time.thread_time)
+    return {name: min(own) / 1e3 for name, own in times.items()}
 
 
 def count_reorders(model: onnx.ModelProto) -> int:

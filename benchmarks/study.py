@@ -29,8 +29,8 @@ from typing import Any
 
 from fusedet.common import atomic as whole_file
 from fusedet.common.errors import InputError
+from fusedet.common.machine import processor_name, vector_unit
 from fusedet.configs.validate import dump_config
-from fusedet.deploy.bench.machine import processor_name, vector_unit
 from fusedet.train.config import DataConfig, TrainConfig, load_train_config
 from fusedet.train.run_folder import RunFolder
 

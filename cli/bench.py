@@ -25,12 +25,14 @@ __all__ = ["add_arguments", "run"]
 
 #: What is measured when no model is named.
 _STARTER = Path("nano")
+#: Held in memory at once; more tell nothing new about speed.
+_MOST_IMAGES = 20
 _INTERRUPTED = 130
 _PROFILED_RUNS = 20
 _PROGRESS_EVERY_S = 0.3
 
 _EPILOG = """\
-Without --fps pictures follow each other at once, which measures the most that the machine can do. With it they arrive
+Without --fps images follow each other at once, which measures the most that the machine can do. With it they arrive
 as from a camera and the process sleeps in between, which measures what a camera will see. docs/bench.md says what each
 line means.
 
@@ -51,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="exported file, bundle, or a preset with starter weights; several are timed in turn (default: nano)",
     )
     parser.add_argument(
-        "--images", metavar="SOURCE", help="picture, folder, glob or video (default: the file's own picture, or noise)"
+        "--images", metavar="SOURCE", help="image, folder, glob or video (default: the file's own image, or noise)"
     )
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--rounds", type=int, default=200, metavar="N", help="timed runs (default: %(default)s)")
@@ -60,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--spinning", action="store_true", help="the network's threads wait actively (default: as tuned)"
     )
-    parser.add_argument("--fps", type=float, metavar="N", help="pictures arrive at this rate, as from a camera")
+    parser.add_argument("--fps", type=float, metavar="N", help="images arrive at this rate, as from a camera")
     parser.add_argument("--profile", action="store_true", help="list the operators and the ten slowest nodes")
     parser.add_argument(
         "--tune", action="store_true", help="try threads and spinning, and save the choice beside the model"
@@ -73,13 +75,13 @@ def run(args: argparse.Namespace) -> int:
     """Measures and prints; returns the exit code.
 
     Raises:
-        InputError: a model, the pictures, a setting or a place to write to cannot be used.
+        InputError: a model, the images, a setting or a place to write to cannot be used.
     """
     _check_arguments(args)
     models = [_exported_file(path) for path in args.models]
     if len(set(models)) < len(models):
         raise InputError("a model is named twice")
-    from fusedet.deploy.bench.machine import this_machine
+    from fusedet.common.machine import this_machine
 
     machine, load = this_machine(), _load()
     bench = _Bench(args, models)
@@ -130,23 +132,23 @@ class _Bench:
     """
 
     def __init__(self, args: argparse.Namespace, models: list[Path]) -> None:
-        """Opens models and pictures once, so that what is wrong with them is said at once.
+        """Opens models and images once, so that what is wrong with them is said at once.
 
         Raises:
             InputError: one cannot be used.
         """
         from fusedet.deploy.bench.contest import Contest, Plan
+        from fusedet.deploy.bench.images import load_images, own_image
         from fusedet.deploy.bench.peak import Peak
-        from fusedet.deploy.bench.pictures import load_pictures, own_picture
         from fusedet.deploy.bench.tune import candidates
         from fusedet.deploy.detector.detector import Detector
 
-        given = None if args.images is None else load_pictures(args.images)
-        self._pictures, self._told, self._sizes = dict[Path, Any](), dict[Path, str](), dict[Path, tuple[int, int]]()
+        given = None if args.images is None else list(load_images(args.images, _MOST_IMAGES).values())
+        self._images, self._told, self._sizes = dict[Path, Any](), dict[Path, str](), dict[Path, tuple[int, int]]()
         for model in models:
             self._sizes[model] = Detector(model, threads=1).input_size
-            picture, told = (None, args.images) if given is not None else own_picture(model)
-            self._pictures[model], self._told[model] = given or [picture], told
+            image, told = (None, args.images) if given is not None else own_image(model)
+            self._images[model], self._told[model] = given or [image], told
         self._fps, self._models = args.fps, models
         if args.tune:
             entrants = [one for model in models for one in candidates(model, args.threads)]
@@ -157,7 +159,7 @@ class _Bench:
         turns = itertools.cycle(self._peaks.values())
         self._contest = Contest(
             entrants,
-            self._pictures.__getitem__,
+            self._images.__getitem__,
             Plan(args.rounds, args.seconds, args.fps),
             between=lambda: next(turns).measure(),
             tell=_Progress(),
@@ -216,7 +218,7 @@ class _Bench:
                 if self.finished:
                     _tell(f"{model.name}: starting processes, profiling")
                     startup = measure_startup(model, one.threads, one.spinning)
-                    operators = profile(model, self._pictures[model][0], threads=one.threads, rounds=_PROFILED_RUNS)
+                    operators = profile(model, self._images[model][0], threads=one.threads, rounds=_PROFILED_RUNS)
             except KeyboardInterrupt:
                 self.finished = False
             finally:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fusedet.common.machine import Machine
     from fusedet.deploy.bench.contest import Entrant, Samples
     from fusedet.deploy.bench.figures import Figures
-    from fusedet.deploy.bench.machine import Machine
     from fusedet.deploy.bench.operators import Node, Operators
     from fusedet.deploy.bench.tuned import Tuned
 
@@ -105,11 +105,11 @@ def _what(figures: "Figures") -> list[tuple[str, str]]:
     height, width = figures.input_size
     entrant, start = figures.entrant, figures.startup
     rows = [
-        ("input", f"{width} x {height}, fed with {figures.pictures}"),
+        ("input", f"{width} x {height}, fed with {figures.images}"),
         ("settings", f"{entrant.settings}{'' if entrant.spinning else ', not spinning'}"),
     ]
     if start is not None:
-        parts = f"import {start.import_ms:.0f}, open {start.open_ms:.0f}, first picture {start.first_ms:.0f}"
+        parts = f"import {start.import_ms:.0f}, open {start.open_ms:.0f}, first image {start.first_ms:.0f}"
         rows.append(("start", f"{start.total_ms:.0f} ms from the start of a process to its first result: {parts}"))
         if start.resident_mb is not None:
             rows.append(("memory", f"{start.resident_mb:.0f} MB resident in that process"))
@@ -196,7 +196,7 @@ def _model_json(figures: "Figures") -> dict[str, Any]:
     return {
         "model": str(figures.entrant.model),
         "input_size": list(figures.input_size),
-        "pictures": figures.pictures,
+        "pictures": figures.images,
         "threads": figures.entrant.threads,
         "spinning": figures.entrant.spinning,
         "fps": figures.fps,

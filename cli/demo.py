@@ -98,9 +98,7 @@ def run(args: argparse.Namespace) -> int:
 
     _say(3, "exporting it, with every activation inside its convolution")
     exported = export_onnx(trained.run_dir, out / "model" / "digits.onnx", images=data / "images")
-    print(
-        f"{exported.fused_activations} activations moved into their convolutions, {len(exported.standing)} left alone"
-    )
+    print(f"{exported.fused_activations} activations moved into their convolutions, {len(exported.unfused)} left alone")
 
     _say(4, "grading the exported file")
     metrics = evaluate_model(exported.fused, data / "annotations" / "val.json", data / "images")

@@ -207,7 +207,7 @@ def _open_tracker(args: argparse.Namespace, source: "Source") -> "Tracker | None
     if not args.track:
         return None
     if source.fps is None:
-        raise InputError(f"--track follows objects through a video or camera, but {args.source} is pictures")
+        raise InputError(f"--track follows objects through a video or camera, but {args.source} is images")
     from fusedet.deploy.tracking.tracker import Tracker, TrackerSettings
 
     settings = TrackerSettings(begin_score=args.score, high_score=args.score, low_score=_lowest_score(args))

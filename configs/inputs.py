@@ -14,13 +14,17 @@ CHECKPOINTS = (".pt", ".pth")
 BEST_CHECKPOINT = "best.pt"
 
 
-def model_file(path: Path) -> Path:
+def model_file(path: Path, find: Callable[[str], Path] = starter_model) -> Path:
     """What ``path`` means: itself, a bundle too, a run folder's best checkpoint, or a preset's starter weights.
+
+    Args:
+        path: what the user gave.
+        find: the starter weights of a preset: the exported file, or :func:`starter_checkpoint`.
 
     Raises:
         InputError: there is none.
     """
-    path = or_starter(path, starter_model)
+    path = or_starter(path, find)
     if path.is_dir() and (path / "manifest.json").is_file():
         return path
     file = path / BEST_CHECKPOINT if path.is_dir() else path

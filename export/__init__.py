@@ -11,7 +11,7 @@ And from a file that somebody else exported: ``fuse_file`` fuses it, ``lint`` sa
 import fusedet.common.privacy  # noqa: F401  before anything imports ONNX Runtime
 from fusedet.export.errors import ExportError
 from fusedet.export.graph.batchnorm import fold_batchnorms
-from fusedet.export.graph.fuse import Declined, FusionResult, fuse, standing_activations
+from fusedet.export.graph.fuse import Declined, FusionResult, fuse, unfused_activations
 from fusedet.export.graph.ops import count_ops, optimize
 from fusedet.export.graph.quantize import Int8Settings, Quantized, quantize
 from fusedet.export.graph.to_onnx import to_onnx
@@ -26,7 +26,7 @@ from fusedet.export.lint.foreign import (
     read_foreign,
 )
 from fusedet.export.lint.lint import Finding, Lint, LintReport, lint
-from fusedet.export.pipeline import ExportResult, export_onnx
+from fusedet.export.pipeline import ExportOptions, ExportResult, export_onnx
 from fusedet.export.proof.certificate import Certificate, Check, Limits
 from fusedet.export.proof.certified import certificate_paths, export_certified
 from fusedet.export.proof.measure import Latency, TimeShares, compare_latency, time_shares
@@ -39,6 +39,7 @@ __all__ = [
     "Comparison",
     "Declined",
     "ExportError",
+    "ExportOptions",
     "ExportResult",
     "Finding",
     "ForeignResult",
@@ -67,8 +68,8 @@ __all__ = [
     "quantize",
     "random_inputs",
     "read_foreign",
-    "standing_activations",
     "time_shares",
     "to_onnx",
+    "unfused_activations",
     "verify",
 ]

@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,25 +15,63 @@ import onnx
 import torch
 
 from fusedet.common.errors import InputError
-from fusedet.configs.inputs import BEST_CHECKPOINT
+from fusedet.configs.inputs import model_file
+from fusedet.configs.starter import starter_checkpoint
+from fusedet.deploy.bench.images import load_images
 from fusedet.deploy.detector.contract import Contract
 from fusedet.export.errors import ExportError
-from fusedet.export.graph.fuse import Declined, fuse, standing_activations
+from fusedet.export.graph.fuse import Declined, fuse, unfused_activations
 from fusedet.export.graph.ops import count_ops, optimize
 from fusedet.export.graph.to_onnx import to_onnx
 from fusedet.export.graph.ultralytics_layout import UltralyticsGraph
-from fusedet.export.proof.verify import Agreement, load_pictures, verify
+from fusedet.export.proof.images import Images
+from fusedet.export.proof.verify import Agreement, verify
 from fusedet.model import STRIDES, DetectorNet, InferenceGraph, count_macs, count_parameters, load_detector
 
-__all__ = ["LAYOUTS", "ExportResult", "export_onnx", "find_checkpoint", "output_paths"]
+__all__ = ["LAYOUTS", "ExportOptions", "ExportResult", "export_onnx", "output_paths"]
 
 #: ``fusedet``: the three outputs of :mod:`fusedet.deploy.detector.contract`. ``ultralytics``: the one output of
 #: :mod:`fusedet.export.graph.ultralytics_layout`.
 LAYOUTS = ("fusedet", "ultralytics")
 
 _MOST_NAMED = 5
+#: That files are verified on.
+_MOST_IMAGES = 32
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What is exported, and how.
+
+    Attributes:
+        names: class names; a checkpoint knows its own.
+        extra: free text for the metadata, added to what is known: training data, metrics, versions, licence, size.
+        nms: export the one-to-many branch, whose boxes the detector library suppresses; False: the one-to-one branch,
+            whose boxes need no suppression.
+        nms_iou: IoU above which that suppression drops a box.
+        input_format: one of :data:`fusedet.deploy.detector.contract.INPUT_FORMATS`; the layout ``ultralytics`` always
+            takes ``float32_nchw_rgb``.
+        input_size: ``(height, width)`` in pixels, multiples of 32; left out, that of the training.
+        max_detections: boxes for each image; left out, 300, or 1000 with ``nms``.
+        dynamic_batch: leave the number of images in a batch open. A fixed 1 is a few percent faster.
+        layout: one of :data:`LAYOUTS`; ``ultralytics`` adds its name to that of a file that ``out`` does not name.
+        images: folder, image or video to verify on; left out, drawn images.
+        allow_unfused: write the files although activations stand outside convolutions.
+    """
+
+    names: Sequence[str] | None = None
+    extra: Mapping[str, str] | None = None
+    nms: bool = True
+    nms_iou: float = 0.6
+    input_format: str = "uint8_nhwc_bgr"
+    input_size: tuple[int, int] | None = None
+    max_detections: int | None = None
+    dynamic_batch: bool = False
+    layout: str = "fusedet"
+    images: str | Path | None = None
+    allow_unfused: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,7 +87,7 @@ class ExportResult:
         plain_ops: operators in the plain file.
         fused_ops: operators in the fused file.
         optimized_ops: operators that ONNX Runtime runs on this machine for the fused file, at its highest level.
-        standing: names of the activations that still stand alone among these.
+        unfused: names of the activations among these that are operators of their own.
         agreement: torch with the plain file, and the plain with the fused one.
     """
 
@@ -61,26 +99,17 @@ class ExportResult:
     plain_ops: Counter[str]
     fused_ops: Counter[str]
     optimized_ops: Counter[str]
-    standing: tuple[str, ...]
+    unfused: tuple[str, ...]
     agreement: tuple[Agreement, Agreement]
 
 
 def export_onnx(
     model: str | Path | DetectorNet,
     out: str | Path | None = None,
+    options: ExportOptions | None = None,
     *,
-    names: Sequence[str] | None = None,
-    extra: Mapping[str, str] | None = None,
-    nms: bool = True,
-    nms_iou: float = 0.6,
-    input_format: str = "uint8_nhwc_bgr",
-    input_size: tuple[int, int] | None = None,
-    max_detections: int | None = None,
-    dynamic_batch: bool = False,
-    layout: str = "fusedet",
-    images: str | Path | None = None,
-    allow_unfused: bool = False,
     overwrite: bool = False,
+    **settings: Any,
 ) -> ExportResult:
     """Writes ``NAME.onnx`` and ``NAME.fused.onnx``, after a check that both find what the network finds.
 
@@ -88,104 +117,98 @@ def export_onnx(
     converters, and GPUs, whose kernels refuse a ``FusedConv`` with LeakyReLU.
 
     Args:
-        model: a checkpoint, a run folder with ``best.pt`` in it, or a network.
+        model: a checkpoint, a run folder with ``best.pt`` in it, a preset with starter weights, or a network.
         out: the plain file to write, or a folder; left out, beside the checkpoint.
-        names: class names; a checkpoint knows its own.
-        extra: free text for the metadata, added to what is known: training data, metrics, versions, licence, size.
-        nms: export the one-to-many branch, whose boxes the detector library suppresses; False: the one-to-one branch,
-            whose boxes need no suppression.
-        nms_iou: IoU above which that suppression drops a box.
-        input_format: one of :data:`fusedet.deploy.detector.contract.INPUT_FORMATS`; the layout ``ultralytics`` always
-            takes ``float32_nchw_rgb``.
-        input_size: ``(height, width)`` in pixels, multiples of 32; left out, that of the training.
-        max_detections: boxes for each picture; left out, 300, or 1000 with ``nms``.
-        dynamic_batch: leave the number of pictures in a batch open. A fixed 1 is a few percent faster.
-        layout: one of :data:`LAYOUTS`; ``ultralytics`` adds its name to that of a file that ``out`` does not name.
-        images: folder, picture or video to verify on; left out, drawn pictures.
-        allow_unfused: write the files although activations stand outside convolutions.
+        options: what is exported, and how; left out, the defaults.
         overwrite: replace files that are there.
+        settings: single options by name, as in ``export_onnx("runs/nano-1", nms=False)``.
 
     Raises:
         ExportError: an activation cannot be fused, or the files do not do what the network does.
         InputError: an argument or the checkpoint cannot be used, or a file is already there.
+        TypeError: there is no such option.
     """
-    if layout not in LAYOUTS:
-        raise InputError(f"layout must be one of {', '.join(LAYOUTS)}, but got {layout!r}")
-    checkpoint = None if isinstance(model, DetectorNet) else find_checkpoint(Path(model))
-    plain_path, fused_path = output_paths(checkpoint, out, layout)
-    _refuse_to_overwrite((plain_path, fused_path), overwrite)
-    net, meta = (model, {}) if isinstance(model, DetectorNet) else load_detector(find_checkpoint(Path(model)))
-    pictures = None if images is None else load_pictures(Path(images))
-
-    size = _checked_size(input_size or net.config.input_size)
-    if max_detections is not None and max_detections < 1:
-        raise InputError(f"max_detections must be at least 1, but got {max_detections}")
-    as_ultralytics = layout == "ultralytics"
-    if as_ultralytics and nms and max_detections is not None:
-        raise InputError(
-            f"max_detections must be left out with nms in the layout ultralytics, which gives all points, but got "
-            f"{max_detections}"
-        )
-    contract = Contract(
-        names=_checked_names(names or meta.get("names"), net),
-        input_size=size,
-        input_format="float32_nchw_rgb" if as_ultralytics else input_format,
-        nms=nms,
-        nms_iou=nms_iou,
-        strides=STRIDES,
-        activation=net.config.activation,
-        negative_slope=net.config.negative_slope if net.config.activation == "leaky_relu" else 0.0,
-        extra={**_known_facts(net, meta, size), **(extra or {})},
-    )
-    graph: InferenceGraph | UltralyticsGraph
-    if as_ultralytics:
-        graph = UltralyticsGraph(net, nms=nms, max_detections=max_detections, input_size=size)
-    else:
-        graph = InferenceGraph(net, nms=nms, input_format=input_format, max_detections=max_detections, input_size=size)
-    plain = to_onnx(graph.eval(), contract, dynamic_batch=dynamic_batch)
+    options = replace(options or ExportOptions(), **settings)
+    if options.layout not in LAYOUTS:
+        raise InputError(f"layout must be one of {', '.join(LAYOUTS)}, but got {options.layout!r}")
+    checkpoint = None if isinstance(model, DetectorNet) else model_file(Path(model), starter_checkpoint)
+    paths = output_paths(checkpoint, out, options.layout)
+    _refuse_to_overwrite(paths, overwrite)
+    net, meta = (model, {}) if isinstance(model, DetectorNet) else load_detector(Path(checkpoint or model))
+    images = None if options.images is None else load_images(options.images, _MOST_IMAGES)
+    contract, graph = _contract(net, meta, options), _graph(net, options)
+    plain = to_onnx(graph.eval(), contract, dynamic_batch=options.dynamic_batch)
     fusion = fuse(plain)
     onnx.checker.check_model(fusion.model, full_check=True)  # FusedConv is unknown to it; everything around is checked
-    if fusion.declined and not allow_unfused:
+    if fusion.declined and not options.allow_unfused:
         raise ExportError(_unfused_message(fusion.declined))
-
-    plain_path.parent.mkdir(parents=True, exist_ok=True)
-    # Both files are made in a folder beside their place, on the same disk, and moved when they have proved themselves.
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=plain_path.parent) as folder:
-        plain_part, fused_part = Path(folder) / plain_path.name, Path(folder) / fused_path.name
-        plain_part.write_bytes(plain.SerializeToString(deterministic=True))
-        fused_part.write_bytes(fusion.model.SerializeToString(deterministic=True))
-        agreement = verify(graph, plain_part, fused_part, pictures)
-        optimized = optimize(fused_part)
-        os.replace(plain_part, plain_path)
-        os.replace(fused_part, fused_path)
-    _log.info("wrote %s and %s", plain_path, fused_path)
+    agreement, optimized = _write(paths, (plain, fusion.model), graph, images)
     return ExportResult(
-        plain=plain_path,
-        fused=fused_path,
+        plain=paths[0],
+        fused=paths[1],
         contract=contract,
         fused_activations=len(fusion.fused),
         declined=fusion.declined,
         plain_ops=count_ops(plain),
         fused_ops=count_ops(fusion.model),
         optimized_ops=count_ops(optimized),
-        standing=standing_activations(optimized),
+        unfused=unfused_activations(optimized),
         agreement=agreement,
     )
 
 
-def find_checkpoint(path: Path) -> Path:
-    """``path``, or ``best.pt`` in it where it is a run folder.
+def _contract(net: DetectorNet, meta: Mapping[str, Any], options: ExportOptions) -> Contract:
+    """What the files say of themselves."""
+    size = _checked_size(options.input_size or net.config.input_size)
+    leaky = net.config.activation == "leaky_relu"
+    return Contract(
+        names=_checked_names(options.names or meta.get("names"), net),
+        input_size=size,
+        input_format="float32_nchw_rgb" if options.layout == "ultralytics" else options.input_format,
+        nms=options.nms,
+        nms_iou=options.nms_iou,
+        strides=STRIDES,
+        activation=net.config.activation,
+        negative_slope=net.config.negative_slope if leaky else 0.0,
+        extra={**_known_facts(net, meta, size), **(options.extra or {})},
+    )
 
-    Raises:
-        InputError: there is neither.
+
+def _graph(net: DetectorNet, options: ExportOptions) -> InferenceGraph | UltralyticsGraph:
+    """What is traced: the network with its decoding."""
+    size, most = options.input_size or net.config.input_size, options.max_detections
+    if most is not None and most < 1:
+        raise InputError(f"max_detections must be at least 1, but got {most}")
+    if options.layout == "ultralytics":
+        if options.nms and most is not None:
+            raise InputError(
+                f"max_detections must be left out with nms in the layout ultralytics, which gives all points, but got "
+                f"{most}"
+            )
+        return UltralyticsGraph(net, nms=options.nms, max_detections=most, input_size=size)
+    return InferenceGraph(net, nms=options.nms, input_format=options.input_format, max_detections=most, input_size=size)
+
+
+def _write(
+    paths: tuple[Path, Path],
+    models: tuple[onnx.ModelProto, onnx.ModelProto],
+    graph: InferenceGraph | UltralyticsGraph,
+    images: Images | None,
+) -> tuple[tuple[Agreement, Agreement], onnx.ModelProto]:
+    """Writes both files where they find what the network finds; also returns what ONNX Runtime makes of the fused one.
+
+    They are made in a folder beside their place, on the same disk, and moved when they have proved themselves.
     """
-    if path.is_dir():
-        if not (path / BEST_CHECKPOINT).is_file():
-            raise InputError(f"{path}: expected a checkpoint or a run folder, but this folder has no {BEST_CHECKPOINT}")
-        return path / BEST_CHECKPOINT
-    if not path.is_file():
-        raise InputError(f"{path}: no such checkpoint")
-    return path
+    paths[0].parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=paths[0].parent) as folder:
+        plain, fused = (Path(folder) / path.name for path in paths)
+        for draft, model in zip((plain, fused), models, strict=True):
+            draft.write_bytes(model.SerializeToString(deterministic=True))
+        agreement, optimized = verify(graph, plain, fused, images), optimize(fused)
+        os.replace(plain, paths[0])
+        os.replace(fused, paths[1])
+    _log.info("wrote %s and %s", *paths)
+    return agreement, optimized
 
 
 def output_paths(checkpoint: Path | None, out: str | Path | None, layout: str = "fusedet") -> tuple[Path, Path]:

@@ -19,7 +19,7 @@ import pytest
 
 from fusedet.deploy import Detector
 from fusedet.export import export_onnx
-from fusedet.export.proof.verify import draw_pictures
+from fusedet.export.proof.images import draw_images
 from tests import ROOT
 from tests.deploy.camera.sinks.servers import MOSQUITTO, Broker, Listener
 from tests.deploy.conftest import draw_picture, make_model
@@ -137,7 +137,7 @@ def test_custom_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_opencv_dnn_finds_what_fusedet_finds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     net, place = trained_net(small_config()), tmp_path / "m.onnx"
     model = export_onnx(net, place, names=NAMES, nms=True, layout="ultralytics").plain
-    image = draw_pictures(1)["drawn picture 1"]
+    image = draw_images(1)["drawn image 1"]
     cv2.imwrite(str(tmp_path / "a.png"), image)
     run("opencv_dnn", model, tmp_path / "a.png", 64)
     theirs = sorted(line.partition(" at ")[0] for line in capsys.readouterr().out.splitlines())

@@ -21,10 +21,10 @@ from benchmarks.latency import open_session
 from benchmarks.study import write_text
 from benchmarks.ultralytics_peers import is_installed
 from fusedet.common.errors import InputError
+from fusedet.common.model_inputs import without_weight_inputs
 from fusedet.configs.loader import load_config
 from fusedet.deploy.detector.formats import FORMATS, FusedetFile, UltralyticsFile
 from fusedet.export import export_onnx
-from fusedet.export.lint.foreign import without_weight_inputs
 from fusedet.model import ModelConfig, count_macs, count_parameters
 
 __all__ = ["FULL", "QUICK", "ULTRALYTICS", "Desk", "Network", "Peer", "Plan"]
@@ -228,7 +228,7 @@ def _export(config: ModelConfig, path: Path) -> dict[str, Any]:
     return {
         "gmac": count_macs(net) / 1e9,
         "parameters": count_parameters(net),
-        "standing": len(result.standing),
+        "standing": len(result.unfused),
         "reorders": ops["nchwc.ReorderInput"] + ops["nchwc.ReorderOutput"],
     }
 

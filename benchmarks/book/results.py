@@ -9,8 +9,8 @@ from pydantic import Field, ValidationError
 
 from benchmarks.study import facts, write_text
 from fusedet.common.errors import InputError
+from fusedet.common.machine import this_machine
 from fusedet.configs.strict import StrictModel
-from fusedet.deploy.bench.machine import this_machine
 
 __all__ = ["FORMAT_VERSION", "Record", "Results", "Row", "better", "here", "read_results", "rounded", "write_results"]
 

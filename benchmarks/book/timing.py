@@ -2,18 +2,13 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.latency import Entry, measure, open_session, random_feed
-from fusedet.deploy.bench.timing import summarise
+from benchmarks.latency import Entry, measure, open_session
+from fusedet.deploy.bench.timing import clock_of, random_feed, summarise
 
-__all__ = ["OtherWork", "clock_of", "ratios", "time_in_turns"]
-
-
-def clock_of(threads: int) -> Callable[[], float]:
-    """One thread is timed by its own clock, which stands still while another program has the core; more by the wall."""
-    return time.thread_time if threads == 1 else time.perf_counter
+__all__ = ["OtherWork", "ratios", "time_in_turns"]
 
 
 def time_in_turns(files: Mapping[str, Path | bytes], threads: int, rounds: int) -> dict[str, dict[str, float | None]]:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fusedet.cli.renamed import add_renamed, say_renamed
 from fusedet.common.errors import InputError
 from fusedet.configs.inputs import coco_files
 
@@ -13,10 +14,13 @@ if TYPE_CHECKING:  # torch: not before the command is known to be this one
 
     from fusedet.deploy.detector.predictor import Predictor
     from fusedet.export import Certificate, ExportResult, Int8Settings
-    from fusedet.export.proof.certify import Grader
+    from fusedet.export.proof.certify import Evaluator
     from fusedet.train.data.coco import CocoDataset
 
 __all__ = ["add_certificate_arguments", "check_certificate_arguments", "export_certified_by", "say_what_was_certified"]
+
+#: Limits of version 0.1 by their names today.
+_RENAMED_LIMITS = {"standing": "unfused"}
 
 
 def add_certificate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,13 +29,14 @@ def add_certificate_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=Path,
         metavar="DATA",
-        help="measure the files on pictures there, a folder with images/ and annotations/SPLIT.json, and write a "
+        help="measure the files on images there, a folder with images/ and annotations/SPLIT.json, and write a "
         "certificate beside them",
     )
     parser.add_argument("--split", default="val", help="which annotations of the folder DATA (default: %(default)s)")
     parser.add_argument(
-        "--pictures", type=int, default=200, metavar="N", help="pictures to compare boxes on (default: %(default)s)"
+        "--compare-images", type=int, default=200, metavar="N", help="images to compare boxes on (default: %(default)s)"
     )
+    add_renamed(parser, "--pictures", "--compare-images", type=int)
     parser.add_argument(
         "--limit",
         action="append",
@@ -53,19 +58,20 @@ def add_certificate_arguments(parser: argparse.ArgumentParser) -> None:
         help="AP50-95 it may lose (default: %(default)s of 100)",
     )
     parser.add_argument(
-        "--int8-pictures",
+        "--int8-images",
         type=int,
         default=100,
         metavar="N",
-        help="pictures to measure ranges on (default: %(default)s)",
+        help="images to measure ranges on (default: %(default)s)",
     )
+    add_renamed(parser, "--int8-pictures", "--int8-images", type=int)
     parser.add_argument(
         "--int8-method",
         default="minmax",
         choices=("minmax", "entropy", "percentile"),
         help="what becomes of rare values: minmax keeps them all (default: %(default)s)",
     )
-    parser.add_argument("--int8-seed", type=int, default=0, metavar="N", help="of the choice of these pictures")
+    parser.add_argument("--int8-seed", type=int, default=0, metavar="N", help="of the choice of these images")
     parser.add_argument("--int8-per-tensor", action="store_true", help="one scale a layer, not one an output channel")
     parser.add_argument(
         "--int8-7-bits", action="store_true", help="weights of 7 bits, for x86 processors without VNNI (before 2019)"
@@ -74,7 +80,7 @@ def add_certificate_arguments(parser: argparse.ArgumentParser) -> None:
         "--calibration",
         type=Path,
         metavar="DIR",
-        help="pictures to measure ranges on (default: those of annotations/train.json in DATA)",
+        help="images to measure ranges on (default: those of annotations/train.json in DATA)",
     )
 
 
@@ -88,11 +94,11 @@ def check_certificate_arguments(args: argparse.Namespace) -> None:
         raise InputError("--limit is what a certificate asks: it needs --data")
     for option in ("half", "int8"):
         if args.data is None and getattr(args, option):
-            raise InputError(f"--{option} is measured on pictures: it needs --data")
+            raise InputError(f"--{option} is measured on images: it needs --data")
     if args.data is not None and args.layout != "fusedet":
         raise InputError(f"--data asks for a certificate, which files of --layout {args.layout} cannot carry")
-    if args.pictures < 1:
-        raise InputError(f"--pictures must be at least 1, but got {args.pictures}")
+    if args.compare_images < 1:
+        raise InputError(f"--compare-images must be at least 1, but got {args.compare_images}")
 
 
 def export_certified_by(
@@ -119,8 +125,8 @@ def export_certified_by(
     return export_certified(
         model,
         out,
-        pictures=_some_pictures(dataset, args.pictures),
-        grade=_grader(dataset),
+        real_images=_some_images(dataset, args.compare_images),
+        evaluate=_evaluator(dataset),
         limits=limits,
         half=args.half,
         int8=int8,
@@ -129,7 +135,7 @@ def export_certified_by(
     )
 
 
-def _grader(dataset: "CocoDataset") -> "Grader":
+def _evaluator(dataset: "CocoDataset") -> "Evaluator":
     """Evaluates on a data set, as ``fusedet eval`` does."""
     from fusedet.train.evaluation.evaluate import find_objects
     from fusedet.train.evaluation.metrics import evaluate_detections
@@ -165,7 +171,7 @@ def _int8_settings(args: argparse.Namespace) -> "Int8Settings | None":
     from fusedet.export import Int8Settings
 
     return Int8Settings(
-        pictures=args.int8_pictures,
+        images=args.int8_images,
         method=args.int8_method,
         per_channel=not args.int8_per_tensor,
         reduce_range=args.int8_7_bits,
@@ -175,20 +181,20 @@ def _int8_settings(args: argparse.Namespace) -> "Int8Settings | None":
 
 
 def _calibration(args: argparse.Namespace) -> "dict[str, NDArray[np.uint8]]":
-    """Pictures of the training: those that grade a file must not have shaped it."""
-    from fusedet.export.proof.verify import load_pictures
+    """Images of the training: those that evaluate a file must not have shaped it."""
+    from fusedet.deploy.bench.images import load_images
     from fusedet.train.data.coco import load_coco
 
     if args.calibration is not None:
-        return load_pictures(args.calibration, args.int8_pictures)
+        return load_images(args.calibration, args.int8_images)
     if not args.data.is_dir() or args.split == "train":
-        raise InputError("--int8 needs pictures that are not graded: --calibration DIR")
+        raise InputError("--int8 needs images that are not of the validation set: --calibration DIR")
     annotations, images = coco_files(args.data, "train")
-    return _some_pictures(load_coco(annotations, images), args.int8_pictures)
+    return _some_images(load_coco(annotations, images), args.int8_images)
 
 
-def _some_pictures(dataset: "CocoDataset", count: int) -> "dict[str, NDArray[np.uint8]]":
-    """``count`` of the set's pictures, from all over it."""
+def _some_images(dataset: "CocoDataset", count: int) -> "dict[str, NDArray[np.uint8]]":
+    """``count`` of the set's images, from all over it."""
     from fusedet.train.data.image_cache import load_image
 
     samples = dataset.samples[:: max(1, len(dataset.samples) // count)][:count]
@@ -199,6 +205,9 @@ def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
         raise InputError(f"--limit {text}: expected NAME=VALUE")
+    if name in _RENAMED_LIMITS:
+        say_renamed(f"--limit {name}", f"--limit {_RENAMED_LIMITS[name]}")
+        name = _RENAMED_LIMITS[name]
     return name, value
 
 

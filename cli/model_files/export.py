@@ -15,7 +15,7 @@ from fusedet.cli.model_files.certificate import (
     say_what_was_certified,
 )
 from fusedet.common.errors import InputError
-from fusedet.configs.inputs import or_starter
+from fusedet.configs.inputs import model_file
 from fusedet.configs.starter import starter_checkpoint
 
 if TYPE_CHECKING:  # torch: not before the command is known to be this one
@@ -57,13 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="side of a square in pixels, or WIDTHxHEIGHT; of several, each becomes a file (default: as trained)",
     )
     parser.add_argument(
-        "--aspect", metavar="W:H", help="of the camera's picture, as in 16:9: SIZE is the longer side (320: 320x192)"
+        "--aspect", metavar="W:H", help="of the camera's image, as in 16:9: SIZE is the longer side (320: 320x192)"
     )
-    parser.add_argument("--dynamic-batch", action="store_true", help="leave the number of pictures in a batch open")
+    parser.add_argument("--dynamic-batch", action="store_true", help="leave the number of images in a batch open")
     parser.add_argument(
         "--max-detections", type=int, metavar="N", help="boxes for each image (1000; 300 with --nms-free)"
     )
-    parser.add_argument("--images", type=Path, metavar="PATH", help="pictures to verify on (default: drawn ones)")
+    parser.add_argument("--images", type=Path, metavar="PATH", help="images to verify on (default: drawn ones)")
     add_certificate_arguments(parser)
     parser.add_argument(
         "--allow-unfused", action="store_true", help="write the files although activations stand outside convolutions"
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     """
     check_certificate_arguments(args)
     sizes = _sizes(args)
-    model = or_starter(args.model, starter_checkpoint)
+    model = model_file(args.model, starter_checkpoint)
     settings = {
         "nms": not args.nms_free,
         "input_format": "float32_nchw_rgb" if args.float_input else "uint8_nhwc_bgr",
@@ -159,17 +159,17 @@ def _place(out: Path | None, model: Path, size: tuple[int, int] | None, count: i
     """Where a file goes; of several each is named after its size."""
     if count == 1 or size is None:
         return out
-    from fusedet.export.pipeline import find_checkpoint, output_paths
+    from fusedet.export.pipeline import output_paths
 
-    plain = output_paths(find_checkpoint(model), out)[0]
+    plain = output_paths(model, out)[0]
     return plain.with_name(f"{plain.stem}-{size[1]}x{size[0]}.onnx")
 
 
 def _compare(done: "Sequence[tuple[ExportResult, Certificate | None]]") -> None:
     """Time of files of several sizes; every one runs once a round. AP and duplicates, where they were measured."""
-    from fusedet.export.proof.interleaved import race
+    from fusedet.deploy.bench.timing import time_files
 
-    times = race({str(result.fused): result.fused for result, _ in done}).milliseconds
+    times = time_files({str(result.fused): result.fused for result, _ in done})
     print(f"{'input':>9}  {'ms':>6}  {'median':>6}  {'AP50-95':>7}  {'duplicates':>10}  file")
     for (result, certificate), ms in zip(done, times.values(), strict=True):
         height, width = result.contract.input_size
@@ -190,7 +190,7 @@ def _say_what_was_written(result: "ExportResult") -> None:
     for declined in result.declined:
         print(f"  {declined}")
     reorders = result.optimized_ops["nchwc.ReorderInput"] + result.optimized_ops["nchwc.ReorderOutput"]
-    print(f"ONNX Runtime runs here: {_summary(result.optimized_ops)}, {reorders} changes of layout")
+    print(f"ONNX Runtime runs here: {_summary(result.optimized_ops)}, {reorders} layout reorders")
     for agreement in result.agreement:
         print(agreement)
 

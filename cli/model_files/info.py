@@ -84,7 +84,7 @@ def _checkpoint(path: Path) -> list[tuple[str, str]]:
         ("input size", _size(net.config.input_size)),
         ("activation", net.config.activation),
         ("parameters", f"{count_parameters(net) / 1e6:.3f} M when exported"),
-        ("cost", f"{count_macs(net) / 1e9:.3f} GMAC for one picture"),
+        ("cost", f"{count_macs(net) / 1e9:.3f} GMAC for one image"),
         ("epoch", str(meta.get("epoch", ""))),
         ("metrics", metrics),
         ("data", str(meta.get("data", ""))),

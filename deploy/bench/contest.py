@@ -113,7 +113,7 @@ class Contest:
     def __init__(
         self,
         entrants: Sequence[Entrant],
-        pictures: Callable[[Path], Sequence[NDArray[np.uint8]]],
+        images: Callable[[Path], Sequence[NDArray[np.uint8]]],
         plan: Plan,
         *,
         between: Callable[[], None] = lambda: None,
@@ -123,13 +123,13 @@ class Contest:
 
         Args:
             entrants: no two alike.
-            pictures: of a model, taken in turn.
+            images: of a model, taken in turn.
             plan: how long and at which pace.
             between: called after each block, when no detector is open.
             tell: called after each run with who runs, how many runs it has had, and of how many (None: not known).
         """
         self.samples = {entrant: Samples() for entrant in entrants}
-        self._pictures, self._plan, self._between, self._tell = pictures, plan, between, tell
+        self._images, self._plan, self._between, self._tell = images, plan, between, tell
 
     def run(self) -> None:
         """Measures.
@@ -147,7 +147,7 @@ class Contest:
                 self._between()
 
     def _block(self, entrant: Entrant, samples: Samples, ends: "_Ends") -> None:
-        pictures = self._pictures(entrant.model)
+        images = self._images(entrant.model)
         detector = Detector(
             entrant.model,
             score_threshold=self._plan.score_threshold,
@@ -155,12 +155,12 @@ class Contest:
             allow_spinning=entrant.spinning,
         )
         for _ in range(_WARM_UP):
-            detector(pictures[0])
+            detector(images[0])
         of = self._plan.rounds if self._plan.seconds is None else None
         started, computed = time.perf_counter(), time.process_time()
         try:
             for arrived, dropped in _arrivals(ends, self._plan.fps):
-                detector(pictures[len(samples) % len(pictures)])
+                detector(images[len(samples) % len(images)])
                 done = time.perf_counter()
                 times = detector.timings
                 samples.pre.append(times.pre)

@@ -18,7 +18,7 @@ class Figures:
     Attributes:
         entrant: model and settings.
         input_size: ``(height, width)`` in pixels.
-        pictures: what it looked at, for people.
+        images: what it looked at, for people.
         fps: rate at which frames arrived; None: one after the other.
         samples: of all runs, at least one.
         startup: of a fresh process.
@@ -28,7 +28,7 @@ class Figures:
 
     entrant: Entrant
     input_size: tuple[int, int]
-    pictures: str
+    images: str
     fps: float | None
     samples: Samples
     startup: Startup | None = None

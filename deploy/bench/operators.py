@@ -59,7 +59,7 @@ class Operators:
 
     Attributes:
         nodes: in their order.
-        macs: multiply-accumulates of the network's convolutions for one picture, blocks not filled up.
+        macs: multiply-accumulates of the network's convolutions for one image, blocks not filled up.
     """
 
     nodes: tuple[Node, ...]
@@ -83,25 +83,25 @@ class Operators:
         return sorted(self.nodes, key=lambda node: -node.milliseconds)[:count]
 
 
-def profile(model: Path, picture: NDArray[np.uint8], *, threads: int, rounds: int = 20) -> Operators:
+def profile(model: Path, image: NDArray[np.uint8], *, threads: int, rounds: int = 20) -> Operators:
     """Runs a model with ONNX Runtime's profiler on.
 
     Args:
         model: ONNX file or bundle.
-        picture: uint8 ``[H, W, 3]``.
+        image: uint8 ``[H, W, 3]``.
         threads: of the network.
         rounds: each node counts with its median.
 
     Raises:
         InputError: the model cannot be used.
     """
-    nodes = read_profile(_run(model, picture, threads, _WARM_UP + rounds), skip=_WARM_UP)
-    as_written = read_profile(_run(model, picture, threads, 1, rearranged=False))
+    nodes = read_profile(_run(model, image, threads, _WARM_UP + rounds), skip=_WARM_UP)
+    as_written = read_profile(_run(model, image, threads, 1, rearranged=False))
     return Operators(nodes, sum(node.macs for node in as_written))
 
 
 def _run(
-    model: Path, picture: NDArray[np.uint8], threads: int, rounds: int, *, rearranged: bool = True
+    model: Path, image: NDArray[np.uint8], threads: int, rounds: int, *, rearranged: bool = True
 ) -> list[dict[str, Any]]:
     """Events of ONNX Runtime's profiler."""
     with tempfile.TemporaryDirectory(prefix="fusedet-bench-") as folder:
@@ -115,7 +115,7 @@ def _run(
         session = open_session(model, threads, adjust=adjust)
         try:
             form = find_format(session, str(model))
-            canvas, _ = form.prepare(picture)
+            canvas, _ = form.prepare(image)
             feed = form.feed([canvas])
             for _ in range(rounds):
                 session.run(form.output_names, feed)

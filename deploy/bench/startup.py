@@ -1,6 +1,6 @@
 """Time to the first result, and memory, measured in a fresh process: ``python -m fusedet.deploy.bench.startup``.
 
-The process says on standard output how far it is; who started it reads the clock. Its picture is a blank one.
+The process says on standard output how far it is; who started it reads the clock. Its image is a blank one.
 """
 
 import json
@@ -16,14 +16,14 @@ import numpy as np
 
 from fusedet.common.errors import InputError
 from fusedet.common.memory import resident_bytes
-from fusedet.deploy.bench.pictures import FRAME_HW
+from fusedet.deploy.bench.images import FRAME_HW
 from fusedet.deploy.detector.detector import Detector
 
 __all__ = ["Startup", "measure_startup"]
 
 #: That the process writes: imported, opened, first, memory.
 _LINES = 4
-#: Pictures until memory is looked at: buffers have their size by then.
+#: Images until memory is looked at: buffers have their size by then.
 _SETTLED = 50
 _MB = 2**20
 
@@ -35,8 +35,8 @@ class Startup:
     Attributes:
         import_ms: Python's own start, numpy, OpenCV, ONNX Runtime and fusedet.
         open_ms: opening the model, with ONNX Runtime's optimisations.
-        first_ms: the first picture, for which ONNX Runtime lays out the memory.
-        resident_mb: after some pictures, in MB of 2^20 bytes; None where the system does not tell.
+        first_ms: the first image, for which ONNX Runtime lays out the memory.
+        resident_mb: after some images, in MB of 2^20 bytes; None where the system does not tell.
         peak_mb: the most that lay in RAM until then, mostly while the model was opened; None likewise.
     """
 
@@ -53,7 +53,7 @@ class Startup:
 
 
 def measure_startup(model: Path, threads: int, spinning: bool = False, *, processes: int = 3) -> Startup:
-    """Starts a few processes, one after the other, that open ``model`` and look at blank pictures; the quickest counts.
+    """Starts a few processes, one after the other, that open ``model`` and look at blank images; the quickest counts.
 
     Raises:
         InputError: a process failed; the message is its last line.
@@ -92,14 +92,14 @@ def _start(model: Path, threads: int, spinning: bool) -> Startup:
 
 
 def _child(model: str, threads: str, spinning: str) -> None:
-    picture = np.zeros((*FRAME_HW, 3), np.uint8)
+    image = np.zeros((*FRAME_HW, 3), np.uint8)
     print("imported", flush=True)
     detector = Detector(model, threads=int(threads), allow_spinning=bool(int(spinning)))
     print("opened", flush=True)
-    detector(picture)
+    detector(image)
     print("first", flush=True)
     for _ in range(_SETTLED):
-        detector(picture)
+        detector(image)
     held = resident_bytes()
     memory = {"resident_mb": None if held is None else held / _MB, "peak_mb": _peak_mb()}
     print(json.dumps(memory), flush=True)

@@ -16,10 +16,9 @@ import onnxruntime as ort
 
 from fusedet.common.atomic import write_text
 from fusedet.common.errors import InputError
+from fusedet.common.machine import physical_cores, processor_name
 from fusedet.common.plain_json import parse_json
 from fusedet.configs.starter import available, starter_model
-from fusedet.deploy.bench.machine import processor_name
-from fusedet.deploy.detector.session import physical_cores
 
 __all__ = ["Tuned", "read_tuned", "tuned_path", "write_tuned"]
 

@@ -3,7 +3,7 @@
 The contract travels in the ONNX file's ``metadata_props`` under keys that begin with ``fusedet.``.
 Every graph that carries it has one input and these outputs, whatever network is inside:
 
-* ``boxes`` float32 ``[B, K, 4]``: xyxy in pixels of the network's input, not of the camera's picture;
+* ``boxes`` float32 ``[B, K, 4]``: xyxy in pixels of the network's input, not of the camera's image;
 * ``scores`` float32 ``[B, K]``: in (0, 1), highest first;
 * ``class_ids`` int64 ``[B, K]``: index into ``names``.
 """
@@ -21,9 +21,9 @@ __all__ = ["FORMAT_VERSION", "FUSED_KEY", "INPUT_FORMATS", "MOST_SIDE", "OUTPUT_
 #: Raised by one when a reader of the older form would misread the newer one.
 FORMAT_VERSION = 1
 OUTPUT_NAMES = ("boxes", "scores", "class_ids")
-#: ``uint8_nhwc_bgr``: the camera's picture, letterboxed, as it is. ``float32_nchw_rgb``: RGB planes in 0..1.
+#: ``uint8_nhwc_bgr``: the camera's image, letterboxed, as it is. ``float32_nchw_rgb``: RGB planes in 0..1.
 INPUT_FORMATS = ("uint8_nhwc_bgr", "float32_nchw_rgb")
-#: No network looks at larger pictures, in pixels of a side; what says so is damaged.
+#: No network looks at larger images, in pixels of a side; what says so is damaged.
 MOST_SIDE = 1 << 14
 
 #: Metadata of a file with FusedConv nodes: ``true`` when no activation stands outside them, else ``false``.
@@ -42,7 +42,7 @@ class Contract:
         input_format: one of :data:`INPUT_FORMATS`.
         nms: True when the boxes still need non-maximum suppression.
         nms_iou: IoU above which NMS drops the lower-scored of two boxes of a class.
-        pad_value: grey level of the letterbox's bars; the picture is centred between them.
+        pad_value: value of the letterbox's padding, 0..255; the image is centred in it.
         strides: of the three prediction maps.
         activation: of every hidden convolution.
         negative_slope: of ``leaky_relu`` below zero; 0 for other activations.
@@ -76,7 +76,7 @@ class Contract:
         if not 0 <= self.nms_iou <= 1:
             raise InputError(f"nms_iou must be in 0..1, but got {short(self.nms_iou)}")
         if not 0 <= self.pad_value <= 255:
-            raise InputError(f"pad_value must be a grey level in 0..255, but got {short(self.pad_value)}")
+            raise InputError(f"pad_value must be in 0..255, but got {short(self.pad_value)}")
 
     def to_metadata(self) -> dict[str, str]:
         """The contract as flat text, for ``metadata_props``: every value is JSON."""

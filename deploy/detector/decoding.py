@@ -115,7 +115,7 @@ def decode_outputs(
         class_ids: ``[K]``.
         letterbox: where the image lies in the input.
         contract: says whether NMS is due, at which IoU, and the class names.
-        score_threshold: lowest score that counts.
+        score_threshold: detections below this score are dropped.
         max_detections: at most so many, the best.
         one_label: where the network hesitates between classes it reports a box once for each; keep the best one only.
             Average precision is worked out from all of them.

@@ -1,4 +1,4 @@
-"""What a detector found in one picture."""
+"""What a detector found in one image."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,10 @@ NO_TRACK = -1
 
 @dataclass(frozen=True)
 class Detections:
-    """Boxes found in one picture, highest score first.
+    """Boxes found in one image, highest score first.
 
     Attributes:
-        boxes_xyxy: float32 ``[N, 4]``: left, top, right, bottom in pixels of the picture that was given.
+        boxes_xyxy: float32 ``[N, 4]``: left, top, right, bottom in pixels of the image that was given.
         scores: float32 ``[N]`` in (0, 1).
         class_ids: int64 ``[N]``: index into ``names``.
         names: the class names of the detector, not one a box.

@@ -1,4 +1,4 @@
-"""The detector that a program calls: a picture in, detections out."""
+"""The detector that a program calls: an image in, detections out."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -44,11 +44,11 @@ class Timings:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A picture as the network takes it.
+    """An image as the network takes it.
 
     Attributes:
         feed: input name -> array.
-        place: where the picture lies in it.
+        place: where the image lies in it.
         pre: milliseconds that it took.
     """
 
@@ -59,11 +59,11 @@ class Prepared:
 
 @dataclass(frozen=True)
 class RawOutputs:
-    """What the network said of one picture, not yet read.
+    """What the network said of one image, not yet read.
 
     Attributes:
         arrays: of each output, without the batch.
-        place: where the picture lay in the network's input.
+        place: where the image lay in the network's input.
         pre: milliseconds of letterbox and conversion.
         inference: milliseconds of the network.
     """
@@ -75,7 +75,7 @@ class RawOutputs:
 
 
 class Detector:
-    """Runs an exported file on pictures.
+    """Runs an exported file on images.
 
         detector = Detector("model.onnx")
         detections = detector(cv2.imread("street.jpg"))
@@ -85,8 +85,8 @@ class Detector:
 
     Attributes:
         format: how the file is fed and read.
-        score_threshold: lowest score that counts, 0..1.
-        max_detections: at most so many for each picture, the best.
+        score_threshold: detections below this score are dropped, 0..1.
+        max_detections: at most so many for each image, the best.
         one_label: a box keeps its best class only.
         duplicate_iou: where the file needs no NMS, IoU above which the lower-scored of two boxes of a class is removed
             as a duplicate detection, 0..1; None keeps both.
@@ -112,8 +112,8 @@ class Detector:
         Args:
             path: an ONNX file written by ``fusedet export``, or by another project that
                 :mod:`fusedet.deploy.detector.formats` knows, such as Ultralytics.
-            score_threshold: lowest score that counts, 0..1.
-            max_detections: at most so many for each picture, the best.
+            score_threshold: detections below this score are dropped, 0..1.
+            max_detections: at most so many for each image, the best.
             one_label: a box that the network reports with several classes keeps the best one only.
             duplicate_iou: where the file needs no NMS, IoU above which the lower-scored of two boxes of a class is
                 removed as a duplicate detection, 0..1; None keeps both. A file that needs NMS has its own IoU for that.
@@ -173,7 +173,7 @@ class Detector:
         self._only = None if names is None else np.array([i for i, n in enumerate(self.names) if n in names], np.int64)
 
     def __call__(self, image_bgr: NDArray[np.uint8]) -> Detections:
-        """Detections in one picture.
+        """Detections in one image.
 
         Args:
             image_bgr: uint8 ``[H, W, 3]`` of any size.
@@ -186,7 +186,7 @@ class Detector:
     def prepare(self, image_bgr: NDArray[np.uint8]) -> Prepared:
         """The first third of a call, the letterbox; :meth:`infer` and :meth:`read` are the others.
 
-        A program that looks at one picture after the other can prepare and read on other threads while the network,
+        A program that looks at one image after the other can prepare and read on other threads while the network,
         which needs no Python, is at work.
 
         Args:
@@ -218,7 +218,7 @@ class Detector:
         return found
 
     def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        """Detections in each of several pictures, which may differ in size.
+        """Detections in each of several images, which may differ in size.
 
         A file exported with a batch of one runs them one after the other. ``timings`` is of all of them together.
 

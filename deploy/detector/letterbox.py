@@ -1,6 +1,6 @@
-"""From a picture to the network's input, and boxes back from there to the picture.
+"""From an image to the network's input, and boxes back from there to the image.
 
-Box coordinates are continuous: pixel ``i`` covers ``i`` to ``i + 1``, so that a picture ``w`` pixels wide
+Box coordinates are continuous: pixel ``i`` covers ``i`` to ``i + 1``, so that an image ``w`` pixels wide
 spans 0 to ``w`` and mapping a box is one multiplication and one addition.
 """
 
@@ -19,14 +19,14 @@ __all__ = ["Letterbox", "check_image", "letterbox", "to_blob"]
 
 @dataclass(frozen=True)
 class Letterbox:
-    """Where a picture lies inside the network's input.
+    """Where an image lies inside the network's input.
 
     Attributes:
-        scale: picture pixels to input pixels, before the resized sides are rounded to whole pixels.
-        left: width of the bar on the left, in input pixels.
-        top: height of the bar at the top, in input pixels.
-        width: width of the picture in its own pixels.
-        height: height of the picture in its own pixels.
+        scale: image pixels to input pixels, before the resized sides are rounded to whole pixels.
+        left: width of the padding on the left, in input pixels.
+        top: height of the padding at the top, in input pixels.
+        width: width of the image in its own pixels.
+        height: height of the image in its own pixels.
     """
 
     scale: float
@@ -37,7 +37,7 @@ class Letterbox:
 
     @property
     def resized(self) -> tuple[int, int]:
-        """``(height, width)`` of the resized picture in input pixels."""
+        """``(height, width)`` of the resized image in input pixels."""
         return max(1, round(self.height * self.scale)), max(1, round(self.width * self.scale))
 
     @property
@@ -47,13 +47,13 @@ class Letterbox:
         return width / self.width, height / self.height
 
     def to_input(self, boxes_xyxy: ArrayLike) -> NDArray[np.float32]:
-        """Boxes ``[N, 4]`` from picture pixels to input pixels."""
+        """Boxes ``[N, 4]`` from image pixels to input pixels."""
         x, y = self._axis_scales
         boxes = np.asarray(boxes_xyxy, np.float64).reshape(-1, 4)
         return (boxes * (x, y, x, y) + (self.left, self.top, self.left, self.top)).astype(np.float32)
 
     def to_image(self, boxes_xyxy: ArrayLike) -> NDArray[np.float32]:
-        """Boxes ``[N, 4]`` from input pixels to picture pixels, clipped to the picture."""
+        """Boxes ``[N, 4]`` from input pixels to image pixels, clipped to the image."""
         x, y = self._axis_scales
         boxes = np.asarray(boxes_xyxy, np.float64).reshape(-1, 4)
         boxes = (boxes - (self.left, self.top, self.left, self.top)) / (x, y, x, y)
@@ -61,7 +61,7 @@ class Letterbox:
 
 
 def check_image(image: NDArray[np.uint8]) -> None:
-    """Says what is wrong with a picture that is not uint8 ``[H, W, 3]``.
+    """Says what is wrong with an image that is not uint8 ``[H, W, 3]``.
 
     Raises:
         ValueError: another type, dtype or shape, or no pixel at all.
@@ -75,18 +75,18 @@ def check_image(image: NDArray[np.uint8]) -> None:
 def letterbox(
     image_bgr: NDArray[np.uint8], size_hw: tuple[int, int], pad_value: int
 ) -> tuple[NDArray[np.uint8], Letterbox]:
-    """Resizes a picture to fit into the input, its sides in proportion, and centres it between grey bars.
+    """Resizes an image to fit into the input, its sides in proportion, and centres it in padding.
 
-    Small pictures are enlarged. ``INTER_LINEAR_EXACT`` gives the same bits on x86 and on ARM, ``INTER_LINEAR`` does
+    Small images are enlarged. ``INTER_LINEAR_EXACT`` gives the same bits on x86 and on ARM, ``INTER_LINEAR`` does
     not.
 
     Args:
         image_bgr: uint8 ``[h, w, 3]``.
         size_hw: ``(height, width)`` of the input in pixels.
-        pad_value: grey level of the bars, 0..255.
+        pad_value: value of the padding, 0..255.
 
     Returns:
-        The canvas, uint8 ``[H, W, 3]`` and newly made, and where the picture lies in it.
+        The canvas, uint8 ``[H, W, 3]`` and newly made, and where the image lies in it.
 
     Raises:
         ValueError: the image is not uint8 ``[h, w, 3]``.
@@ -105,10 +105,10 @@ def letterbox(
 
 
 def to_blob(canvases: Sequence[NDArray[np.uint8]], input_format: str) -> NDArray[np.uint8] | NDArray[np.float32]:
-    """Letterboxed pictures as the tensor that the network takes.
+    """Letterboxed images as the tensor that the network takes.
 
     Args:
-        canvases: uint8 BGR pictures ``[H, W, 3]``, all of one size.
+        canvases: uint8 BGR images ``[H, W, 3]``, all of one size.
         input_format: one of :data:`fusedet.deploy.detector.contract.INPUT_FORMATS`.
 
     Returns:
@@ -119,7 +119,7 @@ def to_blob(canvases: Sequence[NDArray[np.uint8]], input_format: str) -> NDArray
     """
     if input_format not in INPUT_FORMATS:
         raise InputError(f"input_format must be one of {', '.join(INPUT_FORMATS)}, but got {input_format!r}")
-    # One picture, the camera's case, needs no copy to become a batch.
+    # One image, the camera's case, needs no copy to become a batch.
     batch = canvases[0][None] if len(canvases) == 1 else np.stack(canvases)
     if input_format == "uint8_nhwc_bgr":
         return batch

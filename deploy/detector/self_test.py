@@ -1,8 +1,8 @@
-"""A picture inside the exported file, and what was found in it when the file was made.
+"""An image inside the exported file, and what was found in it when the file was made.
 
 A file that works on the workstation can still give other boxes on the board: another processor, another version of ONNX
-Runtime or OpenCV, a copy that broke. To find the picture's boxes again takes a board some milliseconds, and proves the
-whole way from the picture to the boxes.
+Runtime or OpenCV, a copy that broke. To find the image's boxes again takes a board some milliseconds, and proves the
+whole way from the image to the boxes.
 """
 
 import base64
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fusedet.common.errors import InputError
 from fusedet.common.plain_json import parse_json
-from fusedet.deploy.detector.boxes import box_iou
+from fusedet.deploy.detector.compare import pair_detections
 from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.detector import Detector
 from fusedet.deploy.detector.formats import find_format
@@ -37,30 +37,30 @@ _MOST_SCORE = 0.02
 
 @dataclass(frozen=True)
 class SelfTest:
-    """A picture and its boxes.
+    """An image and its boxes.
 
     Attributes:
-        picture: uint8 ``[H, W, 3]`` in BGR.
+        image: uint8 ``[H, W, 3]`` in BGR.
         expected: all that the file found in it with at least the score ``threshold``, duplicate detections included:
             the test is of the file, and of two boxes that overlap by just so much, rounding may drop one.
         threshold: in 0..1.
     """
 
-    picture: NDArray[np.uint8]
+    image: NDArray[np.uint8]
     expected: Detections
     threshold: float
 
     def to_metadata(self) -> dict[str, str]:
-        """For the ``metadata_props`` of an ONNX file: the picture as PNG, which every decoder reads alike."""
-        encoded, data = cv2.imencode(".png", self.picture, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+        """For the ``metadata_props`` of an ONNX file: the image as PNG, which every decoder reads alike."""
+        encoded, data = cv2.imencode(".png", self.image, [cv2.IMWRITE_PNG_COMPRESSION, 9])
         assert encoded
         expected = self.expected
         boxes = [
             [*(round(float(side), 3) for side in box), round(float(score), 5), int(class_id)]
             for box, score, class_id in zip(expected.boxes_xyxy, expected.scores, expected.class_ids, strict=True)
         ]
-        picture = base64.b64encode(data.tobytes()).decode("ascii")
-        return {SELF_TEST_KEY: json.dumps({"threshold": self.threshold, "boxes": boxes, "picture": picture})}
+        image = base64.b64encode(data.tobytes()).decode("ascii")
+        return {SELF_TEST_KEY: json.dumps({"threshold": self.threshold, "boxes": boxes, "picture": image})}
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], names: tuple[str, ...], source: str) -> "SelfTest | None":
@@ -74,9 +74,9 @@ class SelfTest:
         try:
             values = parse_json(metadata[SELF_TEST_KEY])
             table = np.array(values["boxes"], np.float64).reshape(-1, 6)
-            picture = _decode(values["picture"])
+            image = _decode(values["picture"])
             columns = table[:, :4].astype(np.float32), table[:, 4].astype(np.float32), table[:, 5].astype(np.int64)
-            return cls(picture, Detections(*columns, names), float(values["threshold"]))
+            return cls(image, Detections(*columns, names), float(values["threshold"]))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"{source}: damaged self-test in its metadata: {error!s:.200}") from error
 
@@ -123,7 +123,7 @@ def read_self_test(path: str | Path, session: ort.InferenceSession | None = None
 def run_self_test(
     path: str | Path, threads: int | None = None, session: ort.InferenceSession | None = None
 ) -> SelfTestResult:
-    """Lets an exported file find the boxes of its own picture.
+    """Lets an exported file find the boxes of its own image.
 
     Args:
         path: of the file.
@@ -139,8 +139,8 @@ def run_self_test(
         raise InputError(f"{path}: holds no self-test; an export with --data puts one in")
     threshold = max(0.0, test.threshold - _MOST_SCORE)
     detector = Detector(path, score_threshold=threshold, duplicate_iou=None, session=session)
-    detector(test.picture)  # ONNX Runtime's first run is slower
-    found = detector(test.picture)
+    detector(test.image)  # ONNX Runtime's first run is slower
+    found = detector(test.image)
     return compare_with_expected(test, found, detector.timings.total)
 
 
@@ -180,23 +180,21 @@ def compare_with_expected(test: SelfTest, found: Detections, milliseconds: float
         found: detections, from a little below the test's threshold on, so that rounding hides none.
         milliseconds: that it took.
     """
-    free = np.ones(len(found), bool)
-    faults, gaps = list[str](), [(0.0, 1.0)]
-    for i, (box, score, class_id) in enumerate(
-        zip(test.expected.boxes_xyxy, test.expected.scores, test.expected.class_ids, strict=True)
-    ):
-        ious, differences = box_iou(box, found.boxes_xyxy)[0], np.abs(found.scores - score)
-        fits = free & (found.class_ids == class_id) & (ious >= _LEAST_IOU) & (differences <= _MOST_SCORE)
-        if fits.any():
-            match = int(np.where(fits, ious, -1).argmax())
-            free[match] = False
-            gaps.append((float(differences[match]), float(ious[match])))
-        else:
-            faults.append(f"did not find {_say(test.expected[i : i + 1])}")
-    surplus = found[free & (found.scores >= test.threshold + _MOST_SCORE)]
-    faults += [f"found {_say(surplus[i : i + 1])}, which is not expected" for i in range(len(surplus))]
-    score_gap, iou = max(gap for gap, _ in gaps), min(iou for _, iou in gaps)
-    return SelfTestResult(len(test.expected), tuple(faults), score_gap, iou, milliseconds)
+    expected = test.expected
+    pairing = pair_detections(
+        expected, found, thresholds=(0.0, test.threshold + _MOST_SCORE), score=_MOST_SCORE, iou=_LEAST_IOU
+    )
+    missing, surplus = pairing.unmatched
+    return SelfTestResult(
+        expected=len(expected),
+        faults=(
+            *(f"did not find {_say(expected[i : i + 1])}" for i in missing),
+            *(f"found {_say(found[i : i + 1])}, which is not expected" for i in surplus),
+        ),
+        score=max((pair.score for pair in pairing.pairs), default=0.0),
+        iou=min((pair.iou for pair in pairing.pairs), default=1.0),
+        milliseconds=milliseconds,
+    )
 
 
 def _say(one: Detections) -> str:
@@ -207,8 +205,8 @@ def _decode(text: str) -> NDArray[np.uint8]:
     try:
         data = np.frombuffer(base64.b64decode(text, validate=True), np.uint8)
     except binascii.Error as error:
-        raise ValueError(f"the picture is not base64: {error}") from error
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    if picture is None:
-        raise ValueError("the picture cannot be decoded")
-    return np.asarray(picture, np.uint8)
+        raise ValueError(f"the image is not base64: {error}") from error
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    if image is None:
+        raise ValueError("the image cannot be decoded")
+    return np.asarray(image, np.uint8)

@@ -1,16 +1,16 @@
 """Opens an exported file in ONNX Runtime, and says in one line what is wrong with a file that cannot be used."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import onnxruntime as ort
 
 from fusedet.common.errors import InputError
+from fusedet.common.machine import physical_cores
 from fusedet.deploy.detector.bundle import MANIFEST, is_bundle, open_bundle
 from fusedet.deploy.detector.contract import FUSED_KEY, OUTPUT_NAMES, Contract
 
-__all__ = ["CPU", "MOST_THREADS", "default_threads", "open_session", "physical_cores", "read_contract"]
+__all__ = ["CPU", "MOST_THREADS", "default_threads", "open_session", "read_contract"]
 
 CPU = "CPUExecutionProvider"
 #: More threads than this gain little on networks of this size.
@@ -24,19 +24,6 @@ _OUTPUT_TYPES = {"boxes": "tensor(float)", "scores": "tensor(float)", "class_ids
 def default_threads() -> int:
     """Physical cores that this process may use, at most 4: hyper-threads do not help convolutions."""
     return min(physical_cores(), MOST_THREADS)
-
-
-def physical_cores() -> int:
-    """Physical cores that this process may use, at least 1."""
-    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    cores = set()
-    for cpu in allowed:
-        siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
-        try:
-            cores.add(siblings.read_text().strip())
-        except OSError:  # not Linux, or a container that hides it: each logical CPU counts as a core
-            cores.add(str(cpu))
-    return max(1, len(cores))
 
 
 def open_session(
@@ -53,7 +40,7 @@ def open_session(
         path: the file, or the bundle's folder or zip: of it the fused model runs on a CPU, the plain one elsewhere.
         threads: threads that share the work of one convolution; left out, :func:`default_threads`.
         allow_spinning: ONNX Runtime's threads burn their cores while they wait for work. It saves some
-            microseconds a picture, and costs a board's idle time, heat and battery.
+            microseconds an image, and costs a board's idle time, heat and battery.
         provider: who computes, one of ONNX Runtime's execution providers; what it cannot do the CPU does.
         adjust: changes ONNX Runtime's options just before it opens the file.
 

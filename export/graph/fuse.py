@@ -37,7 +37,7 @@ __all__ = [
     "count_uses",
     "feeding_convolutions",
     "fuse",
-    "standing_activations",
+    "unfused_activations",
 ]
 
 #: What the CPU kernel of FusedConv accepts in ONNX Runtime 1.17 as well as in 1.31. HardSwish is not among them: 1.31
@@ -95,7 +95,7 @@ class FusionResult:
     Attributes:
         model: the fused model.
         fused: names of the activations that now live in a convolution.
-        declined: activations left standing, each with the reason.
+        declined: activations that stay unfused, each with the reason.
         decoding: names of the nonlinearities that reach no convolution.
     """
 
@@ -148,7 +148,7 @@ def fuse(model: onnx.ModelProto) -> FusionResult:
     return FusionResult(fused_model, tuple(fused), tuple(declined), tuple(decoding))
 
 
-def standing_activations(model: onnx.ModelProto) -> tuple[str, ...]:
+def unfused_activations(model: onnx.ModelProto) -> tuple[str, ...]:
     """Names of the activations outside convolutions, ``nchwc`` ones of ONNX Runtime's own making included."""
     hidden = feeding_convolutions(model.graph)
     return tuple(_name(n) for n in model.graph.node if n.op_type in NONLINEARITIES and n.output[0] in hidden)

@@ -1,6 +1,6 @@
 """INT8: convolutions on bytes, as many as the accuracy bears.
 
-Static quantisation in ONNX Runtime's QDQ form: the ranges of all activations are measured on real pictures, weights get
+Static quantisation in ONNX Runtime's QDQ form: the ranges of all activations are measured on real images, weights get
 a scale for each output channel. The convolutions that predict stay in float: one scale for all class logits, or for
 boxes of all sizes, would round small differences away, and these decide. Where accuracy still falls by more than the
 budget, the layers that disturb the predictions most go back to float until it holds.
@@ -27,7 +27,7 @@ from fusedet.common.text import counted
 from fusedet.deploy.detector.letterbox import letterbox, to_blob
 from fusedet.deploy.detector.session import open_session, read_contract
 from fusedet.export.errors import ExportError
-from fusedet.export.proof.verify import Pictures
+from fusedet.export.proof.images import Images
 
 __all__ = ["Accuracy", "Int8Settings", "Quantized", "Sensitivity", "Step", "predicting_convolutions", "quantize"]
 
@@ -40,7 +40,7 @@ _METHODS = {
     "entropy": CalibrationMethod.Entropy,
     "percentile": CalibrationMethod.Percentile,
 }
-#: Pictures on which the layers' sensitivity is measured.
+#: Images on which the layers' sensitivity is measured.
 _PROBES = 8
 
 
@@ -49,15 +49,15 @@ class Int8Settings:
     """How to quantise.
 
     Attributes:
-        pictures: so many of the pictures given serve to measure ranges, drawn by ``seed``.
+        images: so many of the images given serve to measure ranges, drawn by ``seed``.
         method: how a range comes from what was measured: ``minmax`` takes it all, the others leave out what is rare.
         per_channel: weights have a scale for each output channel; else one for the layer.
         reduce_range: weights use 7 bits, for x86 processors without VNNI, whose 16-bit sums would overflow.
-        seed: of the choice of pictures.
+        seed: of the choice of images.
         budget: AP50-95 that may be lost, in points of 100.
     """
 
-    pictures: int = 100
+    images: int = 100
     method: Method = "minmax"
     per_channel: bool = True
     reduce_range: bool = False
@@ -65,8 +65,8 @@ class Int8Settings:
     budget: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.pictures < 1:
-            raise InputError(f"int8: pictures must be at least 1, but got {self.pictures}")
+        if self.images < 1:
+            raise InputError(f"int8: images must be at least 1, but got {self.images}")
         if self.method not in _METHODS:
             raise InputError(f"int8: method must be one of {', '.join(_METHODS)}, but got {self.method!r}")
         if self.budget < 0:
@@ -103,9 +103,9 @@ class Quantized:
         settings: how.
         layers: convolutions that are quantised.
         in_float: those that are not, the predicting ones among them.
-        sensitivities: of every layer that could be quantised, the most sensitive first; empty where nothing was graded.
-        ap_before: AP50-95 of the float file; None where nothing was graded.
-        steps: attempts, the last of which was kept; empty where nothing was graded.
+        sensitivities: of every layer that could be quantised, the most sensitive first; empty without evaluation.
+        ap_before: AP50-95 of the float file; None where nothing was evaluated.
+        steps: attempts, the last of which was kept; empty where nothing was evaluated.
     """
 
     path: Path
@@ -120,7 +120,7 @@ class Quantized:
 def quantize(
     plain: Path,
     out: Path,
-    pictures: Pictures,
+    images: Images,
     settings: Int8Settings | None = None,
     accuracy: Accuracy | None = None,
 ) -> Quantized:
@@ -129,9 +129,9 @@ def quantize(
     Args:
         plain: as ``fusedet export`` writes it.
         out: the file to write.
-        pictures: of the training; ranges are measured on some of them.
+        images: of the training; ranges are measured on some of them.
         settings: left out, the defaults.
-        accuracy: grades a file; left out, no layer goes back to float.
+        accuracy: evaluates a file; left out, no layer goes back to float.
 
     Raises:
         ExportError: the budget does not hold even with all but one layer in float.
@@ -139,7 +139,7 @@ def quantize(
     """
     settings = settings or Int8Settings()
     model = onnx.load(plain)
-    blobs = _blobs(plain, pictures, settings)
+    blobs = _blobs(plain, images, settings)
     layers = [n.name for n in model.graph.node if n.op_type == "Conv"]
     fixed = predicting_convolutions(model)
     candidates = [name for name in layers if name not in fixed]
@@ -165,7 +165,7 @@ def quantize(
         tried = ", ".join(f"{step.ap:.4f} with {counted(step.in_float, 'layer')} in float" for step in steps)
         raise ExportError(
             f"INT8 loses more than {settings.budget:g} points of AP: {before:.4f} became {tried}; more or other "
-            "calibration pictures may help, or another method"
+            "calibration images may help, or another method"
         )
     rest = tuple(name for name in layers if name not in chosen)
     return Quantized(out, settings, tuple(chosen), rest, tuple(sensitivities), before, tuple(steps))
@@ -196,13 +196,13 @@ class _Blobs(CalibrationDataReader):
         return next(self._feeds, None)
 
 
-def _blobs(plain: Path, pictures: Pictures, settings: Int8Settings) -> list[NDArray[Any]]:
-    """Some of the pictures, as the network takes them."""
+def _blobs(plain: Path, images: Images, settings: Int8Settings) -> list[NDArray[Any]]:
+    """Some of the images, as the network takes them."""
     contract = read_contract(open_session(plain, threads=1), str(plain))
-    names = sorted(pictures)
-    order = np.random.default_rng(settings.seed).permutation(len(names))[: settings.pictures]
+    names = sorted(images)
+    order = np.random.default_rng(settings.seed).permutation(len(names))[: settings.images]
     return [
-        to_blob([letterbox(pictures[names[i]], contract.input_size, contract.pad_value)[0]], contract.input_format)
+        to_blob([letterbox(images[names[i]], contract.input_size, contract.pad_value)[0]], contract.input_format)
         for i in order
     ]
 
@@ -262,7 +262,7 @@ def _sensitivities(
 
 
 def _run(model: onnx.ModelProto, values: Sequence[str], blobs: Sequence[NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Inner values of a graph for all pictures, one after the other."""
+    """Inner values of a graph for all images, one after the other."""
     model = copy.deepcopy(model)
     del model.graph.output[:]
     model.graph.output.extend(onnx.helper.make_empty_tensor_value_info(value) for value in values)

@@ -39,7 +39,7 @@ def to_onnx(
         graph: the folded network with its decoding.
         contract: what the file will say of itself, in the form that belongs to ``graph``; ``input_size`` and
             ``input_format`` are those of ``graph``.
-        dynamic_batch: leave the number of pictures open; else it is 1.
+        dynamic_batch: leave the number of images open; else it is 1.
 
     Returns:
         A model whose input is :data:`INPUT_NAME` and whose outputs are
@@ -94,7 +94,7 @@ def _trace(
 
 
 def _example_input(contract: Contract) -> torch.Tensor:
-    """One black picture in the contract's input format."""
+    """One black image in the contract's input format."""
     height, width = contract.input_size
     if contract.input_format == "uint8_nhwc_bgr":
         return torch.zeros(1, height, width, 3, dtype=torch.uint8)
@@ -111,6 +111,6 @@ def _describe(contract: Contract) -> str:
     suppression = f"boxes need NMS at IoU {contract.nms_iou}" if contract.nms else "no NMS needed"
     return (
         f"fusedet object detector of {len(contract.names)} classes. "
-        f"{INPUT_NAME}: {formats[contract.input_format]}, letterboxed with grey {contract.pad_value}. "
+        f"{INPUT_NAME}: {formats[contract.input_format]}, letterboxed with padding {contract.pad_value}. "
         f"boxes: xyxy in input pixels; scores: highest first; class_ids; {suppression}."
     )

@@ -98,6 +98,6 @@ def ultralytics_description(contract: Contract) -> str:
     )
     return (
         f"fusedet object detector of {len(contract.names)} classes, in the layout of Ultralytics. "
-        f"images: float32 [B, 3, {height}, {width}], RGB in 0..1, letterboxed with grey {contract.pad_value}. "
+        f"images: float32 [B, 3, {height}, {width}], RGB in 0..1, letterboxed with padding {contract.pad_value}. "
         f"{OUTPUT_NAME}: {output}; in input pixels."
     )

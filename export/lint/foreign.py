@@ -2,7 +2,7 @@
 
     plain file -> read and check -> take weights off the inputs, fold BatchNorm -> fuse -> run both -> write
 
-What a foreign file finds on a picture is not known here: there is no contract. So every output is compared, value by
+What a foreign file finds on an image is not known here: there is no contract. So every output is compared, value by
 value, on random inputs of the declared shapes.
 """
 
@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, inliner
 
 from fusedet.common.atomic import write_bytes
 from fusedet.common.errors import InputError
+from fusedet.common.model_inputs import without_weight_inputs
 from fusedet.common.plain_json import parse_json
 from fusedet.export.errors import ExportError
 from fusedet.export.graph.batchnorm import fold_batchnorms
@@ -36,7 +37,6 @@ __all__ = [
     "prepare",
     "random_inputs",
     "read_foreign",
-    "without_weight_inputs",
 ]
 
 #: ONNX Runtime's optimisation levels by the names they have here.
@@ -53,7 +53,7 @@ TOLERANCE_FLOAT16 = 1e-2
 #: And by this much of the largest value of the same output, for what is small because large numbers cancel.
 _ROUNDING = 1e-6
 
-#: Side of a picture whose size the file leaves open.
+#: Side of an image whose size the file leaves open.
 SIDE = 320
 
 #: Operators that decide between nearly equal numbers: rounding may turn the decision.
@@ -206,22 +206,11 @@ def prepare(model: onnx.ModelProto) -> Prepared:
     return Prepared(prepared, listed, fold_batchnorms(prepared))
 
 
-def without_weight_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy whose inputs are those that somebody has to give: old exporters list the weights among them."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    weights = {tensor.name for tensor in copy.graph.initializer}
-    inputs = [value for value in copy.graph.input if value.name not in weights]
-    del copy.graph.input[:]
-    copy.graph.input.extend(inputs)
-    return copy
-
-
 def input_shapes(model: onnx.ModelProto, given: Mapping[str, Sequence[int]], source: str) -> dict[str, tuple[int, ...]]:
     """Shapes of a model's inputs.
 
     A dimension that the file leaves open is what ``given`` says of its input, or else a guess: a batch of one, three
-    channels, and a picture of the size in Ultralytics' metadata or of :data:`SIDE`.
+    channels, and an image of the size in Ultralytics' metadata or of :data:`SIDE`.
 
     Args:
         model: whose weights may be listed among its inputs.
@@ -246,7 +235,7 @@ def input_shapes(model: onnx.ModelProto, given: Mapping[str, Sequence[int]], sou
 
 
 def random_inputs(model: onnx.ModelProto, shapes: Shapes, source: str, seed: int = 0) -> list[dict[str, NDArray[Any]]]:
-    """Three sets of inputs: noise in 0..1, and patches of colour, as pictures have them, in 0..1 and in 0..255.
+    """Three sets of inputs: noise in 0..1, and patches of colour, as images have them, in 0..1 and in 0..255.
 
     Raises:
         InputError: an input is neither a number nor a truth value.
@@ -266,7 +255,7 @@ def random_inputs(model: onnx.ModelProto, shapes: Shapes, source: str, seed: int
                 arrays[name] = (_values(rng, shape, patches) * top).astype(kind)
             elif kind == np.uint8:
                 arrays[name] = (_values(rng, shape, patches) * 255).astype(kind)
-            elif kind.kind in "iu":  # the picture's size, where a network asks for it
+            elif kind.kind in "iu":  # the image's size, where a network asks for it
                 arrays[name] = np.full(shape, sides[0], kind)
             elif kind.kind == "b":
                 arrays[name] = np.ones(shape, kind)
@@ -434,7 +423,7 @@ def _shape(
 
 
 def _sides(model: onnx.ModelProto) -> tuple[int, int]:
-    """Height and width of a picture, as far as the file tells."""
+    """Height and width of an image, as far as the file tells."""
     for entry in model.metadata_props:
         if entry.key == "imgsz":  # as Ultralytics writes it: "[320, 320]"
             try:

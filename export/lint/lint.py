@@ -11,16 +11,19 @@ from dataclasses import dataclass, replace
 import onnx
 
 from fusedet.common.errors import InputError
+from fusedet.common.machine import Machine, this_machine
+from fusedet.common.model_inputs import without_weight_inputs
 from fusedet.export.graph.fuse import feeding_convolutions, fuse
 from fusedet.export.graph.ops import count_ops, optimize_model
 from fusedet.export.graph.reorders import Reorder, find_reorders
-from fusedet.export.lint.costs import COSTS, Cost
-from fusedet.export.lint.cpu import Machine, this_machine
-from fusedet.export.lint.foreign import prepare, without_weight_inputs
+from fusedet.export.lint.foreign import prepare
+from fusedet.export.lint.rule_costs import COSTS, Cost
 from fusedet.export.lint.rules import RULES, Match, Network
 
 __all__ = ["Finding", "Lint", "LintReport", "lint"]
 
+#: Vector units with which ONNX Runtime computes convolutions in blocks of 8 channels; others: 16, or no blocks at all.
+_BLOCKS_OF_8 = ("avx2", "avx")
 #: Finding of the reorders whose cause no rule knows.
 OTHER = "other-operator"
 
@@ -35,7 +38,7 @@ class Finding:
         breaks: ``fusion``, ``layout``, or both.
         times: occurrences.
         nodes: names of the nodes, one for each occurrence.
-        reorders: changes of layout that it causes on this machine; None where they could not be counted.
+        reorders: layout reorders that it causes on this machine; None where they could not be counted.
         x86: what ONNX Runtime does with it where convolutions are computed in blocks.
         arm: what it does where they are not.
         instead: what to write.
@@ -69,7 +72,7 @@ class LintReport:
         findings: by the order of the rules.
         machine: where the reorders were counted.
         optimized_ops: operators that ONNX Runtime runs there; empty where it cannot run the file.
-        reorders: changes of layout among them; None likewise.
+        reorders: layout reorders among them; None likewise.
         reorders_at_outputs: those on the way to the outputs, which have to be.
         problem: why ONNX Runtime cannot run the file.
     """
@@ -131,7 +134,7 @@ def lint(model: onnx.ModelProto, *, block: int | None = None) -> Lint:
     machine = this_machine()
     prepared = prepare(model)
     plain = without_weight_inputs(model)
-    network = Network(plain, block or machine.block, prepared.weight_inputs)
+    network = Network(plain, block or (8 if machine.vector in _BLOCKS_OF_8 else 16), prepared.weight_inputs)
     matches = _claim(network)
     made, beside = _blame_values(matches, network)
     try:

@@ -35,8 +35,8 @@ class Limits:
         f1_difference: where they are further apart, most points of 100 of F1 that the file loses at training's.
         duplicate_difference: largest difference of the share of duplicate detections from training's, in points of 100.
         few_boxes: so many boxes or fewer are no difference in F1 or duplicates, however small the data set is.
-        standing: most activations outside convolutions, as ONNX Runtime runs the fused file here.
-        reorders: most changes of layout, likewise; x86 only, elsewhere there are none.
+        unfused: most activations outside convolutions, as ONNX Runtime runs the fused file here.
+        reorders: most layout reorders, likewise; x86 only, elsewhere there are none.
     """
 
     matched_share: float = 1.0
@@ -48,7 +48,7 @@ class Limits:
     f1_difference: float = 0.5
     duplicate_difference: float = 0.5
     few_boxes: int = 2
-    standing: int = 0
+    unfused: int = 0
     reorders: int = 16
 
     def changed(self, settings: Mapping[str, str]) -> "Limits":
@@ -96,7 +96,7 @@ class Certificate:
     Attributes:
         checks: what was asked, and whether it holds.
         facts: as JSON has it: files, operators, activations, agreement, accuracy, latency, versions.
-        worst: the picture on which the runs differ most, its name and both runs' detections; for the page.
+        worst: the image on which the runs differ most, its name and both runs' detections; for the page.
     """
 
     checks: tuple[Check, ...]
@@ -121,10 +121,10 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Worst:
-    """The picture with the most, or largest, differences.
+    """The image with the most, or largest, differences.
 
     Attributes:
-        name: of the picture.
+        name: of the image.
         image: uint8 ``[H, W, 3]``.
         between: whose detections these are.
         first: the first run's.

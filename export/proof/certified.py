@@ -10,16 +10,18 @@ import onnx
 
 from fusedet.common.atomic import write_text
 from fusedet.common.errors import InputError
+from fusedet.configs.inputs import model_file
+from fusedet.configs.starter import starter_checkpoint
 from fusedet.deploy.detector.detector import Detector
 from fusedet.export.errors import ExportError
 from fusedet.export.graph.half import halve_weights
 from fusedet.export.graph.quantize import Accuracy, Int8Settings, quantize
-from fusedet.export.pipeline import ExportResult, export_onnx, find_checkpoint, output_paths
+from fusedet.export.pipeline import ExportResult, export_onnx, output_paths
 from fusedet.export.proof.certificate import Certificate, Limits
-from fusedet.export.proof.certify import GRADED, Grader, certify
+from fusedet.export.proof.certify import AP_SETTINGS, Evaluator, certify
+from fusedet.export.proof.images import Images
 from fusedet.export.proof.page import certificate_page
 from fusedet.export.proof.self_test import choose_self_test, embed_self_test
-from fusedet.export.proof.verify import Pictures
 from fusedet.model import load_detector
 
 __all__ = ["certificate_paths", "export_certified"]
@@ -38,12 +40,12 @@ def export_certified(
     model: str | Path,
     out: str | Path | None = None,
     *,
-    pictures: Pictures,
-    grade: Grader | None = None,
+    real_images: Images,
+    evaluate: Evaluator | None = None,
     limits: Limits | None = None,
     half: bool = False,
     int8: Int8Settings | None = None,
-    calibration: Pictures | None = None,
+    calibration: Images | None = None,
     overwrite: bool = False,
     **settings: Any,
 ) -> tuple[ExportResult, Certificate]:
@@ -55,12 +57,12 @@ def export_certified(
     Args:
         model: a checkpoint, or a run folder with ``best.pt`` in it.
         out: see :func:`fusedet.export.export_onnx`.
-        pictures: real ones, like those of the training.
-        grade: works out AP; left out, the certificate says nothing of it.
+        real_images: of the validation set, on which boxes are compared, like those of the training.
+        evaluate: works out AP; left out, the certificate says nothing of it.
         limits: what is asked; left out, the defaults.
         half: also write ``NAME.half.onnx``, the fused file with weights of 16 bits.
         int8: also write ``NAME.int8.onnx``, as these settings say.
-        calibration: pictures of the training, on which INT8's ranges are measured; left out, ``pictures``.
+        calibration: images of the training, on which INT8's ranges are measured; left out, ``real_images``.
         overwrite: replace files that are there.
         settings: further arguments of :func:`fusedet.export.export_onnx`.
 
@@ -68,7 +70,7 @@ def export_certified(
         ExportError: the files do not hold what they should; none of them was kept.
         InputError: an argument or the checkpoint cannot be used, or a file is already there.
     """
-    checkpoint = find_checkpoint(Path(model))
+    checkpoint = model_file(Path(model), starter_checkpoint)
     plain, fused = output_paths(checkpoint, out)
     wanted = {"plain": True, "fused": True, "half": half, "int8": int8 is not None}
     places = {"plain": plain, "fused": fused, **{kind: plain.with_suffix(f".{kind}.onnx") for kind in ("half", "int8")}}
@@ -83,15 +85,15 @@ def export_certified(
         draft = export_onnx(checkpoint, drafts["plain"], **settings)
         quantized = None
         if int8 is not None:
-            quantized = quantize(draft.plain, drafts["int8"], calibration or pictures, int8, _accuracy(grade))
+            quantized = quantize(draft.plain, drafts["int8"], calibration or real_images, int8, _accuracy(evaluate))
         if half:
             drafts["half"].write_bytes(halve_weights(onnx.load(draft.fused)).SerializeToString(deterministic=True))
         for model in drafts.values():  # each with the boxes that it finds itself: INT8 finds others
-            test = choose_self_test(model, pictures)
+            test = choose_self_test(model, real_images)
             if test is not None:
                 embed_self_test(test, [model])
         certificate = certify(
-            draft, net, pictures, half=drafts.get("half"), quantized=quantized, grade=grade, limits=limits
+            draft, net, real_images, half=drafts.get("half"), quantized=quantized, evaluate=evaluate, limits=limits
         )
         proof = certificate_paths(plain, passed=certificate.passed)
         for path, text in zip(proof, (certificate.to_json(), certificate_page(certificate)), strict=True):
@@ -103,5 +105,5 @@ def export_certified(
     return replace(draft, plain=plain, fused=fused), certificate
 
 
-def _accuracy(grade: Grader | None) -> Accuracy | None:
-    return None if grade is None else lambda path: grade(Detector(path, one_label=False, **GRADED))["ap"]
+def _accuracy(evaluate: Evaluator | None) -> Accuracy | None:
+    return None if evaluate is None else lambda path: evaluate(Detector(path, one_label=False, **AP_SETTINGS))["ap"]

@@ -2,6 +2,7 @@
 
 import math
 import platform
+import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
@@ -10,38 +11,37 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import onnx
 
 from fusedet.common.duplicates import DUPLICATE_IOU
 from fusedet.common.hashing import sha256
-from fusedet.deploy.bench.machine import processor_name
-from fusedet.deploy.detector.detections import Detections
+from fusedet.common.machine import processor_name
+from fusedet.deploy.bench.timing import time_files
 from fusedet.deploy.detector.detector import Detector
 from fusedet.deploy.detector.predictor import Predictor
 from fusedet.deploy.detector.session import default_threads
-from fusedet.export.graph.carriers import activation_carriers
+from fusedet.export.graph.fused_activations import fused_activations
 from fusedet.export.graph.ops import optimize
 from fusedet.export.graph.quantize import Quantized
-from fusedet.export.operating_point import operating_point_checks, threshold_of
 from fusedet.export.pipeline import ExportResult
 from fusedet.export.proof.certificate import Certificate, Check, Limits, Worst
-from fusedet.export.proof.interleaved import Race, race
+from fusedet.export.proof.images import Images
+from fusedet.export.proof.operating_point import operating_point_checks, threshold_of
 from fusedet.export.proof.reference import Reference
-from fusedet.export.proof.verify import Agreement, Outputs, Pictures, Tolerance, compare
+from fusedet.export.proof.verify import Agreement, Tolerance, compare
 from fusedet.model import DetectorNet
 
-__all__ = ["GRADED", "Grader", "certify"]
+__all__ = ["AP_SETTINGS", "Evaluator", "certify"]
 
 #: Runs that must be the same.
 _EXACT = ("training", "plain", "fused")
 #: When a detection of a smaller file counts as that of the fused one: near enough to be taken for it.
 _NEARLY = Tolerance(adaptive=False, score=1.0, rounding=0.1, iou=0.8, side=0.0, tie=-math.inf)
-#: Boxes of a picture that count for AP, and the lowest score of one, as COCO's measure is commonly taken.
-GRADED: dict[str, Any] = {"score_threshold": 0.001, "max_detections": 300}
+#: Boxes of an image that count for AP, and the lowest score of one, as COCO's measure is commonly taken.
+AP_SETTINGS: dict[str, Any] = {"score_threshold": 0.001, "max_detections": 300}
 
 
-class Grader(Protocol):
+class Evaluator(Protocol):
     """Evaluates a predictor on a data set."""
 
     def __call__(self, predictor: Predictor, threshold: float | None = None) -> Mapping[str, Any]:
@@ -56,11 +56,11 @@ class Grader(Protocol):
 def certify(
     result: ExportResult,
     net: DetectorNet,
-    pictures: Pictures,
+    images: Images,
     *,
     half: Path | None = None,
     quantized: Quantized | None = None,
-    grade: Grader | None = None,
+    evaluate: Evaluator | None = None,
     limits: Limits | None = None,
     rounds: int = 50,
 ) -> Certificate:
@@ -69,27 +69,27 @@ def certify(
     Args:
         result: of :func:`fusedet.export.export_onnx`.
         net: what was exported, as its checkpoint gives it.
-        pictures: real ones, like those of the training.
+        images: real ones, like those of the training.
         half: the fused file with weights of 16 bits, where there is one.
         quantized: the INT8 form, where there is one.
-        grade: works out AP and what is shown; left out, the certificate says nothing of them.
+        evaluate: works out AP and what is shown; left out, the certificate says nothing of them.
         limits: left out, the defaults.
         rounds: of the latency measurement.
 
     Raises:
-        ExportError: nothing in the pictures can be compared.
+        ExportError: nothing in the images can be compared.
         InputError: a file cannot be run.
     """
     limits = limits or Limits()
-    agreements, worst = _agree(result, net, pictures, limits)
+    agreements, worst = _agree(result, net, images, limits)
     files = {"plain": result.plain, "fused": result.fused}
-    accuracy = _grade(result, net, grade) if grade else {}
+    accuracy = _evaluate(result, net, evaluate) if evaluate else {}
     exact, smaller = list(agreements), _smaller(half, quantized, limits)
     for name, (path, _) in smaller.items():
         files[name] = path
-        agreements.append(_agree_nearly(result, name, path, pictures, limits))
-        if grade:
-            accuracy[name] = _grade_one(grade, Detector(path, one_label=False, **GRADED), accuracy)
+        agreements.append(_agree_nearly(result, name, path, images, limits))
+        if evaluate:
+            accuracy[name] = _evaluate_one(evaluate, Detector(path, one_label=False, **AP_SETTINGS), accuracy)
     reorders = sum(count for op, count in result.optimized_ops.items() if op.startswith("nchwc.Reorder"))
     checks = (
         *(_agreement_check(agreement, limits) for agreement in exact),
@@ -98,11 +98,11 @@ def certify(
         *operating_point_checks(accuracy, limits),
         Check(
             "activations outside convolutions",
-            f"at most {limits.standing}",
-            _count(result.standing),
-            len(result.standing) <= limits.standing,
+            f"at most {limits.unfused}",
+            _count(result.unfused),
+            len(result.unfused) <= limits.unfused,
         ),
-        Check("changes of layout", f"at most {limits.reorders}", str(reorders), reorders <= limits.reorders),
+        Check("layout reorders", f"at most {limits.reorders}", str(reorders), reorders <= limits.reorders),
     )
     facts: dict[str, Any] = {
         "model": {
@@ -117,13 +117,13 @@ def certify(
         "files": {name: _file(path) for name, path in files.items()},
         "agreement": [_agreement_facts(agreement) for agreement in agreements],
         "accuracy": {name: _finite(figures) for name, figures in accuracy.items()},
-        "latency_ms": _latency(race(files, rounds=rounds, threads=1)),
+        "latency_ms": _latency(files, rounds),
         "operators": {
             "plain": dict(result.plain_ops.most_common()),
             "fused": dict(result.fused_ops.most_common()),
             "as ONNX Runtime runs the fused file here": dict(result.optimized_ops.most_common()),
         },
-        "activations": [asdict(carrier) for carrier in activation_carriers(optimize(result.fused))],
+        "activations": [asdict(one) for one in fused_activations(optimize(result.fused))],
         **({"int8": _int8_facts(quantized)} if quantized is not None else {}),
         "made": _made(),
     }
@@ -131,15 +131,14 @@ def certify(
 
 
 def _agree(
-    result: ExportResult, net: DetectorNet, pictures: Pictures, limits: Limits
+    result: ExportResult, net: DetectorNet, images: Images, limits: Limits
 ) -> tuple[list[Agreement], Worst | None]:
     """Training's own network with the plain file, and the plain with the fused one, each as a user gets them."""
-    contract = result.contract
     # A little lower than what counts: the counterpart of a score just above may lie just below.
     floor = max(0.0, limits.threshold - 2 * limits.score_difference)
     found = {
-        name: {picture: predictor.batch([image])[0] for picture, image in pictures.items()}
-        for name, predictor in _predictors(result, net, score_threshold=floor, max_detections=1000)
+        file: {name: predictor.batch([image])[0] for name, image in images.items()}
+        for file, predictor in _predictors(result, net, score_threshold=floor, max_detections=1000)
     }
     tolerance = Tolerance(
         threshold=limits.threshold,
@@ -153,18 +152,14 @@ def _agree(
     agreements, worst = [], None
     for between in (("training", "plain"), ("plain", "fused")):
         first, second = found[between[0]], found[between[1]]
-        agreement = compare(between, _outputs(first), _outputs(second), contract, tolerance, strict=False)
+        agreement = compare(between, first, second, tolerance, strict=False)
         agreements.append(agreement)
         if worst is None or agreement.missing:
             name = agreement.worst
-            worst = Worst(name, pictures[name], between, first[name], second[name])
+            worst = Worst(name, images[name], between, first[name], second[name])
         if agreement.missing:
             break  # what follows would only repeat it
     return agreements, worst
-
-
-def _outputs(run: Mapping[str, Detections]) -> dict[str, Outputs]:
-    return {picture: Outputs(one.boxes_xyxy, one.scores, one.class_ids) for picture, one in run.items()}
 
 
 def _predictors(result: ExportResult, net: DetectorNet, **settings: Any) -> Iterator[tuple[str, Predictor]]:
@@ -187,22 +182,24 @@ def _predictors(result: ExportResult, net: DetectorNet, **settings: Any) -> Iter
 
 
 def _boxes_given(path: Path) -> int:
-    """K: how many boxes a file gives for each picture."""
+    """K: how many boxes a file gives for each image."""
     shapes = {output.name: output.type.tensor_type.shape.dim for output in onnx.load(path).graph.output}
     return int(shapes["boxes"][1].dim_value)
 
 
-def _grade(result: ExportResult, net: DetectorNet, grade: Grader) -> dict[str, Mapping[str, Any]]:
+def _evaluate(result: ExportResult, net: DetectorNet, evaluate: Evaluator) -> dict[str, Mapping[str, Any]]:
     accuracy = dict[str, Mapping[str, Any]]()
-    for name, predictor in _predictors(result, net, **GRADED):
-        accuracy[name] = _grade_one(grade, predictor, accuracy)
+    for name, predictor in _predictors(result, net, **AP_SETTINGS):
+        accuracy[name] = _evaluate_one(evaluate, predictor, accuracy)
     return accuracy
 
 
-def _grade_one(grade: Grader, predictor: Predictor, accuracy: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+def _evaluate_one(
+    evaluate: Evaluator, predictor: Predictor, accuracy: Mapping[str, Mapping[str, Any]]
+) -> Mapping[str, Any]:
     """Figures of one predictor, also at training's score threshold, where ``accuracy`` tells that already."""
     threshold = threshold_of(accuracy.get("training", {}))
-    return grade(predictor) if threshold is None else grade(predictor, threshold)
+    return evaluate(predictor) if threshold is None else evaluate(predictor, threshold)
 
 
 def _smaller(half: Path | None, quantized: Quantized | None, limits: Limits) -> dict[str, tuple[Path, float]]:
@@ -215,13 +212,12 @@ def _smaller(half: Path | None, quantized: Quantized | None, limits: Limits) -> 
     return files
 
 
-def _agree_nearly(result: ExportResult, name: str, path: Path, pictures: Pictures, limits: Limits) -> Agreement:
+def _agree_nearly(result: ExportResult, name: str, path: Path, images: Images, limits: Limits) -> Agreement:
     """The fused file with a smaller one: not equal, but how far from it."""
     settings: dict[str, Any] = {"score_threshold": limits.threshold / 2, "max_detections": 1000, "one_label": False}
     detectors = [Detector(model, **settings) for model in (result.fused, path)]
-    first, second = ({picture: one(image) for picture, image in pictures.items()} for one in detectors)
-    between, runs = ("fused", name), (_outputs(first), _outputs(second))
-    return compare(between, *runs, result.contract, replace(_NEARLY, threshold=limits.threshold), strict=False)
+    first, second = ({name: one(image) for name, image in images.items()} for one in detectors)
+    return compare(("fused", name), first, second, replace(_NEARLY, threshold=limits.threshold), strict=False)
 
 
 def _agreement_check(agreement: Agreement, limits: Limits) -> Check:
@@ -270,7 +266,7 @@ def _accuracy_checks(accuracy: Mapping[str, Mapping[str, Any]], limits: Limits) 
 def _agreement_facts(agreement: Agreement) -> dict[str, Any]:
     return {
         "between": list(agreement.between),
-        "pictures": agreement.pictures,
+        "pictures": agreement.images,
         "pairs": agreement.compared,
         "matched_share": agreement.matched_share,
         "least_iou": agreement.iou,
@@ -285,15 +281,12 @@ def _file(path: Path) -> dict[str, Any]:
     return {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
 
 
-def _latency(times: Race) -> dict[str, Any]:
-    return {
-        "threads": times.threads,
-        "rounds": times.rounds,
-        **{
-            name: {"min": round(min(ms), 3), "median": round(float(np.median(ms)), 3)}
-            for name, ms in times.milliseconds.items()
-        },
+def _latency(files: Mapping[str, Path], rounds: int) -> dict[str, Any]:
+    times = time_files(files, rounds=rounds, threads=1)
+    figures = {
+        name: {"min": round(min(ms), 3), "median": round(statistics.median(ms), 3)} for name, ms in times.items()
     }
+    return {"threads": 1, "rounds": rounds, **figures}
 
 
 def _finite(figures: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,10 +7,10 @@ clock is that thread's own: it stands still while another program has the core, 
 import json
 import statistics
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from fusedet.deploy.bench.timing import clock_of, time_in_turn
 from fusedet.export.lint.foreign import LEVELS, open_model
 from fusedet.export.lint.lint import Lint
 
@@ -37,7 +38,7 @@ class TimeShares:
 
     Attributes:
         convolutions: in blocks or not, with all that is fused into them.
-        reorders: changes of layout, those at the outputs included.
+        reorders: layout reorders, those at the outputs included.
         findings: nodes and reorders of each rule's finding.
         run_ms: milliseconds of one run, the sum of all nodes.
     """
@@ -102,23 +103,13 @@ def compare_latency(
         loads: how often each is loaded.
         threads: of ONNX Runtime.
     """
-    clock = time.thread_time if threads == 1 else time.perf_counter
+    clock = clock_of(threads)
     contents = {name: model.SerializeToString() for name, model in models.items()}
     entrants = [(name, level) for level in _RACED for name in models]
-    loading: dict[tuple[str, str], list[float]] = defaultdict(list)
-    sessions: dict[tuple[str, str], ort.InferenceSession] = {}
-    for _ in range(loads):
-        for name, level in entrants:
-            start = clock()
-            sessions[name, level] = open_model(contents[name], level, name, threads)
-            loading[name, level].append((clock() - start) * 1e3)
-    running: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for number in range(rounds + _WARM_UP):
-        for entrant, session in sessions.items():
-            start = clock()
-            session.run(None, dict(inputs))
-            if number >= _WARM_UP:
-                running[entrant].append((clock() - start) * 1e3)
+    opening = {(name, level): partial(open_model, contents[name], level, name, threads) for name, level in entrants}
+    loading = time_in_turn(opening, loads, clock=clock)
+    runs = {entrant: partial(start().run, None, dict(inputs)) for entrant, start in opening.items()}
+    running = time_in_turn(runs, rounds, warm_up=_WARM_UP, clock=clock)
     return tuple(
         Latency(name, level, min(own), statistics.median(own), min(loading[name, level]))
         for (name, level), own in running.items()

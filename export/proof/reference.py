@@ -1,8 +1,8 @@
 """The trained network as training knows it: what an exported file is held against.
 
-The runtime, the exported graph and training's own grading share code: a fault there shows in none of their comparisons.
+The runtime, the exported graph and training's own evaluation share code: a fault there shows in no comparison.
 Here nothing is folded, no class of any point is left out before its score is known, and a few lines of arithmetic of
-their own put the picture in its place and bring boxes back from there. What this shares with the exported file is the
+their own put the image in its place and bring boxes back from there. What this shares with the exported file is the
 weights, OpenCV's resizing, and what a letterbox is.
 """
 
@@ -21,8 +21,8 @@ from fusedet.model.decode import anchor_points, decode_boxes
 
 __all__ = ["Reference"]
 
-#: Grey of the letterbox's bars, as training draws them.
-_GREY = 114
+#: Padding of the letterbox, as training draws it.
+_PADDING = 114
 #: Classes that one anchor point may report.
 _LABELS = 2
 
@@ -30,7 +30,7 @@ _Floats = NDArray[np.float64]
 
 
 class Reference:
-    """A network in torch: a picture in, detections out.
+    """A network in torch: an image in, detections out.
 
     Args:
         net: the trained network, as its checkpoint gives it.
@@ -42,7 +42,7 @@ class Reference:
             None keeps all.
         score_threshold: lower scores are left out.
         points: so many anchor points are looked at, the best; left out, 300, or 1000 with ``nms``.
-        max_detections: boxes of a picture.
+        max_detections: boxes of an image.
 
     Attributes:
         names: class names; a class id is an index into them.
@@ -70,12 +70,12 @@ class Reference:
         self._most = max_detections
 
     def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        """Detections in each of several pictures."""
+        """Detections in each of several images."""
         return [self(image) for image in images_bgr]
 
     @torch.inference_mode()
     def __call__(self, image_bgr: NDArray[np.uint8]) -> Detections:
-        """Detections in uint8 ``[h, w, 3]``; boxes in pixels of that picture, highest score first."""
+        """Detections in uint8 ``[h, w, 3]``; boxes in pixels of that image, highest score first."""
         canvas, shift, zoom = _place(image_bgr, self._size)
         planes = torch.from_numpy(canvas).permute(2, 0, 1)[None].float()  # [H, W, 3] -> [1, 3, H, W], BGR in 0..255
         output = self._net(planes)
@@ -108,12 +108,12 @@ class Reference:
 def _place(
     image: NDArray[np.uint8], size: tuple[int, int]
 ) -> tuple[NDArray[np.uint8], tuple[int, int], tuple[float, float]]:
-    """The picture as large as fits and centred on grey; ``(x, y)`` of its corner; how much it was zoomed in x and y."""
+    """The image as large as fits and centred in padding; ``(x, y)`` of its corner; its zoom in x and y."""
     height, width = image.shape[:2]
     fit = min(size[0] / height, size[1] / width)
     rows, columns = max(1, round(height * fit)), max(1, round(width * fit))
     x, y = (size[1] - columns) // 2, (size[0] - rows) // 2
-    canvas = np.full((*size, 3), _GREY, np.uint8)
+    canvas = np.full((*size, 3), _PADDING, np.uint8)
     canvas[y : y + rows, x : x + columns] = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_LINEAR_EXACT)
     return canvas, (x, y), (columns / width, rows / height)
 

@@ -1,4 +1,4 @@
-"""Puts a self-test into exported files: one of the pictures, and what they find in it."""
+"""Puts a self-test into exported files: one of the images, and what they find in it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,20 +13,20 @@ from fusedet.deploy.detector.self_test import SelfTest
 
 __all__ = ["choose_self_test", "embed_self_test"]
 
-#: Scores from which a box belongs to the test, the first at which some picture has one.
+#: Scores from which a box belongs to the test, the first at which some image has one.
 _THRESHOLDS = (0.25, 0.1)
 #: More boxes prove no more.
 _MOST_BOXES = 20
 
 
-def choose_self_test(model: Path, pictures: Mapping[str, NDArray[np.uint8]]) -> SelfTest | None:
-    """The picture in which an exported file finds most, of those with at most 20 boxes, and these boxes.
+def choose_self_test(model: Path, images: Mapping[str, NDArray[np.uint8]]) -> SelfTest | None:
+    """The image in which an exported file finds most, of those with at most 20 boxes, and these boxes.
 
-    The picture is reduced to the size of the network's input: it travels with the file. None where no picture will do.
+    The image is reduced to the size of the network's input: it travels with the file. None where no image will do.
     """
     for threshold in _THRESHOLDS:
         detector = Detector(model, score_threshold=threshold, duplicate_iou=None, threads=1)
-        tests = (_test(detector, image, threshold) for image in pictures.values())
+        tests = (_test(detector, image, threshold) for image in images.values())
         best = max((test for test in tests if 0 < len(test.expected) <= _MOST_BOXES), key=_boxes, default=None)
         if best is not None:
             return best

@@ -1,13 +1,12 @@
-"""Proof that an exported file finds what the network finds, box by box, on pictures.
+"""Proof that an exported file finds what the network finds, box by box, on images.
 
-The network in torch, the plain file and the fused file look at the same letterboxed pictures. Each detection of one
+The network in torch, the plain file and the fused file look at the same letterboxed images. Each detection of one
 must have one counterpart in the other, both ways round: same class, nearly the same score, nearly the same box.
 Elementwise differences of the outputs would not do: two detections of nearly equal score may change places.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,31 +15,24 @@ import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
 
-from fusedet.deploy.camera.sources import open_source
 from fusedet.deploy.detector.boxes import box_iou
-from fusedet.deploy.detector.contract import Contract
+from fusedet.deploy.detector.compare import pair_detections
+from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.formats import ModelFormat, find_format
 from fusedet.deploy.detector.letterbox import letterbox, to_blob
-from fusedet.deploy.detector.opencv import cv2
 from fusedet.deploy.detector.session import open_session
 from fusedet.export.errors import ExportError
 from fusedet.export.graph.ultralytics_layout import UltralyticsGraph
+from fusedet.export.proof.images import Images, draw_images
 from fusedet.model import InferenceGraph
 
 __all__ = [
     "Agreement",
     "Missing",
-    "Outputs",
-    "Pictures",
     "Tolerance",
     "compare",
-    "draw_pictures",
-    "load_pictures",
     "verify",
 ]
-
-#: Pictures by the name that an error message gives them: uint8 ``[H, W, 3]`` in BGR.
-Pictures = Mapping[str, NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -49,11 +41,11 @@ class Tolerance:
 
     Attributes:
         threshold: detections from this score on must have a counterpart.
-        adaptive: where the best score of a picture is lower than the threshold, as in a network that has learned
-            nothing, the median of the scores takes its place: the better half counts. Else such a picture counts for
+        adaptive: where the best score of an image is lower than the threshold, as in a network that has learned
+            nothing, the median of the scores takes its place: the better half counts. Else such an image counts for
             nothing.
         score: largest difference of scores, as a fraction of the threshold.
-        rounding: difference of scores that is allowed at any threshold: the median of a picture without objects is as
+        rounding: difference of scores that is allowed at any threshold: the median of an image without objects is as
             good as zero, and a fraction of it less than float32 can tell apart.
         iou: least IoU of a detection and its counterpart.
         side: a box whose sides move less than this fraction of its largest coordinate is the same, whatever its IoU:
@@ -76,15 +68,15 @@ class Missing:
     """A detection without counterpart.
 
     Attributes:
-        picture: the picture's name.
+        image: the image's name.
         what: who finds it, who does not, and what is nearest.
     """
 
-    picture: str
+    image: str
     what: str
 
     def __str__(self) -> str:
-        return f"{self.picture}: {self.what}"
+        return f"{self.image}: {self.what}"
 
 
 @dataclass(frozen=True)
@@ -93,18 +85,18 @@ class Agreement:
 
     Attributes:
         between: what was compared, for example ``("torch", "plain")``.
-        pictures: how many.
+        images: how many.
         compared: detections that have their counterpart.
         tied: detections that fell off the end of the other list by a hair.
         score: largest difference of scores in a pair.
         side_px: largest difference of a box side in a pair, in input pixels.
         iou: least IoU of a pair.
         missing: detections without counterpart, of either run.
-        worst: the picture with most of these; where none has any, the one with the largest difference of scores.
+        worst: the image with most of these; where none has any, the one with the largest difference of scores.
     """
 
     between: tuple[str, str]
-    pictures: int
+    images: int
     compared: int
     tied: int
     score: float
@@ -121,25 +113,16 @@ class Agreement:
 
     def __str__(self) -> str:
         return (
-            f"{self.between[0]} = {self.between[1]}: {self.compared} boxes on {self.pictures} pictures, largest "
+            f"{self.between[0]} = {self.between[1]}: {self.compared} boxes on {self.images} images, largest "
             f"difference {self.score:.1e} in score, {self.side_px:.1e} px in position"
         )
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """What a graph gave for one picture: boxes ``[K, 4]`` xyxy in input pixels, scores ``[K]``, class ids ``[K]``."""
-
-    boxes: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    class_ids: NDArray[np.int64]
 
 
 def verify(
     graph: InferenceGraph | UltralyticsGraph,
     plain: Path,
     fused: Path,
-    pictures: Pictures | None = None,
+    images: Images | None = None,
     tolerance: Tolerance | None = None,
 ) -> tuple[Agreement, Agreement]:
     """Compares torch with the plain file, and the plain file with the fused one.
@@ -148,55 +131,57 @@ def verify(
         graph: what was exported.
         plain: the plain ONNX file.
         fused: its rewritten form.
-        pictures: what to look at; left out, drawn ones.
+        images: what to look at; left out, drawn ones.
         tolerance: left out, the defaults.
 
     Raises:
         ExportError: a detection has no counterpart, an output is not finite, or there was nothing to compare.
         InputError: ONNX Runtime cannot run a file.
     """
-    pictures = pictures or draw_pictures()
+    images = images or draw_images()
     session = open_session(plain)
     kind = find_format(session, str(plain))
     contract = kind.contract
     blobs = {
         name: to_blob([letterbox(image, contract.input_size, contract.pad_value)[0]], contract.input_format)
-        for name, image in pictures.items()
+        for name, image in images.items()
     }
     expected = _run_torch(graph, blobs, kind)
     from_plain = _run_onnx(session, blobs, kind)
     from_fused = _run_onnx(open_session(fused), blobs, kind)
+    height, width = contract.input_size
+    points = sum((height // stride) * (width // stride) for stride in contract.strides)
     return (
-        compare(("torch", "plain"), expected, from_plain, contract, tolerance),
-        compare(("plain", "fused"), from_plain, from_fused, contract, tolerance),
+        compare(("torch", "plain"), expected, from_plain, tolerance, points=points),
+        compare(("plain", "fused"), from_plain, from_fused, tolerance, points=points),
     )
 
 
 def compare(
     between: tuple[str, str],
-    first: Mapping[str, Outputs],
-    second: Mapping[str, Outputs],
-    contract: Contract,
+    first: Mapping[str, Detections],
+    second: Mapping[str, Detections],
     tolerance: Tolerance | None = None,
     *,
+    points: int | None = None,
     strict: bool = True,
 ) -> Agreement:
-    """Pairs the detections of two runs on the same pictures.
+    """Pairs the detections of two runs on the same images.
 
     Args:
         between: names of the two.
-        first: outputs by picture.
-        second: the other run's, of the same pictures.
-        contract: of both.
+        first: detections by image.
+        second: the other run's, of the same images.
         tolerance: left out, the defaults.
-        strict: raise at the first picture with a detection that has no counterpart; else they are all counted.
+        points: anchor points of the network: nothing fell off the end of a list of so many detections.
+        strict: raise at the first image with a detection that has no counterpart; else they are all counted.
 
     Raises:
         ExportError: see :func:`verify`; not for detections without counterpart where ``strict`` is False.
     """
-    comparison = _Comparison(between, contract, tolerance or Tolerance())
-    for picture, outputs in first.items():
-        comparison.add(picture, outputs, second[picture])
+    comparison = _Comparison(between, tolerance or Tolerance(), points)
+    for image, detections in first.items():
+        comparison.add(image, detections, second[image])
         if strict and comparison.missing:
             raise ExportError(str(comparison.missing[0]))
     return comparison.result()
@@ -205,107 +190,94 @@ def compare(
 class _Comparison:
     """Pairs of detections found so far."""
 
-    def __init__(self, between: tuple[str, str], contract: Contract, tolerance: Tolerance) -> None:
-        self.between = between
-        self.names = contract.names
-        self.tolerance = tolerance
-        height, width = contract.input_size
-        self.anchors = sum((height // stride) * (width // stride) for stride in contract.strides)
-        self.pictures = self.conclusive = self.tied = 0
+    def __init__(self, between: tuple[str, str], tolerance: Tolerance, points: int | None) -> None:
+        self.between, self.tolerance, self.points = between, tolerance, points
+        self.images = self.conclusive = self.tied = 0
         self.gaps: list[tuple[float, float, float]] = []  # of each pair: score, box side, 1 - IoU
         self.missing: list[Missing] = []
-        self.badness: dict[str, tuple[int, float]] = {}  # of each picture: detections missing, largest score gap
+        self.badness: dict[str, tuple[int, float]] = {}  # of each image: detections missing, largest score gap
 
-    def add(self, picture: str, one: Outputs, other: Outputs) -> None:
-        """Finds the counterpart of every detection that counts, first of ``one`` in ``other``, then the other way."""
-        for name, outputs in zip(self.between, (one, other), strict=True):
-            if not (np.isfinite(outputs.boxes).all() and np.isfinite(outputs.scores).all()):
-                raise ExportError(f"{picture}: {name} gives boxes or scores that are not finite numbers")
-        threshold = self.tolerance.threshold
-        if self.tolerance.adaptive and one.scores.max() < threshold:
-            threshold = float(np.median(one.scores))
-        pairs_before, tied_before, missing_before = len(self.gaps), self.tied, len(self.missing)
-        free = np.ones(len(one.scores), bool), np.ones(len(other.scores), bool)
-        for index in map(int, np.flatnonzero(one.scores >= threshold)):
-            self._pair(index, one, other, free, threshold, picture, self.between)
-        for index in map(int, np.flatnonzero((other.scores >= threshold) & free[1])):
-            self._pair(index, other, one, free[::-1], threshold, picture, self.between[::-1])
-        self.pictures += 1
-        # A pair stands for two detections, one in each list.
-        self.conclusive += 2 * (len(self.gaps) - pairs_before) > self.tied - tied_before
-        gap = max((score for score, *_ in self.gaps[pairs_before:]), default=0.0)
-        self.badness[picture] = (len(self.missing) - missing_before, gap)
+    def add(self, image: str, first: Detections, second: Detections) -> None:
+        """Pairs what both runs find in one image."""
+        for name, run in zip(self.between, (first, second), strict=True):
+            if not (np.isfinite(run.boxes_xyxy).all() and np.isfinite(run.scores).all()):
+                raise ExportError(f"{image}: {name} gives boxes or scores that are not finite numbers")
+        tolerance, threshold = self.tolerance, self.tolerance.threshold
+        if tolerance.adaptive and first.scores.max() < threshold:
+            threshold = float(np.median(first.scores))
+        pairing = pair_detections(
+            first,
+            second,
+            thresholds=(threshold, threshold),
+            score=max(tolerance.score * threshold, tolerance.rounding),
+            iou=tolerance.iou,
+            side=tolerance.side,
+        )
+        tied, missing = 0, list[Missing]()
+        for positions, own, other, names in zip(
+            pairing.unmatched, (first, second), (second, first), (self.between, self.between[::-1]), strict=True
+        ):
+            for index in positions:
+                if self._may_have_fallen_off(float(own.scores[index]), other, threshold):
+                    tied += 1
+                else:
+                    missing.append(Missing(image, _describe(own, index, other, names)))
+        self.gaps += [(pair.score, pair.side_px, 1 - pair.iou) for pair in pairing.pairs]
+        self.missing += missing
+        self.tied += tied
+        self.images += 1
+        self.conclusive += 2 * len(pairing.pairs) > tied  # a pair stands for two detections, one in each list
+        self.badness[image] = (len(missing), max((pair.score for pair in pairing.pairs), default=0.0))
 
     def result(self) -> Agreement:
-        """The figures of all pictures together."""
+        """The figures of all images together."""
         if not self.conclusive and not self.missing:
             raise ExportError(
-                f"{self.between[0]} and {self.between[1]} cannot be compared on {self.pictures} pictures: "
-                "their scores are too nearly equal; give pictures of what the network was trained on"
+                f"{self.between[0]} and {self.between[1]} cannot be compared on {self.images} images: "
+                "their scores are too nearly equal; give images of what the network was trained on"
             )
         score, side, iou = map(float, np.array(self.gaps).max(axis=0)) if self.gaps else (0.0, 0.0, 1.0)
-        worst = max(self.badness, key=lambda picture: self.badness[picture])
-        counts = (self.pictures, len(self.gaps), self.tied)
+        worst = max(self.badness, key=lambda image: self.badness[image])
+        counts = (self.images, len(self.gaps), self.tied)
         return Agreement(self.between, *counts, score, side, 1 - iou, tuple(self.missing), worst)
 
-    def _pair(
-        self,
-        index: int,
-        own: Outputs,
-        opposite: Outputs,
-        free: tuple[NDArray[np.bool_], NDArray[np.bool_]],
-        threshold: float,
-        picture: str,
-        between: tuple[str, str],
-    ) -> None:
-        """Takes the nearest box that fits as the counterpart of detection ``index`` of ``own``."""
-        tolerance = self.tolerance
-        box, score, class_id = own.boxes[index], own.scores[index], own.class_ids[index]
-        moved = np.abs(opposite.boxes - box).max(axis=1)
-        ious = box_iou(box, opposite.boxes)[0]
-        score_gaps = np.abs(opposite.scores - score)
-        same_class = opposite.class_ids == class_id
-        same_box = (ious >= tolerance.iou) | (moved <= tolerance.side * max(1.0, float(np.abs(box).max())))
-        fits = same_class & same_box & (score_gaps <= max(tolerance.score * threshold, tolerance.rounding)) & free[1]
-        if fits.any():
-            match = int(np.where(fits, moved, np.inf).argmin())
-            free[0][index] = free[1][match] = False
-            self.gaps.append((float(score_gaps[match]), float(moved[match]), float(1 - ious[match])))
-        elif self._may_have_fallen_off(float(score), opposite, threshold):
-            self.tied += 1
-        else:
-            nearest = "none"
-            if same_class.any():
-                near = int(np.where(same_class, ious, -1).argmax())
-                nearest = f"score {opposite.scores[near]:.4f}, IoU {ious[near]:.3f}"
-            what = (
-                f"{between[0]} finds {self.names[class_id]} with score {score:.4f} at "
-                f"{[round(float(side), 1) for side in box]}, {between[1]} does not; nearest of that class: {nearest}"
-            )
-            self.missing.append(Missing(picture, what))
-
-    def _may_have_fallen_off(self, score: float, opposite: Outputs, threshold: float) -> bool:
+    def _may_have_fallen_off(self, score: float, opposite: Detections, threshold: float) -> bool:
         """Whether so low a score can be past the end of the other list; nothing can with all anchor points kept."""
-        if len(opposite.scores) in (0, self.anchors):
+        if len(opposite) in (0, self.points):
             return False
         return score <= float(opposite.scores.min()) + self.tolerance.tie * threshold
+
+
+def _describe(own: Detections, index: int, opposite: Detections, between: tuple[str, str]) -> str:
+    """Who finds the detection at ``index``, who does not, and what is nearest."""
+    nearest = "none"
+    same_class = opposite.class_ids == own.class_ids[index]
+    if same_class.any():
+        ious = box_iou(own.boxes_xyxy[index], opposite.boxes_xyxy)[0]
+        near = int(np.where(same_class, ious, -1).argmax())
+        nearest = f"score {opposite.scores[near]:.4f}, IoU {ious[near]:.3f}"
+    sides = [round(float(side), 1) for side in own.boxes_xyxy[index]]
+    return (
+        f"{between[0]} finds {own.names[own.class_ids[index]]} with score {own.scores[index]:.4f} at {sides}, "
+        f"{between[1]} does not; nearest of that class: {nearest}"
+    )
 
 
 @torch.inference_mode()
 def _run_torch(
     graph: InferenceGraph | UltralyticsGraph, blobs: Mapping[str, NDArray[Any]], kind: ModelFormat
-) -> dict[str, Outputs]:
+) -> dict[str, Detections]:
     results = {}
     for name, blob in blobs.items():
         outputs = graph(torch.from_numpy(blob).to(graph.points.device))
-        results[name] = Outputs(*kind.read([output[0].cpu().numpy() for output in outputs]))
+        results[name] = _detections(kind, [output[0].cpu().numpy() for output in outputs])
     return results
 
 
 def _run_onnx(
     session: ort.InferenceSession, blobs: Mapping[str, NDArray[Any]], kind: ModelFormat
-) -> dict[str, Outputs]:
-    """One picture at a time, or three where the batch is open, so that pictures which leak into each other show."""
+) -> dict[str, Detections]:
+    """One image at a time, or three where the batch is open, so that images which leak into each other show."""
     network_input = session.get_inputs()[0]
     size = 1 if network_input.shape[0] == 1 else 3
     names = list(blobs)
@@ -313,50 +285,10 @@ def _run_onnx(
     for start in range(0, len(names), size):
         group = names[start : start + size]
         arrays = session.run(kind.output_names, {network_input.name: np.concatenate([blobs[name] for name in group])})
-        results.update({name: Outputs(*kind.read(outputs)) for name, *outputs in zip(group, *arrays, strict=True)})
+        results.update({name: _detections(kind, outputs) for name, *outputs in zip(group, *arrays, strict=True)})
     return results
 
 
-def load_pictures(source: Path, limit: int = 32) -> dict[str, NDArray[np.uint8]]:
-    """The first pictures of a folder, a file or a video, by name.
-
-    Raises:
-        InputError: there is none that can be read.
-    """
-    opened = open_source(str(source))
-    try:
-        pictures = {f"{frame.name} #{frame.index}": frame.image for frame in islice(opened, limit)}
-    finally:
-        opened.close()
-    if not pictures:
-        raise ExportError(f"{source}: no picture there can be read")
-    return pictures
-
-
-def draw_pictures(count: int = 4, seed: int = 0) -> dict[str, NDArray[np.uint8]]:
-    """Pictures with something in them: shapes in colours on a slope of light, with a camera's grain, in several sizes.
-
-    Noise alone would light every anchor point alike, and a flat picture would give equal scores everywhere.
-    """
-    rng = np.random.default_rng(seed)
-    sizes = ((240, 320), (320, 240), (300, 300), (180, 480))
-    return {f"drawn picture {i + 1}": _draw(rng, *sizes[i % len(sizes)]) for i in range(count)}
-
-
-def _draw(rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
-    rows, columns = np.mgrid[0:height, 0:width]
-    slope = rng.uniform(-0.3, 0.3, (2, 3))
-    image = 128 + rows[..., None] * slope[0] + columns[..., None] * slope[1]
-    image = np.ascontiguousarray((image + rng.normal(0, 4, (height, width, 3))).clip(0, 255), np.uint8)
-    for _ in range(12):
-        x, y = int(rng.integers(width)), int(rng.integers(height))
-        side = int(rng.integers(8, height // 2))
-        colour = tuple(int(level) for level in rng.integers(0, 256, 3))
-        shape = rng.integers(3)
-        if shape == 0:
-            cv2.rectangle(image, (x, y), (x + side, y + side // 2), colour, -1)
-        elif shape == 1:
-            cv2.circle(image, (x, y), side // 2, colour, -1)
-        else:
-            cv2.line(image, (x, y), (x + side, y - side), colour, 5)
-    return image
+def _detections(kind: ModelFormat, outputs: list[NDArray[Any]]) -> Detections:
+    """All that a graph gives for one image, in pixels of the network's input."""
+    return Detections(*kind.read(outputs), kind.contract.names)

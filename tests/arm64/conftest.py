@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 import fusedet.configs
-from fusedet.export.proof.verify import draw_pictures
+from fusedet.export.proof.images import draw_images
 from tests.arm64.agreement import Seen, read_seen
 from tests.arm64.emulator import Emulator, open_emulator
 from tests.arm64.guest.see import see
@@ -42,7 +42,7 @@ def pictures(emulator: Emulator) -> Path:
     """Drawn ones, which every machine has, and photographs where there are any."""
     folder = emulator.folder / "pictures"
     folder.mkdir()
-    for name, image in draw_pictures(DRAWN).items():
+    for name, image in draw_images(DRAWN).items():
         cv2.imwrite(str(folder / f"{name}.png"), image)
     for path in photographs():
         shutil.copy(path, folder)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from fusedet.deploy.detector.session import open_session, read_contract
 from tests.arm64.agreement import Seen, agree
 from tests.arm64.conftest import DRAWN, MODELS, photographs, with_slope
 from tests.arm64.emulator import Emulator, open_emulator
@@ -24,10 +23,6 @@ def both(model: Path, on_x86: Look, on_arm: Look) -> tuple[dict[str, Seen], dict
     return on_x86(model), on_arm(model)
 
 
-def contract(model: Path):
-    return read_contract(open_session(model, threads=1), str(model))
-
-
 def of_kind(seen: dict[str, Seen], drawn: bool) -> dict[str, Seen]:
     return {name: one for name, one in seen.items() if name.startswith("drawn") == drawn}
 
@@ -35,15 +30,15 @@ def of_kind(seen: dict[str, Seen], drawn: bool) -> dict[str, Seen]:
 @pytest.mark.parametrize("drawn", [True, False], ids=["drawn", "photographs"])
 def test_finds_the_same(model: Path, both: tuple[dict[str, Seen], dict[str, Seen]], drawn: bool) -> None:
     if not drawn and not photographs():
-        pytest.skip("no photographs: FUSEDET_DATA names a folder with coco80; the drawn pictures were compared")
+        pytest.skip("no photographs: FUSEDET_DATA names a folder with coco80; the drawn images were compared")
     x86, arm = (of_kind(seen, drawn) for seen in both)
 
-    agreement = agree(x86, arm, contract(model))
+    agreement = agree(x86, arm)
 
     print(agreement, f"least IoU {agreement.iou:.6f}")
     assert agreement.missing == ()
     assert agreement.matched_share == 1
-    assert agreement.pictures == len(x86) >= (DRAWN if drawn else 1)
+    assert agreement.images == len(x86) >= (DRAWN if drawn else 1)
     assert agreement.compared >= len(x86)  # one a picture, in the mean: to find nothing is no agreement
 
 
@@ -60,7 +55,7 @@ def few(emulator: Emulator, pictures: Path) -> Path:
     folder = emulator.folder / "few"
     folder.mkdir()
     for number in (3, 4, 7, 8)[:FEW]:
-        shutil.copy(pictures / f"drawn picture {number}.png", folder)
+        shutil.copy(pictures / f"drawn image {number}.png", folder)
     return folder
 
 
@@ -78,7 +73,7 @@ def test_notices_another_interpolation(emulator: Emulator, few: Path, on_x86: Lo
     assert len(arm) == FEW
     assert all(x86[name].decoded == arm[name].decoded for name in arm)
     assert all(x86[name].fed != arm[name].fed for name in arm)
-    assert agree(x86, arm, contract(model)).missing
+    assert agree(x86, arm).missing
 
 
 def test_notices_another_slope(tmp_path: Path, few: Path, on_x86: Look, on_arm: Look) -> None:
@@ -88,4 +83,4 @@ def test_notices_another_slope(tmp_path: Path, few: Path, on_x86: Look, on_arm: 
 
     assert len(arm) == FEW
     assert all(x86[name].fed == arm[name].fed for name in arm)
-    assert agree(x86, arm, contract(model)).missing
+    assert agree(x86, arm).missing

@@ -7,8 +7,8 @@ from pathlib import Path
 import onnx
 import pytest
 
-from fusedet.export import standing_activations
-from fusedet.export.graph.carriers import activation_carriers
+from fusedet.export import unfused_activations
+from fusedet.export.graph.fused_activations import fused_activations
 from fusedet.export.graph.ops import count_ops
 from tests.arm64.emulator import Emulator
 
@@ -25,10 +25,10 @@ def test_no_activation_stands_alone(emulator: Emulator, model: Path) -> None:
 
     graph, shipped = onnx.load(out), onnx.load(model)
     print(dict(ran))
-    carriers, expected = activation_carriers(graph), activation_carriers(shipped)
+    carriers, expected = fused_activations(graph), fused_activations(shipped)
     assert {carrier.activation for carrier in carriers} == {"LeakyRelu"}
     assert sorted(carrier.parameters for carrier in carriers) == sorted(carrier.parameters for carrier in expected)
-    assert standing_activations(graph) == ()
+    assert unfused_activations(graph) == ()
     assert not ACTIVATIONS & ran.keys()
     ops = count_ops(graph)
     assert not [op for op in ops if "nchwc" in op]  # x86 alone has that layout

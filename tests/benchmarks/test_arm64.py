@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.arm64_convolutions import CHANNELS, KINDS, LAYERS, OUTPUTS, SIDE, Kind, build_chain, row
 from benchmarks.arm64_cost import table
-from fusedet.export.graph.carriers import activation_carriers
+from fusedet.export.graph.fused_activations import fused_activations
 from tests.arm64.counting import Instructions
 
 
@@ -20,7 +20,7 @@ def test_chains_run(kind: Kind) -> None:
     (out,) = session.run(None, {"x0": np.ones((1, CHANNELS, SIDE, SIDE), np.float32)})
 
     assert out.size * LAYERS == OUTPUTS
-    assert len(activation_carriers(chain)) == (LAYERS if kind.activation == "LeakyRelu" else 0)
+    assert len(fused_activations(chain)) == (LAYERS if kind.activation == "LeakyRelu" else 0)
 
 
 def test_rows_are_for_one_value_and_one_product() -> None:

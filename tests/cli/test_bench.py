@@ -140,7 +140,7 @@ def test_detect_takes_the_tuned_threads(exported: Path, tmp_path: Path, monkeypa
         (["MODEL", "--fps", "-1"], ["--fps must be above 0, but got -1"]),
         (["MODEL", "--images", "empty"], ["empty", "no image in this folder"]),
         (["MODEL", "--images", "gone"], ["gone", "no such file or folder"]),
-        (["MODEL", "--images", "0"], ["--images 0", "a camera"]),
+        (["MODEL", "--images", "0"], ["0: expected an image", "a camera"]),
         (["MODEL", "--json", "gone/report.json"], ["--json gone/report.json", "there is no folder gone"]),
         (["MODEL", "--json", "empty"], ["--json empty", "this is a folder"]),
         (["MODEL", "--json", "MODEL"], ["this file exists"]),

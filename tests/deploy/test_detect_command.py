@@ -109,7 +109,7 @@ def test_pictures_have_no_tracks(model: Path, capsys: pytest.CaptureFixture[str]
     cv2.imwrite("a.png", draw_picture((8, 8, 40, 40)))
 
     assert main(["detect", str(model), "a.png", "--track"]) == 2
-    assert "--track follows objects through a video or camera, but a.png is pictures" in capsys.readouterr().err
+    assert "--track follows objects through a video or camera, but a.png is images" in capsys.readouterr().err
 
 
 def test_a_video(model: Path, capsys: pytest.CaptureFixture[str]) -> None:

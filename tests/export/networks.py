@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from fusedet.configs import preset_path
 from fusedet.deploy import Contract, letterbox
-from fusedet.export.proof.verify import draw_pictures
+from fusedet.export.proof.images import draw_images
 from fusedet.model import DetectorNet, ModelConfig, build_detector
 
 NAMES = ("cat", "dog", "owl")
@@ -42,7 +42,7 @@ def trained_net(config: ModelConfig, seed: int = 0) -> DetectorNet:
     for classes, boxes in zip(net.head.class_predictors, net.head.box_predictors, strict=True):
         torch.nn.init.normal_(classes.weight, 0.0, 1.0)
         torch.nn.init.normal_(boxes.weight, 0.0, 0.05)
-    pictures = [letterbox(image, config.input_size, 114)[0] for image in draw_pictures(8, seed=seed).values()]
+    pictures = [letterbox(image, config.input_size, 114)[0] for image in draw_images(8, seed=seed).values()]
     batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
     with torch.no_grad():
         for _ in range(2):

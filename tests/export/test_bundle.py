@@ -14,12 +14,12 @@ from fusedet.deploy.detector.bundle import MANIFEST, is_bundle, open_bundle
 from fusedet.deploy.detector.session import open_session
 from fusedet.export import Int8Settings, export_certified, export_onnx
 from fusedet.export.bundle import write_bundle
-from fusedet.export.proof.verify import draw_pictures
+from fusedet.export.proof.images import draw_images
 from tests.export.networks import NAMES, small_config, trained_net
 from tests.export.test_pipeline import save
 
-PICTURES = draw_pictures(4)
-PICTURE = PICTURES["drawn picture 1"]
+PICTURES = draw_images(4)
+PICTURE = PICTURES["drawn image 1"]
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def plain(tmp_path_factory):
     """An export with everything: fused, INT8, certificate, self-test."""
     folder = tmp_path_factory.mktemp("models")
     checkpoint = save(trained_net(small_config()), folder / "bird.pt")
-    result, _ = export_certified(checkpoint, folder, pictures=PICTURES, int8=Int8Settings(pictures=2))
+    result, _ = export_certified(checkpoint, folder, real_images=PICTURES, int8=Int8Settings(images=2))
     return result.plain
 
 

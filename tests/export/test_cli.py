@@ -30,7 +30,7 @@ def test_says_what_was_written(checkpoint, tmp_path, capsys):
     assert "FusedConv" in lines[1]
     assert lines[2].startswith("fused: ")
     assert lines[2].endswith("left outside convolutions: 0")
-    assert "changes of layout" in lines[3]
+    assert "layout reorders" in lines[3]
     assert lines[4].startswith("torch = plain: ")
     assert lines[5].startswith("plain = fused: ")
     assert Detector(tmp_path / "best.fused.onnx").input_size == (64, 96)
@@ -128,7 +128,7 @@ def drawn(tmp_path_factory):
 def test_data_makes_a_certificate(drawn, tmp_path, capsys):
     data, model = drawn
 
-    assert command(model, "--data", data, "--out", tmp_path, "--pictures", 2, "--limit", "ap_difference=0.5") == 0
+    assert command(model, "--data", data, "--out", tmp_path, "--compare-images", 2, "--limit", "ap_difference=0.5") == 0
 
     printed = capsys.readouterr().out
     assert "detections that training and plain share, from score 0.1 on: 100.00 % of " in printed
@@ -145,7 +145,7 @@ def test_data_makes_a_certificate(drawn, tmp_path, capsys):
 def test_a_certificate_that_does_not_hold_stops_the_export(drawn, tmp_path):
     data, model = drawn
 
-    with pytest.raises(InputError, match=r"changes of layout: \d+, wanted at most 0; see .*best\.rejected\.html"):
+    with pytest.raises(InputError, match=r"layout reorders: \d+, wanted at most 0; see .*best\.rejected\.html"):
         command(model, "--data", data, "--out", tmp_path, "--limit", "reorders=0")
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best.rejected.html", "best.rejected.json"]
@@ -156,7 +156,7 @@ def test_a_certificate_that_does_not_hold_stops_the_export(drawn, tmp_path):
     [
         (("--limit", "iou=0.9"), "--limit is what a certificate asks: it needs --data"),
         (("--data", "nowhere"), "--data nowhere: expected a COCO annotation file"),
-        (("--pictures", "0"), "--pictures must be at least 1, but got 0"),
+        (("--compare-images", "0"), "--compare-images must be at least 1, but got 0"),
     ],
 )
 def test_what_a_certificate_cannot_be_made_from(words, message, checkpoint, tmp_path):
@@ -172,3 +172,17 @@ def test_limits_that_cannot_be(text, message, drawn, tmp_path):
     with pytest.raises(InputError, match=f"--limit {text.partition('=')[0]}: {message}"):
         command(model, "--data", data, "--out", tmp_path, "--limit", text)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_words_of_the_first_version_are_taken_with_a_note(drawn, tmp_path, capsys):
+    data, model = drawn
+
+    assert command(model, "--data", data, "--out", tmp_path, "--pictures", 1, "--limit", "standing=0") == 0
+
+    notes = capsys.readouterr().err
+    assert "note: --pictures is --compare-images now" in notes
+    assert "note: --limit standing is --limit unfused now" in notes
+    assert [one["pictures"] for one in json.loads((tmp_path / "best.certificate.json").read_text())["agreement"]] == [
+        1,
+        1,
+    ]

@@ -13,9 +13,9 @@ from torch import nn
 
 from fusedet.common.errors import InputError
 from fusedet.deploy import Detector, decode_outputs, letterbox, to_blob
-from fusedet.export import ExportError, export_onnx
-from fusedet.export.proof import verify
-from fusedet.export.proof.verify import draw_pictures
+from fusedet.export import ExportError, ExportOptions, export_onnx
+from fusedet.export.proof.images import draw_images
+from fusedet.export.proof.verify import verify
 from fusedet.model import DetectorNet, InferenceGraph, save_checkpoint
 from tests.export.networks import NAMES, preset_config, small_config, trained_net
 
@@ -25,11 +25,11 @@ def export(net: DetectorNet, folder: Path, **settings):
 
 
 def assert_same_detections(net: DetectorNet, path: Path, **settings) -> None:
-    """Torch, and the runtime with the exported file, find the same in the drawn pictures."""
+    """Torch, and the runtime with the exported file, find the same in the drawn images."""
     detector = Detector(path, score_threshold=0.1)
     contract = detector.contract
     graph = InferenceGraph(net, input_format=contract.input_format, **settings).eval()
-    for image in draw_pictures().values():
+    for image in draw_images().values():
         canvas, place = letterbox(image, contract.input_size, contract.pad_value)
         with torch.no_grad():
             outputs = graph(torch.from_numpy(to_blob([canvas], contract.input_format)))
@@ -55,10 +55,10 @@ def test_presets_agree_in_torch_plain_fused_and_on_the_board(preset, tmp_path):
     assert (result.plain, result.fused) == (tmp_path / "model.onnx", tmp_path / "model.fused.onnx")
     assert [a.between for a in result.agreement] == [("torch", "plain"), ("plain", "fused")]
     for agreement in result.agreement:
-        assert agreement.pictures == 4
+        assert agreement.images == 4
         assert agreement.compared >= 10
         assert agreement.score < 1e-3  # inhibition multiplies rounding by up to nine
-    assert result.declined == result.standing == ()
+    assert result.declined == result.unfused == ()
     assert result.fused_activations == result.fused_ops["FusedConv"] > 30
     for path in (result.plain, result.fused):
         assert_same_detections(net, path)
@@ -99,7 +99,7 @@ def test_other_activations_that_fit_into_a_convolution(activation, tmp_path):
 
     result = export(net, tmp_path)
 
-    assert result.declined == result.standing == ()
+    assert result.declined == result.unfused == ()
     assert result.fused_activations == result.fused_ops["FusedConv"] > 20
     assert result.contract.activation == activation
     assert result.contract.negative_slope == 0
@@ -156,7 +156,7 @@ def test_an_activation_behind_a_sum_is_named(tmp_path):
 
     assert list(tmp_path.iterdir()) == []
     result = export(net, tmp_path, allow_unfused=True)
-    assert len(result.standing) == 1
+    assert len(result.unfused) == 1
     assert result.declined[0].node.endswith("late/LeakyRelu")
 
 
@@ -171,7 +171,7 @@ def test_a_file_with_other_weights_does_not_pass(which, tmp_path):
     onnx.save(model, path)
 
     finder = "torch|plain" if which == "plain" else "plain|fused"
-    with pytest.raises(ExportError, match=rf"^drawn picture \d: ({finder}) finds (cat|dog|owl) with score"):
+    with pytest.raises(ExportError, match=rf"^drawn image \d: ({finder}) finds (cat|dog|owl) with score"):
         verify(InferenceGraph(net).eval(), result.plain, result.fused)
 
 
@@ -194,7 +194,7 @@ def test_a_network_that_is_exported_wrongly_leaves_nothing_behind(tmp_path):
     before = tmp_path / "model.onnx"
     before.write_bytes(b"the last good one")
 
-    with pytest.raises(ExportError, match=r"^drawn picture 1: torch finds (cat|dog|owl) .*, plain does not; nearest"):
+    with pytest.raises(ExportError, match=r"^drawn image 1: torch finds (cat|dog|owl) .*, plain does not; nearest"):
         export(net, tmp_path, overwrite=True)
 
     assert list(tmp_path.iterdir()) == [before]
@@ -204,12 +204,12 @@ def test_a_network_that_is_exported_wrongly_leaves_nothing_behind(tmp_path):
 def test_pictures_of_the_user(tmp_path):
     net = trained_net(small_config())
     (tmp_path / "pictures").mkdir()
-    for name, image in draw_pictures(2, seed=5).items():
+    for name, image in draw_images(2, seed=5).items():
         assert cv2.imwrite(str(tmp_path / "pictures" / f"{name}.png"), image)
 
     result = export(net, tmp_path, images=tmp_path / "pictures")
 
-    assert [agreement.pictures for agreement in result.agreement] == [2, 2]
+    assert [agreement.images for agreement in result.agreement] == [2, 2]
 
 
 def save(net: DetectorNet, path: Path, **meta):
@@ -277,9 +277,16 @@ def test_arguments_that_cannot_be_used(settings, message, tmp_path, monkeypatch)
 
 def test_models_that_are_not_there(tmp_path):
     (tmp_path / "run").mkdir()
-    with pytest.raises(
-        InputError, match=r"run: expected a checkpoint or a run folder, but this folder has no best\.pt"
-    ):
+    with pytest.raises(InputError, match=r"run/best\.pt: no such model file"):
         export_onnx(tmp_path / "run")
-    with pytest.raises(InputError, match=r"gone\.pt: no such checkpoint"):
+    with pytest.raises(InputError, match=r"gone\.pt: no such model file"):
         export_onnx(tmp_path / "gone.pt")
+
+
+def test_options_may_come_together_or_one_by_one(tmp_path):
+    net, options = trained_net(small_config()), ExportOptions(names=NAMES, nms=False)
+
+    assert not export_onnx(net, tmp_path / "a.onnx", options).contract.nms
+    assert export_onnx(net, tmp_path / "b.onnx", options, nms=True).contract.nms
+    with pytest.raises(TypeError, match="nmss"):
+        export_onnx(net, tmp_path / "c.onnx", nmss=True)

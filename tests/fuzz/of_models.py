@@ -23,7 +23,7 @@ from fusedet.deploy.bench.tuned import Tuned, read_tuned, write_tuned
 from fusedet.deploy.detector.bundle import MANIFEST, open_bundle
 from fusedet.deploy.detector.self_test import SelfTest, read_self_test
 from fusedet.export import prepare, read_foreign
-from fusedet.export.graph import fuse
+from fusedet.export.graph.fuse import fuse
 from fusedet.export.lint.lint import lint
 from fusedet.model import build_detector, save_checkpoint
 from fusedet.train.config import load_train_config

@@ -16,7 +16,7 @@ from benchmarks.study import write_text
 from fusedet.common.hashing import sha256
 from fusedet.configs import starter
 from fusedet.export import Int8Settings, export_onnx
-from fusedet.export.graph import quantize
+from fusedet.export.graph.quantize import quantize
 from fusedet.train.data.coco import load_coco
 from fusedet.train.data.dataset import iterate_images
 from fusedet.train.evaluation.evaluate import evaluate_model
@@ -73,7 +73,7 @@ def _int8(desk: Desk, name: str) -> Path:
         pictures = {str(sample.image_id): image for sample, image in samples}
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
             plain = export_onnx(checkpoint, Path(folder) / "plain.onnx").plain
-            quantize(plain, Path(folder) / "int8.onnx", pictures, Int8Settings(pictures=_CALIBRATION)).path.rename(path)
+            quantize(plain, Path(folder) / "int8.onnx", pictures, Int8Settings(images=_CALIBRATION)).path.rename(path)
     return path
 
 

@@ -12,8 +12,8 @@ from benchmarks.book.results import Record, Results, Row
 from benchmarks.book.timing import ratios, time_in_turns
 from benchmarks.pages import table
 from fusedet.export import Int8Settings
-from fusedet.export.graph import quantize
 from fusedet.export.graph.half import halve_weights
+from fusedet.export.graph.quantize import quantize
 
 __all__ = ["CHAPTER"]
 
@@ -45,7 +45,7 @@ def _forms(network: Network) -> dict[str, Path]:
         onnx.save(halve_weights(onnx.load(network.fused)), half)
         rng = np.random.default_rng(0)
         noise = {str(i): rng.integers(0, 256, (240, 320, 3), np.uint8) for i in range(_PICTURES)}
-        quantize(network.plain, int8, noise, Int8Settings(pictures=_PICTURES))
+        quantize(network.plain, int8, noise, Int8Settings(images=_PICTURES))
         made.write_text(json.dumps(key))
     return {"float32": network.fused, "float16 weights": half, "int8": int8}
 

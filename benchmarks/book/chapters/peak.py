@@ -12,11 +12,11 @@ from benchmarks.book.chapters.chapter import Chapter, cell, in_threads, name_of,
 from benchmarks.book.desk import Desk
 from benchmarks.book.drawing import OURS, THEIRS, bars, figure, save
 from benchmarks.book.results import Record, Results, Row
-from benchmarks.book.timing import clock_of
-from benchmarks.latency import Entry, open_session, peak_probe, random_feed
+from benchmarks.latency import Entry, open_session, peak_probe
 from benchmarks.latency import measure as run_in_turns
 from benchmarks.pages import table
 from fusedet.deploy.bench.operators import read_profile
+from fusedet.deploy.bench.timing import clock_of, random_feed
 
 __all__ = ["CHAPTER", "convolution_gmac"]
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from fusedet.deploy.camera.events.places import Line, Places, Point, Zone
 from fusedet.deploy.detector.draw import class_color
+from fusedet.deploy.detector.label_style import LabelStyle, stroke_width
 from fusedet.deploy.detector.opencv import cv2
-from fusedet.deploy.detector.pen import Pen, stroke_width
 
 __all__ = ["draw_zones"]
 
@@ -35,7 +35,7 @@ def draw_zones(image_bgr: NDArray[np.uint8], places: Places, counts: Counts | No
     canvas = image_bgr.copy()
     height, width = canvas.shape[:2]
     thickness = max(1, stroke_width(width, height) // 2)
-    pen = Pen.for_thickness(stroke_width(width, height))
+    style = LabelStyle.for_thickness(stroke_width(width, height))
     plates = []
     all_places: list[Zone | Line] = [*places.zones, *places.lines]
     for number, place in enumerate(all_places):
@@ -48,13 +48,13 @@ def draw_zones(image_bgr: NDArray[np.uint8], places: Places, counts: Counts | No
             anchor = _draw_line(canvas, place, color, thickness)
         text = _text(place.name, counts)
         if isinstance(place, Line):  # above its start, away from the arrow
-            anchor = anchor[0], anchor[1] - pen.plate_size(text)[1] - thickness
+            anchor = anchor[0], anchor[1] - style.plate_size(text)[1] - thickness
         plates.append((text, anchor, color))
     for text, anchor, color in plates:  # after all lines, so that none crosses a name
-        plate_width, plate_height = pen.plate_size(text)
+        plate_width, plate_height = style.plate_size(text)
         left = max(0, min(anchor[0], width - plate_width))
         top = max(0, min(anchor[1], height - plate_height))
-        pen.write(canvas, text, (left, top, left + plate_width, top + plate_height), color)
+        style.write(canvas, text, (left, top, left + plate_width, top + plate_height), color)
     return canvas
 
 

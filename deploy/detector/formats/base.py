@@ -1,4 +1,4 @@
-"""What the formats of exported files have in common: a picture goes in as each of them wants it, boxes come out."""
+"""What the formats of exported files have in common: an image goes in as each of them wants it, boxes come out."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ MOST_CANDIDATES = 1000
 
 
 class Candidates(NamedTuple):
-    """What a network says of one picture, before thresholds and suppression.
+    """What a network says of one image, before thresholds and suppression.
 
     Attributes:
         boxes_xyxy: float32 ``[N, 4]`` in pixels of the network's input.
@@ -49,12 +49,12 @@ class Candidates(NamedTuple):
 
 @dataclass(frozen=True)
 class Stretch:
-    """Where a picture lies that fills the network's input, whatever its proportions.
+    """Where an image lies that fills the network's input, whatever its proportions.
 
     Attributes:
         input_size: ``(height, width)`` of the input.
-        width: width of the picture in its own pixels.
-        height: height of the picture in its own pixels.
+        width: width of the image in its own pixels.
+        height: height of the image in its own pixels.
     """
 
     input_size: tuple[int, int]
@@ -62,7 +62,7 @@ class Stretch:
     height: int
 
     def to_image(self, boxes_xyxy: ArrayLike) -> NDArray[np.float32]:
-        """Boxes ``[N, 4]`` from input pixels to picture pixels, clipped to the picture."""
+        """Boxes ``[N, 4]`` from input pixels to image pixels, clipped to the image."""
         sides = np.array([self.width, self.height] * 2, np.float64)
         zoom = sides / [self.input_size[1], self.input_size[0], self.input_size[1], self.input_size[0]]
         boxes = np.asarray(boxes_xyxy, np.float64).reshape(-1, 4) * zoom
@@ -73,7 +73,7 @@ class ModelFormat(ABC):
     """How to feed the network of one kind of file, and what its outputs mean.
 
     A subclass knows one format. What is the same for all of them, thresholds, suppression and the way back to the
-    picture, is :func:`fusedet.deploy.detector.decoding.decode_outputs`.
+    image, is :func:`fusedet.deploy.detector.decoding.decode_outputs`.
 
     Attributes:
         title: what people call the format.
@@ -110,10 +110,10 @@ class ModelFormat(ABC):
 
     @abstractmethod
     def read(self, outputs: Sequence[NDArray[Any]]) -> Candidates:
-        """What the outputs for one picture say, given without their batch axis."""
+        """What the outputs for one image say, given without their batch axis."""
 
     def prepare(self, image_bgr: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Place]:
-        """A picture, uint8 ``[h, w, 3]``, at the size of the input, uint8 ``[H, W, 3]``, and where it lies there.
+        """An image, uint8 ``[h, w, 3]``, at the size of the input, uint8 ``[H, W, 3]``, and where it lies there.
 
         Raises:
             ValueError: the image is something else.
@@ -121,7 +121,7 @@ class ModelFormat(ABC):
         return letterbox(image_bgr, self.contract.input_size, self.contract.pad_value)
 
     def feed(self, canvases: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[Any]]:
-        """The network's inputs for pictures of :meth:`prepare`."""
+        """The network's inputs for images of :meth:`prepare`."""
         return {self._input: to_blob(canvases, self.contract.input_format)}
 
 
@@ -162,7 +162,7 @@ def outputs_of(session: ort.InferenceSession) -> dict[str, list[Any]]:
 def stretch(
     image_bgr: NDArray[np.uint8], size_hw: tuple[int, int], interpolation: int = cv2.INTER_LINEAR
 ) -> tuple[NDArray[np.uint8], Stretch]:
-    """A picture resized to ``size_hw``, whatever its proportions.
+    """An image resized to ``size_hw``, whatever its proportions.
 
     Raises:
         ValueError: the image is not uint8 ``[h, w, 3]``.

@@ -1,7 +1,7 @@
 """DEIMv2, and its relatives RT-DETR, D-FINE and DEIM, as their own exporters write them.
 
-Two inputs: ``images``, the picture stretched to the input (bilinear), RGB in 0..1; ``orig_target_sizes``, the width and
-height of the picture in whose pixels boxes are wanted. Three outputs, decoded: ``labels``, ``boxes`` (xyxy) and
+Two inputs: ``images``, the image stretched to the input (bilinear), RGB in 0..1; ``orig_target_sizes``, the width and
+height of the image in whose pixels boxes are wanted. Three outputs, decoded: ``labels``, ``boxes`` (xyxy) and
 ``scores``. No suppression is due.
 
 The small DEIMv2 (Atto to N) want nothing more; those with a DINOv3 backbone (S to X) would want normalised pixels, and
@@ -56,7 +56,7 @@ class Detr(ModelFormat):
         return fixed_sides(inputs["images"]) is not None
 
     def prepare(self, image_bgr: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Stretch]:
-        """The stretched picture."""
+        """The stretched image."""
         return stretch(image_bgr, self.contract.input_size)
 
     def feed(self, canvases: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[Any]]:

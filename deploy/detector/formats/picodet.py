@@ -1,6 +1,6 @@
 """PicoDet (Yu et al., 2021), exported by Paddle2ONNX without its suppression.
 
-One input, the picture stretched to a square (bicubic), RGB, normalised as ImageNet's are. Eight outputs: for each of
+One input, the image stretched to a square (bicubic), RGB, normalised as ImageNet's are. Eight outputs: for each of
 the strides 8, 16, 32 and 64 the class scores ``[1, points, 80]``, sigmoid applied, then for each the sides
 ``[1, points, 32]``: 8 logits a side, whose softmax weighs the distances 0 to 7, in strides (generalised focal loss: Li
 et al., 2020). A point lies in the middle of its cell.
@@ -61,7 +61,7 @@ class PicoDet(ModelFormat):
         return outputs == [[1, count, width] for width in (_CLASSES, 4 * _BINS) for count in points]
 
     def prepare(self, image_bgr: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Stretch]:
-        """The stretched picture."""
+        """The stretched image."""
         return stretch(image_bgr, self.contract.input_size, cv2.INTER_CUBIC)
 
     def feed(self, canvases: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[Any]]:

@@ -1,7 +1,7 @@
 """A detector in one of the layouts that Ultralytics exports to ONNX: yolov8, yolo11, yolo26 and what people trained
 from them; also what ``fusedet export --layout ultralytics`` writes.
 
-The metadata name the classes. One input ``[1, 3, H, W]``: the picture in proportion and centred between grey bars, RGB
+The metadata name the classes. One input ``[1, 3, H, W]``: the image in proportion and centred in padding, RGB
 in 0..1. One output: ``[1, N, 6]`` of a network without suppression, xyxy, score and class, or
 ``[1, 4 + classes, points]``: centre and size, then a score for each class, of which every one counts. Boxes are in
 pixels of the input.

@@ -1,8 +1,8 @@
 """YOLOX (Ge et al., 2021), exported without decoding, as its own exporter does.
 
-One input, the picture resized in proportion to the upper left corner of a grey square (114), BGR in 0..255. One output
-``[1, points, 5 + 80]`` over the strides 8, 16 and 32, row by row: the centre relative to the cell and the logarithm of
-the size, both in strides, then the objectness and the classes, sigmoid applied; a score is their product.
+One input, the image resized in proportion to the upper left corner of a square of padding (114), BGR in 0..255. One
+output ``[1, points, 5 + 80]`` over the strides 8, 16 and 32, row by row: the centre relative to the cell and the
+logarithm of the size, both in strides, then the objectness and the classes, sigmoid applied; a score is their product.
 """
 
 from collections.abc import Sequence
@@ -59,7 +59,7 @@ class Yolox(ModelFormat):
         return outputs == [[1, points, _COLUMNS]]
 
     def prepare(self, image_bgr: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Letterbox]:
-        """The picture in its corner."""
+        """The image in its corner."""
         canvas, place = letterbox(image_bgr, self.contract.input_size, self.contract.pad_value)
         return np.roll(canvas, (-place.top, -place.left), (0, 1)), replace(place, left=0, top=0)
 

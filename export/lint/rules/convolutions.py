@@ -67,7 +67,7 @@ def quantised(network: Network) -> Iterator[Match]:
     instead="channels in multiples of 16",
 )
 def unblocked(network: Network) -> Iterator[Match]:
-    """Dense ones; the first convolution, on the picture, has a kernel of its own."""
+    """Dense ones; the first convolution, on the image, has a kernel of its own."""
     for i in network.all(*_CONVOLUTIONS):
         shape = network.weight(i)
         if shape and network.groups(i) == 1 and shape[1] >= network.block and shape[1] % _ALIGNMENT:
@@ -99,7 +99,7 @@ def uneven(network: Network) -> Iterator[Match]:
     instead="at least 16 channels inside the network",
 )
 def thin(network: Network) -> Iterator[Match]:
-    """Dense ones inside; the first convolution, on the picture, reads the plain layout anyway."""
+    """Dense ones inside; the first convolution, on the image, reads the plain layout anyway."""
     for i in network.all(*_CONVOLUTIONS):
         shape = network.weight(i)
         if shape and network.groups(i) == 1 and shape[1] < network.block and network.is_fed(i):

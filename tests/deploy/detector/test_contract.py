@@ -49,7 +49,7 @@ def test_keys_with_a_default_may_be_missing() -> None:
         ({"input_size": (320, 0)}, r"input_size must be \(height, width\)"),
         ({"input_format": "rgb"}, "input_format must be one of .*, but got 'rgb'"),
         ({"nms_iou": 1.5}, r"nms_iou must be in 0\.\.1, but got 1\.5"),
-        ({"pad_value": 256}, r"pad_value must be a grey level in 0\.\.255, but got 256"),
+        ({"pad_value": 256}, r"pad_value must be in 0\.\.255, but got 256"),
     ],
 )
 def test_wrong_fields_are_named(fields: dict[str, Any], message: str) -> None:

@@ -61,7 +61,7 @@ def test_a_file_that_works_passes(model):
 def test_the_picture_comes_back_as_it_was(model):
     test = read_self_test(model)
 
-    np.testing.assert_array_equal(test.picture, PICTURE)
+    np.testing.assert_array_equal(test.image, PICTURE)
     assert test.expected.labels == ["green"]
     assert test.threshold == 0.25
 

@@ -7,7 +7,7 @@ import pytest
 from onnx import helper
 
 from fusedet.deploy.detector.contract import FUSED_KEY
-from fusedet.export.graph.fuse import FUSABLE, NONLINEARITIES, fuse, standing_activations
+from fusedet.export.graph.fuse import FUSABLE, NONLINEARITIES, fuse, unfused_activations
 from tests.export.networks import conv, graph_of, node
 
 FLOAT_MAX = float(np.finfo(np.float32).max)
@@ -121,7 +121,7 @@ def test_what_cannot_be_fused_says_why(nodes, complaint):
 
     onnx.checker.check_model(result.model, full_check=True)
     assert [str(declined) for declined in result.declined] == [complaint]
-    assert standing_activations(result.model) == (complaint.split(":")[0],)
+    assert unfused_activations(result.model) == (complaint.split(":")[0],)
     np.testing.assert_allclose(run(result.model)[0], run(plain)[0], rtol=0, atol=1e-6)
 
 
@@ -142,8 +142,8 @@ def test_a_nonlinearity_that_reaches_no_convolution_is_decoding():
 
     assert ops(result.model) == ["FusedConv", "Conv", "Add", "Sigmoid"]
     assert (result.fused, result.declined, result.decoding) == (("Relu_a",), (), ("Sigmoid_y",))
-    assert standing_activations(result.model) == ()
-    assert standing_activations(plain) == ("Relu_a",)
+    assert unfused_activations(result.model) == ()
+    assert unfused_activations(plain) == ("Relu_a",)
 
 
 def test_a_residual_add_is_left_to_onnx_runtime():
@@ -188,7 +188,7 @@ def test_the_given_model_is_not_touched_and_metadata_is_kept():
     assert fuse(fused).model.SerializeToString(deterministic=True) == fused.SerializeToString(deterministic=True)
 
 
-def test_a_file_with_standing_activations_does_not_call_itself_fused():
+def test_a_file_with_unfused_activations_does_not_call_itself_fused():
     fused = fuse(graph_of([conv("x", "c"), node("Elu", ["c"], "a"), conv("a", "y")])).model
 
     assert {p.key: p.value for p in fused.metadata_props} == {FUSED_KEY: "false"}

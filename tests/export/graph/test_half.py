@@ -8,7 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 from fusedet.deploy import Detector
 from fusedet.export import count_ops, export_onnx, optimize
 from fusedet.export.graph.half import halve_weights
-from fusedet.export.proof.verify import draw_pictures
+from fusedet.export.proof.images import draw_images
 from tests.export.networks import NAMES, small_config, trained_net
 
 
@@ -35,7 +35,7 @@ def test_it_finds_nearly_the_same(files):
     fused, half = (Detector(path, score_threshold=0.0) for path in files)
 
     assert half.contract == fused.contract
-    for image in draw_pictures().values():
+    for image in draw_images().values():
         best, expected = half(image)[:5], fused(image)[:5]
         np.testing.assert_allclose(best.scores, expected.scores, atol=0.02)
 

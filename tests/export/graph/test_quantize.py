@@ -7,13 +7,12 @@ import pytest
 from fusedet.common.errors import InputError
 from fusedet.deploy import Detector
 from fusedet.export import ExportError, Int8Settings, export_onnx
-from fusedet.export.graph import quantize
-from fusedet.export.graph.quantize import predicting_convolutions
-from fusedet.export.proof.verify import draw_pictures
+from fusedet.export.graph.quantize import predicting_convolutions, quantize
+from fusedet.export.proof.images import draw_images
 from tests.export.networks import NAMES, small_config, trained_net
 
-PICTURES = draw_pictures(6)
-SETTINGS = Int8Settings(pictures=4)
+PICTURES = draw_images(6)
+SETTINGS = Int8Settings(images=4)
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +85,9 @@ def test_a_budget_that_never_holds_leaves_no_file(plain, tmp_path):
     assert not out.exists()
 
 
-def test_the_same_pictures_and_seed_give_the_same_file(plain, quantized, tmp_path):
+def test_the_same_images_and_seed_give_the_same_file(plain, quantized, tmp_path):
     again = quantize(plain, tmp_path / "again.onnx", PICTURES, SETTINGS)
-    other = quantize(plain, tmp_path / "other.onnx", PICTURES, Int8Settings(pictures=2, seed=5))
+    other = quantize(plain, tmp_path / "other.onnx", PICTURES, Int8Settings(images=2, seed=5))
 
     assert again.path.read_bytes() == quantized.path.read_bytes()
     assert other.path.read_bytes() != quantized.path.read_bytes()
@@ -97,10 +96,10 @@ def test_the_same_pictures_and_seed_give_the_same_file(plain, quantized, tmp_pat
 @pytest.mark.parametrize(
     "settings",
     [
-        Int8Settings(pictures=2, method="entropy"),
-        Int8Settings(pictures=2, method="percentile"),
-        Int8Settings(pictures=2, per_channel=False),
-        Int8Settings(pictures=2, reduce_range=True),
+        Int8Settings(images=2, method="entropy"),
+        Int8Settings(images=2, method="percentile"),
+        Int8Settings(images=2, per_channel=False),
+        Int8Settings(images=2, reduce_range=True),
     ],
     ids=["entropy", "percentile", "per tensor", "7 bits"],
 )
@@ -108,13 +107,13 @@ def test_settings_make_another_file_that_runs(settings, plain, quantized, tmp_pa
     result = quantize(plain, tmp_path / "int8.onnx", PICTURES, settings)
 
     assert result.path.read_bytes() != quantized.path.read_bytes()
-    assert len(Detector(result.path, score_threshold=0.0)(PICTURES["drawn picture 1"])) > 0
+    assert len(Detector(result.path, score_threshold=0.0)(PICTURES["drawn image 1"])) > 0
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"pictures": 0}, "pictures must be at least 1, but got 0"),
+        ({"images": 0}, "images must be at least 1, but got 0"),
         ({"method": "best"}, "method must be one of minmax, entropy, percentile, but got 'best'"),
         ({"budget": -1.0}, "budget must be 0 or more, but got -1"),
     ],

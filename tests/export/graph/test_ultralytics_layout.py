@@ -19,8 +19,8 @@ from fusedet.deploy import Contract, Detector, letterbox, to_blob
 from fusedet.deploy.detector.formats import UltralyticsFile
 from fusedet.export import ExportError, ExportResult, export_onnx
 from fusedet.export.graph.ultralytics_layout import UltralyticsGraph, ultralytics_metadata
-from fusedet.export.proof import verify
-from fusedet.export.proof.verify import draw_pictures
+from fusedet.export.proof.images import draw_images
+from fusedet.export.proof.verify import verify
 from fusedet.model import DetectorNet, InferenceGraph
 from tests.export.networks import NAMES, small_config, trained_net
 from tests.export.test_pipeline import save
@@ -79,7 +79,7 @@ def test_the_form_of_the_graph(results: dict[bool, ExportResult], nms: bool) -> 
     assert (output.name, output.type) == ("output0", "tensor(float)")
     assert output.shape == ([1, 4 + len(NAMES), POINTS] if nms else [1, POINTS, 6])
     assert {opset.domain for opset in onnx.load(result.plain).opset_import} == {""}, "the plain file is standard ONNX"
-    assert result.standing == result.declined == ()
+    assert result.unfused == result.declined == ()
     assert result.fused_ops["FusedConv"] == result.fused_activations > 5
     assert "in the layout of Ultralytics" in onnx.load(result.plain).doc_string
     assert [agreement.between for agreement in result.agreement] == [("torch", "plain"), ("plain", "fused")]
@@ -130,7 +130,7 @@ def test_the_runtime_finds_in_it_what_it_finds_in_our_own_file(
     assert theirs.names == ours.names == NAMES
     assert theirs.contract.nms is nms
     assert theirs.contract.extra["author"] == "fusedet"
-    for image in draw_pictures().values():
+    for image in draw_images().values():
         expected, found = as_table(ours, image), as_table(theirs, image)
         assert len(found) == len(expected) > 0
         nearest = np.abs(found[:, None] - expected).max(axis=2)
@@ -139,7 +139,7 @@ def test_the_runtime_finds_in_it_what_it_finds_in_our_own_file(
 
 
 def test_opencv_reads_the_plain_raw_layout(results: dict[bool, ExportResult]) -> None:
-    image = next(iter(draw_pictures().values()))
+    image = next(iter(draw_images().values()))
     blob = to_blob([letterbox(image, (64, 64), 114)[0]], "float32_nchw_rgb")
     network = cv2.dnn.readNetFromONNX(str(results[True].plain))
     network.setInput(blob)
@@ -150,7 +150,7 @@ def test_opencv_reads_the_plain_raw_layout(results: dict[bool, ExportResult]) ->
 def test_a_file_with_other_weights_does_not_pass(results: dict[bool, ExportResult], tmp_path: Path) -> None:
     other = trained_net(small_config(), seed=1)
     result = results[True]
-    with pytest.raises(ExportError, match=r"^drawn picture \d: (torch|plain) finds (cat|dog|owl) with score"):
+    with pytest.raises(ExportError, match=r"^drawn image \d: (torch|plain) finds (cat|dog|owl) with score"):
         verify(UltralyticsGraph(other, nms=True).eval(), result.plain, result.fused)
 
 
@@ -162,7 +162,7 @@ def test_open_batch_and_other_sides(net: DetectorNet, tmp_path: Path, nms: bool)
     assert result.fused == tmp_path / "model.ultralytics.fused.onnx"
     detector = Detector(result.fused, score_threshold=0.2)
     assert detector.input_size == (64, 96)
-    pictures = list(draw_pictures().values())
+    pictures = list(draw_images().values())
     for alone, together in zip(map(detector, pictures), detector.batch(pictures), strict=True):
         assert len(alone) == len(together) > 0
         np.testing.assert_allclose(alone.scores, together.scores, atol=1e-4)
@@ -225,7 +225,7 @@ def test_ultralytics_finds_in_it_what_the_runtime_finds(results: dict[bool, Expo
     if find_spec("ultralytics") is None:
         pytest.skip("Ultralytics is not installed: pip install '.[ultralytics]'")
     picture = tmp_path / "picture.png"
-    image = cv2.resize(draw_pictures(1)["drawn picture 1"], (64, 64))  # nothing to resize: theirs gives other bits
+    image = cv2.resize(draw_images(1)["drawn image 1"], (64, 64))  # nothing to resize: theirs gives other bits
     cv2.imwrite(str(picture), image)
     files = [path for result in results.values() for path in (result.plain, result.fused)]
     words = [word for path in files for word in (str(path), str(picture))]

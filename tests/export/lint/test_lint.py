@@ -11,8 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 from benchmarks.layout_rules import CASES, build
 from fusedet.export import count_ops, random_inputs, time_shares
 from fusedet.export.graph.ops import optimize_model
-from fusedet.export.lint.costs import COSTS
 from fusedet.export.lint.lint import OTHER, lint
+from fusedet.export.lint.rule_costs import COSTS
 from fusedet.export.lint.rules import RULES, Network
 from tests import ROOT
 from tests.export.networks import conv, graph_of, node

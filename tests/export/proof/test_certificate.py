@@ -13,15 +13,15 @@ from fusedet.common.hashing import sha256
 from fusedet.deploy import Detections, Detector, letterbox
 from fusedet.deploy.detector.self_test import run_self_test
 from fusedet.export import ExportError, Int8Settings, Limits, certificate_paths, export_certified, export_onnx
-from fusedet.export.operating_point import operating_point_checks
 from fusedet.export.proof.certify import certify
+from fusedet.export.proof.images import draw_images
+from fusedet.export.proof.operating_point import operating_point_checks
 from fusedet.export.proof.page import certificate_page
-from fusedet.export.proof.verify import draw_pictures
 from fusedet.model import load_detector
 from tests.export.networks import NAMES, small_config, trained_net
 from tests.export.test_pipeline import save
 
-PICTURES = draw_pictures(6, seed=3)
+PICTURES = draw_images(6, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def result(net, tmp_path):
     return export_onnx(net, tmp_path / "model.onnx", names=NAMES)
 
 
-def grade(predictor):
+def evaluate(predictor):
     """Stands in for AP: any figure that depends on what is found."""
     found = predictor.batch(list(PICTURES.values()))
     return {"ap": float(np.mean([score for one in found for score in one.scores])), "ar": float("nan")}
@@ -48,7 +48,7 @@ def failed(certificate):
 def test_a_good_export_holds(net, nms, tmp_path):
     result = export_onnx(net, tmp_path / "model.onnx", names=NAMES, nms=nms, max_detections=30)
 
-    certificate = certify(result, net, PICTURES, grade=grade, rounds=2)
+    certificate = certify(result, net, PICTURES, evaluate=evaluate, rounds=2)
 
     assert certificate.passed, certificate.broken()
     facts = json.loads(certificate.to_json())
@@ -145,12 +145,12 @@ def test_a_network_that_shows_nothing_differs_from_nothing():
 def test_what_is_shown_stands_in_the_certificate(net, result):
     asked = []
 
-    def grade_with_points(predictor, threshold=None):
+    def evaluate_with_points(predictor, threshold=None):
         asked.append(threshold)
         point = shown(0.3, duplicates=len(asked))
-        return {**grade(predictor), "operating_point": point, "at_training_threshold": shown(0.3)}
+        return {**evaluate(predictor), "operating_point": point, "at_training_threshold": shown(0.3)}
 
-    certificate = certify(result, net, PICTURES, grade=grade_with_points, rounds=1)
+    certificate = certify(result, net, PICTURES, evaluate=evaluate_with_points, rounds=1)
 
     assert asked == [None, 0.3, 0.3], "the files are asked what they show at training's score threshold"
     assert certificate.passed, certificate.broken()
@@ -201,7 +201,7 @@ def other_grey(model):
 def test_a_planted_fault_is_found(which, fault, pair, net, result):
     edit(getattr(result, which), fault)
 
-    certificate = certify(result, net, PICTURES, grade=grade, rounds=1)
+    certificate = certify(result, net, PICTURES, evaluate=evaluate, rounds=1)
 
     assert f"detections that {pair} share, from score 0.1 on" in failed(certificate)
     first, second = pair.split(" and ")
@@ -234,14 +234,14 @@ def test_an_activation_outside_a_convolution_is_found(tmp_path):
 
     assert "activations outside convolutions" in failed(certificate)
     assert "activations outside convolutions: " in certificate.broken()
-    assert certify(result, net, PICTURES, rounds=1, limits=Limits(standing=99, reorders=999)).passed
+    assert certify(result, net, PICTURES, rounds=1, limits=Limits(unfused=99, reorders=999)).passed
 
 
 def test_limits_are_settings(net, result):
     edit(result.fused, other_slope)
     lax = Limits(matched_share=0.0, ap_difference=100.0)
 
-    assert certify(result, net, PICTURES, grade=grade, limits=lax, rounds=1).passed
+    assert certify(result, net, PICTURES, evaluate=evaluate, limits=lax, rounds=1).passed
 
 
 def test_limits_given_as_text():
@@ -253,7 +253,7 @@ def test_limits_given_as_text():
     [
         ("iuo", "0.9", "--limit iuo: no such limit; there are matched_share, threshold, iou,"),
         ("iou", "high", "--limit iou: expected a number, but got 'high'"),
-        ("standing", "0.5", "--limit standing: expected a whole number, but got '0.5'"),
+        ("unfused", "0.5", "--limit unfused: expected a whole number, but got '0.5'"),
         ("iou", "nan", "--limit iou: expected a number of 0 or more, but got 'nan'"),
         ("reorders", "-1", "--limit reorders: expected a number of 0 or more, but got '-1'"),
     ],
@@ -264,7 +264,7 @@ def test_limits_that_cannot_be(name, text, message):
 
 
 def test_accuracy_that_cannot_be_told_does_not_pass(net, result):
-    certificate = certify(result, net, PICTURES, grade=lambda _: {"ap": float("nan")}, rounds=1)
+    certificate = certify(result, net, PICTURES, evaluate=lambda _: {"ap": float("nan")}, rounds=1)
 
     assert failed(certificate) == ["AP50-95 of training and plain", "AP50-95 of plain and fused"]
 
@@ -272,7 +272,7 @@ def test_accuracy_that_cannot_be_told_does_not_pass(net, result):
 def test_the_page_shows_everything_and_trusts_no_name(net, result):
     names = ("<b>", "dog", "owl")
     contract = replace(result.contract, names=names)
-    certificate = certify(replace(result, contract=contract), net, PICTURES, grade=grade, rounds=1)
+    certificate = certify(replace(result, contract=contract), net, PICTURES, evaluate=evaluate, rounds=1)
 
     page = certificate_page(certificate)
 
@@ -293,7 +293,7 @@ def contents(folder):
 
 
 def test_an_export_leaves_files_certificate_and_self_test(checkpoint, tmp_path):
-    result, certificate = export_certified(checkpoint, tmp_path, pictures=PICTURES, grade=grade)
+    result, certificate = export_certified(checkpoint, tmp_path, real_images=PICTURES, evaluate=evaluate)
 
     names = ["best.certificate.html", "best.certificate.json", "best.fused.onnx", "best.onnx"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
@@ -303,12 +303,17 @@ def test_an_export_leaves_files_certificate_and_self_test(checkpoint, tmp_path):
     for name in ("plain", "fused"):
         assert facts["files"][name]["sha256"] == sha256(getattr(result, name))
     with pytest.raises(InputError, match=r"best\.onnx: is already there; --force replaces it"):
-        export_certified(checkpoint, tmp_path, pictures=PICTURES)
-    export_certified(checkpoint, tmp_path, pictures=PICTURES, overwrite=True)
+        export_certified(checkpoint, tmp_path, real_images=PICTURES)
+    export_certified(checkpoint, tmp_path, real_images=PICTURES, overwrite=True)
 
 
 def test_smaller_files_have_their_own_budget_and_self_test(checkpoint, tmp_path):
-    settings = {"pictures": PICTURES, "grade": grade, "half": True, "int8": Int8Settings(pictures=3, budget=50.0)}
+    settings = {
+        "real_images": PICTURES,
+        "evaluate": evaluate,
+        "half": True,
+        "int8": Int8Settings(images=3, budget=50.0),
+    }
     _, certificate = export_certified(checkpoint, tmp_path, **settings, limits=Limits(ap_difference=1.0))
 
     facts = json.loads(certificate.to_json())
@@ -328,12 +333,12 @@ def test_smaller_files_have_their_own_budget_and_self_test(checkpoint, tmp_path)
 
 
 def test_what_does_not_hold_is_not_kept(checkpoint, tmp_path):
-    export_certified(checkpoint, tmp_path, pictures=PICTURES)
+    export_certified(checkpoint, tmp_path, real_images=PICTURES)
     before = contents(tmp_path)
     limits = Limits(reorders=0)
 
-    with pytest.raises(ExportError, match=r"changes of layout: \d+, wanted at most 0; see .*best\.rejected\.html"):
-        export_certified(checkpoint, tmp_path, pictures=PICTURES, limits=limits, overwrite=True)
+    with pytest.raises(ExportError, match=r"layout reorders: \d+, wanted at most 0; see .*best\.rejected\.html"):
+        export_certified(checkpoint, tmp_path, real_images=PICTURES, limits=limits, overwrite=True)
 
     after = contents(tmp_path)
     assert {name: after[name] for name in before} == before
@@ -344,7 +349,7 @@ def test_what_does_not_hold_is_not_kept(checkpoint, tmp_path):
 
 def test_the_network_of_the_certificate_is_the_trained_one(checkpoint, tmp_path):
     """A certificate of another network's file must not pass."""
-    result, _ = export_certified(checkpoint, tmp_path, pictures=PICTURES)
+    result, _ = export_certified(checkpoint, tmp_path, real_images=PICTURES)
     other = trained_net(small_config(), seed=1)
 
     assert not certify(result, other, PICTURES, rounds=1).passed

@@ -2,15 +2,15 @@
 
 import math
 
-import cv2
 import numpy as np
 import pytest
 
-from fusedet.deploy.detector.contract import Contract
+from fusedet.deploy import Detections
 from fusedet.export.errors import ExportError
-from fusedet.export.proof.verify import Outputs, Tolerance, compare, draw_pictures, load_pictures
+from fusedet.export.proof.verify import Tolerance, compare
 
-CONTRACT = Contract(names=("cat", "dog"), input_size=(64, 64))  # 64 + 16 + 4 = 84 anchor points
+NAMES = ("cat", "dog")
+POINTS = 84  # of 64 x 64 pixels: 64 + 16 + 4
 BETWEEN = ("torch", "plain")
 UNCUT = Tolerance(adaptive=False, tie=-math.inf)
 
@@ -18,11 +18,12 @@ UNCUT = Tolerance(adaptive=False, tie=-math.inf)
 def outputs(*rows):
     """Rows of ``(x1, y1, x2, y2, score, class)``, highest score first."""
     table = np.array(rows, np.float64).reshape(-1, 6)
-    return Outputs(table[:, :4].astype(np.float32), table[:, 4].astype(np.float32), table[:, 5].astype(np.int64))
+    columns = table[:, :4].astype(np.float32), table[:, 4].astype(np.float32), table[:, 5].astype(np.int64)
+    return Detections(*columns, NAMES)
 
 
 def agreement(first, second, tolerance=None):
-    return compare(BETWEEN, {"street": first}, {"street": second}, CONTRACT, tolerance)
+    return compare(BETWEEN, {"street": first}, {"street": second}, tolerance, points=POINTS)
 
 
 CAT = (10, 10, 30, 40, 0.9, 0)
@@ -41,7 +42,7 @@ def test_equal_outputs_agree():
 
     assert (found.compared, found.tied, found.score, found.side_px, found.iou) == (2, 0, 0.0, 0.0, 1.0)
     assert str(found) == (
-        "torch = plain: 2 boxes on 1 pictures, largest difference 0.0e+00 in score, 0.0e+00 px in position"
+        "torch = plain: 2 boxes on 1 images, largest difference 0.0e+00 in score, 0.0e+00 px in position"
     )
 
 
@@ -119,14 +120,14 @@ def test_the_last_of_the_list_may_differ_by_a_hair():
         agreement(outputs(CAT, DOG, changed(ending, 4, 0.001)), outputs(CAT, DOG, other))
 
 
-def test_a_picture_without_anything_above_the_threshold_can_count_for_nothing():
+def test_an_image_without_anything_above_the_threshold_can_count_for_nothing():
     strict = Tolerance(adaptive=False)
     low = [(i, i, i + 9, i + 9, 0.05 - i / 1000, 0) for i in range(10)]
     first = {"empty": outputs(*low), "street": outputs(CAT)}
     second = {"empty": outputs(*low[:2], changed(low[2], 1, 1), *low[3:]), "street": outputs(CAT)}
 
-    assert compare(BETWEEN, first, second, CONTRACT, strict).compared == 1
-    with pytest.raises(ExportError, match="cannot be compared on 1 pictures"):
+    assert compare(BETWEEN, first, second, strict).compared == 1
+    with pytest.raises(ExportError, match="cannot be compared on 1 images"):
         agreement(outputs(*low), outputs(*low), strict)
 
 
@@ -134,9 +135,9 @@ def test_all_that_is_missing_can_be_counted():
     first = {"street": outputs(CAT, DOG), "park": outputs(CAT), "yard": outputs(CAT, DOG)}
     second = {"street": outputs(CAT), "park": outputs(changed(CAT, 4, 0.0005)), "yard": outputs(DOG)}
 
-    result = compare(BETWEEN, first, second, CONTRACT, UNCUT, strict=False)
+    result = compare(BETWEEN, first, second, UNCUT, strict=False)
 
-    assert (result.compared, [missing.picture for missing in result.missing]) == (3, ["street", "yard"])
+    assert (result.compared, [missing.image for missing in result.missing]) == (3, ["street", "yard"])
     assert result.matched_share == 6 / 8
     assert str(result.missing[0]) == (
         "street: torch finds dog with score 0.5000 at [12.0, 20.0, 50.0, 60.0], plain does not; "
@@ -149,25 +150,24 @@ def test_the_worst_picture_is_that_of_the_largest_gap_where_nothing_is_missing()
     first = {"street": outputs(CAT), "park": outputs(CAT)}
     second = {"street": outputs(CAT), "park": outputs(changed(CAT, 4, 0.0005))}
 
-    result = compare(BETWEEN, first, second, CONTRACT, strict=False)
+    result = compare(BETWEEN, first, second, strict=False)
 
     assert (result.worst, result.matched_share) == ("park", 1.0)
 
 
 def test_nothing_in_common_is_a_share_of_nothing():
     for other in (outputs(DOG), outputs()):
-        result = compare(BETWEEN, {"street": outputs(CAT)}, {"street": other}, CONTRACT, UNCUT, strict=False)
+        result = compare(BETWEEN, {"street": outputs(CAT)}, {"street": other}, UNCUT, strict=False)
         assert (result.compared, result.matched_share) == (0, 0.0)
         assert len(result.missing) == 1 + len(other.scores)
 
 
 def test_nothing_is_tied_when_all_anchor_points_are_kept():
-    small = Contract(names=("cat", "dog"), input_size=(32, 32))  # 16 + 4 + 1 = 21 anchor points
     rows = [CAT] * 20
 
     with pytest.raises(ExportError, match=r"torch finds cat with score 0.9000 at .*0.0, 0.0, 9.0"):
         compare(
-            BETWEEN, {"p": outputs(*rows, (0, 0, 9, 9, 0.9, 0))}, {"p": outputs(*rows, changed(DOG, 4, 0.4))}, small
+            BETWEEN, {"p": outputs(*rows, (0, 0, 9, 9, 0.9, 0))}, {"p": outputs(*rows, changed(DOG, 4, 0.4))}, points=21
         )
 
 
@@ -175,7 +175,7 @@ def test_nothing_but_ties_proves_nothing():
     rows = [(i, i, i + 9, i + 9, 0.2, 0) for i in range(5)]
     others = [(i, i, i + 9, i + 9, 0.2, 1) for i in range(5)]
 
-    with pytest.raises(ExportError, match=r"^torch and plain cannot be compared on 1 pictures"):
+    with pytest.raises(ExportError, match=r"^torch and plain cannot be compared on 1 images"):
         agreement(outputs(*rows), outputs(*others))
 
 
@@ -197,26 +197,3 @@ def test_tolerances_are_settings():
     worse = changed(CAT, 4, -0.05)
 
     assert agreement(outputs(CAT), outputs(worse), Tolerance(score=1.0)).compared == 1
-
-
-def test_drawn_pictures_are_the_same_each_time_and_full_of_things():
-    first, second = draw_pictures(), draw_pictures()
-
-    assert list(first) == ["drawn picture 1", "drawn picture 2", "drawn picture 3", "drawn picture 4"]
-    assert len({image.shape for image in first.values()}) == 4
-    for name, image in first.items():
-        assert image.dtype == np.uint8
-        assert image.std() > 30
-        np.testing.assert_array_equal(image, second[name])
-    assert not np.array_equal(draw_pictures(1, seed=1)["drawn picture 1"], first["drawn picture 1"])
-
-
-def test_pictures_of_a_folder(tmp_path):
-    for name, image in draw_pictures(3).items():
-        assert cv2.imwrite(str(tmp_path / f"{name}.png"), image)
-
-    loaded = load_pictures(tmp_path, limit=2)
-
-    for image, original in zip(loaded.values(), draw_pictures(2).values(), strict=True):
-        np.testing.assert_array_equal(image, original)
-    assert list(loaded) == ["drawn picture 1.png #0", "drawn picture 2.png #1"]

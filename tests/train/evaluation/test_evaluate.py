@@ -7,12 +7,12 @@ import pytest
 
 from fusedet.deploy import Detector
 from fusedet.export import export_onnx
-from fusedet.export.proof.verify import draw_pictures
+from fusedet.export.proof.images import draw_images
 from fusedet.train.config import EvalConfig
 from fusedet.train.evaluation.evaluate import TorchDetector, load_predictor
 from tests.export.networks import NAMES, small_config, trained_net
 
-IMAGES = list(draw_pictures(4).values())
+IMAGES = list(draw_images(4).values())
 
 
 @pytest.mark.parametrize("nms", [False, True])

@@ -9,8 +9,8 @@ import torch
 
 from fusedet.common.hashing import sha256
 from fusedet.common.html import code, fold, table
+from fusedet.common.machine import processor_name
 from fusedet.configs.validate import dump_config
-from fusedet.deploy.bench.machine import processor_name
 from fusedet.train.data.coco import CocoDataset
 from fusedet.train.evaluation.report.record import RunRecord
 

@@ -1,19 +1,15 @@
-"""The machine that is measured: its processor, its cores and the versions that compute on it."""
+"""The machine that runs this: its processor, its cores and the versions that compute on it."""
 
+import os
 import platform
 import sys
 from collections import Counter
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import numpy as np
-import onnxruntime as ort
-
-from fusedet.deploy.detector.opencv import cv2
-from fusedet.deploy.detector.session import physical_cores
-
-__all__ = ["Machine", "processor_name", "this_machine", "vector_unit"]
+__all__ = ["Machine", "physical_cores", "processor_name", "this_machine", "vector_unit"]
 
 #: ``CPU part`` of ARM's own cores (implementer 0x41), which Linux tells by number alone.
 _ARM_CORES = {
@@ -43,6 +39,8 @@ _ARM_CORES = {
     0xD81: "Cortex-A720",
 }
 _ARM = 0x41
+#: Packages that compute, by the module that tells their version.
+_COMPUTING = {"onnxruntime": "onnxruntime", "numpy": "numpy", "opencv": "cv2"}
 _VECTOR_UNITS = ("avx512f", "avx2", "avx", "asimddp", "asimd", "neon")
 
 
@@ -87,12 +85,23 @@ def this_machine(root: Path = Path("/")) -> Machine:
         system=f"{platform.system()} {platform.release()}",
         versions={
             "fusedet": _own_version(),
-            "onnxruntime": ort.__version__,
-            "numpy": np.__version__,
-            "opencv": cv2.__version__,
+            **{name: str(import_module(module).__version__) for name, module in _COMPUTING.items()},
             "python": sys.version.split()[0],
         },
     )
+
+
+def physical_cores() -> int:
+    """Physical cores that this process may use, at least 1."""
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    cores = set()
+    for cpu in allowed:
+        siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        try:
+            cores.add(siblings.read_text().strip())
+        except OSError:  # not Linux, or a container that hides it: each logical CPU counts as a core
+            cores.add(str(cpu))
+    return max(1, len(cores))
 
 
 def processor_name(root: Path = Path("/")) -> str:

@@ -22,7 +22,7 @@ def operating_point_checks(accuracy: Mapping[str, Mapping[str, Any]], limits: Li
 
     Args:
         accuracy: ``training``, ``plain``, ``fused`` and others to their figures; see
-            :class:`fusedet.export.proof.certify.Grader`. What does not tell its operating point is not checked.
+            :class:`fusedet.export.proof.certify.Evaluator`. What does not tell its operating point is not checked.
         limits: what is asked.
     """
     told = {name: figures for name, figures in accuracy.items() if "operating_point" in figures}

@@ -1,4 +1,4 @@
-"""Writes into pictures, legible on any background and at any size."""
+"""Writes into images, legible on any background and at any size."""
 
 from dataclasses import dataclass
 
@@ -7,19 +7,19 @@ from numpy.typing import NDArray
 
 from fusedet.deploy.detector.opencv import cv2
 
-__all__ = ["Pen", "stroke_width"]
+__all__ = ["LabelStyle", "stroke_width"]
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
 
 
 def stroke_width(width: int, height: int) -> int:
-    """Pixels of a box's lines in a picture of this size."""
+    """Pixels of a box's lines in an image of this size."""
     return max(1, round(0.0035 * (height + width) / 2))
 
 
 @dataclass(frozen=True)
-class Pen:
+class LabelStyle:
     """Size of the letters, width of their strokes, and the free margin around them in pixels."""
 
     size: float
@@ -27,7 +27,7 @@ class Pen:
     margin: int
 
     @classmethod
-    def for_thickness(cls, thickness: int) -> "Pen":
+    def for_thickness(cls, thickness: int) -> "LabelStyle":
         """Letters that go with lines of ``thickness``."""
         stroke = max(1, thickness // 2)
         return cls(max(0.4, 0.25 * thickness + 0.15), stroke, stroke + 2)

@@ -3,7 +3,7 @@ from pathlib import Path
 import onnxruntime as ort
 import pytest
 
-from fusedet.deploy.bench.machine import processor_name, this_machine
+from fusedet.common.machine import processor_name, this_machine
 
 PI_4 = "".join(f"processor\t: {i}\nCPU implementer\t: 0x41\nCPU part\t: 0xd08\n\n" for i in range(4))
 MIXED = "".join(f"CPU implementer\t: 0x41\nCPU part\t: {part}\n" for part in ("0xd05", "0xd05", "0xd0b", "0xfff"))

@@ -1,4 +1,4 @@
-"""Which convolution carries which activation."""
+"""Which convolution holds which activation."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,11 @@ from onnx import helper
 
 from fusedet.export.graph.ops import short_name
 
-__all__ = ["Carrier", "activation_carriers"]
+__all__ = ["FusedActivation", "fused_activations"]
 
 
 @dataclass(frozen=True)
-class Carrier:
+class FusedActivation:
     """A convolution with an activation inside.
 
     Attributes:
@@ -27,13 +27,13 @@ class Carrier:
     parameters: tuple[float, ...]
 
 
-def activation_carriers(model: onnx.ModelProto) -> tuple[Carrier, ...]:
+def fused_activations(model: onnx.ModelProto) -> tuple[FusedActivation, ...]:
     """Every convolution of a graph that holds an activation, in the order in which they run."""
-    carriers = []
+    found = []
     for node in model.graph.node:
         attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
         if attributes.get("activation"):
             parameters = tuple(round(float(value), 6) for value in attributes.get("activation_params", ()))
             name, activation = node.name or node.output[0], attributes["activation"].decode()
-            carriers.append(Carrier(name, short_name(node), activation, parameters))
-    return tuple(carriers)
+            found.append(FusedActivation(name, short_name(node), activation, parameters))
+    return tuple(found)
