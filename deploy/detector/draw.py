@@ -10,7 +10,7 @@ from fusedet.deploy.detector.detections import NO_TRACK, Detections
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.deploy.detector.pen import Pen, stroke_width
 
-__all__ = ["class_color", "draw_detections", "draw_event"]
+__all__ = ["class_color", "draw_detections", "draw_event", "place_text"]
 
 #: Turning the hue by the golden ratio keeps any number of first classes far apart.
 _GOLDEN = 0.618034
@@ -48,7 +48,7 @@ def draw_detections(image_bgr: NDArray[np.uint8], detections: Detections) -> NDA
     pen = Pen.for_thickness(thickness)
     plates: list[tuple[int, int, int, int]] = []
     for text, box in zip(texts, corners, strict=True):  # the best first: they get the best places
-        plates.append(_place(box, *pen.plate_size(text), canvas.shape[:2], plates))
+        plates.append(place_text(box, *pen.plate_size(text), canvas.shape[:2], plates))
     worst_first = range(len(detections) - 1, -1, -1)
     for i in worst_first:
         left, top, right, bottom = corners[i]
@@ -81,14 +81,25 @@ def draw_event(image_bgr: NDArray[np.uint8], event: Event) -> NDArray[np.uint8]:
     text = f"#{event.track} {event.label}: {did} {event.place}{stayed}"
     far = (max(box[0], min(box[2], width) - 1), max(box[1], min(box[3], height) - 1))
     cv2.rectangle(canvas, (box[0], box[1]), far, color, thickness, cv2.LINE_AA)
-    pen.write(canvas, text, _place(box, *pen.plate_size(text), canvas.shape[:2], []), color)
+    pen.write(canvas, text, place_text(box, *pen.plate_size(text), canvas.shape[:2], []), color)
     return canvas
 
 
-def _place(
+def place_text(
     box: list[int], width: int, height: int, picture_hw: tuple[int, int], taken: list[tuple[int, int, int, int]]
 ) -> tuple[int, int, int, int]:
-    """The plate of ``width`` x ``height``: above the box, else inside its top, else below it, else over others."""
+    """Where a text stands: above its box, else inside the box's top, else below it, else over other texts.
+
+    Args:
+        box: left, top, right, bottom in pixels.
+        width: of the text.
+        height: of the text.
+        picture_hw: ``(height, width)`` of the image.
+        taken: places of other texts, as this function returns them.
+
+    Returns:
+        left, top, right, bottom in pixels.
+    """
     left = max(0, min(box[0], picture_hw[1] - width))
     tops = [top for top in (box[1] - height, box[1], box[3]) if 0 <= top <= picture_hw[0] - height]
     places = [(left, top, left + width, top + height) for top in tops or [0]]
