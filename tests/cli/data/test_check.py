@@ -66,7 +66,7 @@ def test_only_the_first_of_many_are_listed(here: Path, capsys: pytest.CaptureFix
     said = capsys.readouterr().out
     assert "warning: 12 x boxes partly outside" in said
     assert "and 9 more" in said
-    assert "pictures were not opened" in said
+    assert "images were not opened" in said
 
 
 def test_the_json_file_holds_every_finding(here: Path) -> None:
