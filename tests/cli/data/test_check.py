@@ -33,7 +33,7 @@ def spoil(*names: str) -> None:
 def test_a_clean_set(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "check", "drawn", "--strict"]) == 0
     said = capsys.readouterr()
-    assert said.out.startswith("train: 50 pictures, 150 boxes\nval: 20 pictures, 60 boxes\n")
+    assert said.out.startswith("train: 50 images, 150 boxes\nval: 20 images, 60 boxes\n")
     assert said.out.endswith("\n1 note\n")
     assert said.err == ""
 

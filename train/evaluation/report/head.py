@@ -115,7 +115,7 @@ def tiles(content: Content) -> list[tuple[str, str]]:
         found = [(share(row["ap"]), "AP50-95"), (share(row["ap50"]), "AP50")]
     if analysis is not None and recommended(analysis) is not None:
         at = float(np.nanmax(analysis.mean.f1))
-        found.append((f"{analysis.confidence:.2f}", f"recommended score threshold (F1 {at:.2f})"))
+        found.append((f"{analysis.best_threshold:.2f}", f"recommended score threshold (F1 {at:.2f})"))
     output = record.evaluated_output
     if output is not None:
         at_score = f"at score {output.point.threshold:.2f}"
@@ -157,7 +157,7 @@ def _nms_free_is_better(record: RunRecord) -> bool:
 
 def recommended(analysis: Analysis | None) -> float | None:
     """The score threshold to use, where there is one."""
-    return None if analysis is None or math.isnan(analysis.confidence) else analysis.confidence
+    return None if analysis is None or math.isnan(analysis.best_threshold) else analysis.best_threshold
 
 
 def duration(seconds: float) -> str:

@@ -12,11 +12,11 @@ from fusedet.train.charts import color
 from fusedet.train.data.coco import CocoDataset
 from fusedet.train.evaluation.outputs import reason
 from fusedet.train.evaluation.report import head
+from fusedet.train.evaluation.report.annotations import annotation_statistics
 from fusedet.train.evaluation.report.figures.accuracy import class_curves, class_rows, curve_names
-from fusedet.train.evaluation.report.figures.labels import annotation_charts
+from fusedet.train.evaluation.report.figures.annotations import annotation_charts
 from fusedet.train.evaluation.report.figures.training import training_charts
 from fusedet.train.evaluation.report.images import COLORS, best_and_worst, image_pair
-from fusedet.train.evaluation.report.labels import label_statistics
 from fusedet.train.evaluation.report.provenance import provenance
 
 __all__ = ["report_page"]
@@ -85,7 +85,7 @@ def _annotations(content: head.Content) -> dict[str, Any]:
     names = content.sets[0].names
     size = content.record.config.model.input_size
     named = zip(("training", "validation"), content.sets, strict=True)
-    sets = {name: label_statistics(dataset, size) for name, dataset in named}
+    sets = {name: annotation_statistics(dataset, size) for name, dataset in named}
     objects = np.stack([one.objects for one in sets.values()], axis=1)
     order = np.argsort(-objects[:, 0], kind="stable")
     aspect = float(np.median([sample.width / sample.height for sample in content.sets[0].samples]))

@@ -70,7 +70,7 @@ def _orientation(exif: bytes) -> int:
     tags = Image.Exif()
     try:
         tags.load(exif)
-        value = tags.get(ExifTags.Base.Orientation)
+        value = int(tags.get(ExifTags.Base.Orientation, 1))
     except _DAMAGED:
         return 1
     return value if value in range(1, 9) else 1

@@ -29,7 +29,7 @@ def class_curves(analysis: Analysis) -> list[Chart]:
     order = _worst_first(analysis.precision.mean(axis=1))
     if not order:
         return []
-    best = analysis.confidence
+    best = analysis.best_threshold
     mark = None if math.isnan(best) else (best, f"{best:.2f}")
     mean_precision = analysis.precision[order].mean(axis=0)
     curves = _curves(analysis, order, RECALLS, lambda i: analysis.precision[i], mean_precision)

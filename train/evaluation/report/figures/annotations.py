@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 
 from fusedet.train.charts import color, heat_map, size_histogram
+from fusedet.train.evaluation.report.annotations import AnnotationStatistics
 from fusedet.train.evaluation.report.figures.training import Chart
-from fusedet.train.evaluation.report.labels import LabelStatistics
 
 __all__ = ["annotation_charts"]
 
 
-def annotation_charts(sets: Mapping[str, LabelStatistics], aspect: float) -> list[Chart]:
+def annotation_charts(sets: Mapping[str, AnnotationStatistics], aspect: float) -> list[Chart]:
     """Charts of sizes, places and shapes.
 
     Args:
@@ -29,7 +29,7 @@ def annotation_charts(sets: Mapping[str, LabelStatistics], aspect: float) -> lis
     ]
 
 
-def _tiny(one: LabelStatistics) -> str:
+def _tiny(one: AnnotationStatistics) -> str:
     count = int(one.sizes.sum())
     if not one.tiny or not count:
         return "Square root of the box's area. None of the training set is below 8 pixels, where finding becomes hard."
