@@ -30,7 +30,7 @@ from fusedet.configs.loader import load_config
 from fusedet.deploy.bench.peak import convolution_chain
 from fusedet.deploy.bench.timing import random_feed, time_in_turn
 from fusedet.export import count_ops, export_onnx, optimize
-from fusedet.export.lint.foreign import open_model, without_weight_inputs
+from fusedet.export.lint.foreign import open_model
 from fusedet.model import ModelConfig, count_macs, count_parameters
 
 PRESETS = ("pico", "nano", "small")

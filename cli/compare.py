@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fusedet.cli.files import counter, refuse_to_replace, write_text
 
 if TYPE_CHECKING:  # imported when the command runs
-    from fusedet.train.evaluation.report.compare import ComparedRun, Comparison
+    from fusedet.train.evaluation.report.compare import ComparedRun, RunComparison
 
 __all__ = ["add_arguments", "run"]
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="run folders, two or more")
     parser.add_argument("--out", metavar="FILE", type=Path, help="also write a page with curves, and AP by class")
     parser.add_argument(
-        "--no-eval", action="store_true", help="look at no picture for the page, where a run does not tell AP by class"
+        "--no-eval", action="store_true", help="look at no image for the page, where a run does not tell AP by class"
     )
     parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
 
@@ -51,10 +51,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _print(comparison: "Comparison") -> None:
+def _print(comparison: "RunComparison") -> None:
     _columns([_TITLES, *(_row(run) for run in comparison.runs)])
-    if not comparison.same_pictures:
-        print("\nThe runs were graded on different annotations: their figures do not compare.")
+    if not comparison.same_images:
+        print("\nThe runs were evaluated on different annotations: their figures do not compare.")
     if not comparison.differing:
         print("\nNo setting differs.")
         return

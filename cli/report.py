@@ -60,7 +60,7 @@ def _report(folder: Path, out: Path, options: "ReportOptions") -> int:
     content = report_run(folder, out, options)
     print(f"report in {out}")
     if content.evaluation is not None and content.analysis is not None:
-        metrics, threshold = content.evaluation.metrics, content.analysis.confidence
+        metrics, threshold = content.evaluation.metrics, content.analysis.best_threshold
         print(
             f"AP {metrics.ap:.3f}  AP50 {metrics.ap50:.3f}  recommended score threshold {threshold:.2f}  "
             f"({content.evaluation.seconds:.1f} s for {len(content.evaluation.dataset.samples)} images)"

@@ -64,7 +64,7 @@ class Block:
 
 sys.meta_path.insert(0, Block())
 """
-HEAVY = {"torch", "onnx", "ultralytics", "pydantic", "yaml", "rich", "lightning_fabric", "faster_coco_eval"}
+HEAVY = {"torch", "onnx", "ultralytics", "pydantic", "yaml", "rich", "jinja2", "lightning_fabric", "faster_coco_eval"}
 
 
 @pytest.mark.parametrize(

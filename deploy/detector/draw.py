@@ -11,7 +11,7 @@ from fusedet.deploy.detector.detections import NO_TRACK, Detections
 from fusedet.deploy.detector.label_style import LabelStyle, stroke_width
 from fusedet.deploy.detector.opencv import cv2
 
-__all__ = ["class_color", "draw_detections", "draw_event"]
+__all__ = ["class_color", "draw_detections", "draw_event", "place_text"]
 
 #: Turning the hue by the golden ratio keeps any number of first classes far apart.
 _GOLDEN = 0.618034
@@ -76,7 +76,7 @@ def _draw_boxes(
     corners = np.rint(boxes_xyxy).astype(int).tolist()
     plates: list[tuple[int, int, int, int]] = []
     for text, box in zip(texts, corners, strict=True):
-        plates.append(_place(box, *style.plate_size(text), canvas.shape[:2], plates))
+        plates.append(place_text(box, *style.plate_size(text), canvas.shape[:2], plates))
     last_first = range(len(corners) - 1, -1, -1)
     for i in last_first:
         left, top, right, bottom = corners[i]
@@ -88,10 +88,21 @@ def _draw_boxes(
     return canvas
 
 
-def _place(
+def place_text(
     box: list[int], width: int, height: int, image_hw: tuple[int, int], taken: list[tuple[int, int, int, int]]
 ) -> tuple[int, int, int, int]:
-    """The plate of ``width`` x ``height``: above the box, else inside its top, else below it, else over others."""
+    """Where a text stands: above its box, else inside the box's top, else below it, else over other texts.
+
+    Args:
+        box: left, top, right, bottom in pixels.
+        width: of the text.
+        height: of the text.
+        image_hw: ``(height, width)`` of the image.
+        taken: places of other texts, as this function returns them.
+
+    Returns:
+        left, top, right, bottom in pixels.
+    """
     left = max(0, min(box[0], image_hw[1] - width))
     tops = [top for top in (box[1] - height, box[1], box[3]) if 0 <= top <= image_hw[0] - height]
     places = [(left, top, left + width, top + height) for top in tops or [0]]

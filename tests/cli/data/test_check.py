@@ -33,7 +33,7 @@ def spoil(*names: str) -> None:
 def test_a_clean_set(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "check", "drawn", "--strict"]) == 0
     said = capsys.readouterr()
-    assert said.out.startswith("train: 50 pictures, 150 boxes\nval: 20 pictures, 60 boxes\n")
+    assert said.out.startswith("train: 50 images, 150 boxes\nval: 20 images, 60 boxes\n")
     assert said.out.endswith("\n1 note\n")
     assert said.err == ""
 
@@ -66,7 +66,7 @@ def test_only_the_first_of_many_are_listed(here: Path, capsys: pytest.CaptureFix
     said = capsys.readouterr().out
     assert "warning: 12 x boxes partly outside" in said
     assert "and 9 more" in said
-    assert "pictures were not opened" in said
+    assert "images were not opened" in said
 
 
 def test_the_json_file_holds_every_finding(here: Path) -> None:

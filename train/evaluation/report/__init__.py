@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from fusedet.common.lazy import imported_on_use
 
-__all__ = ["Comparison", "ReportOptions", "compare_runs", "report_run"]
+__all__ = ["ReportOptions", "RunComparison", "compare_runs", "report_run"]
 
 if TYPE_CHECKING:
-    from fusedet.train.evaluation.report.compare import Comparison, compare_runs
+    from fusedet.train.evaluation.report.compare import RunComparison, compare_runs
     from fusedet.train.evaluation.report.write import ReportOptions, report_run
 else:
     __getattr__ = imported_on_use(
         __name__,
         {
-            "Comparison": "compare",
+            "RunComparison": "compare",
             "ReportOptions": "write",
             "compare_runs": "compare",
             "report_run": "write",

@@ -1,4 +1,4 @@
-"""Everything that is worked out of one evaluation: what each class reaches at which confidence, and what went wrong."""
+"""What is worked out of an evaluation: what each class reaches at which score threshold, and what went wrong."""
 
 import math
 from collections.abc import Mapping
@@ -31,8 +31,8 @@ class Evaluation:
     Attributes:
         dataset: the annotations.
         found: detections by image id, all hypotheses.
-        metrics: what COCO's grader says of them.
-        seconds: that finding and grading took for the report; None where the training had done it.
+        metrics: COCO's figures of them.
+        seconds: that the evaluation took for the report; None where the training had done it.
     """
 
     dataset: CocoDataset
@@ -49,11 +49,11 @@ class Analysis:
         names: of the C classes.
         objects: ``[C]`` of each class.
         precision: ``[C, 101]``: see :func:`fusedet.train.evaluation.curves.interpolated_precision`.
-        by_class: over the confidence, of each class.
+        by_class: over the score threshold, of each class.
         mean: of all classes that have objects.
-        confidence: that gives the best mean F1, recommended as threshold; NaN where nothing right was found.
-        judged: each picture at that confidence.
-        confusion: at that confidence.
+        best_threshold: the score threshold that gives the best mean F1, recommended; NaN where nothing right was found.
+        judged: each image at that threshold.
+        confusion: at that threshold.
     """
 
     names: tuple[str, ...]
@@ -61,25 +61,25 @@ class Analysis:
     precision: NDArray[np.float64]
     by_class: tuple[ConfidenceCurves, ...]
     mean: ConfidenceCurves
-    confidence: float
+    best_threshold: float
     judged: tuple[Judged, ...]
     confusion: Confusion
 
     @property
     def threshold(self) -> float:
-        """The confidence at which pictures are shown and classes compared."""
-        return DEFAULT_THRESHOLD if math.isnan(self.confidence) else self.confidence
+        """The score threshold at which images are shown and classes compared."""
+        return DEFAULT_THRESHOLD if math.isnan(self.best_threshold) else self.best_threshold
 
 
 def analyse(evaluation: Evaluation) -> Analysis:
-    """Works it out. AP needs all hypotheses; over the confidence a box has one class, as the runtime reports it."""
+    """Works it out. AP needs all hypotheses; over the threshold a box has one class, as the runtime reports it."""
     dataset, found = evaluation.dataset, evaluation.found
     ranked = rank(dataset, found)
     shown = {image_id: best_labels(detections) for image_id, detections in found.items()}
     by_class = tuple(confidence_curves(one) for one in rank(dataset, shown))
     mean = mean_curves(by_class)
-    confidence = best_confidence(mean.f1)
-    threshold = DEFAULT_THRESHOLD if math.isnan(confidence) else confidence
+    best_threshold = best_confidence(mean.f1)
+    threshold = DEFAULT_THRESHOLD if math.isnan(best_threshold) else best_threshold
     nothing = Detections.empty(dataset.names)
     judged = tuple(judge(sample, shown.get(sample.image_id, nothing), threshold) for sample in dataset.samples)
     return Analysis(
@@ -88,7 +88,7 @@ def analyse(evaluation: Evaluation) -> Analysis:
         precision=np.stack([interpolated_precision(one) for one in ranked]),
         by_class=by_class,
         mean=mean,
-        confidence=confidence,
+        best_threshold=best_threshold,
         judged=judged,
         confusion=confusion(dataset.names, judged),
     )

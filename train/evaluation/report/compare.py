@@ -11,7 +11,7 @@ from fusedet.configs.validate import flat_settings
 from fusedet.train.evaluation.report.record import RunRecord, read_record
 from fusedet.train.evaluation.report.write import evaluate_best, sets_of
 
-__all__ = ["ComparedRun", "Comparison", "compare_runs", "short_names"]
+__all__ = ["ComparedRun", "RunComparison", "compare_runs", "short_names"]
 
 #: Settings that differ between any two runs and say nothing.
 _MEANINGLESS = {"train.out", "train.report"}
@@ -33,19 +33,19 @@ class ComparedRun:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """The runs, in the order they were given in.
 
     Attributes:
         runs: two or more.
         differing: setting to its values, one for each run, where they are not all alike; a run that has no such
             setting has None.
-        same_pictures: all were graded on the same annotations; else their figures do not compare.
+        same_images: all were evaluated on the same annotations; else their figures do not compare.
     """
 
     runs: tuple[ComparedRun, ...]
     differing: dict[str, list[Any]]
-    same_pictures: bool
+    same_images: bool
 
 
 def compare_runs(
@@ -53,13 +53,13 @@ def compare_runs(
     *,
     by_class: bool = False,
     on_batch: Callable[[int], None] = lambda count: None,
-) -> Comparison:
+) -> RunComparison:
     """Reads the runs.
 
     Args:
         paths: run folders, or files in them.
         by_class: AP of each class too. Where the checkpoint does not tell it, its validation images are looked at.
-        on_batch: called with the number of pictures after each batch of that.
+        on_batch: called with the number of images after each batch of that.
 
     Raises:
         InputError: fewer than two runs, the same one twice, or one that cannot be used.
@@ -75,10 +75,10 @@ def compare_runs(
         ComparedRun(name, record, _per_class(record, on_batch) if by_class else {})
         for name, record in zip(short_names(folders), records, strict=True)
     )
-    graded_on = {
+    evaluated_on = {
         record.config.data.val_annotations and record.config.data.val_annotations.resolve() for record in records
     }
-    return Comparison(runs, _differing(records), len(graded_on) == 1)
+    return RunComparison(runs, _differing(records), len(evaluated_on) == 1)
 
 
 def short_names(folders: Sequence[Path]) -> list[str]:

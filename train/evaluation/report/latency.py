@@ -1,4 +1,4 @@
-"""How long an exported file takes for one picture on this machine: a quick look, no benchmark."""
+"""How long an exported file takes for one image on this machine: a quick look, no benchmark."""
 
 import statistics
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ def exports_beside(folder: Path) -> list[Path]:
 
 
 def measure(paths: Sequence[Path], image_bgr: NDArray[np.uint8]) -> list[FileLatency]:
-    """Runs files on one picture, in turn, so that a slow moment of the machine hits all alike.
+    """Runs files on one image, in turn, so that a slow moment of the machine hits all alike.
 
     Raises:
         InputError: a file cannot be run.

@@ -1,100 +1,75 @@
 """The report of one run as a page: one HTML file that needs nothing else."""
 
-from collections.abc import Sequence
-from html import escape
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from fusedet.common.html import page, section, table
+from fusedet.common.pages import render
 from fusedet.common.text import OPERATING_POINT_NOTE
+from fusedet.configs.validate import dump_config
+from fusedet.train.charts import color
 from fusedet.train.data.coco import CocoDataset
-from fusedet.train.evaluation.report.analysis import Analysis
-from fusedet.train.evaluation.report.figures.accuracy import class_curves, class_table, confusion_figures, size_table
-from fusedet.train.evaluation.report.figures.labels import label_figures
-from fusedet.train.evaluation.report.figures.training import training_figures
-from fusedet.train.evaluation.report.head import Content, best_epoch, recommended, report_head
-from fusedet.train.evaluation.report.images import LEGEND, all_pairs, best_and_worst
-from fusedet.train.evaluation.report.labels import label_statistics
-from fusedet.train.evaluation.report.latency import FileLatency
-from fusedet.train.evaluation.report.output_figures import output_table
+from fusedet.train.evaluation.outputs import reason
+from fusedet.train.evaluation.report import head
+from fusedet.train.evaluation.report.annotations import annotation_statistics
+from fusedet.train.evaluation.report.figures.accuracy import class_curves, class_rows, curve_names
+from fusedet.train.evaluation.report.figures.annotations import annotation_charts
+from fusedet.train.evaluation.report.figures.training import training_charts
+from fusedet.train.evaluation.report.images import COLORS, best_and_worst, image_pair
 from fusedet.train.evaluation.report.provenance import provenance
 
 __all__ = ["report_page"]
 
-#: Squared pixels of the picture up to which COCO calls an object small, and medium.
+#: Squared pixels of the image up to which COCO calls an object small, and medium.
 _SMALL, _MEDIUM = 32.0**2, 96.0**2
 
 
-def report_page(content: Content) -> str:
+def report_page(content: head.Content) -> str:
     """The page's text.
 
     Raises:
-        InputError: a picture to show cannot be read.
+        InputError: an image to show cannot be read.
     """
     record = content.record
-    parts = [
-        ("Outputs", "outputs", output_table(record), OPERATING_POINT_NOTE),
-        ("Training", "training", training_figures(record.rows, best_epoch(record)), ""),
-        *_accuracy(content),
-        ("Labels", "labels", _labels(content), ""),
-        ("Time for one picture", "time", _latency(content.latencies), _TIME_NOTE),
-        ("Origin", "origin", provenance(record, content.sets), ""),
-    ]
-    links = "".join(f'<a href="#{anchor}">{escape(title)}</a>' for title, anchor, text, _ in parts if text)
-    body = report_head(content) + f"<nav>{links}</nav>"
-    return page(
-        f"{record.name}: report",
-        body + "\n".join(section(title, text, note, anchor) for title, anchor, text, note in parts),
+    return render(
+        Path(__file__).with_name("report.html"),
+        record=record,
+        result=head.result(content),
+        trained_on=head.trained_on(content),
+        notes=head.notes(content),
+        tiles=head.tiles(content),
+        commands=head.commands(content),
+        operating_point_note=OPERATING_POINT_NOTE,
+        advice=reason(*record.outputs) if len(record.outputs) == 2 else "",
+        training=training_charts(record.rows, head.best_epoch(record)) if record.rows else (),
+        analysis=content.analysis,
+        **_accuracy(content),
+        **_annotations(content),
+        latencies=content.latencies,
+        provenance=provenance(record, content.sets),
+        config=dump_config(record.config),
     )
 
 
-_TIME_NOTE = (
-    "Medians in milliseconds on this machine, one thread, on one validation picture. A quick look: "
-    "<code>fusedet export</code> with <code>--data</code> measures with care."
-)
-
-
-def _accuracy(content: Content) -> list[tuple[str, str, str, str]]:
-    """Title, anchor, HTML and note of each section."""
+def _accuracy(content: head.Content) -> dict[str, Any]:
     analysis, evaluation = content.analysis, content.evaluation
     if analysis is None or evaluation is None:
-        return []
-    at = f"{analysis.threshold:.2f}"
-    took = (
-        "The detections are those of the best epoch's own grading."
-        if evaluation.seconds is None
-        else f"Finding and grading took {evaluation.seconds:.1f} s for this report."
-    )
-    return [
-        ("Precision and recall", "curves", class_curves(analysis), f"{_advice(analysis)} {took}"),
-        ("Classes", "classes", class_table(analysis, evaluation.metrics), _class_note(at)),
-        ("Sizes", "sizes", size_table(evaluation.metrics, _sizes(evaluation.dataset)), ""),
-        ("What is taken for what", "confusion", confusion_figures(analysis), _confusion_note(at)),
-        *_pictures(analysis, at),
-    ]
-
-
-def _advice(analysis: Analysis) -> str:
-    if recommended(analysis) is None:
-        return "Nothing was found that is right at IoU 0.5."
-    return (
-        f"At IoU 0.5. A score threshold of <b>{analysis.confidence:.2f}</b> gives the best mean F1 and is recommended "
-        "where a missed object and a false alarm are equally bad; lower finds more, higher is wrong less often."
-    )
-
-
-def _class_note(at: str) -> str:
-    return (
-        f"The worst first. Precision, recall and F1 are those at a score threshold of {at}; “best threshold” is the "
-        "one with the best F1 of that class alone."
-    )
-
-
-def _confusion_note(at: str) -> str:
-    return (
-        f"At a score threshold of {at} and IoU 0.5. A row is what is there, a column what was found, in percent of the "
-        "row: the diagonal is the recall. The row “background” shares out the false alarms."
-    )
+        return {}
+    best, worst = best_and_worst(analysis.judged)
+    return {
+        "seconds": evaluation.seconds,
+        "recommended": head.recommended(analysis),
+        "curves": class_curves(analysis),
+        "curve_names": curve_names(analysis),
+        "classes": class_rows(analysis, evaluation.metrics),
+        "metrics": evaluation.metrics,
+        "sizes": _sizes(evaluation.dataset),
+        "best": [image_pair(one) for one in best],
+        "worst": [image_pair(one) for one in worst],
+        "with_errors": sum(bool(one.errors) for one in analysis.judged),
+        "colors": COLORS,
+    }
 
 
 def _sizes(dataset: CocoDataset) -> tuple[int, int, int]:
@@ -103,40 +78,21 @@ def _sizes(dataset: CocoDataset) -> tuple[int, int, int]:
     return small, up_to_medium - small, len(areas) - up_to_medium
 
 
-def _pictures(analysis: Analysis, at: str) -> list[tuple[str, str, str, str]]:
-    best, worst = best_and_worst(analysis.judged)
-    perfect = sum(not one.errors for one in analysis.judged)
-    note = (
-        f"The labels and, beside them, what is found at a score threshold of {at}. {len(analysis.judged) - perfect} "
-        f"of {len(analysis.judged)} pictures have an error. A confident false alarm is often an object nobody labelled."
-    )
-    sections = []
-    if worst:
-        sections.append(("Pictures with the most errors", "worst", LEGEND + all_pairs(worst, len(best)), note))
-    if best:
-        sections.append(("Pictures without an error", "best", all_pairs(best, 0), "Those with the most objects."))
-    return sections
-
-
-def _labels(content: Content) -> str:
+def _annotations(content: head.Content) -> dict[str, Any]:
+    """Statistics of the sets, and each class's name and objects, the most frequent of the training set first."""
     if content.sets is None:
-        return ""
+        return {"sets": {}}
+    names = content.sets[0].names
     size = content.record.config.model.input_size
     named = zip(("training", "validation"), content.sets, strict=True)
-    statistics = {name: label_statistics(dataset, size) for name, dataset in named}
+    sets = {name: annotation_statistics(dataset, size) for name, dataset in named}
+    objects = np.stack([one.objects for one in sets.values()], axis=1)
+    order = np.argsort(-objects[:, 0], kind="stable")
     aspect = float(np.median([sample.width / sample.height for sample in content.sets[0].samples]))
-    return label_figures(content.sets[0].names, statistics, aspect)
-
-
-def _latency(latencies: Sequence[FileLatency]) -> str:
-    if not latencies:
-        return ""
-    rows = (
-        [
-            escape(one.name),
-            f"{one.size / 1e6:.2f} MB",
-            *(f"{value:.2f}" for value in (one.pre, one.network, one.post, one.fastest)),
-        ]
-        for one in latencies
-    )
-    return table(("", "file", "letterbox", "network", "decoding", "all, fastest"), rows, range(1, 6))
+    return {
+        "sets": sets,
+        "objects": [(names[i], objects[i].tolist()) for i in order],
+        "most_objects": max(int(objects.max()), 1),
+        "set_colors": [color(number) for number in range(len(sets))],
+        "annotation_charts": annotation_charts(sets, aspect),
+    }

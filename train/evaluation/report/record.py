@@ -40,7 +40,7 @@ class RunRecord:
         run: the folder.
         config: resolved, defaults included.
         rows: one an epoch, from ``metrics.csv``.
-        best: None before the first epoch was graded.
+        best: None before the first epoch was evaluated.
         outputs: with NMS and NMS-free, in this order; empty where the run folder does not hold their figures.
     """
 
@@ -63,8 +63,8 @@ class RunRecord:
     @property
     def best_row(self) -> dict[str, float] | None:
         """The epoch with the best AP, the first of them, as training keeps it."""
-        graded = [row for row in self.rows if not math.isnan(row.get("ap", math.nan))]
-        return max(graded, key=lambda row: row["ap"]) if graded else None
+        evaluated = [row for row in self.rows if not math.isnan(row.get("ap", math.nan))]
+        return max(evaluated, key=lambda row: row["ap"]) if evaluated else None
 
     @property
     def evaluated_output(self) -> Output | None:
@@ -84,7 +84,7 @@ class RunRecord:
 
     @property
     def seconds(self) -> float:
-        """Of training and grading so far."""
+        """Of training and evaluation so far."""
         return self.rows[-1]["seconds"] if self.rows else 0.0
 
 

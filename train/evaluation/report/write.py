@@ -33,7 +33,7 @@ class ReportOptions:
         data: folder of the data set, where it is no longer where the training found it.
         evaluate: look at the validation images with the best weights; else there are only the curves of the training.
         exported: more exported files to time, beside those in the run folder.
-        on_batch: called with the number of pictures after each batch.
+        on_batch: called with the number of images after each batch.
     """
 
     data: Path | None = None
@@ -56,9 +56,9 @@ def report_run(path: Path, out: Path, options: ReportOptions | None = None) -> C
         raise InputError(f"{error}; --data says where the data set is now, --no-eval does without it") from error
     evaluation, without = None, ""
     if sets is None:
-        without = "Made without the data: curves, classes and pictures are left out."
+        without = "Made without the data: curves, classes and images are left out."
     elif record.best is None:
-        without = "There are no best weights yet: no epoch was graded, or the validation images have no object."
+        without = "There are no best weights yet: no epoch was evaluated, or the validation images have no object."
     else:
         evaluation = evaluate_best(record, sets[1], options.on_batch)
     files = [*options.exported, *exports_beside(record.run.path)]
@@ -70,7 +70,7 @@ def report_after_training(run: RunFolder, sets: tuple[CocoDataset, CocoDataset],
 
     Args:
         run: its folder.
-        sets: to learn from and to grade on.
+        sets: the training and the validation set.
         evaluation: the best epoch's; None where the training was resumed since, and it has to be done once more.
 
     Raises:
@@ -108,7 +108,7 @@ def _evaluated_output(record: RunRecord, evaluation: Evaluation) -> Output:
 
 
 def sets_of(record: RunRecord, moved_to: Path | None = None) -> tuple[CocoDataset, CocoDataset]:
-    """What the run learned from and was graded on, or the set at ``moved_to``.
+    """The training and the validation set of the run, or the set at ``moved_to``.
 
     Raises:
         InputError: it cannot be used.

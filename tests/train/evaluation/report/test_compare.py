@@ -45,7 +45,7 @@ def other(finished: Path, tmp_path: Path) -> Path:
 def test_only_what_differs_is_told(finished: Path, other: Path) -> None:
     comparison = compare_runs([finished, other])
     assert comparison.differing == {"optim.momentum": [0.9, 0.8]}
-    assert comparison.same_pictures
+    assert comparison.same_images
     assert all(run.per_class == {} for run in comparison.runs)
 
 
@@ -57,12 +57,12 @@ def test_ap_by_class_is_read_or_worked_out(finished: Path, other: Path) -> None:
     assert second.per_class == pytest.approx(first.per_class)
 
 
-def test_other_pictures_are_told(finished: Path, other: Path, evil_data: Path, tmp_path: Path) -> None:
+def test_other_annotations_are_told(finished: Path, other: Path, evil_data: Path, tmp_path: Path) -> None:
     shutil.copytree(evil_data, tmp_path / "data")
     config = other / "config.yaml"
     config.write_text(config.read_text().replace(str(evil_data), str(tmp_path / "data")))
     comparison = compare_runs([finished, other])
-    assert not comparison.same_pictures
+    assert not comparison.same_images
     assert "their figures do not compare" in Page(compare_page(comparison)).text
 
 
@@ -77,11 +77,15 @@ def test_the_page(finished: Path, other: Path) -> None:
     assert text.count("<svg") == 6
 
 
-def test_what_is_shown_is_compared_and_a_run_of_an_earlier_version_has_a_dash(finished: Path, other: Path) -> None:
+def test_what_is_shown_is_compared_and_a_run_of_an_earlier_version_has_a_dash(
+    finished: Path, other: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(finished, own)
     figures = OperatingPoint(0.3, shown=80, objects=100, found=60, duplicates=10, miscounted=21)
-    write_outputs(RunFolder(finished), [Output(True, 0.5, 0.7, figures), Output(False, 0.4, 0.6, figures)])
+    write_outputs(RunFolder(own), [Output(True, 0.5, 0.7, figures), Output(False, 0.4, 0.6, figures)])
     (other / "outputs.json").unlink()
-    comparison = compare_runs([finished, other])
+    comparison = compare_runs([own, other])
     assert comparison.runs[0].record.evaluated_output == Output(True, 0.5, 0.7, figures)
     assert comparison.runs[1].record.evaluated_output is None
     text = Page(compare_page(comparison)).text

@@ -79,9 +79,9 @@ def test_a_training_that_is_done_leaves_its_report(finished: Path) -> None:
     assert set(SECTIONS) <= page.anchors
     best = load_checkpoint(finished / "best.pt").meta
     assert f"AP50-95 {best['metrics']['ap']:.3f}" in page.text
-    assert "those of the best epoch's own grading" in page.text, "nothing was done twice"
+    assert "those of the best epoch's own evaluation" in page.text, "nothing was done twice"
     assert f"after epoch {best['best_epoch']} of 3" in page.text
-    assert page.tags.count("image") >= 1, "pictures are shown"
+    assert page.tags.count("image") >= 1, "images are shown"
 
 
 def test_names_from_outside_are_only_text(finished: Path) -> None:
@@ -108,8 +108,8 @@ def test_a_report_made_later_says_the_same(finished: Path, tmp_path: Path) -> No
     }
 
     def without_times(path: Path) -> str:
-        text = re.sub(r"Finding and grading took [\d.]+ s for this report\.", "", path.read_text())
-        return text.replace("The detections are those of the best epoch's own grading.", "")
+        text = re.sub(r"The evaluation took [\d.]+ s for this report\.", "", path.read_text())
+        return text.replace("The detections are those of the best epoch's own evaluation.", "")
 
     assert without_times(out) == without_times(finished / "report.html")
     check(out)
@@ -141,7 +141,7 @@ def test_a_run_that_has_only_begun(finished: Path, tmp_path: Path) -> None:
     out = run / "report.html"
     report_run(run, out)
     page = check(out)
-    assert "No epoch was graded yet." in page.text
+    assert "No epoch was evaluated yet." in page.text
     assert "0 of 3 epochs are done" in page.text
     assert {"labels", "origin"} <= page.anchors
     rows = RunFolder(finished).metrics.read_text().splitlines()
@@ -269,7 +269,7 @@ def test_an_interrupted_training_has_none_until_it_is_done(
     assert report.read_text() == "looked at already"
 
 
-def test_pictures_that_are_graded_but_have_no_object(evil_data: Path, tmp_path: Path) -> None:
+def test_validation_images_without_an_object(evil_data: Path, tmp_path: Path) -> None:
     import json
 
     data = tmp_path / "data"

@@ -1,12 +1,26 @@
 """What an image's file says of itself before it is decoded: format, size, EXIF orientation, and whether it ends."""
 
+import io
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from PIL import ExifTags, Image
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
 __all__ = ["Header", "read_header"]
 
-_ORIENTATION = 0x0112
+#: What Pillow raises for damaged files.
+_DAMAGED = (
+    *(OSError, SyntaxError, ValueError, IndexError, KeyError, TypeError, OverflowError, struct.error),
+    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
+)
 
 
 class Header(NamedTuple):
@@ -38,103 +52,54 @@ def read_header(data: bytes | Path) -> Header:
     """
     if isinstance(data, Path):
         data = data.read_bytes()
-    for start, read in _READERS.items():
-        if data.startswith(start):
-            try:
-                return read(data)
-            except (struct.error, IndexError):
-                return Header(read.__name__[1:], complete=False)
-    return Header("")
-
-
-def _jpeg(data: bytes) -> Header:
-    """JPEG (ITU-T T.81, B.1): segments up to the first scan, whose end is the marker EOI."""
-    size, orientation, at = None, 1, 2
-    while at + 4 <= len(data):
-        if data[at] != 0xFF:
-            return Header("jpeg", size, orientation, False)
-        marker = data[at + 1]
-        if marker in (0xFF, 0x01) or 0xD0 <= marker <= 0xD7:  # fill bytes, and markers without a segment
-            at += 1 if marker == 0xFF else 2
-            continue
-        (length,) = struct.unpack_from(">H", data, at + 2)
-        body = data[at + 4 : at + 2 + length]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack_from(">HH", body, 1)
-            size = (width, height)
-        elif marker == 0xE1 and body.startswith(b"Exif\0\0"):
-            orientation = _exif_orientation(body[6:])
-        elif marker == 0xDA:  # a scan holds no FFD9: its own FF are followed by 00
-            return Header("jpeg", size, orientation, data.rfind(b"\xff\xd9") >= at)
-        at += 2 + length
-    return Header("jpeg", size, orientation, False)
-
-
-def _png(data: bytes) -> Header:
-    """PNG (ISO/IEC 15948): chunks of length, name, content and checksum, the last of which is IEND."""
-    size, orientation, at = None, 1, 8
-    while at + 12 <= len(data):
-        length, name = struct.unpack_from(">I4s", data, at)
-        body = data[at + 8 : at + 8 + length]
-        if name == b"IHDR":
-            width, height = struct.unpack_from(">II", body)
-            size = (width, height)
-        elif name == b"eXIf":
-            orientation = _exif_orientation(body)
-        elif name == b"IEND":
-            return Header("png", size, orientation)
-        at += 12 + length
-    return Header("png", size, orientation, False)
-
-
-def _webp(data: bytes) -> Header:
-    """WebP: RIFF chunks; the size of the whole stands at its start."""
-    if data[8:12] != b"WEBP":
+    if data.startswith((b"II*\0", b"MM\0*")):
+        return Header("tiff")  # its orientation is the decoder's own business
+    known = next((one for one in _FORMATS if data.startswith(one.start) and one.mark in data[:12]), None)
+    if known is None:
         return Header("")
-    (whole,) = struct.unpack_from("<I", data, 4)
-    orientation, at = 1, 12
-    while at + 8 <= len(data):
-        name, length = struct.unpack_from("<4sI", data, at)
-        if name == b"EXIF":
-            orientation = _exif_orientation(data[at + 8 : at + 8 + length].removeprefix(b"Exif\0\0"))
-        at += 8 + length + length % 2
-    return Header("webp", None, orientation, len(data) >= whole + 8)
-
-
-def _bmp(data: bytes) -> Header:
-    whole, width, height = (struct.unpack_from(form, data, at)[0] for form, at in (("<I", 2), ("<i", 18), ("<i", 22)))
-    return Header("bmp", (abs(width), abs(height)), 1, len(data) >= whole)
-
-
-def _gif(data: bytes) -> Header:
-    return Header("gif", struct.unpack_from("<HH", data, 6), 1, data.rstrip(b"\0").endswith(b";"))
-
-
-def _tiff(data: bytes) -> Header:
-    return Header("tiff")  # its orientation is the decoder's own business
-
-
-_READERS = {
-    b"\xff\xd8": _jpeg,
-    b"\x89PNG\r\n\x1a\n": _png,
-    b"RIFF": _webp,
-    b"BM": _bmp,
-    b"GIF8": _gif,
-    b"II*\0": _tiff,
-    b"MM\0*": _tiff,
-}
-
-
-def _exif_orientation(tiff: bytes) -> int:
-    """The orientation in EXIF data, which has the form of a TIFF file; 1 where it says none."""
+    complete = known.is_complete(data)
     try:
-        order = {b"II": "<", b"MM": ">"}[tiff[:2]]
-        (first,) = struct.unpack_from(order + "I", tiff, 4)
-        (entries,) = struct.unpack_from(order + "H", tiff, first)
-        for at in range(first + 2, first + 2 + 12 * entries, 12):
-            tag, _, _, value = struct.unpack_from(order + "HHIH", tiff, at)
-            if tag == _ORIENTATION:
-                return value if 1 <= value <= 8 else 1
-    except (KeyError, struct.error):
-        pass
-    return 1
+        with known.reader(io.BytesIO(data)) as image:  # reads the header; its pixels stay as they are
+            return Header(known.name, image.size, _orientation(image.info.get("exif", b"")), complete)
+    except _DAMAGED:  # what the decoder makes of it is its own business
+        return Header(known.name, complete=complete)
+
+
+def _orientation(exif: bytes) -> int:
+    """The orientation in EXIF data; 1 where it says none."""
+    tags = Image.Exif()
+    try:
+        tags.load(exif)
+        value = int(tags.get(ExifTags.Base.Orientation, 1))
+    except _DAMAGED:
+        return 1
+    return value if value in range(1, 9) else 1
+
+
+class _Format(NamedTuple):
+    """How files of a format begin, what else stands in their first 12 bytes, what reads them, and how they end."""
+
+    name: str
+    start: bytes
+    mark: bytes
+    reader: type[ImageFile]
+    is_complete: Callable[[bytes], bool]
+
+
+def _ends_after_its_scan(data: bytes) -> bool:
+    """JPEG: the marker EOI (FFD9) follows the last scan, which begins with SOS (FFDA) and holds no FFD9 itself."""
+    return data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")
+
+
+_FORMATS = (
+    _Format("jpeg", b"\xff\xd8", b"", JpegImageFile, _ends_after_its_scan),
+    _Format("png", b"\x89PNG\r\n\x1a\n", b"", PngImageFile, lambda data: b"IEND\xaeB`\x82" in data),
+    _Format("webp", b"RIFF", b"WEBP", WebPImageFile, lambda data: len(data) >= _length(data, 4) + 8),
+    _Format("bmp", b"BM", b"", BmpImageFile, lambda data: len(data) >= _length(data, 2)),
+    _Format("gif", b"GIF8", b"", GifImageFile, lambda data: data.rstrip(b"\0").endswith(b";")),
+)
+
+
+def _length(data: bytes, at: int) -> int:
+    """Of the whole file, as its bytes from ``at`` on say it."""
+    return int.from_bytes(data[at : at + 4], "little")

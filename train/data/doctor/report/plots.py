@@ -1,26 +1,28 @@
-"""The figures of the sets as one picture."""
+"""The statistics of the sets: drawn as one image, or each as a chart of a page."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from fusedet.train.charts import COLORS, heat_map, new_axes, to_svg
 from fusedet.train.data.doctor.checks.balance import SMALL_PX
 from fusedet.train.data.doctor.statistics import Statistics
 
-__all__ = ["draw_statistics"]
+__all__ = ["draw_statistics", "statistics_charts"]
 
-_BLUE, _ORANGE, _GREY = "#2f6fb0", "#c2571a", "#5a6675"
+_BLUE, _ORANGE, _GREY = COLORS["c0"], COLORS["c1"], COLORS["quiet"]
 _MOST_CLASSES = 25
 #: Bars are not thicker than if there were so many.
 _LEAST_ROWS = 8
 
 
 def draw_statistics(statistics: Sequence[Statistics], input_size: tuple[int, int], path: Path) -> None:
-    """Writes a PNG with a row for each set: classes, sizes, places, proportions, objects in a picture.
+    """Writes a PNG with a row for each set: classes, sizes, places, proportions, objects in an image.
 
     Args:
         statistics: of the sets.
@@ -41,16 +43,37 @@ def draw_statistics(statistics: Sequence[Statistics], input_size: tuple[int, int
     figure.savefig(path, dpi=110, format="png")
 
 
+def statistics_charts(figures: Statistics, input_size: tuple[int, int]) -> list[tuple[str, Markup]]:
+    """Title and SVG of each chart of one set: sizes, proportions, objects in an image, places.
+
+    Args:
+        figures: of the set.
+        input_size: ``(height, width)`` of the network's input in pixels.
+    """
+    sizes, ratios, counts = (new_axes("", "boxes"), new_axes("", "boxes"), new_axes())
+    _sizes(sizes, figures, input_size)
+    _ratios(ratios, figures)
+    _counts(counts, figures)
+    return [
+        ("Sizes of the boxes", to_svg(sizes, "sizes of the boxes")),
+        ("Proportions of the boxes", to_svg(ratios, "proportions of the boxes")),
+        ("Boxes in an image", to_svg(counts, "boxes in an image")),
+        ("Where the centres of the boxes lie", heat_map(figures.places, "x in the image", "y in the image")),
+    ]
+
+
 def _classes(ax: Axes, figures: Statistics) -> None:
     shown = list(figures.per_class.items())[:_MOST_CLASSES]
     ax.barh(range(len(shown)), [count for _, count in shown], color=_BLUE)
-    ax.set_yticks(range(len(shown)), [name[:18] for name, _ in shown], fontsize=7 if len(shown) > 12 else 9)
+    ax.set_yticks(
+        range(len(shown)), [name[:18] for name, _ in shown], fontsize=7 if len(shown) > 12 else 9, parse_math=False
+    )
     for i, (_, count) in enumerate(shown):
         ax.text(count, i, f" {count:,}", va="center", fontsize=7, color=_GREY)
     ax.set_ylim(max(len(shown), _LEAST_ROWS) - 0.4, -0.6)
     ax.margins(x=0.12)
     more = len(figures.per_class) - len(shown)
-    ax.set_title(f"{figures.split}: {figures.pictures:,} pictures, {figures.boxes:,} boxes", loc="left", weight="bold")
+    ax.set_title(f"{figures.split}: {figures.pictures:,} images, {figures.boxes:,} boxes", loc="left", weight="bold")
     ax.set_xlabel(f"boxes of each class{f', {more} rarer ones left out' if more else ''}")
 
 
@@ -70,7 +93,7 @@ def _places(ax: Axes, figures: Statistics) -> None:
     ax.imshow(np.sqrt(figures.places), cmap="Blues", extent=(0, 1, 1, 0), interpolation="nearest")
     ax.set_xticks([])
     ax.set_yticks([])
-    ax.set_xlabel("where the middles of the boxes lie")
+    ax.set_xlabel("where the centres of the boxes lie")
 
 
 def _ratios(ax: Axes, figures: Statistics) -> None:
@@ -85,7 +108,7 @@ def _ratios(ax: Axes, figures: Statistics) -> None:
 def _counts(ax: Axes, figures: Statistics) -> None:
     top = int(np.percentile(figures.per_picture, 99)) + 1 if figures.pictures else 1
     ax.hist(figures.per_picture.clip(0, top), np.arange(-0.5, top + 1).tolist(), color=_BLUE)
-    ax.set_xlabel("boxes in a picture")
-    ax.set_ylabel("pictures")
+    ax.set_xlabel("boxes in an image")
+    ax.set_ylabel("images")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))

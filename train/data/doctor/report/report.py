@@ -22,12 +22,12 @@ def terminal_report(report: Report) -> str:
 def summary(report: Report) -> str:
     """One line: how many findings of which severity."""
     parts = [f"{count} {name}{'s' * (count != 1)}" for name in SEVERITIES if (count := report.count(name))]
-    opened = "; pictures were not opened" if report.fast else ""
+    opened = "; images were not opened" if report.fast else ""
     return (", ".join(parts) if parts else "nothing found") + opened
 
 
-def _about(name: str, pictures: int, boxes: int) -> str:
-    return f"{name}: {pictures} pictures, {boxes} boxes"
+def _about(name: str, images: int, boxes: int) -> str:
+    return f"{name}: {images} images, {boxes} boxes"
 
 
 def _group(kind: str, findings: list[Finding]) -> Iterator[str]:

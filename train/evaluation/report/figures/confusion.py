@@ -44,7 +44,7 @@ class Confusion:
 
 
 def confusion(names: tuple[str, ...], judged: Iterable[Judged]) -> Confusion:
-    """The matrix of some pictures."""
+    """The matrix of some images."""
     background = len(names)
     counts = np.zeros((background + 1, background + 1), np.int64)
     for one in judged:

@@ -43,15 +43,15 @@ def test_the_diagonal_is_the_recall_and_rows_are_the_objects() -> None:
 def test_the_recommended_confidence_has_the_best_f1() -> None:
     truth, found = random_set()
     analysis = analyse(Evaluation(truth, found, evaluate_detections(truth, found)))
-    at = int(np.abs(CONFIDENCES - analysis.confidence).argmin())
+    at = int(np.abs(CONFIDENCES - analysis.best_threshold).argmin())
     assert analysis.mean.f1[at] == pytest.approx(analysis.mean.f1.max())
-    assert 0 < analysis.confidence < 1
+    assert 0 < analysis.best_threshold < 1
 
 
 def test_where_nothing_is_right_there_is_no_recommendation() -> None:
     truth = dataset(sample(1, [LEFT], [0]))
     found = {1: detections([FAR], [0.9], [0])}
     analysis = analyse(Evaluation(truth, found, evaluate_detections(truth, found)))
-    assert np.isnan(analysis.confidence)
+    assert np.isnan(analysis.best_threshold)
     assert analysis.threshold == 0.25
     assert analysis.confusion.counts.tolist() == [[0, 0, 1], [0, 0, 0], [1, 0, 0]]

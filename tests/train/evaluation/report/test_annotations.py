@@ -1,6 +1,6 @@
 import numpy as np
 
-from fusedet.train.evaluation.report.labels import CELLS, label_statistics
+from fusedet.train.evaluation.report.annotations import CELLS, annotation_statistics
 from tests.train.samples import dataset, sample
 
 
@@ -8,7 +8,7 @@ def test_counts_by_hand() -> None:
     """Pictures of 200 x 100 in an input of 100 x 100: half the size."""
     first = sample(1, [[0, 0, 10, 10], [190, 90, 200, 100], [0, 0, 200, 100]], [0, 0, 1])
     second = sample(2, [[0, 0, 100, 100]], [0], [True])
-    one = label_statistics(dataset(first, second), (100, 100))
+    one = annotation_statistics(dataset(first, second), (100, 100))
     assert (one.images, one.empty, one.tiny) == (2, 1, 2), "a region to ignore is no object"
     assert one.objects.tolist() == [2, 1]
     bins = {int(one.size_edges[i]): int(one.sizes[i]) for i in np.flatnonzero(one.sizes)}
@@ -19,13 +19,13 @@ def test_counts_by_hand() -> None:
 
 
 def test_extremes_are_counted_in_the_last_bins() -> None:
-    one = label_statistics(dataset(sample(1, [[0, 0, 1, 1], [0, 0, 200, 100]], [0, 0])), (4096, 4096))
+    one = annotation_statistics(dataset(sample(1, [[0, 0, 1, 1], [0, 0, 200, 100]], [0, 0])), (4096, 4096))
     assert one.sizes.sum() == 2
     assert one.sizes[-1] == 1
 
 
 def test_no_objects() -> None:
-    one = label_statistics(dataset(sample(1, [], [])), (64, 64))
+    one = annotation_statistics(dataset(sample(1, [], [])), (64, 64))
     assert one.empty == 1
     assert not one.sizes.any()
     assert not one.places.any()

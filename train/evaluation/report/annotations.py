@@ -1,4 +1,4 @@
-"""What the labels are like: how many objects of which class, how large, and where."""
+"""What the annotations are like: how many objects of which class, how large, and where."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from fusedet.train.data.coco import CocoDataset
 
-__all__ = ["LabelStatistics", "label_statistics"]
+__all__ = ["AnnotationStatistics", "annotation_statistics"]
 
 #: Cells of a heat map, along each side.
 CELLS = 24
@@ -16,19 +16,19 @@ SIZE_EDGES: NDArray[np.float64] = 2.0 ** np.arange(1.0, 10.51, 0.5)
 
 
 @dataclass(frozen=True)
-class LabelStatistics:
+class AnnotationStatistics:
     """Of one data set; regions to ignore do not count.
 
     Attributes:
-        images: pictures.
-        empty: pictures without an object.
+        images: how many.
+        empty: images without an object.
         objects: int64 ``[C]``: of each class.
         sizes: int64 ``[len(SIZE_EDGES) - 1]``: objects by the square root of their box's area, in pixels of the
             network's input; what lies outside the edges counts in the first or the last bin.
         size_edges: ``[len(sizes) + 1]``.
-        places: int64 ``[CELLS, CELLS]``, rows from the top: objects by the centre of their box in the picture.
+        places: int64 ``[CELLS, CELLS]``, rows from the top: objects by the centre of their box in the image.
         shapes: int64 ``[CELLS, CELLS]``, rows from the top, the largest height: objects by width (across) and height
-            (up) of their box, as parts of the picture.
+            (up) of their box, as parts of the image.
         tiny: objects of less than 8 pixels in the network's input, the distance of its closest points.
     """
 
@@ -42,7 +42,7 @@ class LabelStatistics:
     tiny: int
 
 
-def label_statistics(dataset: CocoDataset, input_hw: tuple[int, int]) -> LabelStatistics:
+def annotation_statistics(dataset: CocoDataset, input_hw: tuple[int, int]) -> AnnotationStatistics:
     """Counts the objects of a data set, as a network with an input of ``input_hw`` pixels would meet them."""
     classes = len(dataset.names)
     objects = np.zeros(classes, np.int64)
@@ -58,7 +58,7 @@ def label_statistics(dataset: CocoDataset, input_hw: tuple[int, int]) -> LabelSt
     relative, side = np.concatenate(boxes), np.concatenate(sides)
     inside = side.clip(SIZE_EDGES[0], np.nextafter(SIZE_EDGES[-1], 0))
     width, height = (relative[:, 2:] - relative[:, :2]).T
-    return LabelStatistics(
+    return AnnotationStatistics(
         images=len(dataset.samples),
         empty=empty,
         objects=objects,

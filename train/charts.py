@@ -1,0 +1,207 @@
+"""Charts of pages: drawn by matplotlib, as SVG in the page's own colours, which follow light and dark."""
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup, escape
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from numpy.typing import NDArray
+
+__all__ = ["COLORS", "Curve", "color", "heat_map", "line_chart", "new_axes", "size_histogram", "titled", "to_svg"]
+
+#: Variables of ``common/templates/style.css`` and their values in light, in which matplotlib draws.
+COLORS = {
+    **{"ink": "#1c2430", "quiet": "#5a6675", "line": "#dde3ea"},
+    **{"c0": "#1567b3", "c1": "#d1500a", "c2": "#11845b", "c3": "#a8488f"},
+    **{"c4": "#96710b", "c5": "#2596be", "c6": "#6b4fbb", "c7": "#7d4a2d"},
+}
+_CURVE_COLORS = 8
+#: Of a chart and its letters, in points; the page scales them.
+_WIDTH, _HEIGHT, _LETTERS = 360, 230, 11
+#: Cells of a heat map are blue in light and dark, and the more there is, the less the page shines through.
+_BLUE = (0.18, 0.50, 0.80)
+#: Begins the id of what has a title; the title follows in hexadecimal.
+_TITLE = "title-"
+
+
+Values = Sequence[float] | NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One curve.
+
+    Attributes:
+        name: shown where the pointer rests on it.
+        x: ``[N]``.
+        y: ``[N]``; NaN leaves a gap.
+        color: of :data:`COLORS`.
+        width: of the line in pixels of the page.
+    """
+
+    name: str
+    x: Values
+    y: Values
+    color: str = "c0"
+    width: float = 1.8
+
+
+def color(number: int) -> str:
+    """The variable of the page's colour of that number; there are eight."""
+    return f"c{number % _CURVE_COLORS}"
+
+
+def line_chart(
+    curves: Sequence[Curve],
+    x_title: str,
+    y_title: str,
+    x_range: tuple[float, float],
+    y_range: tuple[float, float] | None = None,
+    mark: tuple[float, str] | None = None,
+    whole_x: bool = False,
+) -> Markup:
+    """A chart as SVG.
+
+    Args:
+        curves: the last lies on top; what leaves the frame is held at its edge.
+        x_title: of the axis, with its unit.
+        y_title: likewise.
+        x_range: ends of the axis.
+        y_range: ends of the axis; left out, from zero to what the curves need.
+        mark: where an upright line stands, and what is written beside it.
+        whole_x: there is nothing between whole numbers of that axis, such as epochs.
+    """
+    axes = new_axes(x_title, y_title)
+    low, high = y_range or (0.0, _highest(curves))
+    for curve in curves:
+        _draw(axes, curve, np.asarray(curve.y, np.float64).clip(low, high))
+    axes.set_xlim(*x_range)
+    axes.set_ylim(low, high)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=whole_x, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    if mark is not None and x_range[0] <= mark[0] <= x_range[1]:
+        _draw_mark(axes, *mark, to_the_right=mark[0] < sum(x_range) / 2)
+    return to_svg(axes, ", ".join(curve.name for curve in curves if curve.width > 1))
+
+
+def _draw(axes: Axes, curve: Curve, y: NDArray[np.float64]) -> None:
+    x = np.asarray(curve.x, np.float64)
+    there = np.flatnonzero(np.isfinite(y))
+    if len(there) == 1:
+        only = axes.text(x[there[0]], y[there[0]], "●", ha="center", va="center", color=COLORS[curve.color])
+        titled(only, curve.name)
+    elif len(there):
+        (line,) = axes.plot(x, y, color=COLORS[curve.color], linewidth=curve.width)
+        titled(line, curve.name)
+
+
+def _highest(curves: Sequence[Curve]) -> float:
+    values = np.concatenate([np.zeros(1), *(np.asarray(curve.y, np.float64).ravel() for curve in curves)])
+    return 1.04 * float(values[np.isfinite(values)].max()) or 1.0
+
+
+def _draw_mark(axes: Axes, x: float, text: str, to_the_right: bool) -> None:
+    axes.axvline(x, color=COLORS["ink"], linewidth=1, linestyle=(0, (3, 3)))
+    axes.annotate(
+        text,
+        (x, 0),
+        (5 if to_the_right else -5, 7),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        ha="left" if to_the_right else "right",
+        color=COLORS["ink"],
+        parse_math=False,
+    )
+
+
+def size_histogram(edges: NDArray[np.float64], sets: Sequence[tuple[str, NDArray[np.int64]]], x_title: str) -> Markup:
+    """Shares of each set's objects by size, as SVG; bins of all sets stand side by side, on a scale of octaves."""
+    filled = np.flatnonzero(sum(counts for _, counts in sets))
+    first, last = (int(filled[0]) // 2 * 2, int(filled[-1]) + 1) if len(filled) else (0, len(edges) - 1)
+    axes = new_axes(x_title, "objects of the set, %")
+    wide = 0.9 / len(sets)
+    for number, (name, counts) in enumerate(sets):
+        part = counts[first:last] / max(int(counts.sum()), 1)
+        bars = axes.bar(np.arange(first, last) + 0.05 + wide * number, part, wide, 0, align="edge")
+        for bar, value, low, high in zip(bars, part, edges[first:last], edges[first + 1 :], strict=False):
+            bar.set_color(COLORS[color(number)])
+            titled(bar, f"{name}: {100 * value:.1f} % from {low:.0f} to {high:.0f} px")
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None, symbol=""))
+    axes.set_xticks(range(first, last + 1, 2), [f"{edge:.0f}" for edge in edges[first : last + 1 : 2]])
+    axes.set_xlim(first, last)
+    return to_svg(axes, x_title)
+
+
+def heat_map(cells: NDArray[np.float64] | NDArray[np.int64], x_title: str, y_title: str, aspect: float = 1.0) -> Markup:
+    """Cells of 0 or more, rows from the top, as SVG: the darker, the more.
+
+    Args:
+        cells: ``[rows, columns]``.
+        x_title: of the axis.
+        y_title: of the axis.
+        aspect: width over height of the whole.
+    """
+    axes = new_axes(x_title, y_title, height=round(300 / min(max(aspect, 0.5), 2.5)) + 24)
+    axes.set_position((0.055, 0.08, 0.94, 0.92))
+    filled = np.zeros((*cells.shape, 4))
+    filled[..., :3] = _BLUE
+    filled[..., 3] = (cells / (cells.max() or 1)) ** 0.5  # few objects are to be seen beside many
+    axes.imshow(filled, extent=(0, 1, 1, 0), aspect="auto", interpolation="none")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(True)
+    return to_svg(axes, f"{x_title}, {y_title}")
+
+
+def new_axes(x_title: str = "", y_title: str = "", height: int = _HEIGHT) -> Axes:
+    """Axes as wide as a chart of the page, in its colours, with lines across."""
+    figure = Figure(figsize=(_WIDTH / 72, height / 72), frameon=False)
+    axes = figure.subplots()
+    figure.subplots_adjust(54 / _WIDTH, 36 / height, 1 - 10 / _WIDTH, 1 - 8 / height)
+    axes.patch.set_visible(False)
+    axes.spines[:].set_visible(False)
+    axes.spines[:].set_color(COLORS["line"])
+    axes.grid(axis="y", color=COLORS["line"], linewidth=1)
+    axes.set_axisbelow(True)
+    axes.tick_params(which="both", length=0, labelsize=_LETTERS, labelcolor=COLORS["quiet"])
+    axes.set_xlabel(x_title, color=COLORS["quiet"], fontsize=_LETTERS)
+    axes.set_ylabel(y_title, color=COLORS["quiet"], fontsize=_LETTERS)
+    return axes
+
+
+def titled(artist: object, title: str) -> None:
+    """Gives what matplotlib draws a title, which the browser shows where the pointer rests."""
+    artist.set_gid(_TITLE + title.encode().hex())  # type: ignore[attr-defined]
+
+
+def to_svg(axes: Axes, label: str) -> Markup:
+    """The figure of ``axes`` to stand in a page: without ids, clip paths and fonts, with the page's colours.
+
+    Args:
+        axes: of :func:`new_axes`; its ticks have no marks.
+        label: what it shows, for those who do not see it.
+    """
+    for artist in axes.findobj():
+        artist.set_clip_on(False)
+    figure, written = axes.figure, io.StringIO()
+    assert isinstance(figure, Figure)
+    with rc_context({"svg.fonttype": "none"}):
+        figure.savefig(written, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    view, body = re.findall(r'<svg [^>]*(viewBox="[^"]*")[^>]*>\s*(.*)</svg>', written.getvalue(), re.DOTALL)[0]
+    body = re.sub(r"<defs>.*?</defs>|<!--.*?-->", "", body, flags=re.DOTALL)
+    body = re.sub(f'<g id="{_TITLE}([^"]*)">', lambda found: f"<g>{_title(found[1])}", body)
+    body = re.sub(r' id="[^"]*"|font-(size|family): [^;]*; | transform="rotate\(-0 [^"]*"', "", body)
+    for name, value in COLORS.items():
+        body = body.replace(value, f"var(--{name})")
+    body = re.sub(r"\s*\n\s*", " ", body)
+    return Markup(f'<svg class="chart" {view} role="img" aria-label="{escape(label)}">{body}</svg>')
+
+
+def _title(hexadecimal: str) -> str:
+    return f"<title>{escape(bytes.fromhex(hexadecimal).decode())}</title>"
