@@ -39,8 +39,9 @@ _ARM_CORES = {
     0xD81: "Cortex-A720",
 }
 _ARM = 0x41
-#: Packages that compute, by the module that tells their version.
-_COMPUTING = {"onnxruntime": "onnxruntime", "numpy": "numpy", "opencv": "cv2"}
+#: Packages that compute, by the module that tells their version. NumPy first: Ctrl-C while ONNX Runtime imports it ends
+#: as an ImportError.
+_COMPUTING = {"numpy": "numpy", "opencv": "cv2", "onnxruntime": "onnxruntime"}
 _VECTOR_UNITS = ("avx512f", "avx2", "avx", "asimddp", "asimd", "neon")
 
 
