@@ -164,6 +164,7 @@ def test_a_command_ends_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_real_training(tmp_path: Path) -> None:
     draw_set(tmp_path / "drawn")
     common = ("train.epochs=1", "train.batch=3", "model.input_size=64", "data.workers=0", "train.diagnostics=true")

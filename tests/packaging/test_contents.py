@@ -54,7 +54,9 @@ def test_what_a_board_needs_is_in_it(files: dict[str, bytes]) -> None:
     for name in ("nano.fused.onnx", "nano.pt", "README.md"):
         assert len(files[f"fusedet/configs/weights/{name}"]) > 1000
     assert {f"fusedet/configs/{name}" for name in ("pico.yaml", "nano.yaml", "small.yaml", "schema.json")} <= {*files}
-    assert {f"fusedet/deploy/web/page/{name}" for name in ("index.html", "page.css", "page.js", "icon.svg")} <= {*files}
+    assert {f"fusedet/deploy/camera/web/page/{name}" for name in ("index.html", "page.css", "page.js", "icon.svg")} <= {
+        *files
+    }
     assert "fusedet/py.typed" in files
 
 

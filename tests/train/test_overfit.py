@@ -24,7 +24,12 @@ SIZE = 96
 NO_CHANGES = AugmentConfig(mosaic=0, flip=0, hue=0, saturation=0, value=0, translate=0, scale=0, close_epochs=0)
 
 
-@pytest.mark.parametrize("name", preset_names())
+SLOW = ("nano", "small")  # they take minutes where pico takes seconds
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in preset_names()]
+)
 def test_one_batch_by_heart(name, rectangles):
     """After 200 steps every object is found, once, with IoU above 0.75 and its class; and nothing else is."""
     torch.manual_seed(0)

@@ -67,7 +67,9 @@ def wait_for_epoch(run: RunFolder, epoch: int, process: "subprocess.Popen[bytes]
     pytest.fail(f"no epoch {epoch} within 90 s")
 
 
-@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "ending", [signal.SIGKILL, *(pytest.param(end, marks=pytest.mark.slow) for end in (signal.SIGTERM, signal.SIGINT))]
+)
 def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_happened(tiny, tmp_path, ending):
     """Killed in the middle, then resumed: bit by bit the network of a training that ran through."""
     config = changed(tiny, train={"epochs": 12})
@@ -137,8 +139,16 @@ def test_a_kill_within_an_epoch_loses_no_step_that_was_saved(tiny, tmp_path):
     assert repr(rows[0]) == repr(rows[1]), "the table tells of whole epochs"  # by text: NaN is not equal to itself
 
 
-@pytest.mark.parametrize("accumulate", [1, 2])
-@pytest.mark.parametrize("step", [1, 2, 3, 4, 6])
+@pytest.mark.parametrize(
+    ("step", "accumulate"),
+    [
+        *((2, 1), (3, 2), (6, 1)),
+        *(
+            pytest.param(*pair, marks=pytest.mark.slow)
+            for pair in ((1, 1), (1, 2), (2, 2), (3, 1), (4, 1), (4, 2), (6, 2))
+        ),
+    ],
+)
 def test_a_stop_at_any_step_is_exact(tiny, tmp_path, monkeypatch, step, accumulate):
     """Three batches an epoch: stops in the middle of an epoch, at its end, and between the passes of one step."""
     config = changed(tiny, train={"epochs": 2, "accumulate": accumulate})
