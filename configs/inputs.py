@@ -27,8 +27,6 @@ def model_file(path: Path, find: Callable[[str], Path] = starter_model) -> Path:
     path = or_starter(path, find)
     if path.is_dir() and (path / "manifest.json").is_file():
         return path
-    if path.is_dir() and not (path / BEST_CHECKPOINT).is_file():
-        raise InputError(f"{path}: expected a model file or a run folder, but this folder has no {BEST_CHECKPOINT}")
     file = path / BEST_CHECKPOINT if path.is_dir() else path
     if not file.is_file():
         raise InputError(f"{file}: no such model file")

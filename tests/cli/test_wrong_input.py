@@ -265,7 +265,7 @@ def test_models(command: list[str], model: str, part: str, files: Path, capsys: 
     ("arguments", "parts"),
     [
         (["export", "other.pt", "--out", "new"], ["other.pt: not a fusedet checkpoint"]),
-        (["export", "empty"], ["empty: expected a model file or a run folder", "best.pt"]),
+        (["export", "empty"], ["empty/best.pt: no such model file"]),
         (["export", "best.pt", "--out", "other.onnx"], ["other.onnx: is already there; --force replaces it"]),
         (["export", "best.pt", "--out", "tiny.yaml"], ["tiny.yaml: expected a folder or a file that ends in .onnx"]),
         (["export", "best.pt", "--out", "tiny.yaml/x"], ["tiny.yaml"]),
