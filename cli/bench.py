@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from fusedet.cli.bench_report import as_json, indented, machine_lines, model_lines, operator_lines, tuning_lines
-from fusedet.cli.files import refuse_to_replace, write_text
+from fusedet.cli.shared.files import refuse_to_replace, write_text
 from fusedet.common.errors import InputError
 from fusedet.configs.inputs import CHECKPOINTS, model_file
 

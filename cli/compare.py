@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusedet.cli.files import counter, refuse_to_replace, write_text
+from fusedet.cli.shared.files import counter, refuse_to_replace, write_text
 
 if TYPE_CHECKING:  # imported when the command runs
     from fusedet.train.evaluation.report.compare import ComparedRun, RunComparison

@@ -9,10 +9,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from fusedet.cli.arguments import add_duplicate_iou
 from fusedet.cli.detect_report import Report
-from fusedet.cli.files import refuse_to_replace
-from fusedet.cli.quiet import silence_opencv
+from fusedet.cli.shared.arguments import add_duplicate_iou
+from fusedet.cli.shared.files import refuse_to_replace
+from fusedet.cli.shared.quiet import silence_opencv
 from fusedet.common.errors import InputError
 from fusedet.configs.inputs import or_starter
 from fusedet.configs.starter import starter_model

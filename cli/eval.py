@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusedet.cli.arguments import add_duplicate_iou
-from fusedet.cli.files import counter, refuse_to_replace, write_text
+from fusedet.cli.shared.arguments import add_duplicate_iou
+from fusedet.cli.shared.files import counter, refuse_to_replace, write_text
 from fusedet.common.errors import InputError
 from fusedet.configs.inputs import CHECKPOINTS, coco_files, model_file
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from fusedet.cli.files import counter, refuse_to_replace
+from fusedet.cli.shared.files import counter, refuse_to_replace
 from fusedet.common.errors import InputError
 from fusedet.configs.inputs import BEST_CHECKPOINT
 

@@ -7,7 +7,7 @@ import cv2
 
 from fusedet.configs.starter import starter_model
 from fusedet.deploy import Detector
-from fusedet.deploy.detector.draw import draw_detections
+from fusedet.deploy.drawing.draw import draw_detections
 
 picture = Path(sys.argv[1])
 detector = Detector(sys.argv[2] if len(sys.argv) > 2 else starter_model("nano"), score_threshold=0.25)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fusedet.cli.camera.parts import check_classes, make_detector, make_places
-from fusedet.cli.files import write_text
+from fusedet.cli.shared.files import write_text
 from fusedet.common.errors import InputError
 from fusedet.configs.inputs import or_starter
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusedet.cli.camera.parts import check_classes, make_detector, make_pipeline
 from fusedet.cli.camera.reload import Reloader, save_places
-from fusedet.cli.quiet import silence_opencv
+from fusedet.cli.shared.quiet import silence_opencv
 from fusedet.common.errors import InputError
 from fusedet.common.text import counted
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusedet.cli.files import refuse_to_replace, write_text
+from fusedet.cli.shared.files import refuse_to_replace, write_text
 from fusedet.common.errors import InputError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusedet.cli.files import refuse_to_replace, write_text
+from fusedet.cli.shared.files import refuse_to_replace, write_text
 from fusedet.common.errors import InputError
 
 if TYPE_CHECKING:  # training's packages are imported when the command runs

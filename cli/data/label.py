@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusedet.cli.files import counter, refuse_to_replace
+from fusedet.cli.shared.files import counter, refuse_to_replace
 from fusedet.common.errors import InputError
 from fusedet.common.hashing import sha256
 from fusedet.common.text import counted

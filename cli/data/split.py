@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from fusedet.cli.files import refuse_to_replace, write_text
+from fusedet.cli.shared.files import refuse_to_replace, write_text
 from fusedet.common.errors import InputError
 from fusedet.common.text import counted
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusedet.cli.files import refuse_to_replace
+from fusedet.cli.shared.files import refuse_to_replace
 from fusedet.common.atomic import whole_file
 from fusedet.common.errors import InputError
 from fusedet.common.text import counted

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from fusedet.cli.files import refuse_to_replace
+from fusedet.cli.shared.files import refuse_to_replace
 from fusedet.common.errors import InputError
 from fusedet.configs.inputs import coco_files
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fusedet.cli.renamed import add_renamed, say_renamed
+from fusedet.cli.shared.renamed import add_renamed, say_renamed
 from fusedet.common.errors import InputError
 from fusedet.configs.inputs import coco_files
 

@@ -4,8 +4,8 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from fusedet.cli.files import refuse_to_replace
 from fusedet.cli.model_files import layout_report
+from fusedet.cli.shared.files import refuse_to_replace
 
 __all__ = ["add_arguments", "run"]
 

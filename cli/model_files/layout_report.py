@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fusedet.cli.files import write_text
+from fusedet.cli.shared.files import write_text
 from fusedet.common.errors import InputError
 
 if TYPE_CHECKING:

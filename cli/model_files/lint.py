@@ -5,8 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusedet.cli.files import refuse_to_replace
 from fusedet.cli.model_files import layout_report
+from fusedet.cli.shared.files import refuse_to_replace
 
 if TYPE_CHECKING:
     from fusedet.export import LintReport

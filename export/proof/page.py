@@ -6,8 +6,8 @@ from typing import Any
 from fusedet.common.pages import render
 from fusedet.common.text import OPERATING_POINT_NOTE
 from fusedet.deploy.detector.detections import Detections
-from fusedet.deploy.detector.draw import class_color
-from fusedet.deploy.detector.thumbnail import Box, Thumbnail, small_jpeg, thumbnail
+from fusedet.deploy.drawing.draw import class_color
+from fusedet.deploy.drawing.thumbnail import Box, Thumbnail, small_jpeg, thumbnail
 from fusedet.export.proof.certificate import Certificate, Worst
 
 __all__ = ["certificate_page"]

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusedet.common.atomic import write_bytes
-from fusedet.deploy.detector.draw import class_color
 from fusedet.deploy.detector.opencv import cv2
+from fusedet.deploy.drawing.draw import class_color
 
 __all__ = ["contact_sheet", "draw_labels", "fit", "save_picture"]
 

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusedet.deploy.camera.events.places import Line, Places, Point, Zone
-from fusedet.deploy.detector.draw import class_color
-from fusedet.deploy.detector.label_style import LabelStyle, stroke_width
 from fusedet.deploy.detector.opencv import cv2
+from fusedet.deploy.drawing.draw import class_color
+from fusedet.deploy.drawing.label_style import LabelStyle, stroke_width
 
 __all__ = ["draw_zones"]
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.result import Result
-from fusedet.deploy.detector.draw import draw_detections
 from fusedet.deploy.detector.opencv import cv2
+from fusedet.deploy.drawing.draw import draw_detections
 
 __all__ = ["RecentEvents"]
 

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from fusedet.deploy.camera.events.draw_zones import draw_zones
 from fusedet.deploy.camera.result import Result
-from fusedet.deploy.detector.draw import draw_detections
+from fusedet.deploy.drawing.draw import draw_detections
 
 __all__ = ["annotated_image", "image_with_zones"]
 

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from fusedet.common.atomic import remove_parts, write_bytes
+from fusedet.deploy.camera.events.draw_event import draw_event
 from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.annotation import image_with_zones
 from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.camera.sinks.folders import Newest, make_folder, safe_name, time_stamp
-from fusedet.deploy.detector.draw import draw_event
 from fusedet.deploy.detector.opencv import cv2
 
 __all__ = ["EventImages"]

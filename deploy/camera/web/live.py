@@ -21,8 +21,8 @@ from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.web.answers import to_json
 from fusedet.deploy.camera.web.framework import WSMsgType, web
 from fusedet.deploy.detector.detections import NO_TRACK
-from fusedet.deploy.detector.draw import class_color
 from fusedet.deploy.detector.opencv import cv2
+from fusedet.deploy.drawing.draw import class_color
 
 __all__ = ["MAX_VIEWERS", "SIZES", "LiveImages", "encode", "nearest_size"]
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fusedet.deploy.detector.thumbnail import Box, Thumbnail, small_jpeg, thumbnail
+from fusedet.deploy.drawing.thumbnail import Box, Thumbnail, small_jpeg, thumbnail
 from fusedet.train.data.image_cache import load_at_size
 from fusedet.train.evaluation.matching import IGNORED, Judged
 

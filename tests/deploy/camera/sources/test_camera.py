@@ -46,7 +46,7 @@ def test_a_missing_camera_is_waited_for(take: Callable[[Source], Taker]) -> None
 
 def test_a_missing_camera_is_one_line_on_the_terminal() -> None:
     code = (
-        "from fusedet.cli.quiet import silence_opencv; silence_opencv()\n"
+        "from fusedet.cli.shared.quiet import silence_opencv; silence_opencv()\n"
         "from fusedet.deploy.camera.sources import open_source\n"
         "try: open_source('63')\n"
         "except ValueError as error: print(error)"

@@ -20,7 +20,7 @@ from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sources import Frame
 from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.detector import Timings
-from fusedet.deploy.detector.draw import draw_detections
+from fusedet.deploy.drawing.draw import draw_detections
 
 __all__ = ["NAMES", "PLACES", "Film", "MemoryMonitor", "Street"]
 

@@ -15,7 +15,7 @@ from fusedet.deploy.camera.web import live
 from fusedet.deploy.camera.web.live import SIZES, nearest_size
 from fusedet.deploy.camera.web.server import WebServer
 from fusedet.deploy.detector.detections import Detections
-from fusedet.deploy.detector.draw import class_color
+from fusedet.deploy.drawing.draw import class_color
 from tests.deploy.camera.web.conftest import ask
 from tests.deploy.camera.web.street import NAMES, Image, MemoryMonitor
 

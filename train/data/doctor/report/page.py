@@ -9,7 +9,7 @@ import numpy as np
 from fusedet.common.errors import InputError
 from fusedet.common.pages import render
 from fusedet.deploy.camera.sources import read_image
-from fusedet.deploy.detector.thumbnail import Box, Thumbnail, small_jpeg, thumbnail
+from fusedet.deploy.drawing.thumbnail import Box, Thumbnail, small_jpeg, thumbnail
 from fusedet.train.data.doctor.check import Report
 from fusedet.train.data.doctor.finding import KINDS, Finding
 from fusedet.train.data.doctor.report.plots import statistics_charts

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fusedet.cli.files import refuse_to_replace, write_text
+from fusedet.cli.shared.files import refuse_to_replace, write_text
 from fusedet.configs import InputError, starter
 from fusedet.configs.inputs import model_file, or_starter
 

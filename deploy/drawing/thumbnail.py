@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fusedet.deploy.detector.draw import place_text
 from fusedet.deploy.detector.opencv import cv2
+from fusedet.deploy.drawing.draw import place_text
 
 __all__ = ["Box", "Mark", "Thumbnail", "small_jpeg", "thumbnail"]
 

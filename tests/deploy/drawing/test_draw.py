@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusedet.deploy import Detections
-from fusedet.deploy.detector.draw import class_color, draw_detections
+from fusedet.deploy.drawing.draw import class_color, draw_detections
 
 NAMES = ("cat", "a very long name of a class that is wider than the picture", "Straße 猫", "")
 

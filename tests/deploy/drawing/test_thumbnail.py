@@ -4,7 +4,7 @@ from itertools import combinations
 import cv2
 import numpy as np
 
-from fusedet.deploy.detector.thumbnail import Box, small_jpeg, thumbnail
+from fusedet.deploy.drawing.thumbnail import Box, small_jpeg, thumbnail
 
 
 def test_a_copy_is_small_and_keeps_its_proportions() -> None:

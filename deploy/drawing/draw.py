@@ -6,17 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.detector.detections import NO_TRACK, Detections
-from fusedet.deploy.detector.label_style import LabelStyle, stroke_width
 from fusedet.deploy.detector.opencv import cv2
+from fusedet.deploy.drawing.label_style import LabelStyle, stroke_width
 
-__all__ = ["class_color", "draw_detections", "draw_event", "place_text"]
+__all__ = ["class_color", "draw_boxes", "draw_detections", "place_text"]
 
 #: Turning the hue by the golden ratio keeps any number of first classes far apart.
 _GOLDEN = 0.618034
-#: Number of the colour of an event's box.
-_EVENT_COLORS = {"enter": 2, "leave": 1, "dwell": 3, "cross": 0}
 
 
 def class_color(class_id: int) -> tuple[int, int, int]:
@@ -42,33 +39,23 @@ def draw_detections(image_bgr: NDArray[np.uint8], detections: Detections) -> NDA
         numbered = zip(texts, detections.track_ids, strict=True)
         texts = [text if number == NO_TRACK else f"#{number} {text}" for text, number in numbered]
     colors = [class_color(int(class_id)) for class_id in detections.class_ids]
-    return _draw_boxes(image_bgr, detections.boxes_xyxy, texts, colors)
+    return draw_boxes(image_bgr, detections.boxes_xyxy, texts, colors)
 
 
-def draw_event(image_bgr: NDArray[np.uint8], event: Event) -> NDArray[np.uint8]:
-    """A copy of the image with the box of the object that did it, and what it did.
-
-    Args:
-        image_bgr: uint8 ``[H, W, 3]``; left as it is.
-        event: its box in pixels of this image.
-
-    Returns:
-        uint8 ``[H, W, 3]``.
-    """
-    did = f"{event.kind} {event.direction}" if event.direction else event.kind
-    stayed = "" if event.inside_s is None else f" after {event.inside_s:.1f} s"
-    text = f"#{event.track} {event.label}: {did} {event.place}{stayed}"
-    box = np.asarray([event.box_xyxy], np.float32)
-    return _draw_boxes(image_bgr, box, [text], [class_color(_EVENT_COLORS[event.kind])])
-
-
-def _draw_boxes(
+def draw_boxes(
     image_bgr: NDArray[np.uint8],
     boxes_xyxy: NDArray[np.float32],
     texts: Sequence[str],
     colors: Sequence[tuple[int, int, int]],
 ) -> NDArray[np.uint8]:
-    """A copy of the image with boxes and their texts; the first box lies on top, and its text has the best place."""
+    """A copy of the image with boxes and their texts; the first box lies on top, and its text has the best place.
+
+    Args:
+        image_bgr: uint8 ``[H, W, 3]``; left as it is.
+        boxes_xyxy: ``[N, 4]`` in pixels of the image.
+        texts: of each box.
+        colors: BGR of each box.
+    """
     canvas = image_bgr.copy()
     height, width = canvas.shape[:2]
     thickness = stroke_width(width, height)
