@@ -54,7 +54,7 @@ class ExportOptions:
         input_format: one of :data:`fusedet.deploy.detector.contract.INPUT_FORMATS`; the layout ``ultralytics`` always
             takes ``float32_nchw_rgb``.
         input_size: ``(height, width)`` in pixels, multiples of 32; left out, that of the training.
-        max_detections: boxes for each image; left out, 300, or 1000 with ``nms``.
+        max_detections: boxes for each image, before NMS where it follows; left out, 500, or 300 without ``nms``.
         dynamic_batch: leave the number of images in a batch open. A fixed 1 is a few percent faster.
         layout: one of :data:`LAYOUTS`; ``ultralytics`` adds its name to that of a file that ``out`` does not name.
         images: folder, image or video to verify on; left out, drawn images.

@@ -61,7 +61,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dynamic-batch", action="store_true", help="leave the number of images in a batch open")
     parser.add_argument(
-        "--max-detections", type=int, metavar="N", help="boxes for each image (1000; 300 with --nms-free)"
+        "--max-detections",
+        type=int,
+        metavar="N",
+        help="boxes for each image, before NMS (default: 500, with --nms-free 300; more for hundreds of objects)",
     )
     parser.add_argument("--images", type=Path, metavar="PATH", help="images to verify on (default: drawn ones)")
     add_certificate_arguments(parser)

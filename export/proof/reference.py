@@ -18,6 +18,7 @@ from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.model import STRIDES, DetectorNet
 from fusedet.model.decode import anchor_points, decode_boxes
+from fusedet.model.inference import NMS_CANDIDATES
 
 __all__ = ["Reference"]
 
@@ -41,7 +42,7 @@ class Reference:
         duplicate_iou: without ``nms``, IoU above which a box is dropped as a duplicate of a better one of its class;
             None keeps all.
         score_threshold: lower scores are left out.
-        points: so many anchor points are looked at, the best; left out, 300, or 1000 with ``nms``.
+        points: so many anchor points are looked at, the best; left out, as in the exported file.
         max_detections: boxes of an image.
 
     Attributes:
@@ -66,7 +67,7 @@ class Reference:
         self._anchors = anchor_points(self._size, STRIDES)
         self._nms, self._threshold = nms, score_threshold
         self._limit = nms_iou if nms else duplicate_iou
-        self._count = min(points or (1000 if nms else 300), len(self._anchors.points))
+        self._count = min(points or (NMS_CANDIDATES if nms else 300), len(self._anchors.points))
         self._most = max_detections
 
     def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:
