@@ -23,10 +23,10 @@ PAGES = {
         "fusedet.deploy",
         [
             "fusedet.deploy",
-            *(f"fusedet.deploy.detector.{name}" for name in ("self_test", "compare", "draw", "supervision")),
+            *(f"fusedet.deploy.detector.{name}" for name in ("self_test", "compare", "supervision")),
             *(f"fusedet.deploy.camera.{name}" for name in ("sources", "sinks")),
             *(f"fusedet.deploy.camera.events.{name}" for name in ("places", "rules", "event")),
-            *(f"fusedet.deploy.{name}" for name in ("tracking.tracker", "bench.tuned")),
+            *(f"fusedet.deploy.{name}" for name in ("drawing.draw", "tracking.tracker", "bench.tuned")),
         ],
     ),
     "api-train.md": ("fusedet.train", ["fusedet.train"]),
