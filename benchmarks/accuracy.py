@@ -5,13 +5,13 @@
 
 Every model sees the same training images for as many epochs at the same input size, with the augmentation, optimiser
 and batch of its own project, and its best epoch is taken: by AP on the validation images, as each project does by
-itself. All are exported to ONNX, and one grader (``fusedet.train.evaluation.metrics``, COCO's AP) grades all files on
+itself. All are exported to ONNX, and one evaluation (``fusedet.train.evaluation.metrics``, COCO's AP) of all files on
 the validation images at their full size, those of Ultralytics with Ultralytics' letterbox and thresholds. Networks with
-a branch that needs no NMS are graded by both branches, and that one chooses their best epoch. All files are timed in
-turn, in one run, on one thread, without NMS where they need it.
+a branch that needs no NMS are evaluated with both outputs; ours choose their best epoch with NMS. All files are timed
+in turn, in one run, on one thread, without NMS where they need it.
 
-Ultralytics' own ``val`` grades its networks as well. It gives the same detections a little less, because it compares
-boxes before it clips them to the picture (``benchmarks/interop.py``): on blood cells, a yolo26n had 0.283 and 0.310
+Ultralytics' own ``val`` evaluates its networks as well. It gives the same detections a little less, because it compares
+boxes before it clips them to the image (``benchmarks/interop.py``): on blood cells, a yolo26n had 0.283 and 0.310
 (without and with NMS) by COCO's AP and 0.272 and 0.295 by its own, and COCO's AP of the detections that ``val`` saved
 was 0.283 and 0.310.
 

@@ -1,4 +1,4 @@
-"""Trains the starter weights, exports and grades them, and writes their model card.
+"""Trains the starter weights, exports and evaluates them, and writes their model card.
 
     python -m benchmarks.starter nano pico --coco ../shared/data/coco80 --pool ../shared/data/pool \\
         --peer ../shared/peers/picodet_s_320_coco.onnx
@@ -6,8 +6,8 @@
 The recipe is ``benchmarks/starter.yaml``, in which ``{weights}`` is the folder of the starter weights that ship.
 A round that is finished is not trained again, one that was interrupted goes on. With ``--publish`` the best weights so
 far of the presets are copied into the package, without anything that tells of the machine they come from; exported
-beside them; graded, and the other detectors too, on the validation images; and the card, ``configs/weights/README.md``,
-is written from what was measured.
+beside them; evaluated, and the other detectors too, on the validation images; and the card,
+``configs/weights/README.md``, is written from what was measured.
 """
 
 import argparse
@@ -128,7 +128,7 @@ def figures(found: metrics.Metrics, point: OperatingPoint) -> dict[str, Any]:
     return {**summary, "per_class": per_class, "operating_point": point.as_dict()}
 
 
-def grade(model: Path, coco: Path, *, nms: bool = True) -> dict[str, Any]:
+def evaluate(model: Path, coco: Path, *, nms: bool = True) -> dict[str, Any]:
     """A file on the validation images; ``nms`` says which output of a checkpoint."""
     print(f"evaluating {model}{'' if nms else ' NMS-free'}", flush=True)
     predictor, dataset = (
@@ -144,11 +144,11 @@ def measure(names: Sequence[str], peers: Sequence[Path], coco: Path) -> dict[str
     results: dict[str, Any] = {"date": date.today().isoformat(), "facts": facts(), "presets": {}, "peers": {}}
     for name in names:
         results["presets"][name] = {
-            "exported": grade(starter.starter_model(name), coco),
-            "nms_free": grade(starter.starter_checkpoint(name), coco, nms=False),
+            "exported": evaluate(starter.starter_model(name), coco),
+            "nms_free": evaluate(starter.starter_checkpoint(name), coco, nms=False),
         }
     for peer in peers:
-        results["peers"][peer.stem] = grade(peer, coco)
+        results["peers"][peer.stem] = evaluate(peer, coco)
     return results
 
 
@@ -160,9 +160,9 @@ def card(results: dict[str, Any], frame: str, rounds: dict[str, list[list[str]]]
         rows |= {name: both["exported"], f"{name}, NMS-free": both["nms_free"]}
     columns = ("AP50-95", "AP50", "small", "medium", "large", "person", "best F1 at score", "duplicates")
     table = [f"| | {' | '.join(columns)} |", "| --- " + "| ---: " * len(columns) + "|"]
-    for name, grades in (rows | peers).items():
-        keys, point = ("ap", "ap50", "ap_small", "ap_medium", "ap_large"), grades["operating_point"]
-        numbers = [*(grades[key] for key in keys), grades["per_class"].get("person")]
+    for name, figures_of in (rows | peers).items():
+        keys, point = ("ap", "ap50", "ap_small", "ap_medium", "ap_large"), figures_of["operating_point"]
+        numbers = [*(figures_of[key] for key in keys), figures_of["per_class"].get("person")]
         cells = [*map(_percent, numbers), f"{point['threshold']:.2f}", _percent(point["duplicate_share"])]
         table.append(f"| {name} | {' | '.join(cells)} |")
     names = list(presets)
@@ -199,7 +199,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("presets", nargs="+", choices=preset_names(), metavar="PRESET", help=str(preset_names()))
     parser.add_argument("--coco", type=Path, required=True, metavar="DIR", help="images/, annotations/: 80 classes")
     parser.add_argument("--pool", type=Path, metavar="DIR", help="pictures that a detector labelled, likewise")
-    parser.add_argument("--peer", type=Path, action="append", default=[], help="another detector to grade; repeatable")
+    parser.add_argument("--peer", type=Path, action="append", default=[], help="another detector; repeatable")
     parser.add_argument("--out", type=Path, default=Path("runs/starter"))
     parser.add_argument("--publish", action="store_true", help="train nothing; ship the best weights so far")
     return parser.parse_args(arguments)

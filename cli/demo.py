@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
     exported = export_onnx(trained.run_dir, out / "model" / "digits.onnx", images=data / "images")
     print(f"{exported.fused_activations} activations moved into their convolutions, {len(exported.unfused)} left alone")
 
-    _say(4, "grading the exported file")
+    _say(4, "evaluating the exported file")
     metrics = evaluate_model(exported.fused, data / "annotations" / "val.json", data / "images")
     print(f"AP {metrics.ap:.3f}  AP50 {metrics.ap50:.3f}  (in torch: AP {trained.metrics['ap']:.3f})")
 

@@ -13,7 +13,7 @@ OPERATING_POINT_NOTE = (
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """``"1 picture"``, ``"1,200 pictures"``; ``plural`` where it is not the noun and an s."""
+    """``"1 image"``, ``"1,200 images"``; ``plural`` where it is not the noun and an s."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 

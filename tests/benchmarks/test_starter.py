@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks import starter as benchmark
-from benchmarks.starter import card, grade, latest_best, publish, read_rounds, strip, train_rounds, with_places
+from benchmarks.starter import card, evaluate, latest_best, publish, read_rounds, strip, train_rounds, with_places
 from fusedet.configs import InputError, starter
 from fusedet.configs.loader import preset_names
 from fusedet.model import load_checkpoint
@@ -76,7 +76,10 @@ def test_what_ships_runs_and_tells_of_no_machine(
     for path in tmp_path.iterdir():
         assert str(trained).encode() not in path.read_bytes()
     coco = trained / "data"
-    exported, network = grade(starter.starter_model("nano"), coco), grade(starter.starter_checkpoint("nano"), coco)
+    exported, network = (
+        evaluate(starter.starter_model("nano"), coco),
+        evaluate(starter.starter_checkpoint("nano"), coco),
+    )
     assert exported["ap"] == pytest.approx(network["ap"], abs=1e-3)
 
 
@@ -91,14 +94,14 @@ def test_kernels_ship_in_half_precision_and_statistics_whole(trained: Path) -> N
 
 def test_the_card(monkeypatch: pytest.MonkeyPatch) -> None:
     point = {"threshold": 0.3, "duplicate_share": 0.004}
-    grades = {"ap": 0.12, "ap50": 0.25, "ap_small": None, "ap_medium": 0.1, "ap_large": 0.3, "operating_point": point}
-    grades |= {"per_class": {"cat": 0.2, "person": 0.4}}
-    both = {"exported": grades, "nms_free": {**grades, "ap": 0.11}}
+    figures = {"ap": 0.12, "ap50": 0.25, "ap_small": None, "ap_medium": 0.1, "ap_large": 0.3, "operating_point": point}
+    figures |= {"per_class": {"cat": 0.2, "person": 0.4}}
+    both = {"exported": figures, "nms_free": {**figures, "ap": 0.11}}
     results = {
         "date": "2026-01-02",
         "facts": {"cpu": "a slow one"},
         "presets": {"nano": both},
-        "peers": {"other": {**grades, "per_class": {"person": 0.3}}},
+        "peers": {"other": {**figures, "per_class": {"person": 0.3}}},
     }
     text = card(results, benchmark.CARD_FRAME.read_text(encoding="utf-8"), {"nano": [["train.epochs=7"]]})
     assert "| nano | 12.0 | 25.0 | - | 10.0 | 30.0 | 40.0 | 0.30 | 0.4 |" in text
@@ -110,5 +113,5 @@ def test_the_card(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_figures_can_be_json(trained: Path) -> None:
-    grades = grade(latest_best("tiny", trained / "out"), trained / "data")
-    assert json.loads(json.dumps(grades, allow_nan=False)) == grades
+    figures = evaluate(latest_best("tiny", trained / "out"), trained / "data")
+    assert json.loads(json.dumps(figures, allow_nan=False)) == figures

@@ -67,7 +67,7 @@ def find_pictures(folder: Path) -> list[Picture]:
         raise InputError(f"{folder}: no such folder of images")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
     if not paths:
-        raise InputError(f"{folder}: no picture in this folder (looked for {' '.join(sorted(IMAGE_SUFFIXES))})")
+        raise InputError(f"{folder}: no image in this folder (looked for {' '.join(sorted(IMAGE_SUFFIXES))})")
     return [Picture(i, path.relative_to(folder).as_posix(), path) for i, path in enumerate(paths, start=1)]
 
 

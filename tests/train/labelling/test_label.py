@@ -187,5 +187,5 @@ def test_a_folder_must_hold_pictures(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere: no such folder of images"):
         find_pictures(tmp_path / "nowhere")
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(InputError, match=r"no picture in this folder"):
+    with pytest.raises(InputError, match=r"no image in this folder"):
         find_pictures(tmp_path)

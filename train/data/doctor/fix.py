@@ -53,11 +53,11 @@ def repair(report: Report) -> tuple[list[RepairedSplit], list[Action]]:
 _Repair = Callable[[FixContext], str]
 
 
-def _drop_picture(context: FixContext) -> str:
+def _drop_image(context: FixContext) -> str:
     if context.repaired.images.pop(context.at, None) is None:
         return ""
     lost = len(context.image.objects)
-    return f"left the picture out{f' with {lost} annotations' if lost else ''}"
+    return f"left the image out{f' with {lost} annotations' if lost else ''}"
 
 
 def _drop_object(context: FixContext) -> str:
@@ -149,11 +149,11 @@ def _drop_both(context: FixContext) -> str:
 def _size_of_file(context: FixContext) -> str:
     seen = context.looks.get((context.finding.split, context.at))
     if seen is None or seen.fault:
-        return _drop_picture(context)
+        return _drop_image(context)
     width, height = seen.size_wh  # as it is stored, which is how training reads it
     boxes = [thing.box_xywh for thing in context.image.objects if thing.box_xywh is not None]
     if context.finding.kind == "wrong-size" and any(x + w > width + 1 or y + h > height + 1 for x, y, w, h in boxes):
-        return _drop_picture(context) + ": boxes lie outside of the file's picture"
+        return _drop_image(context) + ": boxes lie outside of the file's image"
     context.repaired.images[context.at].update(width=width, height=height)
     return f"wrote the file's size, {width}x{height}"
 
@@ -166,14 +166,14 @@ def _turn_picture(context: FixContext) -> str:
     said = context.image.size_wh
     assert said is not None
     if context.finding.kind == "exif-turned":
-        return f"saved the picture turned, {width}x{height}"
+        return f"saved the image turned, {width}x{height}"
     entry["width"], entry["height"] = said[1], said[0]
     for thing in context.image.objects:
         if context.repaired.lives(thing):
             raw = context.repaired.objects[thing.position]
             raw["bbox"] = _turned(context.repaired.box(thing.position), said, seen.header.orientation)
             raw.pop("segmentation", None)
-    return f"turned the picture and its {counted(len(context.image.objects), 'box', 'boxes')}"
+    return f"turned the image and its {counted(len(context.image.objects), 'box', 'boxes')}"
 
 
 def _turned(box_xywh: list[float], size_wh: tuple[int, int], orientation: int) -> list[float]:
@@ -262,12 +262,12 @@ _REPAIRS: dict[str, _Repair] = {
     "category-name": _name_class,
     "category-name-repeated": lambda context: "made one category of those of this name",
     "categories-differ": _one_list,
-    "file-name": _drop_picture,
-    "missing-file": _drop_picture,
-    "empty-file": _drop_picture,
-    "not-a-picture": _drop_picture,
-    "truncated-picture": _drop_picture,
-    "unreadable-picture": _drop_picture,
+    "file-name": _drop_image,
+    "missing-file": _drop_image,
+    "empty-file": _drop_image,
+    "not-a-picture": _drop_image,
+    "truncated-picture": _drop_image,
+    "unreadable-picture": _drop_image,
     "unlisted-file": lambda context: "left the file out",
     "image-id-repeated": _drop_both,
     "image-size": _of_living(_size_of_file),
