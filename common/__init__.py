@@ -1,1 +1,1 @@
-"""What every package needs, with the standard library alone: errors, files that appear whole, text, pages."""
+"""What every package needs: errors, files that appear whole, text. Standard library only, but for pages (Jinja2)."""
