@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.book.results import Record, Results, Row, better, read_results
+from benchmarks.command import run_command
 from benchmarks.pages import table
-from benchmarks.study import run_command
 from fusedet.common.errors import InputError
 
 __all__ = ["Change", "compare", "differences", "main"]

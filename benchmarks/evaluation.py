@@ -1,6 +1,7 @@
 """What the best weights of a training find on the validation images, by the output without NMS and by that with it."""
 
-from benchmarks.study import Outcome, write_text
+from benchmarks.command import write_text
+from benchmarks.study import Outcome
 from fusedet.configs.strict import StrictModel
 from fusedet.train.data.coco import load_coco
 from fusedet.train.evaluation.evaluate import find_objects, load_predictor

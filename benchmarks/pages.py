@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.study import write_text
+from benchmarks.command import write_text
 from fusedet.common.errors import InputError
 
 __all__ = ["fill_sections", "markers", "section", "table"]

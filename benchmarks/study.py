@@ -11,7 +11,6 @@ import argparse
 import json
 import math
 import os
-import platform
 import shutil
 import signal
 import statistics
@@ -22,14 +21,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from fusedet.common import atomic as whole_file
+from benchmarks.command import default_data, facts, write_text
 from fusedet.common.errors import InputError
-from fusedet.common.machine import processor_name, vector_unit
 from fusedet.configs.validate import dump_config
 from fusedet.train.config import DataConfig, TrainConfig, load_train_config
 from fusedet.train.run_folder import RunFolder
@@ -41,19 +38,13 @@ __all__ = [
     "Variant",
     "add_arguments",
     "common_settings",
-    "default_data",
-    "facts",
     "mean_and_spread",
     "read_outcomes",
-    "run_command",
     "run_pieces",
-    "write_text",
 ]
 
 #: Settings that may differ between two calls without making another training.
 _FREE = {"data": ("workers", "cache"), "train": ("out",)}
-#: A training that was asked to stop, and saved its state.
-_STOPPED = 130
 
 
 @dataclass(frozen=True)
@@ -284,50 +275,9 @@ def common_settings(args: argparse.Namespace) -> tuple[str, ...]:
     return (*(f"{key}={value}" for key, value in given.items() if value is not None), *args.set)
 
 
-def default_data() -> Path:
-    """A small set of blood cells, in the folder that the environment variable ``FUSEDET_DATA`` names."""
-    return Path(os.environ.get("FUSEDET_DATA", "../shared/data")) / "bccd"
-
-
-def run_command(name: str, main: Callable[[], int]) -> int:
-    """Calls ``main``; bad input and Ctrl-C end it in one line each."""
-    try:
-        return main()
-    except InputError as error:
-        print(f"{name}: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"{name}: interrupted; the same command goes on from here", file=sys.stderr)
-        return _STOPPED
-
-
-def facts() -> dict[str, str]:
-    """Machine and versions, as far as a result depends on them."""
-    found = {
-        "system": f"{platform.system()} {platform.machine()}",
-        "cores": str(os.cpu_count()),
-        "python": platform.python_version(),
-        "cpu": processor_name(),
-        "vector": vector_unit(),
-    }
-    for package in ("fusedet", "torch", "onnxruntime"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:  # built from source, for example: the others tell enough
-            continue
-    commit = _commit()
-    return {**found, "commit": commit} if commit else found
-
-
 def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
     """Mean and standard deviation of a sample; the latter is NaN for a single value."""
     return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else math.nan
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes ``path`` wholly or not at all, and makes its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    whole_file.write_text(path, text)
 
 
 def _start(piece: Piece, threads: int) -> "subprocess.Popen[bytes]":
@@ -377,15 +327,6 @@ def _flat(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from _flat(value, f"{path}.{key}" if path else str(key))
     else:
         yield path, tree
-
-
-def _commit() -> str:
-    """Of the checkout that this file lies in, or nothing."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
 
 
 @contextmanager

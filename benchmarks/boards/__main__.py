@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.boards.reports import FOLDER, add_report, boards_table, read_reports
+from benchmarks.command import run_command
 from benchmarks.pages import fill_sections
-from benchmarks.study import run_command
 
 __all__ = ["SECTION", "main"]
 

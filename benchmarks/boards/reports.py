@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from benchmarks.command import write_text
 from benchmarks.pages import table
-from benchmarks.study import write_text
 from fusedet.common.errors import InputError
 from fusedet.configs.strict import StrictModel
 

@@ -27,7 +27,7 @@ from benchmarks.book.desk import FULL, QUICK, Desk
 from benchmarks.book.page import PAGE, check_complete, draw_all, publish, sections
 from benchmarks.book.results import Record, Results, here, write_results
 from benchmarks.book.timing import OtherWork
-from benchmarks.study import run_command, write_text
+from benchmarks.command import run_command, write_text
 from fusedet.common.errors import InputError
 
 __all__ = ["main", "measure_chapter", "write_book"]

@@ -16,10 +16,10 @@ import onnx
 import onnxruntime as ort
 import torch
 
-from benchmarks.fresh import fresh_network
-from benchmarks.latency import open_session
-from benchmarks.study import write_text
-from benchmarks.ultralytics_peers import is_installed
+from benchmarks.command import write_text
+from benchmarks.peers.ultralytics_models import is_installed
+from benchmarks.speed.fresh import fresh_network
+from benchmarks.speed.latency import open_session
 from fusedet.common.errors import InputError
 from fusedet.common.model_inputs import without_weight_inputs
 from fusedet.configs.loader import load_config
@@ -234,7 +234,7 @@ def _export(config: ModelConfig, path: Path) -> dict[str, Any]:
 
 
 def _export_ultralytics(python: Path, names: Sequence[str], size: int, out: Path) -> None:
-    command = [str(python), "-m", "benchmarks.ultralytics_peers", "--out", str(out), "--size", str(size), *names]
+    command = [str(python), "-m", "benchmarks.peers.ultralytics_models", "--out", str(out), "--size", str(size), *names]
     result = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, env={**os.environ, **_paths()})
     if result.returncode != 0:
         last = (result.stderr.strip().splitlines() or ["it said nothing"])[-1]

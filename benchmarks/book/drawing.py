@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from benchmarks.pareto import OURS, THEIRS
+from benchmarks.accuracy.pareto import OURS, THEIRS
 
 __all__ = ["OURS", "SHADES", "THEIRS", "bars", "figure", "save", "tidy"]
 

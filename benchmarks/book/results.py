@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from benchmarks.study import facts, write_text
+from benchmarks.command import facts, write_text
 from fusedet.common.errors import InputError
 from fusedet.common.machine import this_machine
 from fusedet.configs.strict import StrictModel

@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.latency import Entry, measure, open_session
+from benchmarks.speed.latency import Entry, measure, open_session
 from fusedet.deploy.bench.timing import clock_of, random_feed, summarise
 
 __all__ = ["OtherWork", "ratios", "time_in_turns"]

@@ -1,4 +1,4 @@
-"""What each rule costs, as a rule of thumb: printed by ``python -m benchmarks.layout_rules``, see docs/layout.md."""
+"""What each rule costs, as a rule of thumb: from ``python -m benchmarks.speed.layout_rules``, see docs/layout.md."""
 
 from dataclasses import dataclass
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.book.results import Record, Results, Row, write_results
+from benchmarks.command import run_command
 from benchmarks.compare import compare, differences, main
-from benchmarks.study import run_command
 from fusedet.common.errors import InputError
 
 MACHINE = {"board": "", "cpu": "a cpu", "cores": 2}

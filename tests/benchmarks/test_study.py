@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.study import Outcome, Piece, Study, Variant, mean_and_spread, read_outcomes, run_command, run_pieces
+from benchmarks.command import run_command
+from benchmarks.study import Outcome, Piece, Study, Variant, mean_and_spread, read_outcomes, run_pieces
 from fusedet.configs import InputError
 from fusedet.train.config import load_train_config
 from tests.benchmarks.studies import finish, study

@@ -6,13 +6,13 @@ import tempfile
 from itertools import islice
 from pathlib import Path
 
+from benchmarks.accuracy.pareto import draw_names_at_the_right
 from benchmarks.book.chapters.chapter import Chapter, cell, name_of
 from benchmarks.book.desk import Desk
 from benchmarks.book.drawing import OURS, THEIRS, figure, save
 from benchmarks.book.results import Record, Results, Row
+from benchmarks.command import write_text
 from benchmarks.pages import table
-from benchmarks.pareto import draw_names_at_the_right
-from benchmarks.study import write_text
 from fusedet.common.hashing import sha256
 from fusedet.configs import starter
 from fusedet.export import Int8Settings, export_onnx

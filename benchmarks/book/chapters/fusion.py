@@ -8,8 +8,8 @@ from benchmarks.book.chapters.chapter import Chapter, milliseconds
 from benchmarks.book.desk import Desk
 from benchmarks.book.drawing import OURS, figure, save
 from benchmarks.book.results import Record, Results, Row
-from benchmarks.latency import open_session
 from benchmarks.pages import table
+from benchmarks.speed.latency import open_session
 from fusedet.deploy.bench.timing import random_feed
 from fusedet.export import compare_latency
 

@@ -12,9 +12,9 @@ from benchmarks.book.chapters.chapter import Chapter, cell, in_threads, name_of,
 from benchmarks.book.desk import Desk
 from benchmarks.book.drawing import OURS, THEIRS, bars, figure, save
 from benchmarks.book.results import Record, Results, Row
-from benchmarks.latency import Entry, open_session, peak_probe
-from benchmarks.latency import measure as run_in_turns
 from benchmarks.pages import table
+from benchmarks.speed.latency import Entry, open_session, peak_probe
+from benchmarks.speed.latency import measure as run_in_turns
 from fusedet.deploy.bench.operators import read_profile
 from fusedet.deploy.bench.timing import clock_of, random_feed
 

@@ -10,7 +10,7 @@ from benchmarks.book.chapters.chapter import Chapter
 from benchmarks.book.desk import Desk
 from benchmarks.book.drawing import OURS, SHADES, THEIRS, figure, save
 from benchmarks.book.results import Record, Results, Row
-from benchmarks.camera_runtime import measure_cost
+from benchmarks.camera.runtime import measure_cost
 from benchmarks.pages import table
 from fusedet.deploy import Detector
 

@@ -1,7 +1,7 @@
 """The rules of :mod:`fusedet.export.lint.lint`, each a small function that finds one thing in a network.
 
 To add one, write a function with the decorator :func:`rule` beside those of its kind, put it into :data:`RULES`, and
-measure what it costs with a case in ``benchmarks/layout_rules.py``.
+measure what it costs with a case in ``benchmarks/speed/layout_rules.py``.
 """
 
 from fusedet.export.lint.rules.activations import (

@@ -208,7 +208,7 @@ WITH_ULTRALYTICS = """
 import sys
 from pathlib import Path
 import cv2
-from benchmarks.ultralytics_peers import prepare_ultralytics
+from benchmarks.peers.ultralytics_models import prepare_ultralytics
 prepare_ultralytics(Path(sys.argv[1]) / "settings")
 from ultralytics import YOLO
 for model, picture in zip(sys.argv[2::2], sys.argv[3::2]):

@@ -6,7 +6,7 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from benchmarks.layout_rules import CASES, build
+from benchmarks.speed.layout_rules import CASES, build
 from fusedet.common.errors import InputError
 from fusedet.export import (
     ExportError,

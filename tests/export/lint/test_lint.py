@@ -8,7 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from benchmarks.layout_rules import CASES, build
+from benchmarks.speed.layout_rules import CASES, build
 from fusedet.export import count_ops, random_inputs, time_shares
 from fusedet.export.graph.ops import optimize_model
 from fusedet.export.lint.lint import OTHER, lint

@@ -1,0 +1,1 @@
+"""Ingredients of the recipe, one at a time."""

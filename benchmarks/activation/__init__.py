@@ -1,0 +1,1 @@
+"""The study of activations: accuracy, dead units, fused graphs."""

@@ -1,0 +1,324 @@
+"""Plots of the activation study."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from numpy.typing import NDArray
+
+from benchmarks.activation.results import ActivationResult, Results, Run
+from benchmarks.evaluation import OutputAccuracy
+
+__all__ = ["TITLES", "draw_all"]
+
+#: What each plot shows, by its file's stem.
+TITLES = {
+    "leaky_relu_outputs": "AP without NMS and with it, by activation",
+    "leaky_relu_duplicates": "Share of duplicate detections at the best F1, by activation",
+    "leaky_relu_ap": "AP over the epochs of the training, by activation",
+    "leaky_relu_dead": "Share of dead units over the epochs, by activation",
+    "leaky_relu_layers": "Share of dead units in each layer at the end, by activation",
+    "leaky_relu_gradients": "Norm of the gradient in each layer, by activation",
+    "leaky_relu_latency": "AP over latency, by activation",
+}
+#: The leaky ones are blue, from a small slope to a large one; the others can be told from each other and from these.
+_COLORS = {
+    "leaky_relu 0.01": "#8cc5e3",
+    "leaky_relu 0.1": "#1a6fb0",
+    "leaky_relu 0.2": "#0b2f5c",
+    "relu": "#d1352b",
+    "prelu": "#8a4fb5",
+    "elu": "#2f9e5b",
+    "silu": "#e08a00",
+    "hardswish": "#555555",
+    "sigmoid": "#c95fb0",
+    "tanh": "#8c5a2b",
+}
+#: Part of the best AP from which on an activation is shown in the close view.
+_NEAR = 0.8
+_OTHER_COLORS = ("#7f7f00", "#00a0a0", "#a0a0ff", "#ff9080")
+
+
+def draw_all(results: Results, folder: Path) -> list[Path]:
+    """Draws every plot that the results allow; gives their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    evaluations = [run.evaluation for result in results.activations for run in result.runs]
+    allowed = {
+        "leaky_relu_duplicates": any(one.nms_free.duplicates is not None for one in evaluations),
+        "leaky_relu_latency": any(result.latency for result in results.activations),
+    }
+    paths = []
+    for stem, draw in _DRAWINGS.items():
+        if not allowed.get(stem, True):
+            continue
+        figure = draw(results)
+        FigureCanvasAgg(figure)
+        paths.append(folder / f"{stem}.png")
+        figure.savefig(paths[-1], dpi=120)
+    return paths
+
+
+def _outputs(results: Results) -> Figure:
+    """Every training as a dot, and the mean over seeds with its standard deviation."""
+    return _both_outputs(results, lambda output: output.ap, "AP")
+
+
+def _duplicates(results: Results) -> Figure:
+    figure = _both_outputs(results, lambda output: output.duplicates, "duplicate detections at the best F1")
+    for axes in figure.axes:
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    return figure
+
+
+def _both_outputs(results: Results, value: Callable[[OutputAccuracy], float | None], label: str) -> Figure:
+    """A row for each activation, without NMS above (a disc) and with NMS below (a ring)."""
+    figure = Figure(
+        figsize=(6.0 * len(results.data) + 1.0, 1.6 + 0.42 * len(results.activations)), layout="constrained"
+    )
+    grid = figure.subplots(1, len(results.data), squeeze=False, sharey=True)[0]
+    for axes, data in zip(grid, results.data, strict=True):
+        for row, result in enumerate(results.activations):
+            evaluations = [run.evaluation for run in result.on(data)]
+            without = [found for one in evaluations if (found := value(one.nms_free)) is not None]
+            with_nms = [found for one in evaluations if (found := value(one.nms)) is not None]
+            _draw_seeds(axes, row - 0.15, without, _color(results, result), filled=True)
+            _draw_seeds(axes, row + 0.15, with_nms, _color(results, result), filled=False)
+        axes.set_title(data, fontsize=11)
+        axes.set_xlabel(label)
+        axes.grid(axis="x", alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(axis="y", length=0)
+    grid[0].set_yticks(range(len(results.activations)), [result.name for result in results.activations])
+    grid[0].invert_yaxis()
+    marks = [
+        Line2D([], [], color="black", marker="o", ls="", mfc=face, label=name)
+        for name, face in (("without NMS", "black"), ("with NMS", "white"))
+    ]
+    figure.legend(handles=marks, loc="outside upper right", ncols=2, frameon=False, fontsize=9)
+    return figure
+
+
+def _draw_seeds(axes: Axes, place: float, values: Sequence[float], color: str, filled: bool) -> None:
+    """Small dots for the seeds, a large one for their mean, a stroke for their standard deviation."""
+    if not values:
+        return
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    face = color if filled else "white"
+    axes.errorbar(np.mean(values), place, xerr=spread, color=color, marker="o", ms=8, mfc=face, lw=1.5, capsize=3)
+    axes.plot(values, [place] * len(values), color=color, marker="|", ms=9, ls="", alpha=0.8)
+
+
+def _ap(results: Results) -> Figure:
+    """The whole training above; below the second half of those that come near the best, whose curves lie together."""
+    figure, panels = _panels(results, rows=2)
+    for data, (whole, half) in panels.items():
+        _draw_curves(whole, results, data, lambda run: run.ap, "{:.3f}")
+        _draw_curves(half, results, data, lambda run: run.ap, "{:.3f}", results.epochs // 2, _near(results, data))
+        whole.set_ylabel("AP")
+        half.set_ylabel("AP in the second half")
+    return figure
+
+
+def _near(results: Results, data: str) -> list[ActivationResult]:
+    """Those whose best AP, averaged over the seeds, is a good part of the best one's."""
+    means = [
+        (result, np.mean([run.best_ap for run in result.on(data)])) for result in results.activations if result.on(data)
+    ]
+    best = max(mean for _, mean in means)
+    return [result for result, mean in means if mean >= _NEAR * best]
+
+
+def _dead(results: Results) -> Figure:
+    figure, panels = _panels(results)
+    for data, (axes,) in panels.items():
+        _draw_curves(axes, results, data, lambda run: run.dead, "{:.1%}")
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.set_ylabel("dead units")
+    return figure
+
+
+def _draw_curves(
+    axes: Axes,
+    results: Results,
+    data: str,
+    values: Callable[[Run], list[float]],
+    form: str,
+    first: int = 0,
+    shown: Sequence[ActivationResult] | None = None,
+) -> None:
+    """For each activation the mean over seeds as a line, and from the least to the largest as a band."""
+    ends = []
+    for result in results.activations if shown is None else shown:
+        series = [dict(zip(run.epochs, values(run), strict=True)) for run in result.on(data)]
+        if not series:
+            continue
+        epochs = [epoch for epoch in sorted(set.intersection(*map(set, series))) if epoch >= first]
+        curves = np.array([[one[epoch] for epoch in epochs] for one in series])
+        color, mean = _color(results, result), curves.mean(0)
+        axes.plot(epochs, mean, color=color, lw=1.8, marker="." if len(epochs) == 1 else None)
+        axes.fill_between(epochs, curves.min(0), curves.max(0), color=color, alpha=0.12, lw=0)
+        ends.append((f"{result.name}  {form.format(mean[-1])}", epochs[-1], float(mean[-1]), color))
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if not first:
+        axes.set_ylim(bottom=0)
+    _label_ends(axes, ends)
+
+
+def _latency(results: Results) -> Figure:
+    """AP over milliseconds, with the standard deviation over seeds."""
+    figure, panels = _panels(results)
+    for data, (axes,) in panels.items():
+        for result in results.activations:
+            runs, latency = result.on(data), result.latency
+            if not runs or latency is None:
+                continue
+            aps = [run.best_ap for run in runs]
+            spread = np.std(aps, ddof=1) if len(aps) > 1 else 0.0
+            place, label = (latency.ms_min, np.mean(aps)), f"{result.name}: {latency.ms_min:.2f} ms, {np.mean(aps):.3f}"
+            axes.errorbar(
+                *place, yerr=spread, color=_color(results, result), marker="o", ms=7, lw=1.5, capsize=3, label=label
+            )
+        axes.margins(x=0.1, y=0.15)
+        axes.set_xlabel("ms for one image, one thread")
+        axes.set_ylabel("AP without NMS")
+        axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=9)
+    return figure
+
+
+def _gradients(results: Results) -> Figure:
+    """The layers' norms in the network's order above; below their ratio to the reference's, where it takes part."""
+    layers = _layer_names(results, lambda run: run.grad_norm_by_layer)
+    norms = {result.name: _mean_norms(result, layers) for result in results.activations}
+    reference = norms.get(results.reference)
+    figure = Figure(figsize=(4.5 + 0.17 * len(layers), 5.5 if reference is None else 9.0), layout="constrained")
+    panels = figure.subplots(1 if reference is None else 2, squeeze=False, sharex=True)[:, 0]
+    for result in results.activations:
+        style = {"color": _color(results, result), "lw": 1.4, "marker": ".", "ms": 5, "label": result.name}
+        panels[0].plot(norms[result.name], **style)
+        if reference is not None:
+            panels[1].plot(norms[result.name] / reference, **style)
+            panels[1].set_ylabel(f"over {results.reference}'s")
+    for axes in panels:
+        axes.set_yscale("log")
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("gradient norm, mean over the training")
+    panels[0].legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=9)
+    panels[-1].set_xticks(range(len(layers)), layers, rotation=90, fontsize=7)
+    panels[-1].set_xlim(-0.5, len(layers) - 0.5)
+    return figure
+
+
+def _mean_norms(result: ActivationResult, layers: Sequence[str]) -> NDArray[np.float64]:
+    """Norm of each layer's gradient, the geometric mean over seeds and data sets; NaN for a layer without gradient."""
+    norms = np.array([[run.grad_norm_by_layer.get(layer, 0.0) for layer in layers] for run in result.runs])
+    means: NDArray[np.float64] = np.ma.exp(np.ma.log(norms).mean(axis=0)).filled(np.nan)
+    return means
+
+
+def _layer_names(results: Results, values: Callable[[Run], Mapping[str, float]]) -> list[str]:
+    """Of all layers that any training has such values of, in the network's order."""
+    return list(dict.fromkeys(name for result in results.activations for run in result.runs for name in values(run)))
+
+
+def _layers(results: Results) -> Figure:
+    """Layers by activations: the share of dead units at the end, averaged over seeds and data sets."""
+    layers = _layer_names(results, lambda run: run.dead_by_layer)
+
+    def share(result: ActivationResult, layer: str) -> float:
+        return float(np.mean([run.dead_by_layer[layer] for run in result.runs if layer in run.dead_by_layer]))
+
+    table = np.array([[share(result, layer) for result in results.activations] for layer in layers])
+    figure = Figure(figsize=(3.6 + 0.72 * len(results.activations), 1.6 + 0.19 * len(layers)), layout="constrained")
+    axes = figure.subplots()
+    highest = max(0.1, float(table.max()))
+    image = axes.imshow(table, cmap="magma_r", vmin=0, vmax=highest, aspect="auto")
+    for (row, column), value in np.ndenumerate(table):
+        if value >= 0.005:
+            ink = "white" if value > 0.35 * highest else "black"
+            axes.text(column, row, f"{value:.0%}", ha="center", va="center", fontsize=7, color=ink)
+    axes.set_xticks(range(len(results.activations)), [result.name for result in results.activations], fontsize=8)
+    axes.xaxis.tick_top()
+    for tick in axes.get_xticklabels():
+        tick.set(rotation=40, ha="left", rotation_mode="anchor")
+    axes.set_yticks(range(len(layers)), layers, fontsize=7.5)
+    axes.tick_params(length=0)
+    figure.colorbar(image, format=PercentFormatter(1.0, decimals=0), label="dead units", fraction=0.05, pad=0.02)
+    return figure
+
+
+def _panels(results: Results, rows: int = 1) -> tuple[Figure, dict[str, list[Axes]]]:
+    """A column of ``rows`` panels for each data set."""
+    figure = Figure(figsize=(7.5 * len(results.data), 4.2 * rows), layout="constrained")
+    grid = figure.subplots(rows, len(results.data), squeeze=False)
+    for axes in grid.flat:
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes, data in zip(grid[0], results.data, strict=True):
+        axes.set_title(data, fontsize=11)
+    return figure, {data: list(column) for data, column in zip(results.data, grid.T, strict=True)}
+
+
+def _color(results: Results, result: ActivationResult) -> str:
+    unknown = [other.name for other in results.activations if other.name not in _COLORS]
+    if result.name in _COLORS:
+        return _COLORS[result.name]
+    return _OTHER_COLORS[unknown.index(result.name) % len(_OTHER_COLORS)]
+
+
+def _label_ends(axes: Axes, ends: Sequence[tuple[str, float, float, str]]) -> None:
+    """Writes names beyond the right edge, moved up or down so that none covers another.
+
+    ``ends`` are (name, x, y, color) of the curves' last points.
+    """
+    low, high = axes.get_ylim()
+    places = _apart([(y - low) / (high - low) for _, _, y, _ in ends], gap=0.06)  # of the height: a line of text
+    for (name, x, y, color), place in zip(ends, places, strict=True):
+        axes.annotate(
+            name,
+            (x, y),
+            xytext=(1.04, place),
+            textcoords="axes fraction",
+            color=color,
+            fontsize=9,
+            va="center",
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": color, "lw": 0.6, "alpha": 0.6, "relpos": (0, 0.5), "shrinkA": 1},
+        )
+
+
+def _apart(places: Sequence[float], gap: float) -> list[float]:
+    """The nearest places in the same order that lie at least ``gap`` apart, moved as one where they crowd."""
+    order = sorted(range(len(places)), key=places.__getitem__)
+    groups: list[list[int]] = []
+    centres: list[float] = []
+    for index in order:
+        groups.append([index])
+        centres.append(places[index])
+        while len(groups) > 1 and centres[-1] - centres[-2] < gap * (len(groups[-1]) + len(groups[-2])) / 2:
+            members = groups.pop(-2) + groups.pop()
+            groups.append(members)
+            centres[-2:] = [sum(places[i] for i in members) / len(members)]
+    moved = list(places)
+    for members, centre in zip(groups, centres, strict=True):
+        for position, index in enumerate(members):
+            moved[index] = centre + gap * (position - (len(members) - 1) / 2)
+    return moved
+
+
+#: In the order of the page.
+_DRAWINGS: dict[str, Callable[[Results], Figure]] = {
+    "leaky_relu_outputs": _outputs,
+    "leaky_relu_duplicates": _duplicates,
+    "leaky_relu_ap": _ap,
+    "leaky_relu_dead": _dead,
+    "leaky_relu_layers": _layers,
+    "leaky_relu_gradients": _gradients,
+    "leaky_relu_latency": _latency,
+}

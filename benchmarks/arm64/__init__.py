@@ -1,0 +1,1 @@
+"""What the networks cost on ARM64."""

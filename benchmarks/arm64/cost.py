@@ -1,0 +1,70 @@
+"""What networks cost an ARM core, in instructions that an emulator counts: no board is needed, and none is timed.
+
+    python -m benchmarks.arm64.cost --peer yolo26n.onnx --peer yolox_nano_416.onnx
+
+It takes minutes, needs what ``make arm64`` needs and a C compiler. One thread, one picture, the network alone, as ONNX
+Runtime's package for aarch64 runs it; the first peer is the unit of the ratios. What instructions say of time, and what
+not, stands in docs/arm64.md. `benchmarks/peers/ultralytics_models.py` exports peers.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import onnx
+
+from benchmarks.command import write_text
+from benchmarks.speed.latency import add_network_arguments, preset_entry
+from fusedet.common.model_inputs import without_weight_inputs
+from tests.arm64.counting import Instructions, count_runs
+from tests.arm64.emulator import CPU, open_emulator
+from tests.arm64.root import RootError, make_root, wheels
+
+__all__ = ["table"]
+
+
+def table(costs: dict[str, Instructions], unit: str) -> str:
+    """The figures as Markdown, in millions; ratios to the cost of ``unit``."""
+    lines = ["| network | million instructions | vector | load, store | other | of " + unit + " |"]
+    lines.append("| --- | ---: | ---: | ---: | ---: | ---: |")
+    for name, cost in costs.items():
+        millions = " | ".join(f"{count / 1e6:.0f}" for count in (cost.total, cost.vector, cost.memory, cost.other))
+        lines.append(f"| {name} | {millions} | {cost.total / costs[unit].total:.2f} |")
+    return "\n".join(lines)
+
+
+def files(folder: Path, presets: list[str], peers: list[Path], size: int, classes: int) -> dict[str, Path]:
+    """Peers and exported presets with random weights, by name."""
+    found = {}
+    for peer in peers:
+        found[peer.stem] = folder / peer.name
+        onnx.save(without_weight_inputs(onnx.load(peer)), found[peer.stem])  # as benchmarks.speed.latency runs them
+    for name in presets:
+        preset_entry(name, folder, size, classes, threads=1)
+        found[name] = folder / f"{name}.fused.onnx"
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_network_arguments(parser)
+    args = parser.parse_args()
+    costs = {}
+    try:
+        with tempfile.TemporaryDirectory() as folder, open_emulator(make_root()) as emulator:
+            for name, path in files(Path(folder), args.presets, args.peer, args.size, args.classes).items():
+                costs[name] = count_runs(emulator, path)
+                print(f"{name}: {costs[name].total:,} instructions", file=sys.stderr)
+    except RootError as error:
+        sys.exit(f"arm64: {error}")
+    print(f"emulated {CPU}, {', '.join(wheels())}, {args.size} px, {args.classes} classes\n")
+    print(table(costs, next(iter(costs))))
+    if args.json:
+        write_text(args.json, json.dumps({name: asdict(cost) for name, cost in costs.items()}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Other projects' detectors: their files, data formats and measurements."""

@@ -1,0 +1,1 @@
+"""Times of networks and trainings."""

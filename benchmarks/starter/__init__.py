@@ -1,0 +1,1 @@
+"""The starter weights: their training, evaluation and model card."""

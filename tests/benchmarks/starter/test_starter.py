@@ -1,0 +1,126 @@
+"""The starter weights: their recipe, what ships of a checkpoint, and the card, on a tiny network."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.starter import __main__ as benchmark
+from benchmarks.starter.__main__ import (
+    card,
+    evaluate,
+    latest_best,
+    publish,
+    read_rounds,
+    strip,
+    train_rounds,
+    with_places,
+)
+from fusedet.configs import InputError, starter
+from fusedet.configs.loader import preset_names
+from fusedet.model import load_checkpoint
+from fusedet.train.config import load_train_config
+from fusedet.train.run_folder import RunFolder
+from tests.train.conftest import draw_set
+
+TINY = """
+model:
+  input_size: 64
+  stages: [{channels: 16}, {channels: 16}, {channels: 16}, {channels: 16}]
+  neck: {channels: 16, kernel: 3}
+  head: {channels: 16, depth: 1, kernel: 3}
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder ``out`` with two rounds of a tiny network, beside its data."""
+    folder = tmp_path_factory.mktemp("starter")
+    (folder / "tiny.yaml").write_text(TINY)
+    settings = ["train.epochs=1", "train.device=cpu", "data.workers=0"]
+    assert train_rounds(str(folder / "tiny.yaml"), draw_set(folder / "data"), None, folder / "out", [settings] * 2)
+    return folder
+
+
+def test_the_recipe_can_be_trained() -> None:
+    for name in preset_names():
+        for settings in with_places(read_rounds(name)):
+            load_train_config(name, settings)
+
+
+def test_a_preset_without_a_recipe_of_its_own_gets_the_common_one(tmp_path: Path) -> None:
+    recipe = tmp_path / "starter.yaml"
+    recipe.write_text("rounds: {default: [[[a=1, b=2], c=3]], nano: [[a=4], [a=5]]}")
+    assert read_rounds("pico", recipe) == [["a=1", "b=2", "c=3"]]
+    assert read_rounds("nano", recipe) == [["a=4"], ["a=5"]]
+
+
+def test_a_round_can_begin_from_what_ships() -> None:
+    ((setting,),) = with_places([["train.init={weights}/nano.pt"]])
+    assert Path(setting.removeprefix("train.init=")) == starter.starter_checkpoint("nano")
+
+
+def test_a_round_starts_from_the_one_before_and_is_not_done_twice(trained: Path) -> None:
+    rounds = [RunFolder(trained / "out" / "tiny" / f"round-{number}") for number in (1, 2)]
+    assert latest_best("tiny", trained / "out") == rounds[1].best
+    assert load_checkpoint(rounds[1].last).meta["config"]["train"]["init"] == str(rounds[0].best)
+    before = rounds[1].last.read_bytes()
+    settings = [["train.epochs=1"]] * 2
+    assert train_rounds(str(trained / "tiny.yaml"), trained / "data", None, trained / "out", settings)
+    assert rounds[1].last.read_bytes() == before
+
+
+def test_nothing_to_ship_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nano: expected round-1/best\.pt"):
+        latest_best("nano", tmp_path)
+
+
+def test_what_ships_runs_and_tells_of_no_machine(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starter, "_FOLDER", tmp_path)
+    publish("nano", latest_best("tiny", trained / "out"), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["nano.fused.onnx", "nano.pt"]
+    for path in tmp_path.iterdir():
+        assert str(trained).encode() not in path.read_bytes()
+    coco = trained / "data"
+    exported, network = (
+        evaluate(starter.starter_model("nano"), coco),
+        evaluate(starter.starter_checkpoint("nano"), coco),
+    )
+    assert exported["ap"] == pytest.approx(network["ap"], abs=1e-3)
+
+
+def test_kernels_ship_in_half_precision_and_statistics_whole(trained: Path) -> None:
+    learned = load_checkpoint(latest_best("tiny", trained / "out"))
+    whole, shipped = learned.state["ema"], strip(learned).state["ema"]
+    assert whole.keys() == shipped.keys()
+    for name, value in shipped.items():
+        assert value.dtype == (torch.half if value.ndim == 4 else whole[name].dtype)
+        torch.testing.assert_close(value.to(whole[name]), whole[name], rtol=2**-10, atol=2**-14)
+
+
+def test_the_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = {"threshold": 0.3, "duplicate_share": 0.004}
+    figures = {"ap": 0.12, "ap50": 0.25, "ap_small": None, "ap_medium": 0.1, "ap_large": 0.3, "operating_point": point}
+    figures |= {"per_class": {"cat": 0.2, "person": 0.4}}
+    both = {"exported": figures, "nms_free": {**figures, "ap": 0.11}}
+    results = {
+        "date": "2026-01-02",
+        "facts": {"cpu": "a slow one"},
+        "presets": {"nano": both},
+        "peers": {"other": {**figures, "per_class": {"person": 0.3}}},
+    }
+    text = card(results, benchmark.CARD_FRAME.read_text(encoding="utf-8"), {"nano": [["train.epochs=7"]]})
+    assert "| nano | 12.0 | 25.0 | - | 10.0 | 30.0 | 40.0 | 0.30 | 0.4 |" in text
+    assert "| nano, NMS-free | 11.0 | 25.0 |" in text
+    assert "| other | 12.0 | 25.0 | - | 10.0 | 30.0 | 30.0 | 0.30 | 0.4 |" in text
+    assert text.index("| person | 40.0 |") < text.index("| cat | 20.0 |")
+    assert "`nano`:\n\n1. `train.epochs=7`" in text
+    assert "{{" not in text
+
+
+def test_figures_can_be_json(trained: Path) -> None:
+    figures = evaluate(latest_best("tiny", trained / "out"), trained / "data")
+    assert json.loads(json.dumps(figures, allow_nan=False)) == figures
