@@ -88,21 +88,25 @@ def export_certified(
             quantized = quantize(draft.plain, drafts["int8"], calibration or real_images, int8, _accuracy(evaluate))
         if half:
             drafts["half"].write_bytes(halve_weights(onnx.load(draft.fused)).SerializeToString(deterministic=True))
-        for model in drafts.values():  # each with the boxes that it finds itself: INT8 finds others
-            test = choose_self_test(model, real_images)
-            if test is not None:
-                embed_self_test(test, [model])
+        for file in drafts.values():  # each with the boxes that it finds itself: INT8 finds others
+            if (test := choose_self_test(file, real_images)) is not None:
+                embed_self_test(test, [file])
         certificate = certify(
             draft, net, real_images, half=drafts.get("half"), quantized=quantized, evaluate=evaluate, limits=limits
         )
-        proof = certificate_paths(plain, passed=certificate.passed)
-        for path, text in zip(proof, (certificate.to_json(), certificate_page(certificate)), strict=True):
-            write_text(path, text)
-        if not certificate.passed:
-            raise ExportError(f"{certificate.broken()}; see {proof[1]}")
+        _write(certificate, plain)
         for kind, place in places.items():
             os.replace(drafts[kind], place)
     return replace(draft, plain=plain, fused=fused), certificate
+
+
+def _write(certificate: Certificate, plain: Path) -> None:
+    """Writes the certificate of a plain file; raises ExportError where it is one of a failure."""
+    proof = certificate_paths(plain, passed=certificate.passed)
+    for path, text in zip(proof, (certificate.to_json(), certificate_page(certificate)), strict=True):
+        write_text(path, text)
+    if not certificate.passed:
+        raise ExportError(f"{certificate.broken()}; see {proof[1]}")
 
 
 def _accuracy(evaluate: Evaluator | None) -> Accuracy | None:

@@ -104,30 +104,37 @@ def certify(
         ),
         Check("layout reorders", f"at most {limits.reorders}", str(reorders), reorders <= limits.reorders),
     )
-    facts: dict[str, Any] = {
-        "model": {
-            "input_size": list(result.contract.input_size),
-            "input_format": result.contract.input_format,
-            "nms": result.contract.nms,
-            "classes": list(result.contract.names),
-            **result.contract.extra,
-        },
-        "duplicate_iou": None if result.contract.nms else DUPLICATE_IOU,
+    measured: dict[str, Any] = {
         "limits": asdict(limits),
         "files": {name: _file(path) for name, path in files.items()},
         "agreement": [_agreement_facts(agreement) for agreement in agreements],
         "accuracy": {name: _finite(figures) for name, figures in accuracy.items()},
         "latency_ms": _latency(files, rounds),
+        **({"int8": _int8_facts(quantized)} if quantized is not None else {}),
+        "made": _made(),
+    }
+    return Certificate(checks, {**_graph_facts(result), **measured}, worst)
+
+
+def _graph_facts(result: ExportResult) -> dict[str, Any]:
+    """What the exported graph is: its model, operators and activations."""
+    contract = result.contract
+    return {
+        "model": {
+            "input_size": list(contract.input_size),
+            "input_format": contract.input_format,
+            "nms": contract.nms,
+            "classes": list(contract.names),
+            **contract.extra,
+        },
+        "duplicate_iou": None if contract.nms else DUPLICATE_IOU,
         "operators": {
             "plain": dict(result.plain_ops.most_common()),
             "fused": dict(result.fused_ops.most_common()),
             "as ONNX Runtime runs the fused file here": dict(result.optimized_ops.most_common()),
         },
         "activations": [asdict(one) for one in fused_activations(optimize(result.fused))],
-        **({"int8": _int8_facts(quantized)} if quantized is not None else {}),
-        "made": _made(),
     }
-    return Certificate(checks, facts, worst)
 
 
 def _agree(

@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,7 @@ __all__ = [
     "CROWD",
     "PADDING",
     "Batch",
+    "Share",
     "TrainLoader",
     "ValidationImages",
     "build_train_loader",
@@ -124,6 +126,21 @@ class _Batches(Dataset[Batch | InputError]):
         return augment(self._examples, key.sample, self._input_size, self._config, key.mosaic, rng)
 
 
+@dataclass(frozen=True)
+class Share:
+    """One process's part of each epoch.
+
+    Attributes:
+        rank: this process among ``world_size`` that share an epoch.
+        world_size: number of such processes.
+        neighbours: how many of them share this machine's memory.
+    """
+
+    rank: int = 0
+    world_size: int = 1
+    neighbours: int = 1
+
+
 class _Order(Sampler[list[Key]]):
     """The keys of one rank's batches in one epoch: a permutation of all images, its start again at its end.
 
@@ -131,12 +148,10 @@ class _Order(Sampler[list[Key]]):
     Where ``factors`` say so, images stand in it several times (:mod:`fusedet.train.data.repeat_factor`).
     """
 
-    def __init__(
-        self, count: int, batch: int, seed: int, rank: int, world_size: int, factors: NDArray[np.float64] | None
-    ) -> None:
+    def __init__(self, count: int, batch: int, seed: int, share: Share, factors: NDArray[np.float64] | None) -> None:
         self._images, self._factors = count, factors
         self._count = count if factors is None else round(float(factors.sum()))
-        self._batch, self._seed, self._rank, self._world_size = batch, seed, rank, world_size
+        self._batch, self._seed, self._rank, self._world_size = batch, seed, share.rank, share.world_size
         self.epoch, self.mosaic, self.start = 0, False, 0
 
     def __len__(self) -> int:
@@ -204,6 +219,9 @@ class TrainLoader:
         del self._loader
 
 
+_WHOLE = Share()
+
+
 def build_train_loader(
     dataset: CocoDataset,
     input_size: tuple[int, int],
@@ -211,10 +229,7 @@ def build_train_loader(
     data: DataConfig,
     batch: int,
     seed: int,
-    *,
-    rank: int = 0,
-    world_size: int = 1,
-    neighbours: int = 1,
+    share: Share = _WHOLE,
     progress: Progress | None = None,
 ) -> TrainLoader:
     """Reads the images, or checks that they can be read, and prepares to serve them in batches.
@@ -226,9 +241,7 @@ def build_train_loader(
         data: whether images are kept in memory, how many processes prepare batches, whether rare classes count more.
         batch: images in a batch of one rank.
         seed: of all randomness.
-        rank: this process among ``world_size`` that share each epoch.
-        world_size: number of such processes.
-        neighbours: how many of them share this machine's memory.
+        share: what this process takes of each epoch; left out, all of it.
         progress: called while the images are read.
 
     Raises:
@@ -236,10 +249,10 @@ def build_train_loader(
     """
     copies = 1 if _start_method() == "fork" else 1 + data.workers
     sizes = [training_size(sample, input_size) for sample in dataset.samples]
-    images = ImageStore(dataset.samples, sizes, data.cache, copies * neighbours, progress)
+    images = ImageStore(dataset.samples, sizes, data.cache, copies * share.neighbours, progress)
     batches = _Batches(_Examples(dataset.samples, images), input_size, augment, seed)
     factors = repeat_factors(dataset.samples, len(dataset.names), data.balance) if data.balance else None
-    return TrainLoader(batches, _Order(len(dataset.samples), batch, seed, rank, world_size, factors), data.workers)
+    return TrainLoader(batches, _Order(len(dataset.samples), batch, seed, share, factors), data.workers)
 
 
 class ValidationImages:

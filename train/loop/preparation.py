@@ -8,7 +8,7 @@ from fusedet.common.errors import InputError
 from fusedet.common.text import counted
 from fusedet.train.config import TrainConfig
 from fusedet.train.data.coco import CocoDataset
-from fusedet.train.data.dataset import TrainLoader, ValidationImages, build_train_loader
+from fusedet.train.data.dataset import Share, TrainLoader, ValidationImages, build_train_loader
 from fusedet.train.data.training_sets import count_objects
 from fusedet.train.devices.autobatch import batch_that_fits
 from fusedet.train.devices.collectives import raise_on_all_ranks
@@ -89,9 +89,7 @@ def read_images(
             config.data,
             config.train.batch // fabric.world_size,
             config.train.seed,
-            rank=fabric.global_rank,
-            world_size=fabric.world_size,
-            neighbours=count_processes(config.train).devices,
+            share=Share(fabric.global_rank, fabric.world_size, count_processes(config.train).devices),
             progress=progress.counter("reading images"),
         )
         # Only the first process evaluates.

@@ -16,6 +16,7 @@ from fusedet.train.data.dataset import (
     CROWD,
     PADDING,
     Batch,
+    Share,
     TrainLoader,
     ValidationImages,
     build_train_loader,
@@ -40,7 +41,7 @@ def loader(
     **ranks: int,
 ) -> TrainLoader:
     data = DataConfig.model_validate({"workers": workers, "cache": cache})
-    return build_train_loader(dataset, size, augment, data, batch, seed, **ranks)
+    return build_train_loader(dataset, size, augment, data, batch, seed, Share(**ranks))
 
 
 def assert_same(first: list[Batch], second: list[Batch]) -> None:

@@ -3,7 +3,7 @@ import pytest
 
 from fusedet.train.config import AugmentConfig, DataConfig
 from fusedet.train.data.coco import load_coco
-from fusedet.train.data.dataset import build_train_loader
+from fusedet.train.data.dataset import Share, build_train_loader
 from fusedet.train.data.repeat_factor import repeat_factors, repeated
 
 
@@ -44,7 +44,7 @@ def test_a_training_sees_rare_classes_more_often(rectangles):
     def seen(balance: float, rank: int = 0, ranks: int = 1) -> list[list[int]]:
         data = DataConfig(workers=0, balance=balance)
         batch = 4 // ranks
-        loader = build_train_loader(dataset, (64, 64), AugmentConfig(), data, batch, 0, rank=rank, world_size=ranks)
+        loader = build_train_loader(dataset, (64, 64), AugmentConfig(), data, batch, 0, Share(rank, ranks))
         ids = [[int(i) for one in loader.epoch(epoch, mosaic=False) for i in one.image_ids] for epoch in (0, 1)]
         assert len(ids[0]) == len(loader) * batch
         return ids
