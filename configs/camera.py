@@ -16,14 +16,16 @@ others.
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from fusedet.common.duplicates import DUPLICATE_IOU
 from fusedet.common.errors import InputError
+from fusedet.common.polygons import check_line, check_polygon
 from fusedet.configs import preset_names
 from fusedet.configs.loader import load_config
 from fusedet.configs.strict import StrictModel
@@ -32,6 +34,7 @@ from fusedet.configs.validate import validate
 __all__ = [
     "CameraConfig",
     "CameraSection",
+    "FilterSection",
     "ImagesSection",
     "JsonLinesSection",
     "LineSection",
@@ -55,7 +58,12 @@ def _as_text(value: object) -> object:
 
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Point = tuple[Fraction, Fraction]
+#: A fraction whose range the polygon or line checks, so that the message can say more.
+Coordinate = Annotated[float, Field(allow_inf_nan=True, json_schema_extra={"minimum": 0, "maximum": 1})]
+Point = tuple[Coordinate, Coordinate]
+Corners = Annotated[tuple[Point, ...], Field(max_length=64, json_schema_extra={"minItems": 3})]
+#: As :data:`fusedet.deploy.camera.events.places.MIN_FRAMES` and ``MARGIN``.
+MinFrames = Annotated[int, Field(ge=1, le=100)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 
@@ -64,11 +72,18 @@ class ZoneSection(StrictModel):
     """A part of the image that objects enter, leave, or stay in."""
 
     name: Name = Field(description="unlike those of the camera's other zones and lines")
-    points: tuple[Point, ...] = Field(
-        min_length=3, max_length=64, description="corners, as fractions of width and height"
-    )
+    points: Corners = Field(description="corners, as fractions of width and height")
     classes: frozenset[str] | None = Field(None, description="only these; left out, all")
     dwell_s: Seconds | None = Field(None, description="tell of an object that stays for longer")
+    min_frames: MinFrames = Field(3, description="an object has entered or left after so many frames, or by half a box")
+    margin: Fraction = Field(0.1, description="how far outside an object still is inside, as a share of its box")
+
+    @field_validator("points")
+    @classmethod
+    def _is_polygon(cls, points: tuple[Point, ...], info: ValidationInfo) -> tuple[Point, ...]:
+        with _as_value_error():
+            check_polygon(points, f"zone {info.data.get('name', '?')}")
+        return points
 
 
 class LineSection(StrictModel):
@@ -78,12 +93,50 @@ class LineSection(StrictModel):
     start: Point = Field(description="where it begins, as fractions of width and height")
     end: Point = Field(description="where it ends")
     classes: frozenset[str] | None = Field(None, description="only these; left out, all")
+    min_frames: MinFrames = Field(3, description="an object has crossed after so many frames beyond, or by half a box")
+    margin: Fraction = Field(0.1, description="how far beyond an object still is on the line, as a share of its box")
+
+    @field_validator("end")
+    @classmethod
+    def _has_length(cls, end: Point, info: ValidationInfo) -> Point:
+        if "start" in info.data:
+            with _as_value_error():
+                check_line(info.data["start"], end, f"line {info.data.get('name', '?')}: start and end")
+        return end
+
+
+class FilterSection(StrictModel):
+    """What counts of a class: feet, the middle of a box's lower side, decide for masks."""
+
+    score: float | None = Field(None, gt=0, lt=1, description="score threshold; left out, that of the file")
+    min_area: Fraction | None = Field(None, description="least area of a box, as a share of the image's")
+    max_area: Fraction | None = Field(None, description="largest area of a box, as a share of the image's")
+    masks: tuple[Corners, ...] = Field(
+        (), max_length=64, description="polygons; what has its feet there does not count"
+    )
+
+    @field_validator("masks")
+    @classmethod
+    def _are_polygons(cls, masks: tuple[tuple[Point, ...], ...]) -> tuple[tuple[Point, ...], ...]:
+        for number, mask in enumerate(masks):
+            with _as_value_error():
+                check_polygon(mask, f"mask {number}")
+        return masks
 
     @model_validator(mode="after")
-    def _has_length(self) -> "LineSection":
-        if self.start == self.end:
-            raise ValueError("start and end of a line must differ")
+    def _areas_rise(self) -> "FilterSection":
+        if self.min_area is not None and self.max_area is not None and self.min_area > self.max_area:
+            raise ValueError(f"min_area {self.min_area:g} must not be above max_area {self.max_area:g}")
         return self
+
+
+@contextmanager
+def _as_value_error() -> Iterator[None]:
+    """What is wrong is told as pydantic wants it, which adds the key."""
+    try:
+        yield
+    except InputError as error:
+        raise ValueError(str(error)) from error
 
 
 class CameraSection(StrictModel):
@@ -106,6 +159,9 @@ class CameraSection(StrictModel):
     loop: bool = Field(False, description="a video file begins again when it ends")
     zones: list[ZoneSection] = Field(default_factory=list, description="what objects enter, leave and stay in")
     lines: list[LineSection] = Field(default_factory=list, description="what objects cross")
+    filters: dict[str, FilterSection] = Field(
+        default_factory=dict, description="what counts, by class; `all`: of every class"
+    )
 
     @model_validator(mode="after")
     def _names_differ(self) -> "CameraSection":
@@ -120,8 +176,9 @@ class TrackSection(StrictModel):
     """How objects keep their numbers; see ``fusedet.deploy.tracking.tracker.TrackerSettings``."""
 
     match_iou: Fraction = Field(0.2, description="least overlap of a box with where its track should be now")
-    lost_s: float = Field(1.0, ge=0, le=3600, description="a track that is not seen for longer ends")
-    by_class: bool = Field(True, description="a track keeps its class")
+    lost_s: float = Field(2.0, ge=0, le=3600, description="a track that is not seen for longer ends")
+    still_s: float = Field(60.0, ge=0, le=86400, description="the same of an object that stood still")
+    by_class: bool = Field(True, description="boxes of another class go on a track only where they overlap by half")
 
 
 class JsonLinesSection(StrictModel):
@@ -206,7 +263,9 @@ class CameraConfig(StrictModel):
 
     model: Path = Field(description="exported file, bundle, or a preset with starter weights")
     cameras: dict[Name, CameraSection] = Field(min_length=1, max_length=64, description="each under a name of its own")
-    score: float = Field(0.25, gt=0, lt=1, description="lowest score that counts")
+    score: float = Field(
+        0.25, gt=0, lt=1, description="score threshold; tracks go on with lower scores, and nothing begins with them"
+    )
     duplicate_iou: Fraction | None = Field(
         DUPLICATE_IOU,
         description="where the model needs no NMS, the lower-scored of two boxes of a class that overlap by more is "

@@ -85,28 +85,33 @@ def make_places(camera: "CameraSection") -> "Places":
 
 
 def check_classes(config: "CameraConfig", names: tuple[str, ...]) -> None:
-    """Every class that the config, a zone or a line asks for must be one of the model's.
+    """Every class that the config, a zone, a line or a filter asks for must be one of the model's.
 
     Raises:
         InputError: one is not.
     """
+    from fusedet.deploy.camera.events.filters import ALL
+
     check_class_names(config.classes or (), names, "classes")
     for name, camera in config.cameras.items():
         asked = [(zone.name, zone.classes) for zone in camera.zones]
         asked += [(line.name, line.classes) for line in camera.lines]
         for of, classes in asked:
             check_class_names(sorted(classes or ()), names, f"cameras.{name}: {of}")
+        check_class_names(camera.filters, (*names, ALL), f"cameras.{name}.filters")
 
 
 def _camera(name: str, section: "CameraSection", config: "CameraConfig") -> "CameraSettings":
+    from fusedet.deploy.camera.events.filters import Filter, Filters
     from fusedet.deploy.camera.pipeline.camera import CameraSettings
     from fusedet.deploy.camera.sources import SourceSettings, open_source
     from fusedet.deploy.tracking.tracker import TrackerSettings
 
-    settings = SourceSettings(**section.model_dump(exclude={"source", "zones", "lines"}))
+    settings = SourceSettings(**section.model_dump(exclude={"source", "zones", "lines", "filters"}))
     open_camera = partial(open_source, section.source, settings, patient=True)
     tracker = None if config.track is None else TrackerSettings(**config.track.model_dump())
-    return CameraSettings(name, open_camera, make_places(section), tracker)
+    filters = Filters({label: Filter(**one.model_dump()) for label, one in section.filters.items()})
+    return CameraSettings(name, open_camera, make_places(section), tracker, filters)
 
 
 def _sink_makers(config: "CameraConfig") -> "dict[str, Callable[[], Sink]]":

@@ -22,6 +22,7 @@ class Detections:
         names: the class names of the detector, not one a box.
         track_ids: int64 ``[N]``: the number of the track that a box belongs to, :data:`NO_TRACK` where it belongs to
             none; None where nothing was tracked.
+        missing: the numbers of tracks that go on, but have no box in this image.
 
     Raises:
         ValueError: an array has another shape than stated here, or a class id has no name.
@@ -32,6 +33,7 @@ class Detections:
     class_ids: NDArray[np.int64]
     names: tuple[str, ...]
     track_ids: NDArray[np.int64] | None = None
+    missing: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         if self.boxes_xyxy.ndim != 2 or self.boxes_xyxy.shape[1] != 4:
@@ -53,7 +55,8 @@ class Detections:
     def __getitem__(self, index: "slice | NDArray[np.bool_] | NDArray[np.intp]") -> "Detections":
         """The detections at ``index``: a slice, a boolean mask or positions."""
         track_ids = None if self.track_ids is None else self.track_ids[index]
-        return Detections(self.boxes_xyxy[index], self.scores[index], self.class_ids[index], self.names, track_ids)
+        boxes, scores, class_ids = self.boxes_xyxy[index], self.scores[index], self.class_ids[index]
+        return Detections(boxes, scores, class_ids, self.names, track_ids, self.missing)
 
     @property
     def labels(self) -> list[str]:

@@ -2,21 +2,29 @@
 
 ByteTrack (Zhang et al., 2022): what is found with a high score is matched with the tracks first; what is found with a
 low score may go on a track that got nothing, because an object that is partly hidden scores low, but never begins one.
-Where a track is going to be is predicted by a Kalman filter with constant velocity.
+Where a track is going to be is predicted by a Kalman filter with constant velocity. What stands still is waited for at
+its place for longer. What an object is, is decided by all images of its track.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fusedet.common.duplicates import DUPLICATE_IOU
 from fusedet.common.errors import InputError
 from fusedet.deploy.detector.boxes import box_iou
 from fusedet.deploy.detector.detections import NO_TRACK, Detections
 from fusedet.deploy.tracking.assignment import assign_least_cost
 from fusedet.deploy.tracking.motion import Motion
+from fusedet.deploy.tracking.track import Track
 
 __all__ = ["Tracker", "TrackerSettings"]
+
+#: Least IoU of a detection and a track of another class, and of one and the place of an object that stood still.
+_SURE_IOU = 0.5
+#: Of two that fit a track equally well, one of its class is so many times as likely.
+_OTHER_CLASS = 0.5
 
 
 @dataclass(frozen=True)
@@ -27,11 +35,13 @@ class TrackerSettings:
         begin_score: a detection with this score or more may begin a track.
         high_score: detections from here on are matched first.
         low_score: lower ones are not looked at; between the two they may only go on a track.
-        match_iou: least IoU, weighed by the score, of a detection with high score and a track's predicted box.
+        match_iou: least IoU of a detection with high score and a track's predicted box.
         low_match_iou: least IoU of a detection with low score and a track's predicted box.
         new_match_iou: as ``match_iou``, for a track that has been seen once.
         lost_s: a track that is not seen for longer ends, in seconds.
-        by_class: a track keeps its class; else a detection of another class may go on it.
+        still_s: the same of an object that stood still; one shorter than ``lost_s`` means nothing.
+        by_class: a detection of another class goes on a track only where it overlaps by half and more, and rather on
+            a track of its class; else the class does not matter. Either way an object is what it was seen as most.
     """
 
     begin_score: float = 0.6
@@ -40,7 +50,8 @@ class TrackerSettings:
     match_iou: float = 0.2
     low_match_iou: float = 0.5
     new_match_iou: float = 0.3
-    lost_s: float = 1.0
+    lost_s: float = 2.0
+    still_s: float = 60.0
     by_class: bool = True
 
     def __post_init__(self) -> None:
@@ -50,27 +61,9 @@ class TrackerSettings:
         if not self.low_score <= self.high_score <= self.begin_score:
             found = f"{self.low_score}, {self.high_score} and {self.begin_score}"
             raise InputError(f"low_score, high_score and begin_score must not fall in this order, but got {found}")
-        if self.lost_s < 0:
-            raise InputError(f"lost_s must be 0 or more, but got {self.lost_s}")
-
-
-@dataclass
-class _Track:
-    """One object.
-
-    Attributes:
-        motion: where it is and where it goes.
-        class_id: of the detection that it was last seen as.
-        number: 1, 2, 3, ... once it has been seen twice, or in the first image; before that :data:`NO_TRACK`.
-        seen_s: when it was last seen.
-        lost: whether it was missing in the last image.
-    """
-
-    motion: Motion
-    class_id: int
-    number: int
-    seen_s: float
-    lost: bool = False
+        for name in ("lost_s", "still_s"):
+            if not getattr(self, name) >= 0:
+                raise InputError(f"{name} must be 0 or more, but got {getattr(self, name)}")
 
 
 class Tracker:
@@ -99,17 +92,26 @@ class Tracker:
             raise InputError(f"fps must be above 0, but got {fps}")
         self.settings = settings or TrackerSettings()
         self._interval_s = 1 / fps
-        self._tracks: list[_Track] = []
+        self._tracks: list[Track] = []
         self._next = 1
         self._now_s: float | None = None
 
-    def update(self, detections: Detections, time_s: float | None = None) -> Detections:
-        """The detections of the next image with the numbers of their tracks.
+    def update(
+        self,
+        detections: Detections,
+        time_s: float | None = None,
+        thresholds: NDArray[np.float32] | None = None,
+    ) -> Detections:
+        """The detections of the next image with the numbers of their tracks, and the classes of these.
 
         Args:
             detections: in that image.
             time_s: when it was taken, in seconds of any clock, so that images that were left out do not matter;
                 left out, one interval after the last one.
+            thresholds: ``[N]``: of each detection, what stands for ``begin_score`` and ``high_score``; left out, these.
+
+        Returns:
+            Its ``missing`` are the tracks that go on without a detection.
 
         Raises:
             ValueError: time runs backwards.
@@ -117,26 +119,28 @@ class Tracker:
         first = self._now_s is None
         steps = self._advance(time_s)
         for track in self._tracks:
-            track.motion.predict(steps)
-        numbers = np.full(len(detections), NO_TRACK, np.int64)
-        settings = self.settings
-        high = [int(i) for i in np.flatnonzero(detections.scores >= settings.high_score)]
-        low = [int(i) for i in np.flatnonzero(_between(detections.scores, settings.low_score, settings.high_score))]
+            track.predict(steps)
+        settings, scores = self.settings, detections.scores
+        is_high = scores >= (settings.high_score if thresholds is None else thresholds)
+        found = _Found(detections)
+        high = np.flatnonzero(is_high).tolist()
+        low = np.flatnonzero(~is_high & (scores >= settings.low_score)).tolist()
 
         known = [track for track in self._tracks if track.number != NO_TRACK]
         fresh = [track for track in self._tracks if track.number == NO_TRACK]
-        known, high = self._match(known, high, detections, numbers, settings.match_iou, weigh=True)
-        present = [track for track in known if not track.lost]
-        missing, _ = self._match(present, low, detections, numbers, settings.low_match_iou, weigh=False)
-        fresh, high = self._match(fresh, high, detections, numbers, settings.new_match_iou, weigh=True)
-        for track in missing:
-            track.lost = True
-        gone = {id(track) for track in fresh}  # seen once, and not again in the very next image
-        self._tracks = [track for track in self._tracks if id(track) not in gone and not self._is_over(track)]
+        parked = [track for track in known if self._unseen_s(track) > settings.lost_s]
+        near = [track for track in known if self._unseen_s(track) <= settings.lost_s]
+        near, high = self._match(near, high, found, settings.match_iou)
+        fresh, high = self._match(fresh, high, found, settings.new_match_iou)
+        parked, high = self._match(parked, high, found, _SURE_IOU)
+        waiting = [track for track in [*near, *parked] if not track.lost or track.still]
+        self._match(waiting, low, found, settings.low_match_iou)
+        self._end(fresh, found)
         for i in high:
-            if detections.scores[i] >= settings.begin_score:
-                numbers[i] = self._begin(detections, i, at_once=first)
-        return replace(detections, track_ids=numbers)
+            begins = scores[i] >= (settings.begin_score if thresholds is None else thresholds[i])
+            if begins and not found.is_duplicate(i):
+                found.tracks[i] = self._begin(detections, i, at_once=first)
+        return found.result(frozenset(track.number for track in self._tracks if track.lost))
 
     def _advance(self, time_s: float | None) -> float:
         """Moves the clock; how many intervals have passed."""
@@ -149,60 +153,84 @@ class Tracker:
         return 0.0 if before is None else (time_s - before) / self._interval_s
 
     def _match(
-        self,
-        tracks: list[_Track],
-        candidates: list[int],
-        detections: Detections,
-        numbers: NDArray[np.int64],
-        least_iou: float,
-        *,
-        weigh: bool,
-    ) -> tuple[list[_Track], list[int]]:
+        self, tracks: list[Track], candidates: list[int], found: "_Found", least_iou: float
+    ) -> tuple[list[Track], list[int]]:
         """Gives detections to tracks; what is left of both."""
         if not tracks or not candidates:
             return tracks, candidates
-        boxes = np.stack([track.motion.box for track in tracks])
-        likeness = box_iou(boxes, detections.boxes_xyxy[candidates])
-        if weigh:
-            likeness = likeness * detections.scores[candidates]
-        cost = 1 - likeness
+        detections = found.detections
+        iou = box_iou(np.stack([track.box for track in tracks]), detections.boxes_xyxy[candidates])
+        likeness, least = iou * detections.scores[candidates], np.full(iou.shape, least_iou)
         if self.settings.by_class:
-            same = np.array([track.class_id for track in tracks])[:, None] == detections.class_ids[candidates]
-            cost = np.where(same, cost, np.inf)
-        pairs = assign_least_cost(cost, 1 - least_iou)
+            other = np.array([track.class_id for track in tracks])[:, None] != detections.class_ids[candidates]
+            likeness = np.where(other, _OTHER_CLASS * likeness, likeness)
+            least = np.where(other, np.maximum(least, _SURE_IOU), least)
+        pairs = assign_least_cost(np.where(iou >= least, 1 - likeness, np.inf), 1.0)
         for row, column in pairs:
-            numbers[candidates[column]] = self._see(tracks[row], detections, candidates[column])
+            self._see(tracks[row], found, candidates[column])
         rows, columns = {row for row, _ in pairs}, {column for _, column in pairs}
         return (
             [track for row, track in enumerate(tracks) if row not in rows],
             [i for column, i in enumerate(candidates) if column not in columns],
         )
 
-    def _see(self, track: _Track, detections: Detections, index: int) -> int:
-        """A track was found again; its number."""
+    def _see(self, track: Track, found: "_Found", index: int) -> None:
+        """A track was found again."""
         assert self._now_s is not None
-        track.motion.correct(detections.boxes_xyxy[index])
-        track.class_id, track.seen_s, track.lost = int(detections.class_ids[index]), self._now_s, False
+        detections = found.detections
+        track.see(detections.boxes_xyxy[index], self._now_s)
+        track.vote(int(detections.class_ids[index]), float(detections.scores[index]))
         if track.number == NO_TRACK:
             track.number = self._new_number()
-        return track.number
+        found.tracks[index] = track
 
-    def _begin(self, detections: Detections, index: int, *, at_once: bool) -> int:
+    def _begin(self, detections: Detections, index: int, *, at_once: bool) -> Track:
         """A new track; it has a number at once in the first image, else when it is seen again."""
         assert self._now_s is not None
         number = self._new_number() if at_once else NO_TRACK
-        motion = Motion(detections.boxes_xyxy[index])
-        self._tracks.append(_Track(motion, int(detections.class_ids[index]), number, self._now_s))
-        return number
+        track = Track(Motion(detections.boxes_xyxy[index]), self._now_s, number)
+        track.vote(int(detections.class_ids[index]), float(detections.scores[index]))
+        self._tracks.append(track)
+        return track
 
-    def _is_over(self, track: _Track) -> bool:
+    def _end(self, fresh: list[Track], found: "_Found") -> None:
+        """Ends what was seen once and not again in the very next image, and what was lost for too long."""
+        seen = {id(track) for track in found.tracks.values()}
+        gone = {id(track) for track in fresh}
+        for track in self._tracks:
+            track.lost = id(track) not in seen
+            limit = max(self.settings.lost_s, self.settings.still_s if track.still else 0.0)
+            if track.lost and self._unseen_s(track) > limit:
+                gone.add(id(track))
+        self._tracks = [track for track in self._tracks if id(track) not in gone]
+
+    def _unseen_s(self, track: Track) -> float:
         assert self._now_s is not None
-        return track.lost and self._now_s - track.seen_s > self.settings.lost_s
+        return self._now_s - track.seen_s
 
     def _new_number(self) -> int:
         self._next += 1
         return self._next - 1
 
 
-def _between(scores: NDArray[np.float32], low: float, high: float) -> NDArray[np.bool_]:
-    return (scores >= low) & (scores < high)
+@dataclass
+class _Found:
+    """The detections of an image, and the track of each that has one."""
+
+    detections: Detections
+    tracks: dict[int, Track] = field(default_factory=dict)
+
+    def is_duplicate(self, index: int) -> bool:
+        """Whether a detection shows what has a track already, as something else."""
+        if not self.tracks:
+            return False
+        boxes, classes, others = self.detections.boxes_xyxy, self.detections.class_ids, list(self.tracks)
+        overlap = box_iou(boxes[[index]], boxes[others])[0]
+        return bool(((overlap >= DUPLICATE_IOU) & (classes[others] != classes[index])).any())
+
+    def result(self, missing: frozenset[int]) -> Detections:
+        """The detections with the numbers and classes of their tracks."""
+        track_ids, class_ids = np.full(len(self.detections), NO_TRACK, np.int64), self.detections.class_ids.copy()
+        for index, track in self.tracks.items():
+            track_ids[index], class_ids[index] = track.number, track.class_id
+        return replace(self.detections, track_ids=track_ids, class_ids=class_ids, missing=missing)

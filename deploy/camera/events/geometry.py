@@ -4,8 +4,9 @@ Fractions become pixels first, because a distance means the same in both directi
 """
 
 import math
+from collections.abc import Sequence
 
-from fusedet.deploy.camera.events.places import Line, Point, Zone
+from fusedet.deploy.camera.events.places import Line, Point
 
 __all__ = ["Barrier", "Region", "Size"]
 
@@ -16,15 +17,15 @@ _SNAP = 0.01
 
 
 class Region:
-    """A zone in an image of a certain size.
+    """A polygon in an image of a certain size.
 
-    Sides along the image's border are no border of the zone: a box is clipped there, so what stands further out has
+    Sides along the image's border are no border of a zone: a box is clipped there, so what stands further out has
     its feet on that side, and nothing can leave through it.
     """
 
-    def __init__(self, zone: Zone, size: Size) -> None:
-        """Takes the zone's corners to pixels."""
-        corners = [(_snapped(x), _snapped(y)) for x, y in zone.points]
+    def __init__(self, points: Sequence[Point], size: Size) -> None:
+        """Takes the corners, as fractions of the image, to pixels."""
+        corners = [(_snapped(x), _snapped(y)) for x, y in points]
         sides = list(zip(corners, corners[1:] + corners[:1], strict=True))
         self._size = size
         self._sides = [(_pixels(a, size), _pixels(b, size)) for a, b in sides]
@@ -68,6 +69,11 @@ class Barrier:
         """
         (x, y), (ux, uy) = self._from_start(point), self._along
         return ux * y - uy * x
+
+    def across(self, box: tuple[float, float]) -> float:
+        """Pixels from one side of a box to the other, at a right angle to the line; ``box`` is its width and height."""
+        ux, uy = self._along
+        return abs(uy) * box[0] + abs(ux) * box[1]
 
     def passed(self, before: Point, after: Point) -> int:
         """1 where the straight way from ``before`` to ``after`` passes the line from left to right between its ends.

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from fusedet.common.errors import InputError
+from fusedet.common.polygons import check_line, check_polygon
 
-__all__ = ["Line", "Places", "Point", "Zone"]
+__all__ = ["MARGIN", "MIN_FRAMES", "Line", "Places", "Point", "Zone"]
 
 Point = tuple[float, float]
+#: How surely an object must be beyond a border, where a zone or line says nothing else.
+MIN_FRAMES, MARGIN = 3, 0.1
 
 
 @dataclass(frozen=True)
@@ -22,20 +25,23 @@ class Zone:
         points: three corners or more.
         classes: only objects of these; None: of all.
         dwell_s: an object that stays for so many seconds is told once; None: it is not.
+        min_frames: an object changes between inside and outside when it was there in so many images in a row, or by
+            half a box.
+        margin: it is outside when it is farther away than this share of its box's longer side.
 
     Raises:
-        InputError: fewer than three points, or one outside of the image.
+        InputError: the points are no polygon in the image.
     """
 
     name: str
     points: tuple[Point, ...]
     classes: frozenset[str] | None = None
     dwell_s: float | None = None
+    min_frames: int = MIN_FRAMES
+    margin: float = MARGIN
 
     def __post_init__(self) -> None:
-        if len(self.points) < 3:
-            raise InputError(f"zone {self.name}: a polygon needs 3 points or more, but got {len(self.points)}")
-        _check_points(f"zone {self.name}", self.points)
+        check_polygon(self.points, f"zone {self.name}: points")
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,8 @@ class Line:
         start: where it begins.
         end: where it ends.
         classes: only objects of these; None: of all.
+        min_frames: an object has crossed when it was beyond in so many images in a row, or by half a box.
+        margin: beyond is what is farther away than this share of its box, measured across the line.
 
     Raises:
         InputError: start and end are the same, or outside of the image.
@@ -59,11 +67,11 @@ class Line:
     start: Point
     end: Point
     classes: frozenset[str] | None = None
+    min_frames: int = MIN_FRAMES
+    margin: float = MARGIN
 
     def __post_init__(self) -> None:
-        if self.start == self.end:
-            raise InputError(f"line {self.name}: start and end must differ, but both are {self.start}")
-        _check_points(f"line {self.name}", (self.start, self.end))
+        check_line(self.start, self.end, f"line {self.name}: start and end")
 
 
 @dataclass(frozen=True)
@@ -92,6 +100,7 @@ class Places:
                     "points": [_rounded(point) for point in zone.points],
                     "classes": None if zone.classes is None else sorted(zone.classes),
                     "dwell_s": zone.dwell_s,
+                    **_own_border(zone),
                 }
                 for zone in self.zones
             ],
@@ -101,6 +110,7 @@ class Places:
                     "start": _rounded(line.start),
                     "end": _rounded(line.end),
                     "classes": None if line.classes is None else sorted(line.classes),
+                    **_own_border(line),
                 }
                 for line in self.lines
             ],
@@ -111,7 +121,7 @@ def _rounded(point: Point) -> list[float]:
     return [round(float(value), 4) for value in point]
 
 
-def _check_points(what: str, points: tuple[Point, ...]) -> None:
-    for point in points:
-        if len(point) != 2 or not all(0 <= value <= 1 for value in point):
-            raise InputError(f"{what}: points must be fractions (x, y) in 0..1, but got {point}")
+def _own_border(place: Zone | Line) -> dict[str, float]:
+    """``min_frames`` and ``margin`` where they are not the defaults, so that a file stays as short as it was."""
+    values = {"min_frames": (place.min_frames, MIN_FRAMES), "margin": (place.margin, MARGIN)}
+    return {key: value for key, (value, default) in values.items() if value != default}

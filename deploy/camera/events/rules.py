@@ -1,13 +1,12 @@
 """What tracked objects do in the zones and at the lines of a camera.
 
-Where an object is, is one point: the middle of its box's lower side, its feet. Boxes tremble, so a border is passed
-with a margin, which grows with the box because larger boxes tremble more:
+Where an object is, is one point: the middle of its box's lower side, its feet. Its boxes tremble; when it has passed a
+border all the same, :mod:`fusedet.deploy.camera.events.border` says.
 
-- An object is in a zone as soon as its point is inside, and until the point is farther than the margin outside, or
-  until the object has been gone for longer than a grace time.
-- An object has passed a line when its point is farther than the margin beyond it, after it was as far on the other
-  side. What counts is the way in between: it must lead through the line, not around its ends. A way that leads through
-  it several times, forth and back, counts once or not at all.
+- An object is in a zone from when its point is surely inside, until it is surely outside or its track has ended.
+- An object has passed a line when its point is surely beyond it, after it was surely on the other side.
+- Nothing begins while an object scores below the score threshold: it enters, or has passed a line, when it is seen
+  there with a higher score, or was a moment ago.
 """
 
 import threading
@@ -16,6 +15,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from fusedet.deploy.camera.events.border import INSIDE, OUTSIDE, AtLine, Side, Sight, pass_line, settle_in_zone
 from fusedet.deploy.camera.events.event import Event, EventKind
 from fusedet.deploy.camera.events.geometry import Barrier, Region, Size
 from fusedet.deploy.camera.events.places import Line, Places, Point, Zone
@@ -24,8 +27,8 @@ from fusedet.deploy.detector.detections import NO_TRACK, Detections
 
 __all__ = ["Rules"]
 
-#: The margin in pixels is this share of the image's height and that of the box's height together.
-_OF_IMAGE, _OF_BOX = 0.005, 0.03
+#: An object that has scored below the score threshold for longer begins nothing.
+_WEAK_S = 1.0
 
 
 @dataclass
@@ -38,31 +41,33 @@ class _Stay:
 
 
 @dataclass
-class _Side:
-    """An object and a line: the side on which it was surely (-1 left, 1 right, 0 none yet), and how often it passed."""
-
-    sure: int = 0
-    passed: int = 0
-
-
-@dataclass
 class _Object:
     """What is known of a track.
 
     Attributes:
         seen_s: when it was last seen.
-        label: its class then; ``score``, ``box`` and ``feet`` (a fraction of the image) likewise.
+        label: its class then; ``box`` and ``feet`` (a fraction of the image) likewise.
+        score: of its last detection that was not below the score threshold; ``strong_s`` is the time of that.
         stays: zone -> its stay.
-        sides: line -> where it is.
+        zones: zone -> whether it is surely inside.
+        lines: line -> where it surely is.
     """
 
     seen_s: float
     label: str
     score: float
     box: tuple[float, float, float, float]
-    feet: Point
+    strong_s: float
+    feet: Point | None = None
     stays: dict[str, _Stay] = field(default_factory=dict)
-    sides: dict[str, _Side] = field(default_factory=dict)
+    zones: dict[str, Side] = field(default_factory=dict)
+    lines: dict[str, AtLine] = field(default_factory=dict)
+
+    def keep(self, names: set[str]) -> None:
+        """Forgets what it did in other zones and at other lines."""
+        self.stays = {name: stay for name, stay in self.stays.items() if name in names}
+        self.zones = {name: side for name, side in self.zones.items() if name in names}
+        self.lines = {name: at for name, at in self.lines.items() if name in names}
 
 
 class Rules:
@@ -81,8 +86,7 @@ class Rules:
         Args:
             camera: its name, for the events.
             places: zones and lines.
-            grace_s: an object that was not seen for longer has left; not shorter than the tracker's ``lost_s``, or an
-                object that is found again enters again.
+            grace_s: an object whose track has ended, and that was not seen for longer, has left.
         """
         self._camera = camera
         self._grace_s = grace_s
@@ -110,8 +114,7 @@ class Rules:
             self._places, self._size = places, None
             self._begin_counts(kept)
             for known in self._objects.values():
-                known.stays = {name: stay for name, stay in known.stays.items() if name in kept}
-                known.sides = {name: side for name, side in known.sides.items() if name in kept}
+                known.keep(kept)
 
     def counts(self) -> dict[str, dict[str, dict[str, int]]]:
         """What happened so far, as ``place -> what -> class -> number``.
@@ -126,12 +129,15 @@ class Rules:
                 counts[zone.name] = {"inside": dict(Counter(stay.label for stay in stays)), **counts[zone.name]}
             return counts
 
-    def update(self, detections: Detections, frame: Frame) -> tuple[Event, ...]:
+    def update(
+        self, detections: Detections, frame: Frame, strong: NDArray[np.bool_] | None = None
+    ) -> tuple[Event, ...]:
         """What happened in the next frame.
 
         Args:
             detections: in that frame, with the numbers of their tracks; those without one are not looked at.
             frame: of it, size, number and times. Time passes by ``time_s``, where there is none by ``captured_s``.
+            strong: ``[N]``: which are not below the score threshold; left out, all.
 
         Raises:
             ValueError: nothing was tracked.
@@ -143,16 +149,16 @@ class Rules:
             height, width = frame.image.shape[:2]
             self._measure((width, height))
             events: list[Event] = []
-            for box, score, label, track in zip(
-                detections.boxes_xyxy.tolist(),
-                detections.scores.tolist(),
-                detections.labels,
-                detections.track_ids.tolist(),
-                strict=True,
-            ):
-                if track != NO_TRACK:
-                    events += self._see(track, label, score, tuple(box), frame)
-            return (*events, *self._end_the_gone(frame))
+            for i, (label, track) in enumerate(zip(detections.labels, detections.track_ids.tolist(), strict=True)):
+                if track == NO_TRACK:
+                    continue
+                box, score = tuple(detections.boxes_xyxy[i].tolist()), float(detections.scores[i])
+                known = self._objects.setdefault(track, _Object(self._now_s, label, score, box, self._now_s))
+                if strong is None or strong[i]:
+                    known.score, known.strong_s = score, self._now_s
+                sight = self._look(known, label, box)
+                events += self._act(track, known, sight, frame)
+            return (*events, *self._end_the_gone(detections.missing, frame))
 
     def _begin_counts(self, kept: set[str]) -> None:
         kinds: dict[str, tuple[str, ...]] = {zone.name: ("enter", "leave", "dwell") for zone in self._places.zones}
@@ -171,41 +177,47 @@ class Rules:
     def _measure(self, size: Size) -> None:
         if size != self._size:
             self._size = size
-            self._regions = [(zone, Region(zone, size)) for zone in self._places.zones]
+            self._regions = [(zone, Region(zone.points, size)) for zone in self._places.zones]
             self._barriers = [(line, Barrier(line, size)) for line in self._places.lines]
 
-    def _see(self, track: int, label: str, score: float, box: Any, frame: Frame) -> list[Event]:
-        """An object is in the image."""
+    def _look(self, known: _Object, label: str, box: Any) -> Sight:
+        """Takes in where an object is now."""
         assert self._size is not None
         width, height = self._size
         feet = (min(max((box[0] + box[2]) / 2, 0.0), width), min(max(box[3], 0.0), height))
-        margin = _OF_IMAGE * height + _OF_BOX * max(0.0, box[3] - box[1])
         share = (feet[0] / width, feet[1] / height)
-        known = self._objects.setdefault(track, _Object(self._now_s, label, score, box, share))
-        before = (known.feet[0] * width, known.feet[1] * height)
-        known.seen_s, known.label, known.score, known.box, known.feet = self._now_s, label, score, box, share
+        before = share if known.feet is None else known.feet
+        known.seen_s, known.label, known.box, known.feet = self._now_s, label, box, share
+        sides = (max(0.0, box[2] - box[0]), max(0.0, box[3] - box[1]))
+        strong = self._now_s - known.strong_s <= _WEAK_S
+        return Sight((before[0] * width, before[1] * height), feet, sides, self._size, strong)
+
+    def _act(self, track: int, known: _Object, sight: Sight, frame: Frame) -> list[Event]:
+        """What an object that is seen does."""
         events = []
         for zone, region in self._regions:
-            for kind, of, inside_s in self._stay(known, zone, region, feet, margin):
+            side = known.zones.setdefault(zone.name, Side(sure=OUTSIDE))
+            settle_in_zone(side, zone, region, sight)
+            for kind, of, inside_s in self._stay(known, zone, side.sure == INSIDE, sight.strong):
                 events.append(self._tell(kind, zone.name, track, known, frame, of, inside_s=inside_s))
         for line, barrier in self._barriers:
-            direction = _pass(known.sides.setdefault(line.name, _Side()), barrier, before, feet, margin)
-            if direction is not None and (line.classes is None or label in line.classes):
-                events.append(self._tell("cross", line.name, track, known, frame, label, direction=direction))
+            direction = pass_line(known.lines.setdefault(line.name, AtLine()), line, barrier, sight)
+            if direction is not None and (line.classes is None or known.label in line.classes):
+                events.append(self._tell("cross", line.name, track, known, frame, known.label, direction=direction))
         return events
 
     def _stay(
-        self, known: _Object, zone: Zone, region: Region, feet: Point, margin: float
+        self, known: _Object, zone: Zone, inside: bool, strong: bool
     ) -> list[tuple[EventKind, str, float | None]]:
         """What an object that is seen does in a zone, as kind, class and seconds inside."""
         stay = known.stays.get(zone.name)
         happened: list[tuple[EventKind, str, float | None]] = []
         if stay is None:
-            if not region.contains(feet) or not (zone.classes is None or known.label in zone.classes):
+            if not inside or not strong or not (zone.classes is None or known.label in zone.classes):
                 return happened
             stay = known.stays[zone.name] = _Stay(self._now_s, known.label)
             happened.append(("enter", stay.label, None))
-        elif not region.contains(feet) and region.distance(feet) > margin:
+        elif not inside:
             del known.stays[zone.name]
             return [("leave", stay.label, self._now_s - stay.since_s)]
         if zone.dwell_s is not None and not stay.dwelt and self._now_s - stay.since_s >= zone.dwell_s:
@@ -213,9 +225,10 @@ class Rules:
             happened.append(("dwell", stay.label, self._now_s - stay.since_s))
         return happened
 
-    def _end_the_gone(self, frame: Frame) -> list[Event]:
-        """Objects that are not seen any more leave their zones, and are forgotten."""
-        gone = [track for track, known in self._objects.items() if self._now_s - known.seen_s > self._grace_s]
+    def _end_the_gone(self, missing: frozenset[int], frame: Frame) -> list[Event]:
+        """Objects that are not seen any more, and whose tracks do not go on, leave their zones and are forgotten."""
+        unseen = (track for track, known in self._objects.items() if self._now_s - known.seen_s > self._grace_s)
+        gone = [track for track in unseen if track not in missing]
         events = []
         for track in gone:
             known = self._objects.pop(track)
@@ -252,20 +265,3 @@ class Rules:
             frame=frame.index,
             time=frame.taken_at,
         )
-
-
-def _pass(side: _Side, barrier: Barrier, before: Point, feet: Point, margin: float) -> Literal["in", "out"] | None:
-    """One step of an object at a line: whether it has passed it now.
-
-    The ways through the line since the object was last surely on a side are added up, in as 1 and out as -1.
-    """
-    side.passed += barrier.passed(before, feet)
-    offset = barrier.offset(feet)
-    reach = barrier.reach[offset > 0]  # a line near the image's border leaves less room than the margin
-    if offset == 0 or abs(offset) < min(margin, reach / 2):
-        return None
-    now = 1 if offset > 0 else -1
-    came, through, side.sure, side.passed = side.sure, side.passed, now, 0
-    if came in (0, now) or through != now:
-        return None
-    return "in" if now > 0 else "out"

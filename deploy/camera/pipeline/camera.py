@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fusedet.deploy.camera.events.event import Event
+from fusedet.deploy.camera.events.filters import Filters
 from fusedet.deploy.camera.events.places import Places
 from fusedet.deploy.camera.events.rules import Rules
 from fusedet.deploy.camera.pipeline.capture import Capture
@@ -31,12 +32,14 @@ class CameraSettings:
         places: zones and lines to watch.
         tracker: how objects keep their numbers; None: they get none, and no zone is watched. Its scores are not
             used: they follow from the pipeline's.
+        filters: what counts of each class.
     """
 
     name: str
     open_source: Callable[[], Source]
     places: Places = field(default_factory=Places)
     tracker: TrackerSettings | None = field(default_factory=TrackerSettings)
+    filters: Filters = field(default_factory=Filters)
 
 
 class Camera:
@@ -50,9 +53,8 @@ class Camera:
         """
         self.name = settings.name
         self.statistics = CameraStatistics()
-        lost_s = 0.0 if settings.tracker is None else settings.tracker.lost_s
-        # Longer than a track may be lost, or an object that is found again would enter again.
-        self.rules = Rules(settings.name, settings.places, grace_s=max(2.0, 1.5 * lost_s))
+        self.rules = Rules(settings.name, settings.places, grace_s=0.0)  # the tracker waits for what is missed
+        self._filters = settings.filters
         self.places = settings.places
         self.latest: Result | None = None
         self._buffer = buffer
@@ -68,20 +70,24 @@ class Camera:
 
     def lowest_score(self, score: float) -> float:
         """The lowest score that the detector has to tell for this camera."""
-        return min(TRACKED_SCORE, score) if self.tracks else score
+        lowest = self._filters.lowest_score(score)
+        return min(TRACKED_SCORE, lowest) if self.tracks else lowest
 
     def interpret(self, frame: Frame, found: Detections, score: float) -> tuple[Detections, tuple[Event, ...]]:
         """What was found, with numbers and without what does not count; and what has happened."""
+        height, width = frame.image.shape[:2]
+        found = self._filters.apply(found, (width, height))
+        thresholds = self._filters.thresholds(found, score)
+        strong = found.scores >= thresholds
         if self._tracker is None:
-            return found[found.scores >= score], ()
-        if self._tracker.settings.high_score != score:
-            self._tracker.settings = _with_scores(self._tracker.settings, score)
+            return found[strong], ()
         # A file's own time: it may be read faster than it plays. A camera's is the clock's.
         time_s = frame.captured_s if frame.time_s is None else frame.time_s
-        tracked = self._tracker.update(found, time_s)
+        tracked = self._tracker.update(found, time_s, thresholds)
         assert tracked.track_ids is not None
-        kept = tracked[(tracked.track_ids != NO_TRACK) | (tracked.scores >= score)]
-        return kept, self.rules.update(kept, frame)
+        counts = (tracked.track_ids != NO_TRACK) | strong
+        kept = tracked[counts]
+        return kept, self.rules.update(kept, frame, strong[counts])
 
     def set_places(self, places: Places) -> None:
         """Replaces zones and lines."""

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from fusedet.common.errors import InputError
-from fusedet.deploy.camera.events.places import Line, Places, Point, Zone
+from fusedet.deploy.camera.events.places import MARGIN, MIN_FRAMES, Line, Places, Point, Zone
 from fusedet.deploy.camera.web.answers import to_json
 
 __all__ = ["places_from_json", "read_classes", "read_number", "version"]
@@ -16,6 +16,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MOST_PLACES = 64
 _MOST_CORNERS = 64
 _LONGEST_DWELL_S = 86400.0
+_BORDER = ("min_frames", "margin")
 
 
 def version(places: Places) -> str:
@@ -64,7 +65,7 @@ def read_classes(what: str, value: Any, names: Collection[str]) -> list[str] | N
 
 
 def _zone(value: Any, names: Collection[str]) -> Zone:
-    name = _start(value, "zone", {"name", "points", "classes", "dwell_s"})
+    name = _start(value, "zone", {"name", "points", "classes", "dwell_s", *_BORDER})
     corners = _list(f"zone {name}: points", value.get("points"), _MOST_CORNERS)
     points = tuple(_point(f"zone {name}", corner) for corner in corners)
     dwell_s = value.get("dwell_s")
@@ -72,13 +73,21 @@ def _zone(value: Any, names: Collection[str]) -> Zone:
         dwell_s = read_number(f"zone {name}: dwell_s", dwell_s, 0, _LONGEST_DWELL_S)
         if dwell_s == 0:
             raise InputError(f"zone {name}: dwell_s must be more than 0, or null")
-    return Zone(name, points, _classes(f"zone {name}", value, names), dwell_s)
+    return Zone(name, points, _classes(f"zone {name}", value, names), dwell_s, *_border(f"zone {name}", value))
 
 
 def _line(value: Any, names: Collection[str]) -> Line:
-    name = _start(value, "line", {"name", "start", "end", "classes"})
+    name = _start(value, "line", {"name", "start", "end", "classes", *_BORDER})
     start, end = (_point(f"line {name}", value.get(key)) for key in ("start", "end"))
-    return Line(name, start, end, _classes(f"line {name}", value, names))
+    return Line(name, start, end, _classes(f"line {name}", value, names), *_border(f"line {name}", value))
+
+
+def _border(what: str, value: dict[str, Any]) -> tuple[int, float]:
+    """``min_frames`` and ``margin``, which the page does not show and keeps."""
+    frames = read_number(f"{what}: min_frames", value.get("min_frames", MIN_FRAMES), 1, 100)
+    if frames != int(frames):
+        raise InputError(f"{what}: min_frames must be a whole number, but got {_short(frames)}")
+    return int(frames), read_number(f"{what}: margin", value.get("margin", MARGIN), 0, 1)
 
 
 def _classes(what: str, value: dict[str, Any], names: Collection[str]) -> frozenset[str] | None:
