@@ -78,8 +78,8 @@ def test_something_seen_once_gets_no_number() -> None:
     assert ghost == [[1], [1, NO_TRACK], [1], [1, NO_TRACK]]
 
 
-@pytest.mark.parametrize(("gap", "number"), [(5, 1), (9, 1), (14, 2)])
-def test_a_track_bridges_a_gap_of_a_second(gap: int, number: int) -> None:
+@pytest.mark.parametrize(("gap", "number"), [(5, 1), (14, 1), (19, 1), (24, 2)])
+def test_a_track_bridges_a_gap_of_two_seconds(gap: int, number: int) -> None:
     tracker = Tracker(fps=FPS)
     for i in range(10):
         tracker.update(seen(at(10 + 4 * i)))
@@ -100,11 +100,114 @@ def test_images_that_were_left_out_do_not_matter_when_time_is_given() -> None:
     assert found.track_ids.tolist() == [1]
 
 
-def test_classes_are_kept_apart_unless_told_otherwise() -> None:
-    images = [seen(at(10)), seen(at(11, label=1)), seen(at(12, label=1))]
+def test_one_object_is_one_track_whatever_it_is_taken_for() -> None:
+    tracker = Tracker(fps=FPS)
+    images = [seen(at(10, label=label)) for label in (0, 0, 0, 1, 0, 1, 1, 0)]
+    found = [tracker.update(image) for image in images]
 
-    assert numbers(Tracker(fps=FPS), *images) == [[1], [NO_TRACK], [2]]
-    assert numbers(Tracker(TrackerSettings(by_class=False), FPS), *images) == [[1], [1], [1]]
+    assert [one.track_ids.tolist() for one in found] == [[1]] * 8
+    assert [one.class_ids.tolist() for one in found] == [[0]] * 8  # what it was seen as most
+
+
+def test_an_object_is_what_it_was_seen_as_most() -> None:
+    tracker = Tracker(fps=FPS)
+    images = [seen(at(10, label=1, score=0.6)), *[seen(at(10))] * 2]
+
+    assert [tracker.update(image).class_ids.tolist() for image in images] == [[1], [0], [0]]
+
+
+def test_an_object_that_is_told_twice_as_two_classes_is_one_track() -> None:
+    tracker = Tracker(fps=FPS)
+    images = [seen(at(10), at(12, score=0.8, label=1)), *[seen(at(10, label=1), at(11, score=0.7))] * 3]
+
+    assert numbers(tracker, *images) == [[1, NO_TRACK], *[[NO_TRACK, 1]] * 3]
+
+
+def test_two_of_different_classes_that_pass_each_other_keep_their_numbers() -> None:
+    tracker = Tracker(fps=FPS)
+    for i in range(40):
+        found = tracker.update(seen(at(10 + 8 * i, 100), at(330 - 8 * i, 105, label=1)))
+
+    assert (found.track_ids.tolist(), found.class_ids.tolist()) == ([1, 2], [0, 1])
+
+
+def test_classes_do_not_matter_where_they_are_told_not_to() -> None:
+    images = [seen(at(10)), seen(at(30, label=1))]  # IoU 1/3
+
+    assert numbers(Tracker(fps=FPS), *images) == [[1], [NO_TRACK]]
+    assert numbers(Tracker(TrackerSettings(by_class=False), FPS), *images) == [[1], [1]]
+
+
+def shaken(x: float, rng: np.random.Generator, share: float = 0.05) -> Detections:
+    row = np.array(at(x))
+    return seen((*(row[:4] + rng.normal(0, share, 4) * (40, 80, 40, 80)), *row[4:]))
+
+
+@pytest.mark.parametrize("gap_s", [1.5, 5.0, 30.0, 59.0])
+def test_what_stands_still_is_waited_for_at_its_place(gap_s: float) -> None:
+    tracker, rng = Tracker(fps=FPS), np.random.default_rng(0)
+    for _ in range(100):
+        tracker.update(shaken(100, rng))
+    for _ in range(round(10 * gap_s)):
+        assert tracker.update(seen()).missing == {1}
+
+    assert numbers(tracker, *[shaken(100, rng) for _ in range(3)]) == [[1]] * 3
+
+
+def test_what_stood_still_ends_too_and_how_long_it_is_waited_for_can_be_set() -> None:
+    for settings, gap in (
+        (TrackerSettings(), 610),
+        (TrackerSettings(still_s=4.0), 50),
+        (TrackerSettings(still_s=0), 30),
+    ):
+        tracker = Tracker(settings, FPS)
+        for _ in range(50):
+            tracker.update(seen(at(100)))
+        for _ in range(gap):
+            missing = tracker.update(seen()).missing
+        assert missing == frozenset()
+        assert numbers(tracker, seen(at(100)), seen(at(100)))[-1] == [2]
+
+
+def test_what_moves_is_not_waited_for_longer() -> None:
+    tracker = Tracker(fps=FPS)
+    for i in range(50):
+        tracker.update(seen(at(10 + 4 * i)))
+    for _ in range(25):
+        missing = tracker.update(seen()).missing
+
+    assert missing == frozenset()
+
+
+def test_what_passes_by_the_place_of_something_still_is_another_object() -> None:
+    tracker = Tracker(fps=FPS)
+    for _ in range(50):
+        tracker.update(seen(at(200)))
+    for _ in range(30):
+        tracker.update(seen())
+    for i in range(40):
+        passing = tracker.update(seen(at(12 * i, 140))).track_ids.tolist()
+
+    assert passing == [2]
+    assert numbers(tracker, seen(at(200)))[-1] == [1]
+
+
+def test_something_still_goes_on_with_low_scores() -> None:
+    tracker = Tracker(fps=FPS)
+    for _ in range(50):
+        tracker.update(seen(at(200)))
+    for _ in range(30):
+        tracker.update(seen())
+
+    assert numbers(tracker, seen(at(201, score=0.15)), seen(at(200, score=0.3))) == [[1], [1]]
+
+
+def test_each_detection_may_have_a_threshold_of_its_own() -> None:
+    tracker = Tracker(fps=FPS)
+    images = [seen(at(10, score=0.4), at(300, score=0.4, label=1))] * 3
+    found = [tracker.update(image, None, np.array([0.3, 0.5], np.float32)) for image in images]
+
+    assert [one.track_ids.tolist() for one in found] == [[1, NO_TRACK]] * 3
 
 
 def test_empty_images() -> None:
@@ -126,6 +229,7 @@ def test_time_must_not_run_backwards() -> None:
         ({"low_score": 0.7}, r"must not fall in this order, but got 0\.7, 0\.5 and 0\.6"),
         ({"begin_score": 0.4}, r"must not fall in this order, but got 0\.1, 0\.5 and 0\.4"),
         ({"lost_s": -1.0}, r"lost_s must be 0 or more, but got -1\.0"),
+        ({"still_s": float("nan")}, "still_s must be 0 or more, but got nan"),
     ],
 )
 def test_settings_that_cannot_be(settings: dict[str, float], message: str) -> None:

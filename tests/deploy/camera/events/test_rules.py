@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -18,8 +19,8 @@ from fusedet.deploy.detector.detections import NO_TRACK, Detections
 
 NAMES = ("person", "dog")
 WIDTH, HEIGHT = 1000, 1000
-#: Boxes are 100 high and the image 1000: 0.005 of the one and 0.03 of the other.
-MARGIN = 8
+#: Boxes are 100 high and the image 1000: 0.1 of the one and 0.005 of the other.
+MARGIN = 15
 #: The middle of the image, 400..600 in both directions.
 ZONE = Zone("zone", ((0.4, 0.4), (0.6, 0.4), (0.6, 0.6), (0.4, 0.6)))
 #: From (300, 500) to (700, 500): ``in`` is downwards.
@@ -60,8 +61,8 @@ def placed(*places: Zone | Line) -> Places:
     return Places(zones, tuple(place for place in places if isinstance(place, Line)))
 
 
-def down(x: float, *ys: float) -> list[Point]:
-    return [(x, y) for y in ys]
+def down(x: float, *ys: float | None) -> list[Point | None]:
+    return [None if y is None else (x, y) for y in ys]
 
 
 @pytest.mark.parametrize(
@@ -71,9 +72,16 @@ def down(x: float, *ys: float) -> list[Point]:
         (down(500, 300, 399), []),
         (down(500, 500), ["enter"]),  # it is there already when it is first seen
         (down(500, 300, 700), []),  # it was never seen inside
-        (down(500, 450, 399, 401, 395, 405, 392.5, 410), ["enter"]),  # trembles on the border
-        (down(500, 450, 391), ["enter", "leave"]),
-        (down(500, 450, 391, 399, 395, 401), ["enter", "leave", "enter"]),
+        (down(500, 450, 399, 401, 395, 405, 385.5, 410), ["enter"]),  # trembles on the border
+        (down(500, 450, 384, 384), ["enter"]),  # two images are not enough
+        (down(500, 450, 384, 384, 384), ["enter", "leave"]),
+        (down(500, 450, 384, None, 384, None, 384), ["enter", "leave"]),  # those in which it is not seen do not count
+        (down(500, 450, 384, 384, 410, 384, 384, 410), ["enter"]),
+        (down(500, 450, 350), ["enter", "leave"]),  # half a box is
+        (down(500, 350, 410, 410), []),
+        (down(500, 350, 410, 410, 410), ["enter"]),
+        (down(500, 410, 410, 410), ["enter"]),  # seen first, just inside
+        (down(500, 450, 384, 384, 384, 399, 395, 401, 399), ["enter", "leave"]),
         ([(500, 500), None, None, (500, 510), (500, 700)], ["enter", "leave"]),  # lost and found
         ([(500, 500), *[None] * 20], ["enter"]),
         ([(500, 500), *[None] * 21], ["enter", "leave"]),  # gone for more than 2 s
@@ -93,16 +101,21 @@ def test_zones(way: list[Point | None], told: list[str]) -> None:
         (down(500, 100, 900), ["cross in"]),  # jumps over it between two images
         ([(500, 400), None, None, None, (500, 600)], ["cross in"]),  # is lost just there
         (down(500, 400, 501, 499, 502, 497, 503, 495, 400), []),  # trembles on it and goes back
-        (down(500, 400, 501, 499, 502, 497, 503, 520), ["cross in"]),  # trembles on it and goes on
-        (down(500, 400, 507), []),  # stands just beyond it
-        (down(500, 400, 507, 509), ["cross in"]),
+        (down(500, 400, 501, 499, 502, 497, 503, 520, 520, 520), ["cross in"]),  # trembles on it and goes on
+        (down(500, 400, *[520, 480] * 150), []),  # trembles much
+        (down(500, 400, *[480, 480, 520] * 50), []),  # is beyond in one image, again and again
+        (down(500, 400, *[480, 520, 520] * 50), []),
+        (down(500, 400, 520, None, 520, None, None, 520), ["cross in"]),
+        (down(500, 400, 520, 510, 520, 520), []),  # in a row
+        (down(500, 400, *[514] * 20), []),  # stands just beyond it
+        (down(500, 400, 514, 516, 516, 516), ["cross in"]),
         (down(500, 400, 600, 400, 600), ["cross in", "cross out", "cross in"]),
         (down(200, 400, 600), []),  # passes beside it
         ([(500, 400), (200, 450), (200, 600), (500, 600)], []),  # around its end
         ([(500, 400), (200, 450), (200, 600), (500, 600), (500, 400)], ["cross out"]),  # and back through it
         ([(310, 497), (310, 495), (295, 502), (310, 495)], []),  # trembles at its end
         (down(500, 500, 500, 500), []),
-        (down(500, 501, 499, 600), []),  # was first seen on it: nobody knows where it came from
+        (down(500, 501, 499, 600, 600), []),  # was first seen on it: nobody knows where it came from
     ],
 )
 def test_lines(way: list[Point | None], told: list[str]) -> None:
@@ -119,7 +132,7 @@ def test_a_line_near_the_images_border_can_be_crossed_by_what_is_cut_off_there()
 def test_a_zone_down_to_the_images_border_holds_what_is_cut_off_there() -> None:
     near = Zone("near", ((0.1, 0.6), (0.9, 0.6), (0.9, 0.999), (0.1, 1.0)))
 
-    assert Scene(near).walk(down(500, 1000, 1000, 1400, 1000, 580)) == ["enter", "leave"]
+    assert Scene(near).walk(down(500, 1000, 1000, 1400, 1000, 540)) == ["enter", "leave"]
 
 
 def test_dwelling_is_told_once_a_stay() -> None:
@@ -155,10 +168,10 @@ def test_an_event_says_everything() -> None:
 
 def test_what_is_gone_leaves_from_where_it_was_last_seen() -> None:
     scene = Scene(ZONE)
-    scene.walk(down(500, 410, 500, 550))
+    scene.walk(down(500, 300, 500, 550))
     events = [event for _ in range(30) for event in scene.see({})]
 
-    assert [(event.kind, event.box_xyxy[3], event.inside_s) for event in events] == [("leave", 550, pytest.approx(0.2))]
+    assert [(event.kind, event.box_xyxy[3], event.inside_s) for event in events] == [("leave", 550, pytest.approx(0.1))]
     assert events[0].frame == 23  # two seconds after it was last seen, and one image
 
 
@@ -226,7 +239,7 @@ def test_an_image_of_another_size_is_the_same_place() -> None:
     scene = Scene(ZONE, LINE)
     scene.walk(down(500, 300, 450))
     small = Detections(
-        np.array([[240, 100, 260, 275]], np.float32), np.array([0.5], np.float32), np.array([0]), NAMES, np.array([1])
+        np.array([[240, 225, 260, 295]], np.float32), np.array([0.5], np.float32), np.array([0]), NAMES, np.array([1])
     )
     events = scene.rules.update(small, Frame(np.zeros((500, 500, 3), np.uint8), "0", "door", 9, 9.0))
 
@@ -284,7 +297,7 @@ def test_who_entered_and_did_not_leave_is_inside(walks: list[list[Point | None]]
 )
 def test_in_less_out_is_the_change_of_side(start: int, walk: list[Point | None], end: int) -> None:
     """For a line through the whole image, whatever happens in its margin."""
-    told = Scene(Line("line", (0.0, 0.5), (1.0, 0.5))).walk([(500, start), *walk, (500, end)])
+    told = Scene(Line("line", (0.0, 0.5), (1.0, 0.5))).walk([(500, start), *walk, *[(500, end)] * 3])
 
     assert told.count("cross in") - told.count("cross out") == (end > 500) - (start > 500)
     assert all(first != second for first, second in pairwise(told))
@@ -296,3 +309,62 @@ def test_trembling_within_the_margin_is_never_told(walk: list[tuple[int, int]]) 
     assert Scene(LINE).walk([(500, 450), *[(x, 500 + y) for x, y in walk], (500, 450)]) == []
     border = [(min(max(x, 400), 600), 400 - max(0, y)) for x, y in walk]
     assert Scene(ZONE).walk([(500, 450), *border, (500, 450)]) == ["enter"]
+
+
+def test_how_surely_an_object_must_be_beyond_can_be_set() -> None:
+    way = down(500, 400, 502, 498, 530, 400)
+
+    assert Scene(Line("line", LINE.start, LINE.end, min_frames=1, margin=0.0)).walk(way) == ["cross in", "cross out"]
+    assert Scene(Line("line", LINE.start, LINE.end, min_frames=4)).walk(down(500, 400, *[530] * 3)) == []
+    assert Scene(Line("line", LINE.start, LINE.end, margin=0.5)).walk(down(500, 400, *[540] * 9)) == []
+    assert Scene(Zone("zone", ZONE.points, min_frames=1)).walk(down(500, 350, 401)) == ["enter"]
+    assert Scene(Zone("zone", ZONE.points, margin=0.4)).walk(down(500, 450, *[360] * 9)) == ["enter"]
+
+
+def test_beyond_is_measured_across_the_line() -> None:
+    """Boxes are 40 wide: a line that stands upright asks for less."""
+    upright = Line("line", (0.5, 1.0), (0.5, 0.0))
+
+    assert Scene(upright).walk([(400, 500), *[(512, 500)] * 3]) == ["cross in"]
+    assert Scene(upright).walk([(400, 500), (521, 500)]) == ["cross in"]
+
+
+def one_at(y: float, score: float) -> Detections:
+    """Object 1 with its feet there."""
+    box = np.array([[480, y - 100, 520, y]], np.float32)
+    return Detections(box, np.array([score], np.float32), np.array([0]), NAMES, np.array([1]))
+
+
+def test_nothing_begins_with_a_score_below_the_threshold() -> None:
+    scene = Scene(ZONE, LINE)
+    told = []
+    for index, (y, score) in enumerate([(300, 0.8), *[(350, 0.14)] * 12, *[(560, 0.14)] * 30, (560, 0.3)]):
+        found = one_at(y, score)
+        frame = Frame(IMAGE, "0", "door", index, index / 10)
+        told += [(event, index) for event in scene.rules.update(found, frame, found.scores >= 0.25)]
+
+    assert [(event.kind, index) for event, index in told] == [("enter", 43), ("cross", 43)]
+    assert all(event.score == pytest.approx(0.3) for event, _ in told)
+
+
+def test_an_object_that_scored_high_just_before_still_counts_and_the_event_has_that_score() -> None:
+    scene = Scene(ZONE, LINE)
+    told = []
+    for index, (y, score) in enumerate([(380, 0.8), (420, 0.14), (460, 0.14), (520, 0.14), (560, 0.14), (700, 0.14)]):
+        found = one_at(y, score)
+        frame = Frame(IMAGE, "0", "door", index, index / 10)
+        told += scene.rules.update(found, frame, found.scores >= 0.25)
+
+    assert [event.kind for event in told] == ["enter", "cross", "leave"]
+    assert all(event.score == pytest.approx(0.8) for event in told)
+
+
+def test_an_object_whose_track_goes_on_unseen_has_not_left() -> None:
+    scene = Scene(ZONE, grace_s=0.0)
+    scene.walk(down(500, 500, 500))
+    nothing = replace(Detections.empty(NAMES), track_ids=np.zeros(0, np.int64))
+    frames = [Frame(IMAGE, "0", "door", index, index / 10) for index in range(2, 100)]
+
+    for frame in frames[:-1]:
+        assert scene.rules.update(replace(nothing, missing=frozenset({1})), frame) == ()
+    assert [event.kind for event in scene.rules.update(nothing, frames[-1])] == ["leave"]
