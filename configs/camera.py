@@ -82,7 +82,7 @@ class ZoneSection(StrictModel):
     @classmethod
     def _is_polygon(cls, points: tuple[Point, ...], info: ValidationInfo) -> tuple[Point, ...]:
         with _as_value_error():
-            check_polygon(points, f"zone {info.data.get('name', '?')}")
+            check_polygon(points, f"zone {info.data.get('name', '?')}: points")
         return points
 
 

@@ -54,7 +54,31 @@ def test_the_command_line_comes_last(tmp_path: Path) -> None:
         ("    width: 3\n", "camera.yaml:5: cameras.door.width: must be greater than or equal to 16, but got 3"),
         ("    fourcc: MJPEG\n", "camera.yaml:5: cameras.door.fourcc: "),
         ("    zones: [{name: a, points: [[0, 0], [1, 1]]}]\n", "cameras.door.zones.0.points: "),
-        ("    zones: [{name: a, points: [[0, 0], [2, 1], [1, 1]]}]\n", "cameras.door.zones.0.points.1.0: "),
+        (
+            "    zones: [{name: a, points: [[0, 0], [320, 1], [1, 1]]}]\n",
+            "cameras.door.zones.0.points: zone a: points: point 2 must be fractions of the image's width and height",
+        ),
+        (
+            "    zones: [{name: a, points: [[0, 0], [1, 1], [1, 0], [0, 1]]}]\n",
+            "camera.yaml:5: cameras.door.zones.0.points: zone a: points: the side after point 1 crosses the one after",
+        ),
+        (
+            "    lines: [{name: a, start: [0, 0], end: [640, 0]}]\n",
+            "camera.yaml:5: cameras.door.lines.0.end: line a: start and end: point 2 must be fractions of",
+        ),
+        ("    zones: [{name: a, points: [[0, 0], [0, 1], [1, 1]], min_frames: 0}]\n", "zones.0.min_frames: must be gr"),
+        (
+            "    filters: {person: {score: 2}}\n",
+            "yaml:5: cameras.door.filters.person.score: must be less than 1",
+        ),
+        (
+            "    filters: {person: {min_area: 0.5, max_area: 0.1}}\n",
+            "cameras.door.filters.person: min_area 0.5 must not be above max_area 0.1",
+        ),
+        (
+            "    filters: {all: {masks: [[[0, 0], [1, 1], [0.5, 0.5]]]}}\n",
+            "cameras.door.filters.all.masks: mask 0: all points are on a straight line",
+        ),
         ("    zones: [{name: a b, points: [[0, 0], [0, 1], [1, 1]]}]\n", "cameras.door.zones.0.name: "),
         ("    lines: [{name: a, start: [0, 0], end: [0, 0]}]\n", "start and end of a line must differ"),
         (

@@ -5,7 +5,8 @@ from pathlib import Path
 import onnx
 import pytest
 
-from fusedet.cli.camera.parts import make_detector, make_pipeline, make_places
+from fusedet.cli.camera.parts import check_classes, make_detector, make_pipeline, make_places
+from fusedet.common.errors import InputError
 from fusedet.configs.camera import expand, load_camera_config
 from fusedet.deploy import Contract
 from fusedet.deploy.camera.events.places import Line, Places, Zone
@@ -13,7 +14,7 @@ from tests.deploy.conftest import NAMES, build_model, write_video
 
 CONFIG = """\
 model: model.onnx
-track: {match_iou: 0.3, lost_s: 2, by_class: false}
+track: {match_iou: 0.3, lost_s: 3, still_s: 90, by_class: false}
 cameras:
   door:
     source: video.mp4
@@ -27,7 +28,10 @@ cameras:
     pace: false
     loop: true
     zones: [{name: step, points: [[0, 0], [1, 0], [1, 1]], classes: [red, red, green], dwell_s: 5}]
-    lines: [{name: gate, start: [0, 0.5], end: [1, 0.5]}]
+    lines: [{name: gate, start: [0, 0.5], end: [1, 0.5], min_frames: 5, margin: 0.2}]
+    filters:
+      all: {masks: [[[0, 0], [1, 0], [0, 1]]]}
+      red: {score: 0.5, min_area: 0.01, max_area: 0.5}
 outputs:
   detections: {path: found.jsonl, max_mb: 1, keep: 2}
   events: {path: events.jsonl, max_mb: 1, keep: 2}
@@ -48,7 +52,7 @@ def test_all_parts_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     assert make_places(config.cameras["door"]) == Places(
         (Zone("step", ((0, 0), (1, 0), (1, 1)), frozenset({"red", "green"}), 5.0),),
-        (Line("gate", (0, 0.5), (1, 0.5)),),
+        (Line("gate", (0, 0.5), (1, 0.5), min_frames=5, margin=0.2),),
     )
     pipeline = make_pipeline(config, make_detector(config), lambda camera, places: None)
     with pipeline:
@@ -68,3 +72,22 @@ def test_what_fails_leaves_no_output_open(tmp_path: Path, monkeypatch: pytest.Mo
     for _ in range(2):  # the second one would find the queue in use
         with pytest.raises(Exception, match=r"none\.mp4: no such file or folder"):
             make_pipeline(config, make_detector(config), lambda camera, places: None)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (
+            "filters: {grene: {score: 0.5}}",
+            r"cameras\.door\.filters: .* no class 'grene', did you mean 'green'",
+        ),
+        ("filters: {al: {score: 0.5}}", r"cameras\.door\.filters: .* no class 'al', did you mean 'all'"),
+        ("lines: [{name: a, start: [0, 0], end: [1, 1], classes: [rde]}]", r"cameras\.door: a: .*, did you mean 'red'"),
+    ],
+)
+def test_a_class_that_the_model_has_not_is_named_with_its_camera(tmp_path: Path, more: str, message: str) -> None:
+    path = tmp_path / "camera.yaml"
+    path.write_text(f"model: m.onnx\ncameras:\n  door:\n    source: '0'\n    {more}\n")
+
+    with pytest.raises(InputError, match=message):
+        check_classes(load_camera_config(path), NAMES)

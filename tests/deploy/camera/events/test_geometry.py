@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusedet.deploy.camera.events.geometry import Barrier, Region
-from fusedet.deploy.camera.events.places import Line, Zone
+from fusedet.deploy.camera.events.places import Line
 
 SIZE = (200, 100)
 #: A notch is cut into its upper side.
-NOTCHED = Zone("notched", ((0.1, 0.2), (0.4, 0.2), (0.5, 0.6), (0.6, 0.2), (0.9, 0.2), (0.9, 0.8), (0.1, 0.8)))
+NOTCHED = ((0.1, 0.2), (0.4, 0.2), (0.5, 0.6), (0.6, 0.2), (0.9, 0.2), (0.9, 0.8), (0.1, 0.8))
 #: Along the image's left and lower sides; its corners miss the border by a little.
-CORNER = Zone("corner", ((0.005, 0.5), (0.5, 0.5), (0.5, 0.995), (0.0, 1.0)))
+CORNER = ((0.005, 0.5), (0.5, 0.5), (0.5, 0.995), (0.0, 1.0))
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_the_images_border_is_no_border_of_a_zone() -> None:
     assert region.contains((0, 100))
     assert region.distance((0, 100)) == pytest.approx(50)
     assert region.distance((60, 100)) == pytest.approx(40)
-    everything = Region(Zone("all", ((0, 0), (1, 0), (1, 1), (0, 1))), SIZE)
+    everything = Region(((0, 0), (1, 0), (1, 1), (0, 1)), SIZE)
     assert all(everything.contains((x, y)) for x in (0, 100, 200) for y in (0, 50, 100))
     assert everything.distance((0, 0)) == math.inf
 
@@ -44,7 +44,7 @@ def test_the_images_border_is_no_border_of_a_zone() -> None:
 def test_as_opencv_says(corners: list[tuple[int, int]], data: st.DataObject) -> None:
     point = data.draw(st.tuples(st.integers(0, 100), st.integers(0, 100)))
     said = cv2.pointPolygonTest(np.array(corners, np.float32), point, measureDist=True)
-    region = Region(Zone("z", tuple((x / 100, y / 100) for x, y in corners)), (100, 100))
+    region = Region([(x / 100, y / 100) for x, y in corners], (100, 100))
 
     assert region.distance(point) == pytest.approx(abs(said), abs=1e-4)
     if abs(said) > 1e-3:  # on the border either is right
@@ -80,3 +80,8 @@ def test_distances_to_a_slanted_line_are_those_of_the_image() -> None:
     assert barrier.offset((100, 0)) == pytest.approx(-100 / math.sqrt(2))
     assert barrier.offset((0, 100)) == pytest.approx(100 / math.sqrt(2))
     assert barrier.reach == pytest.approx((200 / math.sqrt(2), 100 / math.sqrt(2)))
+
+
+def test_a_box_is_measured_across_the_line() -> None:
+    assert Barrier(Line("l", (0, 0.5), (1, 0.5)), SIZE).across((40, 80)) == pytest.approx(80)
+    assert Barrier(Line("l", (0.5, 1), (0.5, 0)), SIZE).across((40, 80)) == pytest.approx(40)
