@@ -6,7 +6,7 @@ from itertools import combinations
 
 from fusedet.common.errors import InputError
 
-__all__ = ["check_line", "check_polygon"]
+__all__ = ["Point", "check_line", "check_polygon"]
 
 Point = tuple[float, float]
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from fusedet.common.errors import InputError
-from fusedet.common.polygons import check_line, check_polygon
+from fusedet.common.polygons import Point, check_line, check_polygon
 
 __all__ = ["MARGIN", "MIN_FRAMES", "Line", "Places", "Point", "Zone"]
 
-Point = tuple[float, float]
 #: How surely an object must be beyond a border, where a zone or line says nothing else.
 MIN_FRAMES, MARGIN = 3, 0.1
 
