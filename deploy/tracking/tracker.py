@@ -6,6 +6,7 @@ Where a track is going to be is predicted by a Kalman filter with constant veloc
 its place for longer. What an object is, is decided by all images of its track.
 """
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -25,6 +26,8 @@ __all__ = ["Tracker", "TrackerSettings"]
 _SURE_IOU = 0.5
 #: Of two that fit a track equally well, one of its class is so many times as likely.
 _OTHER_CLASS = 0.5
+#: After so many seconds without an image nobody can say which object is which; of slow streams, so many intervals.
+_GAP_S, _GAP_INTERVALS = 10.0, 3.0
 
 
 @dataclass(frozen=True)
@@ -107,19 +110,18 @@ class Tracker:
         Args:
             detections: in that image.
             time_s: when it was taken, in seconds of any clock, so that images that were left out do not matter;
-                left out, one interval after the last one.
+                left out or no finite number, one interval after the last one. Where it runs backwards every track ends;
+                where nothing came for so long that nobody can say which object is which, all but those that stand
+                still. Numbers go on.
             thresholds: ``[N]``: of each detection, what stands for ``begin_score`` and ``high_score``; left out, these.
 
         Returns:
             Its ``missing`` are the tracks that go on without a detection.
-
-        Raises:
-            ValueError: time runs backwards.
         """
-        first = self._now_s is None
         steps = self._advance(time_s)
+        first = steps is None
         for track in self._tracks:
-            track.predict(steps)
+            track.predict(steps or 0.0)
         settings, scores = self.settings, detections.scores
         is_high = scores >= (settings.high_score if thresholds is None else thresholds)
         found = _Found(detections)
@@ -142,15 +144,20 @@ class Tracker:
                 found.tracks[i] = self._begin(detections, i, at_once=first)
         return found.result(frozenset(track.number for track in self._tracks if track.lost))
 
-    def _advance(self, time_s: float | None) -> float:
-        """Moves the clock; how many intervals have passed."""
+    def _advance(self, time_s: float | None) -> float | None:
+        """Moves the clock; how many intervals have passed, None at the start and where tracks start afresh."""
         before = self._now_s
-        if time_s is None:
+        if time_s is None or not math.isfinite(time_s):
             time_s = 0.0 if before is None else before + self._interval_s
-        if before is not None and time_s < before:
-            raise ValueError(f"time must not run backwards, but {time_s} s comes after {before} s")
         self._now_s = time_s
-        return 0.0 if before is None else (time_s - before) / self._interval_s
+        gap_s = max(self.settings.lost_s, _GAP_S, _GAP_INTERVALS * self._interval_s)
+        if before is None or time_s < before:
+            self._tracks = []
+            return None
+        if time_s - before > gap_s:
+            self._tracks = [track for track in self._tracks if track.still and self._unseen_s(track) <= self._limit_s(track)]
+            return None
+        return (time_s - before) / self._interval_s
 
     def _match(
         self, tracks: list[Track], candidates: list[int], found: "_Found", least_iou: float
@@ -199,10 +206,13 @@ class Tracker:
         gone = {id(track) for track in fresh}
         for track in self._tracks:
             track.lost = id(track) not in seen
-            limit = max(self.settings.lost_s, self.settings.still_s if track.still else 0.0)
-            if track.lost and self._unseen_s(track) > limit:
+            if track.lost and self._unseen_s(track) > self._limit_s(track):
                 gone.add(id(track))
         self._tracks = [track for track in self._tracks if id(track) not in gone]
+
+    def _limit_s(self, track: Track) -> float:
+        """How long a track lives without being seen, in seconds."""
+        return max(self.settings.lost_s, self.settings.still_s if track.still else 0.0)
 
     def _unseen_s(self, track: Track) -> float:
         assert self._now_s is not None

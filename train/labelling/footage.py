@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fusedet.common.atomic import write_bytes
 from fusedet.common.errors import InputError
-from fusedet.deploy.camera.sources import VIDEO_SUFFIXES
+from fusedet.deploy.camera.sources import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_video
 from fusedet.deploy.camera.sources.device import rate_of
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.train.data.doctor.checks.duplicates import Seen
@@ -36,8 +36,14 @@ class Frames(NamedTuple):
 def find_videos(path: Path) -> list[Path]:
     """``path`` itself where it is a video, or the videos in that folder and in the folders in it, sorted by name."""
     if path.is_file():
-        return [path] if path.suffix.lower() in VIDEO_SUFFIXES else []
-    return sorted(file for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file())
+        return [path] if _is_footage(path) or is_video(path) else []
+    return sorted(file for file in path.rglob("*") if file.is_file() and _is_footage(file))
+
+
+def _is_footage(file: Path) -> bool:
+    """A usual suffix is believed, so that a recording that cannot be read is named; others are looked into."""
+    suffix = file.suffix.lower()
+    return suffix in VIDEO_SUFFIXES or (suffix not in IMAGE_SUFFIXES and is_video(file))
 
 
 def take_frames(

@@ -94,13 +94,24 @@ class Camera:
         self.places = places
         self.rules.set_places(places)
 
+    @property
+    def error(self) -> str | None:
+        """What is wrong with its source or with its frames, in one line."""
+        return self.capture.error or self.statistics.error
+
+    @property
+    def healthy(self) -> bool:
+        """Whether frames come, if they have not ended, and get results."""
+        return self.capture.state != "waiting" and self.statistics.error is None
+
     def report(self) -> dict[str, Any]:
         """The camera's part of :meth:`fusedet.deploy.camera.pipeline.monitor.Monitor.status`."""
         figures = self.statistics.report()
         return {
             "state": self.capture.state,
-            "error": self.capture.error,
+            "error": self.error,
             **figures,
+            "unreadable": self.capture.unreadable,
             "dropped": figures["dropped"] + self._buffer.dropped(self.name),
             "reconnects": self.capture.reconnects,
             "places": self.rules.counts(),

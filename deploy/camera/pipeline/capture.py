@@ -1,13 +1,19 @@
 """Reads one camera on a thread of its own."""
 
 import logging
+import math
 from collections.abc import Callable
+from dataclasses import replace
+from time import monotonic
 
 from fusedet.common.errors import InputError
+from fusedet.common.throttled_log import ThrottledLog
 from fusedet.deploy.camera.pipeline.latest_frame_buffer import LatestFrameBuffer
 from fusedet.deploy.camera.pipeline.statistics import CameraStatistics
 from fusedet.deploy.camera.pipeline.worker import Worker
-from fusedet.deploy.camera.sources import Source
+from fusedet.deploy.camera.sources import Frame, Source
+from fusedet.deploy.camera.sources.clock import LONGEST_GAP_S, FrameClock
+from fusedet.deploy.camera.sources.device import USUAL_FPS
 
 __all__ = ["Capture"]
 
@@ -16,6 +22,8 @@ _log = logging.getLogger(__name__)
 
 class Capture:
     """Puts the frames of a source into the buffer until it ends.
+
+    Numbers and times of the frames go on when another source takes the place of one that hangs.
 
     Attributes:
         name: the camera's.
@@ -40,10 +48,16 @@ class Capture:
         self._make_source = make_source
         self._buffer = buffer
         self._statistics = statistics
-        self._restarts = 0
+        self._trouble = ThrottledLog(_log)
+        self._restarts = self._unreadable = 0  # of the sources before this one
         self._error: str | None = None
         self._stopped = False
+        self._next_index = 0
+        self._captured_s: float | None = None
         self.source = make_source()
+        self._clock = FrameClock(
+            1 / (self.source.fps or USUAL_FPS), longest_gap_s=math.inf if self.source.live else LONGEST_GAP_S
+        )
         self.worker = self._new_worker()
 
     def start(self) -> None:
@@ -78,17 +92,26 @@ class Capture:
         """How often the source was opened anew."""
         return self._restarts + self.source.health.reconnects
 
+    @property
+    def unreadable(self) -> int:
+        """Images of the source that could not be read, and were left out."""
+        return self._unreadable + self.source.unreadable
+
     def hangs(self, limit_s: float) -> bool:
         """Whether there was no sign of life for ``limit_s``.
 
-        A source that is away opens itself again and again, inside of its iterator: that is given ten times as long.
+        A source that is away opens itself again and again, inside of its iterator: each attempt is a sign of life, and
+        is given ten times as long.
         """
-        return self.worker.stuck_s() > (limit_s if self.source.health.connected else 10 * limit_s)
+        health = self.source.health
+        silent_s = min(self.worker.stuck_s(), monotonic() - health.alive_s)
+        return silent_s > (limit_s if health.connected else 10 * limit_s)
 
     def restart(self) -> None:
         """Leaves a source that hangs to itself, and opens another one."""
         self.worker.stop()
-        _log.warning("camera %s: no sign of life for %.0f s, it is opened anew", self.name, self.worker.stuck_s())
+        text = f"camera {self.name}: no sign of life for {self.worker.stuck_s():.0f} s, it is opened anew"
+        self._trouble.warning("hangs", text)
         self._restarts += 1 + self.source.health.reconnects
         self._error = "hangs, opened anew"
         self.worker = self._new_worker(reopen=True)
@@ -102,7 +125,7 @@ class Capture:
         worker.busy()
         while not worker.stopping.is_set():
             try:
-                self.source = self._make_source()
+                self.source, self._unreadable = self._make_source(), self.unreadable
                 break
             except InputError as error:
                 self._error = str(error)
@@ -116,23 +139,32 @@ class Capture:
         self._read(worker)
 
     def _read(self, worker: Worker) -> None:
-        source, next_index = self.source, 0
+        source, first_index, is_first = self.source, self._next_index, True
         worker.busy()
         try:
-            for frame in source:
+            for given in source:
                 if worker.stopping.is_set():
                     break
                 self._error = None
+                if is_first and self._captured_s is not None:
+                    self._clock.begin_again(given.captured_s - self._captured_s)
+                frame, is_first = self._going_on(given, first_index), False
                 # A source that does not wait may have dropped some itself, while this thread got no turn.
-                self._statistics.captured(missed=frame.index - next_index if source.drops else 0)
-                next_index = frame.index + 1
+                self._statistics.captured(missed=frame.index - self._next_index if source.drops else 0)
+                self._next_index = frame.index + 1
                 worker.idle()  # a file waits here for its turn
                 if not self._buffer.put(self.name, frame, newest=source.drops):
                     break
                 worker.busy()
         except Exception as error:
             self._error = " ".join(str(error).split())
-            _log.warning("camera %s: %s", self.name, self._error)
+            self._trouble.warning("fails", f"camera {self.name}: {self._error}")
         finally:
             if not worker.stopping.is_set():
                 source.close()
+
+    def _going_on(self, frame: Frame, first_index: int) -> Frame:
+        """The frame with the number and the time that follow on those of the sources before."""
+        self._captured_s = frame.captured_s
+        time_s = None if frame.time_s is None else self._clock.at(frame.time_s)
+        return replace(frame, index=first_index + frame.index, time_s=time_s)

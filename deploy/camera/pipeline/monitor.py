@@ -18,15 +18,16 @@ class Monitor(Protocol):
         ``uptime_s``, ``memory_mb`` (resident), ``cpu_share`` (of one core, since the last call);
         ``model``: ``name``, ``input_size`` ``[height, width]``, ``names``; ``score``; ``classes`` (list or null);
         ``cameras``: name -> ``state`` (``running``, ``waiting``: opens its source again, ``ended``), ``error`` (text or
-        null), ``captured``, ``processed``, ``dropped``, ``failed`` and ``reconnects`` (counts), ``fps`` (processed,
-        lately), ``inference_ms`` and ``age_ms`` (each ``p50``, ``p95``, ``p99`` of the last frames, null before the
+        null; of a running camera why every frame fails), ``captured``, ``processed``, ``dropped``, ``failed``,
+        ``unreadable`` (left out by the source, not captured) and ``reconnects`` (counts), ``fps`` (processed, lately),
+        ``inference_ms`` and ``age_ms`` (each ``p50``, ``p95``, ``p99`` of the last frames, null before the
         first), ``visible`` (class -> objects in the last frame), ``places`` (see ``Rules.counts``);
         ``sinks``: name -> ``written``, ``dropped``, ``waiting`` (counts) and ``error`` (text or null).
         """
         ...
 
     def healthy(self) -> tuple[bool, str]:
-        """Whether every camera delivers and every sink takes what it gets, and in one line what does not."""
+        """Whether cameras deliver, frames get results and sinks take them, and in one line what does not."""
         ...
 
     def latest(self, camera: str) -> Result | None:

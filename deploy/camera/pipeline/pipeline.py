@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from queue import Queue
 from time import monotonic
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 
 from fusedet.common.errors import InputError
 from fusedet.common.memory import resident_bytes
+from fusedet.common.throttled_log import ThrottledLog
 from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.events.places import Places
 from fusedet.deploy.camera.pipeline.camera import Camera, CameraSettings
@@ -29,8 +31,6 @@ from fusedet.deploy.camera.sources import Frame
 from fusedet.deploy.detector.detector import Detector, RawOutputs
 
 __all__ = ["Pipeline"]
-
-_log = logging.getLogger(__name__)
 
 #: What a sink gets to write what waits when the pipeline ends.
 _FINISH_S = 10.0
@@ -85,6 +85,7 @@ class Pipeline:
         self._recent = RecentEvents()
         self._seen: Queue[_Seen | None] = Queue(1)
         self._cpu = CpuShare()
+        self._trouble = ThrottledLog(logging.getLogger(__name__))
         self._score = _checked_score(score)
         detector.classes = classes
         self._cameras: dict[str, Camera] = {}
@@ -172,9 +173,9 @@ class Pipeline:
     def healthy(self) -> tuple[bool, str]:
         """See :meth:`fusedet.deploy.camera.pipeline.monitor.Monitor.healthy`."""
         problems = [
-            f"camera {name}: {camera.capture.error or camera.capture.state}"
+            f"camera {name}: {camera.error or camera.capture.state}"
             for name, camera in self._cameras.items()
-            if camera.capture.state == "waiting"
+            if not camera.healthy
         ]
         problems += [f"{sink.name}: {error}" for sink in self._sinks if (error := sink.report()["error"]) is not None]
         if self.stuck_s > self._watchdog_s:
@@ -278,11 +279,10 @@ class Pipeline:
             worker.busy()
             try:
                 result = self._interpret(seen)
+                worker.idle()  # a file's result waits for slow sinks
+                self._deliver(seen.camera, result)
             except Exception as error:
                 self._failed(seen.camera, seen.frame, error)
-                continue
-            worker.idle()
-            self._deliver(seen.camera, result)
 
     def _interpret(self, seen: "_Seen") -> Result:
         camera, frame, detector, score = seen.camera, seen.frame, seen.detector, self._score
@@ -300,17 +300,26 @@ class Pipeline:
         )
 
     def _failed(self, camera: Camera, frame: Frame, error: Exception) -> None:
-        camera.statistics.failed()
-        _log.warning("camera %s: frame %d: %s", camera.name, frame.index, " ".join(str(error).split()))
+        why = " ".join(str(error).split()) or type(error).__name__
+        camera.statistics.failed(why)
+        self._trouble.warning(camera.name, f"camera {camera.name}: frame {frame.index} failed: {why}")
 
     def _deliver(self, camera: Camera, result: Result) -> None:
+        """Hands a result to everybody; who cannot take it does not keep it from the others."""
+        wait, failures = not camera.capture.source.drops, []
+        for take in (self._recent.add, self._show, *(partial(sink.put, wait=wait) for sink in self._sinks)):
+            try:
+                take(result)
+            except Exception as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
         camera.statistics.processed(result.timings.inference, result.age_s, result.detections.labels)
-        self._recent.add(result)
+
+    def _show(self, result: Result) -> None:
         with self._changed:
-            camera.latest = result
+            self._cameras[result.camera].latest = result
             self._changed.notify_all()
-        for sink in self._sinks:
-            sink.put(result, wait=not camera.capture.source.drops)
 
     def _watch(self, worker: Worker) -> None:
         while not worker.stopping.wait(_POLL_S):

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from fusedet.common.throttled_log import Trouble
 from fusedet.deploy.camera.events.places import Places
 from fusedet.deploy.camera.pipeline.worker import Worker
 from fusedet.deploy.camera.result import Result
@@ -51,6 +52,7 @@ class SinkWorker:
         self._ended = False
         self._written = self._dropped = 0
         self._error: str | None = None
+        self._trouble = Trouble(_log)
         self._sink = make_sink()
         self.worker = Worker(f"sink {name}", self._work)
 
@@ -142,8 +144,8 @@ class SinkWorker:
         else:
             self._written += 1
             if self._error is not None and not worker.stopping.is_set():
-                _log.warning("%s: works again", self.name)
                 self._error = None
+                self._trouble.over(f"{self.name}: works again")
 
     def _close(self, sink: Sink) -> None:
         try:
@@ -152,10 +154,8 @@ class SinkWorker:
             self._fail(_in_one_line(error))
 
     def _fail(self, reason: str) -> None:
-        """Says what is wrong when that is new."""
-        if reason != self._error:
-            _log.warning("%s: %s", self.name, reason)
         self._error = reason
+        self._trouble.tell(f"{self.name}: {reason}")
 
     def _make_room(self) -> None:
         self._dropped += 1

@@ -11,6 +11,8 @@ __all__ = ["CameraStatistics", "Recent"]
 
 _KEPT = 600
 _RATE_OVER_S = 10.0
+#: So many frames in a row that fail are all of a camera's.
+_ALL_FAIL = 3
 
 
 class Recent:
@@ -42,6 +44,7 @@ class CameraStatistics:
         """Nothing yet."""
         self._lock = threading.Lock()
         self._captured = self._missed = self._processed = self._failed = 0
+        self._failures, self._why = 0, ""  # in a row
         self._inference_ms, self._age_ms = Recent(), Recent()
         self._done: deque[float] = deque(maxlen=_KEPT)
         self._visible: Counter[str] = Counter()
@@ -52,15 +55,23 @@ class CameraStatistics:
             self._captured += 1 + missed
             self._missed += missed
 
-    def failed(self) -> None:
-        """A frame could not be looked at."""
+    def failed(self, why: str) -> None:
+        """A frame could not be looked at, or what was found could not be handed on."""
         with self._lock:
             self._failed += 1
+            self._failures, self._why = self._failures + 1, why
+
+    @property
+    def error(self) -> str | None:
+        """Why no frame gets a result at present; None while some do."""
+        with self._lock:
+            return f"every frame fails: {self._why}" if self._failures >= _ALL_FAIL else None
 
     def processed(self, inference_ms: float, age_s: float, labels: list[str]) -> None:
         """A frame has its result."""
         with self._lock:
             self._processed += 1
+            self._failures = 0
             self._inference_ms.add(inference_ms)
             self._age_ms.add(1000 * age_s)
             self._done.append(monotonic())

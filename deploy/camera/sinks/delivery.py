@@ -7,6 +7,7 @@ import time
 from abc import abstractmethod
 from pathlib import Path
 
+from fusedet.common.throttled_log import Trouble
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.camera.sinks.spool import Spool
@@ -60,6 +61,7 @@ class Delivery(Sink):
         Raises:
             InputError: the folder cannot be used.
         """
+        self._trouble = Trouble(_log)
         self._what = what
         self._where = where
         self._spool = Spool(queue, queue_events)
@@ -132,13 +134,11 @@ class Delivery(Sink):
         self._wait_s = self._first_wait_s
         if self.error is not None:
             self.error = None
-            _log.info("%s: %s: takes events again", self._what, self._where)
+            self._trouble.over(f"{self._what}: {self._where}: takes events again", logging.INFO)
 
     def _say(self, reason: str) -> None:
-        error = f"{self._where}: {reason}"
-        if error != self.error:
-            self.error = error
-            _log.warning("%s: %s", self._what, error)
+        self.error = f"{self._where}: {reason}"
+        self._trouble.tell(f"{self._what}: {self.error}")
 
     def _run(self) -> None:
         while True:

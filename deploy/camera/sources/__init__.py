@@ -8,11 +8,11 @@ A source is a :class:`Source`: iterate over it for :class:`Frame`, then close it
 """
 
 from fusedet.deploy.camera.sources.address import hide_secrets
+from fusedet.deploy.camera.sources.files.contents import VIDEO_SUFFIXES, is_video
+from fusedet.deploy.camera.sources.files.images import IMAGE_SUFFIXES, Images, read_image
 from fusedet.deploy.camera.sources.frame import Frame, Source, SourceHealth
-from fusedet.deploy.camera.sources.images import IMAGE_SUFFIXES, Images, read_image
 from fusedet.deploy.camera.sources.open import open_source
 from fusedet.deploy.camera.sources.settings import SourceSettings
-from fusedet.deploy.camera.sources.video import VIDEO_SUFFIXES
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -23,6 +23,7 @@ __all__ = [
     "SourceHealth",
     "SourceSettings",
     "hide_secrets",
+    "is_video",
     "open_source",
     "read_image",
 ]

@@ -79,6 +79,7 @@ class CsiCamera:
 class _CsiConnection:
     def __init__(self, camera: Any, settings: SourceSettings) -> None:
         self.fps = settings.fps or _USUAL_FPS
+        self.unreadable = 0
         self._camera = camera
         self._timeout_s = settings.timeout_s
 

@@ -14,6 +14,11 @@ __all__ = ["USUAL_FPS", "CameraError", "Connection", "Device", "VideoConnection"
 #: Assumed where a camera or a video does not tell its rate.
 USUAL_FPS = 25.0
 
+#: After a broken image the next one can be read; a stream whose reads fail so often in a row has ended.
+_MOST_FAILURES = 3
+#: A read that fails later has waited for a camera that is silent.
+_AT_ONCE_S = 1.0
+
 
 class CameraError(Exception):
     """No images come, and why, in a few words that may follow the camera's name. There is no secret in it."""
@@ -29,9 +34,11 @@ class Connection(Protocol):
 
     Attributes:
         fps: frames in a second, as the camera says.
+        unreadable: images that came and could not be read, so far; they are left out.
     """
 
     fps: float
+    unreadable: int
 
     def read(self) -> NDArray[np.uint8]:
         """Waits for the next image, uint8 ``[H, W, 3]`` in BGR.
@@ -76,24 +83,30 @@ class VideoConnection:
         waits for the whole timeout again.
         """
         self.fps = rate_of(capture)
+        self.unreadable = 0
         self._capture = capture
         self._silent_s = silent_s
         self._gave = False
 
     def read(self) -> NDArray[np.uint8]:
         """See :class:`Connection`. What ``isOpened()`` says is no help: it stays true when a stream has died."""
-        start = time.monotonic()
-        try:
-            there, image = self._capture.read()
-        except cv2.error as error:
-            raise CameraError(f"OpenCV cannot read it: {error.err}") from error
-        waited = time.monotonic() - start
-        if waited >= self._silent_s:
-            raise CameraError(f"{'' if self._gave else 'opens, but '}is silent for {waited:.1f} s")
-        if not there:
-            raise CameraError("gives no more images" if self._gave else "opens, but gives no image")
-        self._gave = True
-        return np.asarray(image, np.uint8)
+        failures = 0
+        while True:
+            start = time.monotonic()
+            try:
+                there, image = self._capture.read()
+            except cv2.error as error:
+                raise CameraError(f"OpenCV cannot read it: {error.err}") from error
+            waited = time.monotonic() - start
+            if waited >= self._silent_s:
+                raise CameraError(f"{'' if self._gave else 'opens, but '}is silent for {waited:.1f} s")
+            if there:
+                self._gave = True
+                self.unreadable += failures
+                return np.asarray(image, np.uint8)
+            failures += 1
+            if failures >= _MOST_FAILURES or waited > _AT_ONCE_S:
+                raise CameraError("gives no more images" if self._gave else "opens, but gives no image")
 
     def close(self) -> None:
         """See :class:`Connection`."""

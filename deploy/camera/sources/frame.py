@@ -1,5 +1,6 @@
 """What a source gives, and what it tells about itself."""
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,9 +21,10 @@ class Frame:
         image: uint8 ``[H, W, 3]`` in BGR.
         source: the file, camera or address it is from, without user names, passwords and tokens.
         name: a relative path that no other image of the source has; a stream's frames share theirs.
-        index: its place in the source, from 0; images that cannot be read and frames that nobody took in time have
-            a place as well. It goes on over reconnections and repetitions.
-        time_s: seconds since the start of a video or a camera, None for an image.
+        index: its place in the source, from 0; images of a folder that cannot be read and frames that nobody took in
+            time have a place as well. It goes on over reconnections and repetitions.
+        time_s: seconds since the start of a video or a camera, later than that of the frame before whatever the
+            source's own stamps do; None for an image.
         captured_s: ``time.monotonic()`` when the image was there.
         taken_at: seconds since 1970 (UTC) at that time.
     """
@@ -43,12 +45,15 @@ class SourceHealth:
     Attributes:
         connected: images come; always so for files.
         reconnects: how often a camera or an address was opened anew and gave images again.
-        error: why no images come, in a few words; None while they do.
+        error: why no images come, or what is missing of them, in a few words; None while all is well.
+        alive_s: ``time.monotonic()`` when it got on for the last time by itself: it tried to open a camera, or waited
+            for the time of the next frame, which it still does where this is now. Minus infinity if it tells nothing.
     """
 
     connected: bool = True
     reconnects: int = 0
     error: str | None = None
+    alive_s: float = -math.inf
 
 
 class Source(Protocol):

@@ -2,17 +2,20 @@
 
 import atexit
 import logging
+import math
 import threading
 import time
 import weakref
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fusedet.common.errors import InputError
+from fusedet.common.throttled_log import ThrottledLog, Trouble
 from fusedet.deploy.camera.sources.device import USUAL_FPS, CameraError, Connection, Device
 from fusedet.deploy.camera.sources.frame import Frame, SourceHealth
 from fusedet.deploy.camera.sources.frozen import FrozenWatch
@@ -36,13 +39,13 @@ class LiveSource:
     """The newest image of a camera, again and again.
 
     A thread opens and reads the camera, because calls of OpenCV can neither be interrupted nor trusted to return in
-    time. Its place for a frame holds one: a frame that nobody took before the next came is gone.
+    time. Its place for a frame holds one: a frame that nobody took before the next came is gone. Images that a camera
+    gives beyond ``fps`` of the settings are left out before they count.
     """
 
     live = True
     drops = True
     files: tuple[Path, ...] = ()
-    unreadable = 0
 
     def __init__(self, device: Device, settings: SourceSettings, patient: bool) -> None:
         """Starts to open ``device``, and returns at once.
@@ -64,8 +67,13 @@ class LiveSource:
         self._ended = False
         self._failure: BaseException | None = None
         self._health = SourceHealth(connected=False, error="is being opened")
+        self.unreadable = 0
+        self._trouble = ThrottledLog(_log)
         self._first_s = self._last_s = 0.0
-        self._ran = self._told = False
+        self._due_s = 0.0  # of the next image, where the rate is limited
+        self._alive_s = time.monotonic()
+        self._ran = False
+        self._lost = Trouble(_log)
         self._size = (settings.width, settings.height)
         self._closing = threading.Event()
         self._done = threading.Event()  # waited for, because Thread.join believes in an end after a Ctrl-C in it
@@ -77,9 +85,10 @@ class LiveSource:
         """How it is now. Silence is told after ``timeout_s``, even if the call that reads does not return."""
         with self._condition:
             silent_s = time.monotonic() - self._last_s
-            if self._health.connected and silent_s > self._settings.timeout_s and not self._ended:
-                return SourceHealth(False, self._health.reconnects, f"is silent for {silent_s:.0f} s")
-            return self._health
+            allowed_s = max(self._settings.timeout_s, 2 / (self.fps or USUAL_FPS))
+            if self._health.connected and silent_s > allowed_s and not self._ended:
+                return SourceHealth(False, self._health.reconnects, f"is silent for {silent_s:.0f} s", self._alive_s)
+            return replace(self._health, alive_s=self._alive_s)
 
     def wait_for_first(self) -> None:
         """Waits for the first image.
@@ -135,7 +144,8 @@ class LiveSource:
     def _open_and_read_for_ever(self) -> None:
         wait_s = _FIRST_WAIT_S
         while not self._closing.is_set():
-            began_s, began_at = time.monotonic(), self._index
+            self._alive_s = began_s = time.monotonic()
+            began_at = self._index
             try:
                 self._open_and_read()
             except CameraError as error:
@@ -154,23 +164,49 @@ class LiveSource:
         connection = self._device.open()
         try:
             image = self._read(connection)
-            self.fps = connection.fps
+            self.fps = min(connection.fps, self._settings.fps or math.inf)
             self._check_size(image)
             while not self._closing.is_set():
                 if self._frozen.look(image, self._last_s):
                     raise CameraError(f"gives one and the same image for {self._settings.frozen_s:g} s")
                 self._tell_running()
-                self._put(image)
+                if self._is_due():
+                    self._put(image)
                 image = self._read(connection)
         finally:
             connection.close()
 
     def _read(self, connection: Connection) -> NDArray[np.uint8]:
-        image = connection.read()
+        before = connection.unreadable
+        try:
+            image = connection.read()
+        finally:
+            self._count_unreadable(connection.unreadable - before)
         with self._condition:
-            self._last_s = time.monotonic()
+            self._alive_s = self._last_s = time.monotonic()
             self._first_s = self._first_s or self._last_s
         return image
+
+    def _count_unreadable(self, count: int) -> None:
+        if count:
+            self.unreadable += count
+            text = f"{self._device.source}: images that cannot be read are left out, {self.unreadable} so far"
+            self._trouble.warning("unreadable", text)
+
+    def _is_due(self) -> bool:
+        """Whether the newest image is one of those that the limit of the rate lets through.
+
+        Half an interval too early is in time, because cameras tremble; the rate is kept over several images.
+        """
+        if self._settings.fps is None:
+            return True
+        interval_s = 1 / self._settings.fps
+        if self._last_s < self._due_s - interval_s / 2:
+            return False
+        if self._last_s > self._due_s + interval_s:
+            self._due_s = self._last_s
+        self._due_s += interval_s
+        return True
 
     def _put(self, image: NDArray[np.uint8]) -> None:
         with self._condition:
@@ -184,15 +220,15 @@ class LiveSource:
         height, width = image.shape[:2]
         asked = (self._settings.width or width, self._settings.height or height)
         if asked != (width, height) and self._size != (width, height):
-            _log.warning("%s: asked for %dx%d, but it gives %dx%d", self._device.source, *asked, width, height)
+            text = f"asked for {asked[0]}x{asked[1]}, but it gives {width}x{height}"
+            self._trouble.warning("size", f"{self._device.source}: {text}")
             self._size = (width, height)
 
     def _tell_lost(self, reason: str) -> None:
         with self._condition:
             self._health = SourceHealth(False, self._health.reconnects, reason)
-        if self._patient and not self._told:
-            _log.warning("%s: %s; it is tried again until it runs", self._device.source, reason)
-            self._told = True
+        if self._patient and not self._lost.is_told:
+            self._lost.tell(f"{self._device.source}: {reason}; it is tried again until it runs")
 
     def _tell_running(self) -> None:
         if self._health.connected or self._frozen.frozen:
@@ -201,9 +237,7 @@ class LiveSource:
             again = self._ran
             self._health = SourceHealth(True, self._health.reconnects + again)
         self._ran = True
-        if self._told:
-            _log.warning("%s: runs%s", self._device.source, " again" if again else "")
-            self._told = False
+        self._lost.over(f"{self._device.source}: runs{' again' if again else ''}")
 
 
 #: A thread that comes back from OpenCV while Python takes itself down ends the process with an error. Those that read

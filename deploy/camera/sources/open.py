@@ -11,13 +11,14 @@ from fusedet.deploy.camera.sources.camera import UsbCamera
 from fusedet.deploy.camera.sources.csi import CsiCamera, is_csi
 from fusedet.deploy.camera.sources.device import Device
 from fusedet.deploy.camera.sources.ffmpeg import open_address
+from fusedet.deploy.camera.sources.files.contents import VIDEO_SUFFIXES, is_image, is_video, open_file
+from fusedet.deploy.camera.sources.files.images import IMAGE_SUFFIXES, Images, only_images
+from fusedet.deploy.camera.sources.files.video import Video
 from fusedet.deploy.camera.sources.frame import Source
-from fusedet.deploy.camera.sources.images import Images, only_images
 from fusedet.deploy.camera.sources.live import LiveSource
 from fusedet.deploy.camera.sources.network import NetworkCamera
 from fusedet.deploy.camera.sources.probe import why_no_video
 from fusedet.deploy.camera.sources.settings import SourceSettings
-from fusedet.deploy.camera.sources.video import VIDEO_SUFFIXES, Video
 from fusedet.deploy.detector.opencv import cv2
 
 __all__ = ["open_source"]
@@ -32,8 +33,9 @@ def open_source(text: str, settings: SourceSettings = _DEFAULTS, *, patient: boo
 
     A camera: its number, ``/dev/videoN`` (or a link to one), ``csi`` or ``csi:N``; a camera of the network: its
     ``rtsp://`` or ``http://`` address, with ``user:password@`` percent-encoded where it needs them; a video, here or
-    behind ``http://``; an image; a folder; a glob of images. A file whose name is a number is named ``./0``. A
-    folder's own images are read, not those of the folders in it; ``folder/**/*.jpg`` reaches those.
+    behind ``http://``; an image; a folder; a glob of images. What is in a file tells whether it is a video, not its
+    suffix. A file whose name is a number is named ``./0``. A folder's own images are read, not those of the folders
+    in it; ``folder/**/*.jpg`` reaches those.
 
     What is wrong is said here, before any work: a single image, a video and a camera give their first image.
 
@@ -56,13 +58,20 @@ def open_source(text: str, settings: SourceSettings = _DEFAULTS, *, patient: boo
     if path.is_dir():
         return Images(only_images(path.iterdir(), f"{text}: no image in this folder"), path.resolve().name)
     if path.is_file():
-        if path.suffix.lower() in VIDEO_SUFFIXES:
-            return Video(lambda: cv2.VideoCapture(text), text, path.name, path, settings)
-        return Images([path], path.stem)
+        return _open_file(text, path, settings)
     if glob.has_magic(text):
         paths = only_images(map(Path, glob.glob(text, recursive=True)), f"{text}: no image matches")
         return Images(paths, Path(os.path.commonpath([p.parent.resolve() for p in paths])).name)
     raise InputError(f"{hide_secrets(text)}: no such file or folder, and not a camera's number")
+
+
+def _open_file(text: str, path: Path, settings: SourceSettings) -> Source:
+    """A video or an image, by what is in the file."""
+    if is_video(path) or (not is_image(path) and path.suffix.lower() in VIDEO_SUFFIXES):
+        return Video(lambda: open_file(text), text, path.name, path, settings)
+    if not is_image(path) and path.suffix.lower() not in IMAGE_SUFFIXES:
+        raise InputError(f"{text}: not an image that OpenCV can decode, nor a video that it can read")
+    return Images([path], path.stem)
 
 
 def _open_address(address: Address, settings: SourceSettings, patient: bool) -> Source:

@@ -1,5 +1,7 @@
 """Numbers stay with their objects: in motion, past each other, half hidden, and through gaps."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -214,12 +216,27 @@ def test_empty_images() -> None:
     assert numbers(Tracker(), seen(), seen(), seen(at(10)), seen(at(10))) == [[], [], [NO_TRACK], [1]]
 
 
-def test_time_must_not_run_backwards() -> None:
-    tracker = Tracker()
-    tracker.update(seen(), 5.0)
-    tracker.update(seen(), 5.0)
-    with pytest.raises(ValueError, match=r"4\.0 s comes after 5\.0 s"):
-        tracker.update(seen(), 4.0)
+@pytest.mark.parametrize("time_s", [0.0, -5.0, 5.0 + 11.0, 1e9])
+def test_tracks_begin_afresh_when_time_runs_backwards_or_leaps(time_s: float) -> None:
+    tracker = Tracker(fps=FPS)
+    assert tracker.update(seen(at(10)), 5.0).track_ids.tolist() == [1]  # type: ignore[union-attr]
+    assert tracker.update(seen(at(10)), 5.0).track_ids.tolist() == [1]  # type: ignore[union-attr]
+    for _ in range(2):
+        assert tracker.update(seen(at(10)), time_s).track_ids.tolist() == [2]  # type: ignore[union-attr]
+        time_s += 1 / FPS
+
+
+@pytest.mark.parametrize("time_s", [math.nan, math.inf, -math.inf])
+def test_a_time_that_is_no_number_is_one_interval_later(time_s: float) -> None:
+    tracker = Tracker(fps=FPS)
+    for time in (5.0, time_s, 5.0 + 2 / FPS):
+        assert tracker.update(seen(at(10)), time).track_ids.tolist() == [1]  # type: ignore[union-attr]
+
+
+def test_an_image_every_minute_is_no_gap_for_a_stream_that_is_as_slow() -> None:
+    tracker = Tracker(fps=1 / 60)
+    for time_s in (0.0, 60.0, 120.0):
+        assert tracker.update(seen(at(10)), time_s).track_ids.tolist() == [1]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

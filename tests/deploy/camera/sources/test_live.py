@@ -22,6 +22,7 @@ class Camera:
     source = "camera 7"
     label = "camera-7"
     fps = 100.0
+    unreadable = 0
 
     def __init__(self) -> None:
         self.fails: Exception | None = None
