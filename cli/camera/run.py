@@ -205,7 +205,7 @@ def _summary(pipeline: "Pipeline") -> int:
         print("\r\x1b[K", end="", file=sys.stderr)
     for name, camera in status["cameras"].items():
         counts = ", ".join(f"{camera[key]} {key}" for key in ("captured", "processed", "dropped"))
-        failed = f", {camera['failed']} failed" if camera["failed"] else ""
+        failed = "".join(f", {camera[key]} {key}" for key in ("failed", "unreadable") if camera[key])
         error = f": {camera['error']}" if camera["error"] else ""
         ended_by_error = camera["error"] and camera["state"] == "ended" and not pipeline.was_stopped
         code = 1 if ended_by_error else code

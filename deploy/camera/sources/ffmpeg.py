@@ -9,7 +9,7 @@ from typing import Any
 from fusedet.deploy.camera.sources.settings import SourceSettings
 from fusedet.deploy.detector.opencv import cv2
 
-__all__ = ["open_address", "silent_s"]
+__all__ = ["open_address", "silent_s", "user_sets_options"]
 
 _VARIABLE = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 _FFMPEG_SHARE = 0.9
@@ -48,6 +48,12 @@ class _Options:
         self._holders = 0
         self._is_ours = False
 
+    @property
+    def are_the_users(self) -> bool:
+        """Whether the value is one that the user has set."""
+        with self._condition:
+            return _VARIABLE in os.environ and not self._is_ours
+
     @contextmanager
     def hold(self, value: str) -> Iterator[None]:
         """The variable has ``value`` meanwhile."""
@@ -66,7 +72,13 @@ class _Options:
                 self._holders -= 1
                 if not self._holders and self._is_ours:
                     del os.environ[_VARIABLE]
+                    self._is_ours = False
                 self._condition.notify_all()
 
 
 _options = _Options()
+
+
+def user_sets_options() -> bool:
+    """Whether the user has set options for FFmpeg, such as a header that the camera wants."""
+    return _options.are_the_users

@@ -6,7 +6,7 @@ import socket
 from fusedet.deploy.camera.sources.address import Address
 from fusedet.deploy.camera.sources.device import CameraError
 
-__all__ = ["LoginError", "why_no_video"]
+__all__ = ["LoginError", "refusal", "why_no_video"]
 
 _MOST_BYTES = 4096
 
@@ -60,12 +60,15 @@ def _meaning(address: Address, where: str, answer: bytes) -> CameraError:
     status = re.match(rb"(?:RTSP|HTTP)/\d\.\d (\d{3})", answer)
     if status is None:
         return CameraError(f"{where} does not speak {address.parts.scheme.upper()}")
-    code = int(status[1])
+    return refusal(address, int(status[1])) or CameraError(f"{where} answers, but gives no video that can be read")
+
+
+def refusal(address: Address, code: int) -> CameraError | None:
+    """What an answer with this code of HTTP or RTSP means; None where it is no refusal."""
+    where = f"{address.host}:{address.port}"
     if code in (401, 403):
         what = "refuses this user name and password" if address.has_login else "asks for a user name and password"
         return LoginError(f"{where} {what}")
     if code == 404:
         return CameraError(f"{where} knows no such path")
-    if code >= 400:
-        return CameraError(f"{where} answers with the error {code}")
-    return CameraError(f"{where} answers, but gives no video that can be read")
+    return CameraError(f"{where} answers with the error {code}") if code >= 400 else None

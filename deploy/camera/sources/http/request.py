@@ -1,0 +1,50 @@
+"""Asks a camera over HTTP, with basic or digest authentication."""
+
+import http.client
+import ssl
+import urllib.error
+import urllib.request
+from urllib.parse import quote, unquote, urlunsplit
+
+from fusedet.deploy.camera.sources.address import Address
+
+__all__ = ["NO_ANSWER", "ask"]
+
+#: What :func:`ask` and reading its answer raise where none comes; a refusal is a ``urllib.error.HTTPError``.
+NO_ANSWER = (OSError, http.client.HTTPException, ValueError)
+
+
+def ask(address: Address, timeout_s: float) -> http.client.HTTPResponse:
+    """The answer to a ``GET``, whose body is still to be read.
+
+    As with FFmpeg, which reads all other kinds of streams, certificates are not checked: cameras sign their own.
+
+    Args:
+        address: ``http`` or ``https``.
+        timeout_s: for connecting, and for each piece of the answer.
+
+    Raises:
+        urllib.error.HTTPError: the camera refuses; ``code`` says why.
+        OSError, http.client.HTTPException, ValueError: there is no answer.
+    """
+    parts = address.parts
+    host = parts.netloc.rpartition("@")[2]
+    url = urlunsplit((parts.scheme, host, _quoted(parts.path or "/"), _quoted(parts.query), ""))
+    logins = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+    if address.has_login:
+        logins.add_password(None, url, unquote(parts.username or ""), unquote(parts.password or ""))
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    opener = urllib.request.build_opener(
+        urllib.request.HTTPBasicAuthHandler(logins),
+        urllib.request.HTTPDigestAuthHandler(logins),
+        urllib.request.HTTPSHandler(context=context),
+    )
+    request = urllib.request.Request(url, headers={"User-Agent": "fusedet", "Accept": "*/*"})
+    answer: http.client.HTTPResponse = opener.open(request, timeout=timeout_s)
+    return answer
+
+
+def _quoted(text: str) -> str:
+    """``text`` without spaces and letters that HTTP does not know; what is quoted already stays."""
+    return quote(text, safe="/%:=&?~+!$,;'()*@[]")
