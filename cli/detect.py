@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -13,6 +14,7 @@ from fusedet.cli.detect_report import Report
 from fusedet.cli.shared.arguments import add_duplicate_iou
 from fusedet.cli.shared.files import refuse_to_replace
 from fusedet.cli.shared.quiet import silence_opencv
+from fusedet.cli.shared.signals import on_stop_signals
 from fusedet.common.errors import InputError
 from fusedet.configs.inputs import or_starter
 from fusedet.configs.starter import starter_model
@@ -31,13 +33,14 @@ _STARTER = "nano"
 _EPILOG = """\
 SOURCE is an image, a folder (its own images; 'folder/**/*.jpg' also reaches the folders in it), a quoted glob, a
 video file, or a camera: its number, such as 0, /dev/video0, csi for the one of a Raspberry Pi, or an rtsp:// or http://
-address. Ctrl-C stops a video or a camera; what was written until then is kept and whole.
+address. What is in a file tells a video from an image, not its suffix. Ctrl-C stops a video or a camera, and so do
+SIGTERM and SIGHUP; what was written until then is kept and whole.
 
 Each image of files gets a line; a video or a camera shows its newest frame, on a terminal. Then a summary follows.
 With --json - all of this goes to standard error.
 
-exit codes: 0 done; 1 done, but images that could not be read were left out, or the camera gave no more; 2 bad input;
-130 stopped by Ctrl-C before the end (a camera has no end: 0).
+exit codes: 0 done; 1 done, but images or frames that could not be read were left out, a video is cut off, or the camera
+gave no more; 2 bad input; 130 stopped by Ctrl-C before the end (a camera has no end: 0).
 """
 
 
@@ -118,8 +121,9 @@ def run(args: argparse.Namespace) -> int:
         tracker = _open_tracker(args, source)
         stream = sys.stderr if args.json == "-" else sys.stdout
         report = Report(stream, source, args.limit, quiet=args.quiet)
-        stopped = _detect(args, detector, islice(source, args.limit), sinks, report, tracker)
-        failure = source.health.error if source.live else None
+        with on_stop_signals(signal.default_int_handler):
+            stopped = _detect(args, detector, islice(source, args.limit), sinks, report, tracker)
+        failure = source.health.error
     report.finish()
     for place in places:
         print(f"written: {place}", file=stream)

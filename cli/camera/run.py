@@ -3,8 +3,8 @@
 import argparse
 import logging
 import os
-import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fusedet.cli.camera.parts import check_classes, make_detector, make_pipeline
 from fusedet.cli.camera.reload import Reloader, save_places
 from fusedet.cli.shared.quiet import silence_opencv
+from fusedet.cli.shared.signals import on_stop_signals
 from fusedet.common.errors import InputError
 from fusedet.common.text import counted
 
@@ -40,10 +41,11 @@ video or a folder. Settings follow as key=value:
   fusedet run rtsp://camera.local/stream model=models/best.zip score=0.4 outputs.events.path=events.jsonl
 
 A change of the YAML's model, score, duplicate_iou, classes, zones and lines, and a new model file in the old one's
-place, are taken over while it runs. Ctrl-C or SIGTERM ends it: what was found is written, every output is closed.
+place, are taken over while it runs. Ctrl-C, SIGTERM or SIGHUP, which a closed terminal sends, ends it: what was found
+is written, every output is closed.
 
-exit codes: 0 stopped, or every source has ended; 1 a source ended by an error; 2 bad input; 70 detection hung, start
-it again (a service does).
+exit codes: 0 stopped, or every source has ended; 1 a source ended by an error, or a video is cut off or damaged; 2 bad
+input; 70 detection hung, start it again (a service does).
 """
 
 
@@ -115,11 +117,9 @@ def _watch(pipeline: "Pipeline", config: "CameraConfig", reloader: Reloader, sec
 
     window = _open_window(config)
     server = _open_server(pipeline, config)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: pipeline.stop())
     ends_s = None if seconds is None else monotonic() + seconds
     try:
-        with pipeline:
+        with on_stop_signals(lambda *_: pipeline.stop()), pipeline:
             systemd.notify("READY=1")
             told = looked = monotonic()
             while not pipeline.wait(0.01 if window else _TICK_S):
@@ -142,6 +142,12 @@ def _watch(pipeline: "Pipeline", config: "CameraConfig", reloader: Reloader, sec
         if window is not None:
             window.close()
     return _summary(pipeline)
+
+
+def _say(text: str, end: str = "\n") -> None:
+    """To standard error, unless the terminal has been closed meanwhile."""
+    with suppress(OSError):
+        print(text, end=end, file=sys.stderr, flush=True)
 
 
 def _open_window(config: "CameraConfig") -> "Window | None":
@@ -187,11 +193,11 @@ def _tell(pipeline: "Pipeline") -> None:
     text = "; ".join(_camera_line(name, camera) for name, camera in status["cameras"].items())
     systemd.notify(f"WATCHDOG=1\nSTATUS={text}")
     if sys.stderr.isatty():
-        print(f"\r\x1b[K{text[:160]}", end="", file=sys.stderr, flush=True)
+        _say(f"\r\x1b[K{text[:160]}", end="")
 
 
 def _camera_line(name: str, camera: dict[str, Any]) -> str:
-    if camera["state"] != "running":
+    if camera["state"] != "running" or camera["error"]:
         return f"{name}: {camera['state']}{': ' + camera['error'] if camera['error'] else ''}"
     age = camera["age_ms"]["p50"]
     seen = ", ".join(f"{count} {label}" for label, count in camera["visible"].items()) or "nothing"
@@ -202,7 +208,7 @@ def _summary(pipeline: "Pipeline") -> int:
     """Says what was done; 1 where a source ended by an error."""
     status, code = pipeline.status(), 0
     if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr)
+        _say("\r\x1b[K", end="")
     for name, camera in status["cameras"].items():
         counts = ", ".join(f"{camera[key]} {key}" for key in ("captured", "processed", "dropped"))
         failed = "".join(f", {camera[key]} {key}" for key in ("failed", "unreadable") if camera[key])
@@ -211,12 +217,12 @@ def _summary(pipeline: "Pipeline") -> int:
         code = 1 if ended_by_error else code
         ages = camera["age_ms"]
         age = "" if ages["p50"] is None else f"; age p50 {ages['p50']:.0f} ms, p95 {ages['p95']:.0f} ms"
-        print(f"{name}: {counts}{failed}{age}{error}", file=sys.stderr)
+        _say(f"{name}: {counts}{failed}{age}{error}")
     for name, sink in status["sinks"].items():
         left = f", {sink['waiting']} waiting" if sink["waiting"] else ""
         lost = f", {sink['dropped']} dropped" if sink["dropped"] else ""
         error = f": {sink['error']}" if sink["error"] else ""
-        print(f"{name}: {sink['written']} written{left}{lost}{error}", file=sys.stderr)
+        _say(f"{name}: {sink['written']} written{left}{lost}{error}")
     return code
 
 

@@ -1,23 +1,24 @@
 """Reads one camera on a thread of its own."""
 
 import logging
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic
 
-from fusedet.common.errors import InputError
 from fusedet.common.throttled_log import ThrottledLog
 from fusedet.deploy.camera.pipeline.latest_frame_buffer import LatestFrameBuffer
 from fusedet.deploy.camera.pipeline.statistics import CameraStatistics
 from fusedet.deploy.camera.pipeline.worker import Worker
 from fusedet.deploy.camera.sources import Frame, Source
-from fusedet.deploy.camera.sources.clock import LONGEST_GAP_S, FrameClock
+from fusedet.deploy.camera.sources.clock import LONGEST_AWAY_S, LONGEST_GAP_S, FrameClock
 from fusedet.deploy.camera.sources.device import USUAL_FPS
 
 __all__ = ["Capture"]
 
 _log = logging.getLogger(__name__)
+
+#: Between two attempts to open a source in the place of another.
+_REOPEN_S = 2.0
 
 
 class Capture:
@@ -55,9 +56,8 @@ class Capture:
         self._next_index = 0
         self._captured_s: float | None = None
         self.source = make_source()
-        self._clock = FrameClock(
-            1 / (self.source.fps or USUAL_FPS), longest_gap_s=math.inf if self.source.live else LONGEST_GAP_S
-        )
+        gap_s = LONGEST_AWAY_S if self.source.live else LONGEST_GAP_S
+        self._clock = FrameClock(1 / (self.source.fps or USUAL_FPS), longest_gap_s=gap_s)
         self.worker = self._new_worker()
 
     def start(self) -> None:
@@ -112,33 +112,45 @@ class Capture:
         self.worker.stop()
         text = f"camera {self.name}: no sign of life for {self.worker.stuck_s():.0f} s, it is opened anew"
         self._trouble.warning("hangs", text)
-        self._restarts += 1 + self.source.health.reconnects
         self._error = "hangs, opened anew"
         self.worker = self._new_worker(reopen=True)
         self.worker.start()
 
     def _new_worker(self, *, reopen: bool = False) -> Worker:
-        return Worker(f"camera {self.name}", self._reopen_and_read if reopen else self._read)
+        return Worker(f"camera {self.name}", lambda worker: self._work(worker, reopen=reopen))
 
-    def _reopen_and_read(self, worker: Worker) -> None:
-        hanging = self.source
+    def _work(self, worker: Worker, *, reopen: bool) -> None:
+        if reopen and not self._open_another(worker):
+            return
+        while not self._read(worker):
+            worker.idle()
+            if worker.stopping.wait(_REOPEN_S) or not self._open_another(worker):
+                return
+
+    def _open_another(self, worker: Worker) -> bool:
+        """Puts another source in the place of one that hangs or has failed; False where that has to end."""
+        left = self.source
         worker.busy()
         while not worker.stopping.is_set():
             try:
-                self.source, self._unreadable = self._make_source(), self.unreadable
-                break
-            except InputError as error:
-                self._error = str(error)
+                source = self._make_source()
+            except Exception as error:
+                self._error = " ".join(str(error).split())
                 worker.idle()
-                worker.stopping.wait(2.0)
-        # On the hanging source's own account: closing it may hang as well.
-        Worker(f"closing {self.name}", lambda _: hanging.close()).start()
+                worker.stopping.wait(_REOPEN_S)
+                continue
+            self._restarts += 1 + left.health.reconnects
+            self._unreadable += left.unreadable
+            self.source = source
+            break
+        # On the old source's own account: closing it may hang as well.
+        Worker(f"closing {self.name}", lambda _: left.close()).start()
         if self._stopped:
             self.source.close()
-            return
-        self._read(worker)
+        return not self._stopped and self.source is not left
 
-    def _read(self, worker: Worker) -> None:
+    def _read(self, worker: Worker) -> bool:
+        """Reads the source to its end; False where it has none, and has failed in a way that nobody has foreseen."""
         source, first_index, is_first = self.source, self._next_index, True
         worker.busy()
         try:
@@ -157,11 +169,15 @@ class Capture:
                     break
                 worker.busy()
         except Exception as error:
-            self._error = " ".join(str(error).split())
+            if worker.stopping.is_set():  # it was left to itself
+                return True
+            self._error = " ".join(str(error).split()) or type(error).__name__
             self._trouble.warning("fails", f"camera {self.name}: {self._error}")
+            return not source.live
         finally:
             if not worker.stopping.is_set():
                 source.close()
+        return True
 
     def _going_on(self, frame: Frame, first_index: int) -> Frame:
         """The frame with the number and the time that follow on those of the sources before."""

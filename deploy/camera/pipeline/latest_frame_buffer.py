@@ -65,6 +65,11 @@ class LatestFrameBuffer:
         """Frames of a camera that a newer one replaced, or that came after the end."""
         return self._dropped[camera]
 
+    @property
+    def closed(self) -> bool:
+        """Whether no more frames are taken."""
+        return self._closed
+
     def close(self) -> None:
         """Takes no more frames; what is there can still be taken."""
         with self._changed:

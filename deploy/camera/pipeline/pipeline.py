@@ -241,7 +241,7 @@ class Pipeline:
                 if last is not None:
                     self._seen.put(last)
                     last = None
-                elif self._stopping.is_set():
+                elif self._buffer.closed:
                     self._seen.put(None)
                     return
                 continue

@@ -2,10 +2,12 @@
 
 import math
 
-__all__ = ["LONGEST_GAP_S", "FrameClock"]
+__all__ = ["LONGEST_AWAY_S", "LONGEST_GAP_S", "FrameClock"]
 
 #: A stamp that is later by more is not believed: counters wrap, and broken files hold any number.
 LONGEST_GAP_S = 3600.0
+#: The same of a camera, whose frames are stamped by the clock of this machine.
+LONGEST_AWAY_S = 366 * 86400.0
 #: A stamp that is earlier by less is out of order, one that is earlier by more begins a new count.
 _OUT_OF_ORDER_S = 1.0
 
@@ -25,7 +27,7 @@ class FrameClock:
 
         Args:
             interval_s: what one frame takes where its stamp tells nothing, above 0.
-            longest_gap_s: a stamp that is later by more is a leap; infinite where stamps are those of a clock.
+            longest_gap_s: a stamp that is later by more is a leap.
         """
         self.now_s = 0.0
         self._longest_gap_s = longest_gap_s

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from fusedet.deploy.camera.sources.clock import FrameClock
+from fusedet.deploy.camera.sources.clock import LONGEST_AWAY_S, FrameClock
 
 NAN = math.nan
 
@@ -51,5 +51,5 @@ def test_a_count_that_begins_again_goes_on_after_a_pause() -> None:
 
 
 def test_the_stamps_of_a_clock_may_be_a_day_apart() -> None:
-    clock = FrameClock(0.1, longest_gap_s=math.inf)
+    clock = FrameClock(0.1, longest_gap_s=LONGEST_AWAY_S)
     assert [clock.at(stamp) for stamp in (1.0, 86401.0)] == [0, 86400]
