@@ -164,7 +164,6 @@ class LiveSource:
         connection = self._device.open()
         try:
             image = self._read(connection)
-            self.fps = min(connection.fps, self._settings.fps or math.inf)
             self._check_size(image)
             while not self._closing.is_set():
                 if self._frozen.look(image, self._last_s):
@@ -182,6 +181,7 @@ class LiveSource:
             image = connection.read()
         finally:
             self._count_unreadable(connection.unreadable - before)
+        self.fps = min(connection.fps, self._settings.fps or math.inf)
         with self._condition:
             self._alive_s = self._last_s = time.monotonic()
             self._first_s = self._first_s or self._last_s

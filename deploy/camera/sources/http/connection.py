@@ -58,21 +58,22 @@ class ImagesConnection:
             ask_again: gives the next one, of a camera that gives single images.
             settings: ``fps`` and ``timeout_s`` of them.
         """
-        self.fps = USUAL_FPS
         self.unreadable = 0
         self._take_answer(answer)
         self._ask_again = ask_again
         self._interval_s = 1 / (settings.fps or _POLLS_PER_S)
         self._timeout_s = settings.timeout_s
         self._asked_s = time.monotonic()
-        self._is_single = answer.headers.get_content_maintype() != "multipart"  # unless more than one comes
-        self._polls = False
+        kind = answer.headers.get_content_maintype()
+        self._is_single = kind != "multipart"  # unless more than one comes
+        self._polls = kind == "image" and answer.length is not None
+        self.fps = 1 / self._interval_s if self._polls else USUAL_FPS
 
     def read(self) -> NDArray[np.uint8]:
         """See :class:`~fusedet.deploy.camera.sources.device.Connection`."""
         start_s, before = time.monotonic(), self.unreadable
         while (end_s := start_s + self._timeout_s + 2 * self._polls * self._interval_s) > time.monotonic():
-            data = self._next_image(end_s)
+            data = self._next_image(end_s, before)
             if data is None:
                 self._begin_next_answer()
                 continue
@@ -81,16 +82,21 @@ class ImagesConnection:
             if image is not None:
                 return np.asarray(image, np.uint8)
             self.unreadable += 1
-        if self.unreadable > before:
-            raise CameraError("gives only images that cannot be read")
-        raise CameraError(f"gives no image within {self._timeout_s:g} s")
+        raise self._nothing(before)
 
     def close(self) -> None:
         """See :class:`~fusedet.deploy.camera.sources.device.Connection`."""
         if self._answer is not None:
             self._answer.close()
 
-    def _next_image(self, end_s: float) -> bytes | None:
+    def _nothing(self, before: int) -> CameraError:
+        """Why no image has come in time, where ``before`` could not be read until then."""
+        broken = self.unreadable > before
+        return CameraError(
+            "gives only images that cannot be read" if broken else f"is silent for {self._timeout_s:g} s"
+        )
+
+    def _next_image(self, end_s: float, before: int) -> bytes | None:
         """The next whole image of the answer, or None at its end."""
         while time.monotonic() < end_s:
             if (image := self._take()) is not None:
@@ -100,7 +106,7 @@ class ImagesConnection:
                 self._stream.finish()
                 return self._take()
             self._stream.put(piece)
-        raise CameraError(f"is silent for {self._timeout_s:.1f} s")
+        raise self._nothing(before)
 
     def _piece(self) -> bytes:
         """What has come of the answer; empty at its end."""
@@ -109,7 +115,7 @@ class ImagesConnection:
         try:
             return self._answer.read1(_PIECE)
         except TimeoutError as error:
-            raise CameraError(f"is silent for {self._timeout_s:.1f} s") from error
+            raise CameraError(f"is silent for {self._timeout_s:g} s") from error
         except NO_ANSWER:  # it was broken off
             return b""
 

@@ -16,7 +16,7 @@ _MOST_BYTES = 64 << 20
 
 
 class _BrokenError(Exception):
-    """No JPEG; ``at`` is the place where that shows."""
+    """No JPEG; ``at`` is the first place where another one may begin."""
 
     def __init__(self, at: int) -> None:
         super().__init__()
@@ -37,6 +37,7 @@ class JpegStream:
         """Nothing has come yet."""
         self.unreadable = 0
         self._data = bytearray()
+        self._has_ended = False
         self._scanned = 0  # how far the scan of the image at the start of the data was looked at
 
     def put(self, data: bytes) -> None:
@@ -48,7 +49,9 @@ class JpegStream:
         while True:
             start = self._data.find(_START)
             if start < 0:
-                self._skip_text()
+                if self._has_ended or len(self._data) > _MOST_BYTES:
+                    self._count_empty(bytes(self._data), is_followed=False)
+                    self._data.clear()
                 return None
             self._count_empty(bytes(self._data[:start]), is_followed=True)
             del self._data[:start]
@@ -56,7 +59,7 @@ class JpegStream:
                 end = self._find_end()
             except _BrokenError as broken:
                 self.unreadable += 1
-                del self._data[: max(2, broken.at)]
+                del self._data[: broken.at]
                 self._scanned = 0
                 continue
             if end is None:
@@ -67,18 +70,8 @@ class JpegStream:
             return image
 
     def finish(self) -> None:
-        """No more bytes will come: what is left is a part that was cut off, or nothing."""
-        if self._data.startswith(_START):
-            self.unreadable += 1
-        else:
-            self._count_empty(bytes(self._data), is_followed=False)
-        self._data.clear()
-
-    def _skip_text(self) -> None:
-        """What is no image must not grow without an end."""
-        if len(self._data) > _MOST_BYTES:
-            self._count_empty(bytes(self._data), is_followed=False)
-            self._data.clear()
+        """No more bytes will come: what is left in :meth:`take` is whole, or was cut off."""
+        self._has_ended = True
 
     def _count_empty(self, text: bytes, *, is_followed: bool) -> None:
         """Parts between two images; the last one of them is that of the image that follows."""
@@ -91,11 +84,11 @@ class JpegStream:
         Raises:
             _BrokenError: it is none.
         """
-        data, at = self._data, 2
+        data, at, resume = self._data, 2, 2  # what a broken segment says of its length is not believed
         while at + 4 <= len(data):
             kind = data[at + 1]
             if data[at] != 0xFF or kind in (0x00, 0xD8):
-                raise _BrokenError(at)
+                raise _BrokenError(resume)
             if kind == _END:
                 return at + 2
             if kind == 0xFF:  # as many as the camera likes
@@ -105,14 +98,15 @@ class JpegStream:
             else:
                 length = int.from_bytes(data[at + 2 : at + 4], "big")
                 if length < 2:
-                    raise _BrokenError(at)
+                    raise _BrokenError(resume)
                 at += 2 + length
                 if kind == _SCAN:
-                    at = self._end_of_scan(at)
-        if len(data) > _MOST_BYTES:
-            raise _BrokenError(len(data))
-        is_end = at + 2 <= len(data) and data[at] == 0xFF and data[at + 1] == _END
-        return at + 2 if is_end else None
+                    at = resume = self._end_of_scan(at)
+        if at + 2 <= len(data) and data[at] == 0xFF and data[at + 1] == _END:
+            return at + 2
+        if self._has_ended or len(data) > _MOST_BYTES:
+            raise _BrokenError(resume)
+        return None
 
     def _end_of_scan(self, at: int) -> int:
         """The marker after the scan, or the end of the data, which is remembered."""
