@@ -13,6 +13,8 @@ __all__ = ["VIDEO_SUFFIXES", "is_image", "is_video", "open_file"]
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"}
 )
+#: Files that FFmpeg plays as a terminal does, whatever is in them.
+_TERMINAL_SUFFIXES = frozenset({".ans", ".art", ".asc", ".diz", ".ice", ".nfo", ".txt", ".vt"})
 _HEAD_BYTES = 4096
 #: Of text, only the list of a stream's pieces is a video; FFmpeg would play any other as a terminal does.
 _PLAYLIST = b"#EXTM3U"
@@ -46,7 +48,7 @@ def is_video(path: Path) -> bool:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     is_text = len(head.translate(None, _NOT_IN_TEXT)) == len(head)
-    if is_text and not head.startswith(_PLAYLIST):
+    if (is_text and not head.startswith(_PLAYLIST)) or path.suffix.lower() in _TERMINAL_SUFFIXES:
         return False
     may_be_image = is_image(path) or path.suffix.lower() in IMAGE_SUFFIXES
     capture = open_file(path)

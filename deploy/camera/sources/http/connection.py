@@ -78,9 +78,10 @@ class ImagesConnection:
                 self._begin_next_answer()
                 continue
             self._images += 1
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-            if image is not None:
-                return np.asarray(image, np.uint8)
+            with suppress(cv2.error):  # for example more pixels than OpenCV accepts
+                image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+                if image is not None:
+                    return np.asarray(image, np.uint8)
             self.unreadable += 1
         raise self._nothing(before)
 
@@ -91,10 +92,9 @@ class ImagesConnection:
 
     def _nothing(self, before: int) -> CameraError:
         """Why no image has come in time, where ``before`` could not be read until then."""
-        broken = self.unreadable > before
-        return CameraError(
-            "gives only images that cannot be read" if broken else f"is silent for {self._timeout_s:g} s"
-        )
+        if self.unreadable > before:
+            return CameraError("gives only images that cannot be read")
+        return CameraError(f"is silent for {self._timeout_s:g} s")
 
     def _next_image(self, end_s: float, before: int) -> bytes | None:
         """The next whole image of the answer, or None at its end."""
