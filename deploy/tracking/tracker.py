@@ -155,7 +155,9 @@ class Tracker:
             self._tracks = []
             return None
         if time_s - before > gap_s:
-            self._tracks = [track for track in self._tracks if track.still and self._unseen_s(track) <= self._limit_s(track)]
+            self._tracks = [
+                track for track in self._tracks if track.still and self._unseen_s(track) <= self._limit_s(track)
+            ]
             return None
         return (time_s - before) / self._interval_s
 
