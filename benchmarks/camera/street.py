@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.camera.street_scene import PLACES, SIZE_HW, Flaws, Happening, detect, happenings, street
+from benchmarks.camera.street_scene import PLACES, SIZE_HW, Flaws, Happening, Thing, detect, happenings, street
 from benchmarks.command import run_command
 from fusedet.deploy.camera.pipeline.camera import Camera, CameraSettings
 from fusedet.deploy.camera.pipeline.latest_frame_buffer import LatestFrameBuffer
@@ -27,7 +27,7 @@ from fusedet.deploy.camera.sources import Frame, SourceHealth
 from fusedet.deploy.detector.detections import NO_TRACK, Detections
 from fusedet.deploy.detector.supervision import to_supervision
 
-__all__ = ["Tally", "compare", "main"]
+__all__ = ["KINDS", "Tally", "compare", "main", "watch"]
 
 SCORE = 0.25
 #: An event this near to what truly happened tells of it.
@@ -124,13 +124,15 @@ class Supervision:
         return told
 
 
-def _watch(minutes: float, fps: float, flaws: Flaws, seed: int, peers: dict[str, Any]) -> dict[str, list[Happening]]:
-    """Who told what."""
+def watch(
+    things: list[Thing], minutes: float, fps: float, flaws: Flaws, seed: int, peers: dict[str, Any]
+) -> dict[str, list[Happening]]:
+    """What was told: by ``fusedet``, and by each of the peers, whose ``update`` gets the same tracks."""
     buffer = LatestFrameBuffer(["street"])
     camera = Camera(CameraSettings("street", lambda: _NoSource(fps), PLACES), buffer, SCORE)
     image = np.zeros((*SIZE_HW, 3), np.uint8)
     told: dict[str, list[Happening]] = defaultdict(list)
-    for index, (time_s, found) in enumerate(detect(street(minutes, seed), minutes, fps, flaws, seed)):
+    for index, (time_s, found) in enumerate(detect(things, minutes, fps, flaws, seed)):
         tracked, events = camera.interpret(Frame(image, "street", "street", index, time_s), found, SCORE)
         told["fusedet"] += [Happening(time_s, f"{event.place} {event.direction or event.kind}") for event in events]
         for name, peer in peers.items():
@@ -153,12 +155,13 @@ def _peers() -> dict[str, Callable[[], Supervision]]:
 def main(arguments: Sequence[str] | None = None) -> int:
     args = parse_arguments(arguments)
     sums: dict[str, dict[str, Tally]] = {}
+    flaws = Flaws(jitter=args.jitter)
     for seed in range(args.seeds):
         # What has not ended when the time is up may not have been told.
         things = street(args.minutes, seed)
         true = [one for thing in things for one in happenings(thing) if one.time_s < 60 * args.minutes - _NEAR_S]
         peers = {name: make() for name, make in _peers().items()}
-        for name, told in _watch(args.minutes, args.fps, Flaws(jitter=args.jitter), seed, peers).items():
+        for name, told in watch(things, args.minutes, args.fps, flaws, seed, peers).items():
             rows = sums.setdefault(name, {kind: Tally() for kind in KINDS})
             for kind, tally in compare(true, told).items():
                 rows[kind].add(tally)

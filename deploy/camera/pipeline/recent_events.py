@@ -7,6 +7,7 @@ import numpy as np
 
 from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.result import Result
+from fusedet.deploy.camera.sinks.annotation import image_with_zones
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.deploy.drawing.draw import draw_detections
 
@@ -18,7 +19,7 @@ _QUALITY = 75
 
 
 class RecentEvents:
-    """Keeps the last events and a JPEG of each one's moment in memory: some 50 times 15 kB."""
+    """Keeps the last events and a JPEG of each one's moment, with zones and lines, in memory: some 50 times 15 kB."""
 
     def __init__(self, kept: int = _KEPT) -> None:
         """Keeps the last ``kept``."""
@@ -43,7 +44,7 @@ def _small_image(result: Result) -> bytes:
     detections = result.detections
     if detections.track_ids is not None:
         detections = detections[np.isin(detections.track_ids, [event.track for event in result.events])]
-    image = draw_detections(result.frame.image, detections)
+    image = draw_detections(image_with_zones(result), detections)
     scale = min(1.0, _WIDTH / image.shape[1])
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from fusedet.deploy.camera.events.places import Places, Zone
+from fusedet.deploy.camera.pipeline.recent_events import RecentEvents
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks import EventImages, SegmentedVideo
 from fusedet.deploy.camera.sinks.annotation import annotated_image, image_with_zones
@@ -64,3 +65,12 @@ def test_videos_show_zones(tmp_path: Path) -> None:
         capture.release()
 
     assert difference(images[0], images[1]) > 100
+
+
+def test_the_images_of_events_on_the_page_show_zones() -> None:
+    recent = RecentEvents()
+    for result in (with_zones(inside(1)), make_result(found=NOTHING)):
+        recent.add(replace(result, events=(make_event(),)))
+    without, shown = (cv2.imdecode(np.frombuffer(data, np.uint8), 1) for _, data in recent.newest_first())
+
+    assert difference(shown, without) > 100
