@@ -144,11 +144,18 @@ class CameraSection(StrictModel):
 
     source: Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int)] = Field(
         min_length=1,
-        description="camera number, /dev/videoN, csi or csi:N, rtsp:// or http:// address, video file, folder",
+        description="camera number, /dev/videoN, csi or csi:N, rtsp:// or http:// address (a stream, or one image for each "
+        "request), video file, folder",
     )
     width: int | None = Field(None, ge=16, le=16384, description="asked of the camera")
     height: int | None = Field(None, ge=16, le=16384, description="asked of the camera")
-    fps: float | None = Field(None, gt=0, le=1000, description="asked of the camera")
+    fps: float | None = Field(
+        None,
+        gt=0,
+        le=1000,
+        description="at most so many frames in a second are taken; asked of a USB or CSI camera; how often an address "
+        "that gives one image for each request is asked, left out: once a second",
+    )
     fourcc: Annotated[str, Field(pattern=r"^[A-Za-z0-9 ]{4}$")] | None = Field(
         None, description="pixel format asked of a USB camera; MJPG lets most give more frames"
     )

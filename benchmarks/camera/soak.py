@@ -10,6 +10,7 @@ have reached a subscriber. Prints the figures as JSON.
 
 import argparse
 import json
+import os
 import random
 import re
 import signal
@@ -33,7 +34,7 @@ from tests.counterparts import Counterpart, rtsp_server
 from tests.deploy.camera.sinks.servers import Broker, Listener
 from tests.deploy.conftest import build_model
 
-__all__ = ["main", "soak"]
+__all__ = ["Watch", "main", "soak"]
 
 _SETTLED_S = 60.0
 
@@ -41,28 +42,14 @@ _SETTLED_S = 60.0
 class Watch:
     """The process that is tested."""
 
-    def __init__(self, folder: Path, camera_url: str, broker_port: int) -> None:
-        config = {
-            "model": "model.onnx",
-            "cameras": {
-                "camera": {
-                    "source": camera_url,
-                    "zones": [{"name": "left", "points": [[0, 0], [0.5, 0], [0.5, 1], [0, 1]], "dwell_s": 0.5}],
-                    "lines": [{"name": "middle", "start": [0.5, 1], "end": [0.5, 0]}],
-                }
-            },
-            "outputs": {
-                "events": {"path": "events.jsonl"},
-                "pictures": {"folder": "pictures", "keep": 50},
-                "mqtt": {"host": "127.0.0.1", "port": broker_port},
-            },
-            "serve": {"port": 0},
-        }
+    def __init__(self, folder: Path, config: dict[str, Any], program: Sequence[str] = ("fusedet.cli.main",)) -> None:
+        """Starts ``fusedet run`` in ``folder``; ``program`` is the module that does, with its arguments before it."""
         (folder / "camera.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
         self.log = folder / "log.txt"
         with self.log.open("w") as log:
-            command = [sys.executable, "-m", "fusedet.cli.main", "run", "camera.yaml"]
-            self.process = subprocess.Popen(command, cwd=folder, stderr=log, stdout=log)
+            command = [sys.executable, "-m", *program, "run", "camera.yaml"]
+            environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+            self.process = subprocess.Popen(command, cwd=folder, stderr=log, stdout=log, env=environment)
         while "page: " not in self.log.read_text():
             if self.process.poll() is not None:
                 raise InputError(f"fusedet run ended: {self.log.read_text()}")
@@ -81,6 +68,24 @@ class Watch:
         return int(re.findall(r"VmRSS:\s+(\d+) kB", text)[0]) * 1024 / 1e6
 
 
+def _config(camera_url: str, broker_port: int) -> dict[str, Any]:
+    camera = {
+        "source": camera_url,
+        "zones": [{"name": "left", "points": [[0, 0], [0.5, 0], [0.5, 1], [0, 1]], "dwell_s": 0.5}],
+        "lines": [{"name": "middle", "start": [0.5, 1], "end": [0.5, 0]}],
+    }
+    return {
+        "model": "model.onnx",
+        "cameras": {"camera": camera},
+        "outputs": {
+            "events": {"path": "events.jsonl"},
+            "pictures": {"folder": "pictures", "keep": 50},
+            "mqtt": {"host": "127.0.0.1", "port": broker_port},
+        },
+        "serve": {"port": 0},
+    }
+
+
 def soak(seconds: float, seed: int = 0) -> dict[str, Any]:
     """Watches for so long, and returns what came of it."""
     chance = random.Random(seed)
@@ -89,7 +94,7 @@ def soak(seconds: float, seed: int = 0) -> dict[str, Any]:
         onnx.save(build_model(Contract(("a", "b", "c"), (240, 320)), scores=(0.9,)), folder / "model.onnx")
         options = ("--width", "320", "--height", "240", "--pattern", "ball")
         with rtsp_server(*options) as camera, Broker(folder) as broker, Listener(broker.port) as listener:
-            watch = Watch(folder, camera.url(), broker.port)
+            watch = Watch(folder, _config(camera.url(), broker.port))
             try:
                 return _watch(watch, camera, broker, listener, folder, seconds, chance)
             finally:

@@ -13,7 +13,8 @@ class SourceSettings:
     Attributes:
         width: pixels, asked of a camera; it gives what it can. None leaves it to the camera, here and below.
         height: likewise.
-        fps: frames in a second, likewise.
+        fps: frames in a second, likewise; of a camera or an address that gives more, the rest is left out, and one
+            that gives an image for each request is asked so often (None: once a second).
         fourcc: four letters, the pixel format asked of a USB camera; ``MJPG`` lets most give more frames.
         transport: of RTSP.
         timeout_s: a camera or an address that is silent for so long counts as lost.
