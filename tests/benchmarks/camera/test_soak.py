@@ -2,6 +2,7 @@ import pytest
 
 from benchmarks.camera.runtime import measure_age
 from benchmarks.camera.soak import soak
+from benchmarks.camera.soak_sources import main as soak_sources
 from fusedet.configs.starter import starter_model
 from tests.deploy.camera.sinks.servers import MOSQUITTO
 
@@ -25,3 +26,8 @@ def test_the_age_of_results_does_not_grow() -> None:
     assert figures["age_ms"]["p95"] <= figures["limit_ms"]
     assert figures["unaccounted"] == 0
     assert figures["dropped"] > figures["processed"] > 100
+
+
+@pytest.mark.slow
+def test_sources_that_stay_away_and_break_the_rules_cost_no_frame() -> None:
+    assert soak_sources(["--minutes", "0.5", "--watchdog", "0.5"]) == 0
