@@ -37,7 +37,7 @@ class Sample:
     """One image and its objects.
 
     Attributes:
-        image_id: the image's id in the annotations.
+        image_id: its number in the set, from 1 in the order of the file's own ids, which may be of any size.
         path: its file.
         width: in pixels, as annotated.
         height: in pixels, as annotated.
@@ -46,6 +46,7 @@ class Sample:
         crowd: bool ``[N]``: the box is a region of many objects, to be ignored in training and evaluation.
         areas: float32 ``[N]`` in square pixels: the annotated area, which sorts objects into small, medium and large.
         scores: float32 ``[N]`` in 0..1: how sure a detector was that labelled the object; 1 where nothing is said.
+        source_id: the image's id in the annotation file; None where it comes from none.
     """
 
     image_id: int
@@ -57,6 +58,7 @@ class Sample:
     crowd: NDArray[np.bool_]
     areas: NDArray[np.float32]
     scores: NDArray[np.float32]
+    source_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,11 @@ class CocoDataset:
         return f"{self.source} ({len(self.samples)} images)"
 
     def ground_truth(self) -> dict[str, Any]:
-        """The annotations as a clean COCO dictionary with the file's own ids, for a COCO evaluator."""
+        """The annotations as a clean COCO dictionary for a COCO evaluator.
+
+        Its ids are small numbers from 1: those of images are ``Sample.image_id``, those of categories ``label + 1``. An
+        evaluator computes with ids, and what annotation files have there (time stamps, hashes) may be beyond its range.
+        """
         annotations: list[dict[str, Any]] = []
         for sample in self.samples:
             boxes_xywh = sample.boxes_xyxy.astype(float)
@@ -89,7 +95,7 @@ class CocoDataset:
                     {
                         "id": len(annotations) + 1,
                         "image_id": sample.image_id,
-                        "category_id": self.category_ids[label],
+                        "category_id": int(label) + 1,
                         "bbox": box.tolist(),
                         "area": float(area),
                         "iscrowd": int(crowd),
@@ -101,7 +107,7 @@ class CocoDataset:
                 {"id": s.image_id, "file_name": s.path.name, "width": s.width, "height": s.height} for s in self.samples
             ],
             "categories": [
-                {"id": i, "name": name} for i, name in zip(self.category_ids, self.names, strict=True)
+                {"id": i, "name": name} for i, name in enumerate(self.names, start=1)
             ],
             "annotations": annotations,
         }  # fmt: skip
@@ -126,12 +132,13 @@ def load_coco(annotations: Path, images: Path, *, require_boxes: bool = False) -
     category_ids, names = _categories(lists["categories"], annotations)
     entries = _image_entries(lists["images"], annotations)
     objects = _objects(lists["annotations"], entries.keys(), category_ids, annotations)
+    numbers = {image_id: number for number, image_id in enumerate(sorted(entries), start=1)}
     paths = {image_id: images / entry["file_name"] for image_id, entry in entries.items()}
     _check_files(paths.values(), images, annotations)
     samples, dropped = [], 0
     for image_id, entry in entries.items():
         rows = np.array(objects[image_id], np.float64).reshape(-1, 8)
-        sample = _sample(image_id, paths[image_id], entry["width"], entry["height"], rows)
+        sample = _sample(numbers[image_id], image_id, paths[image_id], entry, rows)
         dropped += len(rows) - len(sample.labels)
         samples.append(sample)
     if dropped:
@@ -315,8 +322,9 @@ def is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and -1e9 < value < 1e9
 
 
-def _sample(image_id: int, path: Path, width: int, height: int, rows: NDArray[np.float64]) -> Sample:
+def _sample(image_id: int, source_id: int, path: Path, entry: dict[str, Any], rows: NDArray[np.float64]) -> Sample:
     """Boxes clipped to the image; those without an area there are left out."""
+    width, height = entry["width"], entry["height"]
     boxes = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], 1)
     boxes = boxes.clip(0, (width, height, width, height)).astype(np.float32)
     sides = boxes[:, 2:] - boxes[:, :2]
@@ -333,6 +341,7 @@ def _sample(image_id: int, path: Path, width: int, height: int, rows: NDArray[np
         crowd=rows[:, 5] > 0,
         areas=areas.astype(np.float32),
         scores=rows[:, 7].astype(np.float32),
+        source_id=source_id,
     )
 
 

@@ -1,5 +1,6 @@
 """COCO's average precision of a set of detections, by faster-coco-eval."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -10,7 +11,7 @@ from faster_coco_eval import COCO, COCOeval_faster
 from fusedet.deploy.detector.detections import Detections
 from fusedet.train.data.coco import CocoDataset
 
-__all__ = ["MAX_DETECTIONS", "SUMMARY_NAMES", "Metrics", "evaluate_detections"]
+__all__ = ["MAX_DETECTIONS", "SUMMARY_NAMES", "Metrics", "evaluate_detections", "has_objects"]
 
 #: COCO's limit of detections for each image.
 MAX_DETECTIONS = 100
@@ -57,11 +58,11 @@ def evaluate_detections(dataset: CocoDataset, found: Mapping[int, Detections]) -
         found: image id to its detections, in pixels of the image; an image that is left out has none.
     """
     truth = COCO(dataset.ground_truth())
-    results = [row for image_id, detections in found.items() for row in _coco_rows(dataset, image_id, detections)]
+    results = [row for image_id, detections in found.items() for row in _coco_rows(image_id, detections)]
     if not results:
         # The evaluator refuses an empty list. Without detections precision and recall are 0 for every object.
-        nothing = dict.fromkeys(dataset.names, (0.0, 0.0))
-        return Metrics(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, nothing)
+        nothing = 0.0 if has_objects(dataset) else math.nan
+        return Metrics(*[nothing] * len(SUMMARY_NAMES), dict.fromkeys(dataset.names, (nothing, nothing)))
     evaluator = COCOeval_faster(truth, truth.loadRes(results), "bbox")
     evaluator.params.maxDets = [1, 10, MAX_DETECTIONS]
     evaluator.evaluate()
@@ -84,6 +85,11 @@ def evaluate_detections(dataset: CocoDataset, found: Mapping[int, Detections]) -
     )
 
 
+def has_objects(dataset: CocoDataset) -> bool:
+    """Whether there is anything to find; in a set without objects every figure is NaN."""
+    return any(not sample.crowd.all() for sample in dataset.samples)
+
+
 def _mean(values: Any) -> float:
     """Mean of what the set has: the evaluator marks classes and sizes without an object by -1."""
     values = np.asarray(values)
@@ -91,10 +97,10 @@ def _mean(values: Any) -> float:
     return float(valid.mean()) if valid.size else float("nan")
 
 
-def _coco_rows(dataset: CocoDataset, image_id: int, detections: Detections) -> list[dict[str, Any]]:
+def _coco_rows(image_id: int, detections: Detections) -> list[dict[str, Any]]:
     boxes = detections.boxes_xyxy.astype(float)
     boxes[:, 2:] -= boxes[:, :2]  # xyxy -> xywh
     return [
-        {"image_id": image_id, "category_id": dataset.category_ids[label], "bbox": box.tolist(), "score": float(score)}
+        {"image_id": image_id, "category_id": int(label) + 1, "bbox": box.tolist(), "score": float(score)}
         for box, score, label in zip(boxes, detections.scores, detections.class_ids, strict=True)
     ]

@@ -78,7 +78,8 @@ def pictures_of(annotations: Path, images: Path) -> list[Picture]:
         InputError: the file cannot be used.
     """
     samples = load_coco(annotations, images).samples
-    return [Picture(s.image_id, s.path.relative_to(images).as_posix(), s.path) for s in samples]
+    ids = [sample.image_id if sample.source_id is None else sample.source_id for sample in samples]
+    return [Picture(i, s.path.relative_to(images).as_posix(), s.path) for i, s in zip(ids, samples, strict=True)]
 
 
 def label_images(

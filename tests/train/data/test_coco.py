@@ -10,6 +10,13 @@ import pytest
 
 from fusedet.common.errors import InputError
 from fusedet.train.data.coco import CocoDataset, check_same_categories, load_coco
+from fusedet.train.data.dataset import collate
+from fusedet.train.data.transforms import Example
+from fusedet.train.evaluation.metrics import evaluate_detections
+from tests.train.samples import detections
+
+#: A black image without an object.
+EXAMPLE = (np.zeros((4, 4, 3), np.uint8), np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 CONTENT: dict[str, Any] = {
     "images": [
@@ -47,7 +54,8 @@ def test_sparse_ids_become_indices_in_the_order_of_the_ids(tmp_path: Path) -> No
     dataset = load_coco(path, images)
     assert dataset.names == ("cat", "dog")
     assert dataset.category_ids == (4, 90)
-    assert [sample.image_id for sample in dataset.samples] == [20, 10, 30]
+    assert [sample.source_id for sample in dataset.samples] == [20, 10, 30]
+    assert [sample.image_id for sample in dataset.samples] == [2, 1, 3]
     first, second, empty = dataset.samples
     assert (first.path, first.width, first.height) == (images / "b.png", 100, 50)
     np.testing.assert_array_equal(first.boxes_xyxy, [[10, 20, 40, 30], [0, 0, 5.5, 6]])
@@ -64,17 +72,65 @@ def test_sparse_ids_become_indices_in_the_order_of_the_ids(tmp_path: Path) -> No
     ]
 
 
-def test_ground_truth_gives_the_file_back(tmp_path: Path) -> None:
+def test_ground_truth_has_small_numbers_as_ids(tmp_path: Path) -> None:
     truth = load_coco(*write(tmp_path, CONTENT)).ground_truth()
     assert [(a["image_id"], a["category_id"], a["bbox"], a["area"], a["iscrowd"]) for a in truth["annotations"]] == [
-        (20, 90, [10, 20, 30, 10], 250, 0),
-        (20, 4, [0, 0, 5.5, 6], 33, 1),
-        (10, 4, [1, 2, 3, 4], 12, 0),
+        (2, 2, [10, 20, 30, 10], 250, 0),
+        (2, 1, [0, 0, 5.5, 6], 33, 1),
+        (1, 1, [1, 2, 3, 4], 12, 0),
     ]
-    assert truth["categories"] == [{"id": 4, "name": "cat"}, {"id": 90, "name": "dog"}]
-    assert [image["id"] for image in truth["images"]] == [20, 10, 30]
+    assert truth["categories"] == [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
+    assert [image["id"] for image in truth["images"]] == [2, 1, 3]
     assert len({a["id"] for a in truth["annotations"]}) == 3
     json.dumps(truth)
+
+
+def with_ids(images: list[object], categories: list[object]) -> dict[str, Any]:
+    """The three images and two categories by other ids, in the order of ``CONTENT``."""
+    new_image = dict(zip((20, 10, 30), images, strict=True))
+    new_category = dict(zip((90, 4), categories, strict=True))
+    content = copy.deepcopy(CONTENT)
+    for entry in content["images"]:
+        entry["id"] = new_image[entry["id"]]
+    for entry in content["categories"]:
+        entry["id"] = new_category[entry["id"]]
+    for entry in content["annotations"]:
+        entry.update(image_id=new_image[entry["image_id"]], category_id=new_category[entry["category_id"]])
+        entry["id"] = 10**25 + entry["id"]
+    return content
+
+
+@pytest.mark.parametrize(
+    ("images", "categories"),
+    [
+        ([2**53 + 2, 2**53 + 1, 2**53 + 3], [2**53 + 2, 2**53 + 1]),
+        ([1700000000123456791, 1700000000123456790, 1700000000123456792], [2**62 + 1, 2**62]),
+        ([2**63 + 1, 2**63, 2**64], [2**63 + 1, 2**63]),
+        ([-2, -(2**70), 0], [0, -1]),
+        ([2.0, 1.0, 3.0], [2.0, 1.0]),
+    ],
+    ids=["above 2**53", "nanoseconds", "above 2**63", "negative", "floats of whole numbers"],
+)
+def test_ids_of_any_size_mean_the_same_set(images: list[object], categories: list[object], tmp_path: Path) -> None:
+    usual = load_coco(*write(tmp_path, CONTENT))
+    dataset = load_coco(*write(tmp_path, with_ids(images, categories)))
+    assert dataset.ground_truth() == usual.ground_truth()
+    assert [sample.source_id for sample in dataset.samples] == images
+    found = {sample.image_id: detections([[10, 20, 40, 30]], [0.9], [1], dataset.names) for sample in dataset.samples}
+    assert evaluate_detections(dataset, found).summary() == pytest.approx(
+        evaluate_detections(usual, found).summary(), nan_ok=True
+    )
+    assert max(collate([Example(*EXAMPLE)] * 3, [s.image_id for s in dataset.samples]).image_ids) == 3
+
+
+def test_messages_name_the_ids_of_the_file(tmp_path: Path) -> None:
+    content = with_ids([2**63 + 1, 2**63, 2**64], [2**63 + 1, 2**63])
+    content["annotations"][2]["image_id"] = 2**65
+    with pytest.raises(InputError, match=f"annotation {10**25 + 3}: there is no image {2**65}"):
+        load_coco(*write(tmp_path, content))
+    content["images"][0].pop("width")
+    with pytest.raises(InputError, match=f"image {2**63 + 1} has no 'width'"):
+        load_coco(*write(tmp_path, content))
 
 
 def test_boxes_are_clipped_and_what_has_no_area_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

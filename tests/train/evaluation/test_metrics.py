@@ -66,7 +66,7 @@ def test_agrees_with_pycocotools(tmp_path):
     rows = [
         {
             "image_id": image_id,
-            "category_id": truth.category_ids[label],
+            "category_id": int(label) + 1,
             "bbox": [float(box[0]), float(box[1]), float(box[2] - box[0]), float(box[3] - box[1])],
             "score": float(score),
         }
