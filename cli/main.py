@@ -4,13 +4,13 @@ Starting up imports nothing but the standard library; a command's own module is 
 """
 
 import argparse
-import errno
 import importlib
 import os
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
+from fusedet.common.atomic import OF_THE_DISK
 from fusedet.common.errors import GaveUpError, InputError
 
 __all__ = ["COMMANDS", "Command", "build_parser", "main"]
@@ -19,8 +19,6 @@ __all__ = ["COMMANDS", "Command", "build_parser", "main"]
 FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
-#: What the system says when something cannot be written, also where it does not say to which file.
-_OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
 
 class Command(NamedTuple):
@@ -103,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left over goes there at exit
         return 0
     except OSError as error:
-        if error.filename is None and error.errno not in _OF_THE_DISK:
+        if error.filename is None and error.errno not in OF_THE_DISK:
             raise
         return _fail(f"{error.filename or 'output'}: {error.strerror}")
     except (KeyboardInterrupt, ImportError) as error:

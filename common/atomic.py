@@ -1,14 +1,17 @@
 """Files that are written wholly or not at all: whoever looks finds what was there before, or all of the new."""
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["remove_parts", "whole_file", "write_bytes", "write_text"]
+__all__ = ["OF_THE_DISK", "remove_parts", "whole_file", "write_bytes", "write_text"]
 
+#: What the system says when something cannot be written, also where it does not say to which file.
+OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 _PARTS = ".fusedet-*.part"
 
 

@@ -53,6 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--page", metavar="FILE", type=Path, help="write an HTML page with pictures there")
     parser.add_argument("--fix", metavar="DIR", type=Path, help="write a repaired copy there")
     parser.add_argument("--link", action="store_true", help="with --fix: hard links to the pictures, not copies")
+    parser.add_argument(
+        "--leave-out",
+        action="store_true",
+        help="with --fix: write the copy although it lacks annotated images that cannot be mended",
+    )
     parser.add_argument("--force", action="store_true", help="replace the files of --json and --page")
 
 
@@ -78,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         write_text(args.page, report_page(report, str(args.data or args.train)))
         print(f"\nwritten: {args.page}")
     if args.fix is not None:
-        _fix(report, args.fix, args.link)
+        _fix(report, args.fix, link=args.link, leave_out=args.leave_out)
     return 1 if report.count("error") or (args.strict and report.count("warning")) else 0
 
 
@@ -93,6 +98,8 @@ def _check_arguments(args: argparse.Namespace) -> None:
         raise InputError("--fix needs the pictures opened: leave --fast out")
     if args.link and args.fix is None:
         raise InputError("--link says how --fix copies the pictures: it needs --fix DIR")
+    if args.leave_out and args.fix is None:
+        raise InputError("--leave-out says what the copy of --fix may lack: it needs --fix DIR")
     refuse_to_replace("--json", args.json, args.force)
     refuse_to_replace("--page", args.page, args.force)
     if args.fix is not None:
@@ -124,12 +131,12 @@ def _annotation_files(args: argparse.Namespace) -> dict[str, Path]:
     return named if args.data is None else find_annotations(args.data) | named
 
 
-def _fix(report: "Report", out: Path, link: bool) -> None:
+def _fix(report: "Report", out: Path, *, link: bool, leave_out: bool) -> None:
     from fusedet.train.data.doctor import read_split, validate_splits
     from fusedet.train.data.doctor.copy import write_repaired
     from fusedet.train.data.doctor.report.report import summary
 
-    actions = write_repaired(report, out, link=link)
+    actions = write_repaired(report, out, link=link, leave_out=leave_out)
     names = [split.name for split in report.splits]
     again = validate_splits(
         [read_split(n, out / "annotations" / f"{n}.json", out / "images") for n in names], fast=True

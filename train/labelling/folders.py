@@ -1,5 +1,6 @@
 """Folders that appear whole or not at all, and the files in them."""
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fusedet.common.atomic import OF_THE_DISK
 from fusedet.common.errors import InputError
 
 __all__ = ["check_free", "copy_file", "whole_folder"]
@@ -24,12 +26,28 @@ def check_free(out: Path) -> None:
 
 @contextmanager
 def whole_folder(out: Path) -> Iterator[Path]:
-    """A folder to fill, which becomes ``out`` once the block has ended well.
+    """A folder to fill, which becomes ``out`` once the block has ended well. If it does not, nothing of it is left.
 
     Raises:
         InputError: ``out`` holds something already.
+        OSError: the disk is full, or takes no more for another reason; the error names ``out``.
     """
     check_free(out)
+    above = [folder for folder in out.absolute().parents if not folder.exists()]  # the nearest first
+    try:
+        with _filled(out) as made:
+            yield made
+    except BaseException as error:
+        for folder in above:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        if isinstance(error, OSError) and error.errno in OF_THE_DISK:
+            raise OSError(error.errno, os.strerror(error.errno), str(out)) from error
+        raise
+
+
+@contextmanager
+def _filled(out: Path) -> Iterator[Path]:
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
         made = Path(folder) / out.name

@@ -103,10 +103,32 @@ def test_a_name_is_no_html(here: Path) -> None:
 def test_a_repaired_copy_trains(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spoil("parts of the picture", "no such file", "half a JPEG")
     before = {p: hashlib.sha256(p.read_bytes()).hexdigest() for p in Path("drawn").rglob("*") if p.is_file()}
-    assert main(["data", "check", "drawn", "--fix", "fixed"]) == 1
+    assert main(["data", "check", "drawn", "--fix", "fixed", "--leave-out"]) == 1
     assert "fixed: 3 findings fixed, told in fixed/fixes.md; the copy: 1 note" in capsys.readouterr().out
     assert {p: hashlib.sha256(p.read_bytes()).hexdigest() for p in Path("drawn").rglob("*") if p.is_file()} == before
     assert main(["train", "tiny.yaml", "data.root=fixed"]) == 0
+
+
+def test_a_copy_that_would_lack_annotated_images_is_asked_for(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spoil("no such file", "half a JPEG")
+    assert main(["data", "check", "drawn", "--fix", "new/fixed"]) == 2
+    said = capsys.readouterr().err
+    assert "lack 2 of 50 annotated images of train, first train-13.jpg (files that are annotated but not there" in said
+    assert "--leave-out" in said
+    assert not Path("new").exists(), "nothing is left of what was not written"
+    assert main(["data", "check", "drawn", "--fix", "new/fixed", "--leave-out"]) == 1
+
+
+def test_paths_of_a_tool_are_mended_and_training_says_how(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    drawn = DrawnSet(Path("drawn"))
+    for content in drawn.content.values():
+        for entry in content["images"]:
+            entry["file_name"] = f"images\\1/{entry['file_name']}"
+    drawn.write()
+    check(capsys, here, ["train", "tiny.yaml"], "train-0.jpg", "all 50", "fusedet data check drawn --fix")
+    assert main(["data", "check", "drawn", "--fix", "fixed"]) == 1
+    assert main(["data", "check", "fixed", "--strict"]) == 0
+    assert len(list(Path("fixed/images").iterdir())) == 70
 
 
 def test_files_that_lie_elsewhere(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -153,6 +175,7 @@ def test_training_tells_of_warnings(here: Path, capsys: pytest.CaptureFixture[st
         (["drawn", "--input-size", "3"], ["--input-size must be at least 32, but got 3"]),
         (["drawn", "--fix", "x", "--fast"], ["--fix needs the pictures opened"]),
         (["drawn", "--link"], ["it needs --fix DIR"]),
+        (["drawn", "--leave-out"], ["it needs --fix DIR"]),
         (["drawn", "--fix", "drawn"], ["drawn: exists already"]),
         (["drawn", "--json", "tiny.yaml"], ["--json tiny.yaml: this file exists"]),
         (["drawn", "--page", "no/check.html"], ["there is no folder no"]),

@@ -15,6 +15,7 @@ from fusedet.train.data.doctor.checks.files import check_files, check_listed_in_
 from fusedet.train.data.doctor.checks.ids import check_categories, check_ids, check_same_classes
 from fusedet.train.data.doctor.checks.images import Look, check_picture, look
 from fusedet.train.data.doctor.finding import KINDS, SEVERITIES, Finding, Severity
+from fusedet.train.data.doctor.paths import match_files
 from fusedet.train.data.doctor.source import Split
 from fusedet.train.data.doctor.statistics import Statistics, measure
 from fusedet.train.data.image_cache import Progress, map_ahead
@@ -89,6 +90,7 @@ def validate_splits(
     for split in splits:
         if not split.images.is_dir():
             raise InputError(f"{split.images}: no such folder of images")
+    match_files(splits, others)
     statistics = [measure(split, input_size) for split in splits]
     findings = list(_fast_rules(splits, statistics, others))
     looks: list[Look] = []

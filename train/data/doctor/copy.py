@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from fusedet.deploy.camera.sources import read_image
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.train.data.doctor.check import Report
+from fusedet.train.data.doctor.completeness import check_complete
 from fusedet.train.data.doctor.fix import Action, repair
 from fusedet.train.data.doctor.repair import RepairedSplit
-from fusedet.train.data.doctor.source import Image
 from fusedet.train.labelling.folders import copy_file, whole_folder
 
 __all__ = ["write_repaired"]
@@ -22,7 +22,7 @@ __all__ = ["write_repaired"]
 _JPEG_QUALITY = 95
 
 
-def write_repaired(report: Report, out: Path, *, link: bool = False) -> list[Action]:
+def write_repaired(report: Report, out: Path, *, link: bool = False, leave_out: bool = False) -> list[Action]:
     """Writes ``out/images``, ``out/annotations/SPLIT.json`` and what was done: ``out/fixes.json``, ``out/fixes.md``.
 
     Images are copied byte for byte; only those that EXIF turns are saved anew.
@@ -32,14 +32,17 @@ def write_repaired(report: Report, out: Path, *, link: bool = False) -> list[Act
         out: folder to make; it appears when it is whole.
         link: hard links in the place of copies, where the file system can: no space, but who writes into one file
             writes into both.
+        leave_out: lets the copy lack images that had annotations, or all of their annotations.
 
     Returns:
         What was done, finding by finding.
 
     Raises:
-        InputError: ``out`` holds something already.
+        InputError: ``out`` holds something already, the copy would lack what a person has annotated, or would be of no
+            use. Nothing is written then.
     """
     repaired_splits, actions = repair(report)
+    check_complete(repaired_splits, actions, leave_out=leave_out)
     with whole_folder(out) as made:
         (made / "annotations").mkdir()
         (made / "images").mkdir()
@@ -96,7 +99,7 @@ def _copy_pictures(repaired: RepairedSplit, folder: Path, prefix: str, link: boo
         image = repaired.by_position[position]
         source = repaired.split.path(image)
         assert source is not None
-        name = (PurePosixPath(prefix) / _inner_name(image)).as_posix()
+        name = (PurePosixPath(prefix) / _inner_name(repaired.split.file(image))).as_posix()
         orientation = repaired.turns.get(position)
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -108,9 +111,9 @@ def _copy_pictures(repaired: RepairedSplit, folder: Path, prefix: str, link: boo
     return names
 
 
-def _inner_name(image: Image) -> str:
+def _inner_name(file: str | None) -> str:
     """The file's name, which must not lead out of the folder of images."""
-    name = os.path.normpath(image.file_name or "")
+    name = os.path.normpath(file or "")
     return Path(name).name if os.path.isabs(name) or name.startswith("..") else Path(name).as_posix()
 
 

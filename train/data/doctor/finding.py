@@ -51,6 +51,7 @@ KINDS: dict[str, Kind] = {
     "file-name": Kind("error", "images without a file name", _DROP_PICTURE),
     "file-repeated": Kind("warning", "files that are listed twice", "makes one of both, with the boxes of both"),
     "missing-file": Kind("error", "files that are annotated but not there", _DROP_PICTURE),
+    "other-path": Kind("error", "files that are there by another path", "takes the file that is there"),
     "unlisted-file": Kind("warning", "pictures that no annotation file lists", _DROP_PICTURE),
     "image-size": Kind("error", "images without a width and height", "takes them from the file"),
     # Images

@@ -65,6 +65,10 @@ def _drop_object(context: FixContext) -> str:
     return "left the annotation out"
 
 
+def _take_match(context: FixContext) -> str:
+    return f"took {context.repaired.split.file(context.image)}"
+
+
 def _of_living(fix: _Repair) -> _Repair:
     """A repair of what is still there."""
     return lambda context: "" if context.gone else fix(context)
@@ -105,6 +109,7 @@ def _merge(context: FixContext) -> str:
         return ""
     del context.repaired.images[context.at]
     context.repaired.moved[context.at] = first
+    context.repaired.twins.add(context.at)
     return f"gave its {len(context.image.objects)} annotations to image {context.repaired.images[first].get('id')}"
 
 
@@ -120,6 +125,7 @@ def _keep_one(context: FixContext) -> str:
         drop, keep = keep, drop
     del repaired.images[drop]
     repaired.kept[drop] = keep
+    repaired.twins.add(drop)
     return f"left {repaired.by_position[drop].file_name} out"
 
 
@@ -134,6 +140,7 @@ def _leave_leak_out(context: FixContext) -> str:
     )
     if drop.images.pop(at, None) is None:
         return ""
+    drop.twins.add(at)
     return f"left it out of {drop.split.name}"
 
 
@@ -268,6 +275,7 @@ _REPAIRS: dict[str, _Repair] = {
     "not-a-picture": _drop_image,
     "truncated-picture": _drop_image,
     "unreadable-picture": _drop_image,
+    "other-path": _of_living(_take_match),
     "unlisted-file": lambda context: "left the file out",
     "image-id-repeated": _drop_both,
     "image-size": _of_living(_size_of_file),

@@ -24,6 +24,7 @@ class RepairedSplit:
         turns: position of an image -> EXIF orientation by which its image is turned in the copy.
         moved: position of an image -> position of the image that takes its objects.
         kept: position of an image that was left out as a copy -> position of the copy that stays.
+        twins: positions of images that are left out because the copy has them once more.
     """
 
     def __init__(self, split: Split) -> None:
@@ -36,6 +37,7 @@ class RepairedSplit:
         self.turns: dict[int, int] = {}
         self.moved: dict[int, int] = {}
         self.kept: dict[int, int] = {}
+        self.twins: set[int] = set()
 
     def box(self, position: int) -> list[float]:
         """The box of an annotation of the copy."""

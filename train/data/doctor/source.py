@@ -4,11 +4,14 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fusedet.common.errors import InputError
 from fusedet.train.data.coco import is_number, is_whole, read_json, read_section
 from fusedet.train.data.doctor.finding import Finding
+
+if TYPE_CHECKING:  # which knows splits itself
+    from fusedet.train.data.doctor.paths import Match
 
 __all__ = ["Category", "Image", "Object", "Split", "find_annotations", "listed_files", "open_splits", "read_split"]
 
@@ -82,12 +85,15 @@ class Split:
         annotations: the file.
         images: folder that the file names are relative to.
         content: the whole file; nobody writes into it.
+        matches: position of an image whose name leads nowhere -> what may be meant: see
+            :func:`fusedet.train.data.doctor.paths.match_files`.
     """
 
     name: str
     annotations: Path
     images: Path
     content: dict[str, Any]
+    matches: "dict[int, Match]" = field(default_factory=dict)
 
     @cached_property
     def categories(self) -> list[Category]:
@@ -123,8 +129,14 @@ class Split:
         return self._objects if self.pictures else []
 
     def path(self, image: Image) -> Path | None:
-        """Where the image lies."""
-        return None if image.file_name is None else self.images / image.file_name
+        """Where the image lies, or where what its name seems to mean does."""
+        name = self.file(image)
+        return None if name is None else self.images / name
+
+    def file(self, image: Image) -> str | None:
+        """Its name relative to the folder of images: its own, or of the file that this seems to mean."""
+        match = self.matches.get(image.position)
+        return match.file if match is not None and match.file else image.file_name
 
     def about_image(
         self, kind: str, image: Image, expected: str, found: str, other: tuple[str, int] | None = None

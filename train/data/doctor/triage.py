@@ -14,6 +14,10 @@ __all__ = ["triage"]
 
 #: A folder of images may serve several sets: which of them no training names is of no matter to it.
 _OF_NO_MATTER = {"unlisted-file"}
+#: Errors after which ``--fix`` has lost nothing.
+_MENDED_WHOLLY = {"other-path", "categories-differ", "category-id", "image-id", "text-reference", "normalised-box"}
+#: Findings that say more than what loading the sets stumbles over.
+_SAYS_MORE = {"other-path", "segmentation-only"}
 _PATHS = {"train_images", "train_annotations", "val_images", "val_annotations"}
 
 
@@ -55,15 +59,18 @@ def _told(report: Report, command: str, data: DataConfig) -> list[str]:
 
 
 def _promise(errors: list[Finding]) -> str:
+    if all(error.kind in _MENDED_WHOLLY for error in errors):
+        return f"--fix FOLDER writes a copy without {'these errors' if len(errors) > 1 else 'this error'}"
     return f"tells all {len(errors)} errors" if len(errors) > 1 else "tells more"
 
 
 def _first_error(first: Finding, source: Path, data: DataConfig) -> str:
-    """As loading the sets says it, where it refuses them; else as the finding says it."""
+    """As loading the sets says it, where it refuses them; else, or where it knows more, as the finding says it."""
     try:
         load_sets(data)
     except InputError as error:
-        return str(error)
+        if first.kind not in _SAYS_MORE:
+            return str(error)
     return f"{source}: {first.place}: expected {first.expected}, found {first.found}"
 
 

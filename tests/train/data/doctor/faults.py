@@ -172,6 +172,9 @@ FAULTS = {
     ),
     "listed twice": picture("file-repeated", 12, lambda s: listed_twice(s, 12)),
     "no such file": picture("missing-file", 13, lambda s: s.path(13).unlink()),
+    "path of another system": Fault(
+        "other-path", lambda s: s.image(49).update(file_name="..\\label\\train-49.png"), "..\\label\\train-49.png"
+    ),
     "left over": Fault(
         "unlisted-file", lambda s: cv2.imwrite(str(s.images / "more.png"), np.full((30, 30), 200, np.uint8)), "more.png"
     ),

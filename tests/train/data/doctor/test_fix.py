@@ -38,7 +38,7 @@ def test_a_single_fault_is_mended(name: str, spoiled: Callable[..., Path], tmp_p
     root = spoiled(FAULTS[name].plant)
     before = hashes(root)
     report = check(root)
-    actions = write_repaired(report, tmp_path / "out", link=True)
+    actions = write_repaired(report, tmp_path / "out", link=True, leave_out=True)
     assert hashes(root) == before
     load_sets(DataConfig(root=tmp_path / "out"))
     left = {finding.kind for finding in check(tmp_path / "out").findings}
@@ -52,7 +52,7 @@ def test_all_faults_are_mended_at_once_and_the_copy_trains(
 ) -> None:
     root = spoiled(*(fault.plant for fault in FAULTS.values()))
     before, out = hashes(root), tmp_path / "out"
-    actions = write_repaired(check(root), out)
+    actions = write_repaired(check(root), out, leave_out=True)
     assert hashes(root) == before
     assert {f.kind for f in check(out).findings if KINDS[f.kind].fix} == set()
     rows = json.loads((out / "fixes.json").read_text())
@@ -84,7 +84,7 @@ def test_boxes_become_what_was_meant(name: str, spoiled: Callable[..., Path], tm
 
 def test_boxes_of_unknown_pictures_teach_nothing(spoiled: Callable[..., Path], tmp_path: Path) -> None:
     """Two pictures have one id: its boxes are right for one of them, and nobody knows for which."""
-    write_repaired(check(spoiled(FAULTS["image id twice"].plant)), tmp_path / "out")
+    write_repaired(check(spoiled(FAULTS["image id twice"].plant)), tmp_path / "out", leave_out=True)
     content = json.loads((tmp_path / "out" / "annotations" / "train.json").read_text())
     assert {"train-21.jpg", "train-22.jpg"}.isdisjoint(image["file_name"] for image in content["images"])
     assert len(content["annotations"]) == 3 * len(content["images"]) == 144

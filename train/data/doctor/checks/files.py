@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fusedet.deploy.camera.sources import IMAGE_SUFFIXES
 from fusedet.train.data.coco import missing_files
 from fusedet.train.data.doctor.finding import Finding
+from fusedet.train.data.doctor.paths import images_in
 from fusedet.train.data.doctor.source import Image, Split
 
 __all__ = ["check_files", "check_listed_in_two", "check_unlisted", "present"]
@@ -15,21 +15,27 @@ __all__ = ["check_files", "check_listed_in_two", "check_unlisted", "present"]
 def check_files(split: Split) -> Iterator[Finding]:
     """Each image has a name, is there, holds something and is listed once."""
     first: dict[str, Image] = {}
-    named = [(image, split.images / image.file_name) for image in split.pictures if image.file_name is not None]
+    named = [(image, path) for image in split.pictures if (path := split.path(image)) is not None]
     missing = set(missing_files(path for _, path in named))
+    matched, lost = sum(bool(match.file) for match in split.matches.values()), len(split.matches)
+    count = f"{f'all {lost}' if matched == lost else f'{matched} of {lost}'} missing files are found so, each once"
     for image in split.pictures:
         if image.file_name is None:
             yield split.about_image("file-name", image, "a text as 'file_name'", repr(image.raw.get("file_name")))
     for image, path in named:
-        name = os.path.normpath(image.file_name or "")
+        name, match = os.path.normpath(path), split.matches.get(image.position)
         if name in first:
             other = (split.name, first[name].position)
             found = f"image {first[name].raw.get('id')} is this file as well"
             yield split.about_image("file-repeated", image, "each file once", found, other)
         first.setdefault(name, image)
         if path in missing:
-            yield split.about_image("missing-file", image, f"a file {path}", "no such file")
-        elif _size(path) == 0:
+            found = f"no such file{f'; {match.how}' if match is not None and match.how else ''}"
+            yield split.about_image("missing-file", image, f"a file {path}", found)
+        elif match is not None:
+            found = f"{match.file} ({match.how}; {count})"
+            yield split.about_image("other-path", image, f"a file {split.images / image.file_name}", found)
+        if path not in missing and _size(path) == 0:
             yield split.about_image("empty-file", image, "a picture", "a file of zero bytes")
 
 
@@ -37,9 +43,10 @@ def check_unlisted(splits: Sequence[Split], others: Sequence[Path] = ()) -> Iter
     """Images in the folders that no set lists. ``others`` are files that belong to a set that is not checked."""
     for folder in dict.fromkeys(split.images for split in splits):
         of_folder = [split for split in splits if split.images == folder]
-        listed = {os.path.normpath(i.file_name) for s in of_folder for i in s.pictures if i.file_name is not None}
+        files = (split.file(image) for split in of_folder for image in split.pictures)
+        listed = {os.path.normpath(file) for file in files if file is not None}
         listed |= {os.path.relpath(path, folder) for path in others}
-        for name in _pictures_in(folder):
+        for name in images_in(folder):
             if name not in listed and os.path.normcase(name) not in listed:
                 expected = "an entry in the images of " + " or ".join(s.annotations.name for s in of_folder)
                 yield Finding("unlisted-file", of_folder[0].name, expected, "none", Path(name).as_posix())
@@ -50,10 +57,10 @@ def check_listed_in_two(splits: Sequence[Split]) -> Iterator[Finding]:
     first: dict[str, tuple[Split, Image]] = {}
     for split in splits:
         for image in split.pictures:
-            if image.file_name is None:
+            path = split.path(image)
+            if path is None:
                 continue
-            path = os.path.normpath(split.images / image.file_name)
-            known, twin = first.setdefault(path, (split, image))
+            known, twin = first.setdefault(os.path.normpath(path), (split, image))
             if known is not split:
                 expected, found = f"a picture that is not in {known.name}", f"the same file in {known.name}"
                 yield split.about_image("leak", image, expected, found, (known.name, twin.position))
@@ -76,12 +83,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return -1
-
-
-def _pictures_in(folder: Path) -> Iterator[str]:
-    """Names relative to ``folder``, of the folders in it too, sorted; not of hidden files."""
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:
-                yield os.path.normpath(os.path.relpath(os.path.join(parent, name), folder))
