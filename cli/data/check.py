@@ -49,6 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--fast", action="store_true", help="open no picture: what the annotations and names tell")
     parser.add_argument("--strict", action="store_true", help="exit with 1 for warnings too")
+    parser.add_argument(
+        "--exif-boxes",
+        choices=("stored", "shown"),
+        help="whether boxes of pictures that EXIF turns are of the stored or of the shown picture, where they fit both",
+    )
     parser.add_argument("--json", metavar="FILE", type=Path, help="write every finding there")
     parser.add_argument("--page", metavar="FILE", type=Path, help="write an HTML page with pictures there")
     parser.add_argument("--fix", metavar="DIR", type=Path, help="write a repaired copy there")
@@ -73,7 +78,9 @@ def run(args: argparse.Namespace) -> int:
 
     splits, others = _open(args)
     size = (args.input_size, args.input_size)
-    report = validate_splits(splits, size, fast=args.fast, others=others, progress=_counter())
+    report = validate_splits(
+        splits, size, fast=args.fast, others=others, exif_boxes=args.exif_boxes, progress=_counter()
+    )
     print(terminal_report(report))
     if args.json is not None:
         write_text(args.json, json.dumps(report.as_dict(), indent=1, ensure_ascii=False, default=str) + "\n")
@@ -96,6 +103,8 @@ def _check_arguments(args: argparse.Namespace) -> None:
         raise InputError(f"--input-size must be at least 32, but got {args.input_size}")
     if args.fix is not None and args.fast:
         raise InputError("--fix needs the pictures opened: leave --fast out")
+    if args.exif_boxes is not None and args.fast:
+        raise InputError("--exif-boxes is about pictures, which --fast does not open")
     if args.link and args.fix is None:
         raise InputError("--link says how --fix copies the pictures: it needs --fix DIR")
     if args.leave_out and args.fix is None:

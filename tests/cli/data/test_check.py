@@ -125,7 +125,7 @@ def test_paths_of_a_tool_are_mended_and_training_says_how(here: Path, capsys: py
         for entry in content["images"]:
             entry["file_name"] = f"images\\1/{entry['file_name']}"
     drawn.write()
-    check(capsys, here, ["train", "tiny.yaml"], "train-0.jpg", "all 50", "fusedet data check drawn --fix")
+    check(capsys, here, ["train", "tiny.yaml"], "train-0.jpg", "50 of 50", "fusedet data check drawn --fix")
     assert main(["data", "check", "drawn", "--fix", "fixed"]) == 1
     assert main(["data", "check", "fixed", "--strict"]) == 0
     assert len(list(Path("fixed/images").iterdir())) == 70

@@ -11,6 +11,13 @@ from fusedet.common.errors import InputError
 from fusedet.train.data.doctor.checks.balance import check_balance
 from fusedet.train.data.doctor.checks.boxes import check_boxes
 from fusedet.train.data.doctor.checks.duplicates import check_duplicates
+from fusedet.train.data.doctor.checks.exif import (
+    Frame,
+    check_exif,
+    turned_images,
+    turned_images_of,
+    without_false_overhang,
+)
 from fusedet.train.data.doctor.checks.files import check_files, check_listed_in_two, check_unlisted, present
 from fusedet.train.data.doctor.checks.ids import check_categories, check_ids, check_same_classes
 from fusedet.train.data.doctor.checks.images import Look, check_picture, look
@@ -73,6 +80,7 @@ def validate_splits(
     *,
     fast: bool = False,
     others: Sequence[Path] = (),
+    exif_boxes: Frame | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Applies every rule.
@@ -82,6 +90,8 @@ def validate_splits(
         input_size: ``(height, width)`` of the network's input in pixels, for objects that are too small.
         fast: opens no image, which leaves out what only the images tell.
         others: image files that sets use which are not examined, and that therefore are not left over.
+        exif_boxes: whether the boxes of images that EXIF turns are those of the stored or of the shown image, where
+            the boxes themselves do not tell.
         progress: called while images are read.
 
     Raises:
@@ -98,8 +108,14 @@ def validate_splits(
         looks = list(_looks(splits, progress))
         for seen in looks:
             findings.extend(check_picture(seen))
+        turned = turned_images(looks)
+        findings.extend(check_exif(turned, exif_boxes))
         known = {(f.split, f.position) for f in findings if f.kind == "leak"}
         findings.extend(f for f in check_duplicates(looks) if f.kind != "leak" or (f.split, f.position) not in known)
+    else:
+        turned = turned_images_of(splits, findings)
+        findings.extend(f for f in check_exif(turned) if f.severity == "error")
+    findings = without_false_overhang(findings, turned)
     return Report(splits, _worst_first(findings), statistics, input_size, fast, looks)
 
 

@@ -65,7 +65,9 @@ KINDS: dict[str, Kind] = {
     "other-size": Kind("note", "pictures of another size than annotated, but the same shape", ""),
     "exif-turned": Kind("error", "annotated as the EXIF orientation turns them", "saves the picture turned"),
     "exif-unturned": Kind("warning", "annotated as stored, but shown turned", "turns picture and boxes"),
-    "exif-unclear": Kind("warning", "turned by EXIF; the size does not say what was annotated", ""),
+    "exif-boxes-shown": Kind("error", "boxes of the picture as EXIF shows it", "saves the picture turned"),
+    "exif-boxes-stored": Kind("error", "boxes of the picture as stored", "turns picture and boxes"),
+    "exif-unclear": Kind("warning", "turned by EXIF; neither size nor boxes say what was annotated", ""),
     "blank-picture": Kind("warning", "pictures of a single colour", ""),
     "large-picture": Kind("note", "very large pictures, slow to read", ""),
     # Boxes

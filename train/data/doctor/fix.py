@@ -14,7 +14,7 @@ from fusedet.common.text import counted
 from fusedet.train.data.coco import is_number
 from fusedet.train.data.doctor.check import Report
 from fusedet.train.data.doctor.finding import Finding
-from fusedet.train.data.doctor.repair import FixContext, RepairedSplit, number_anew
+from fusedet.train.data.doctor.repair import FixContext, RepairedSplit, number_anew, turn_boxes
 from fusedet.train.data.doctor.source import Split
 
 __all__ = ["Action", "repair"]
@@ -46,6 +46,7 @@ def repair(report: Report) -> tuple[list[RepairedSplit], list[Action]]:
             if did:
                 actions.append(Action(finding, did))
     for repaired in repaired_splits.values():
+        turn_boxes(repaired)
         number_anew(repaired)
     return list(repaired_splits.values()), actions
 
@@ -166,29 +167,17 @@ def _size_of_file(context: FixContext) -> str:
 
 
 def _turn_picture(context: FixContext) -> str:
-    seen = context.looks[context.finding.split, context.at]
+    """Marks it as one to be saved as it is shown; from now on its size is that of the image that the boxes are of."""
+    seen, kind = context.looks[context.finding.split, context.at], context.finding.kind
     context.repaired.turns[context.at] = seen.header.orientation
-    entry, (width, height) = context.repaired.images[context.at], seen.size_wh[::-1]
+    entry = context.repaired.images[context.at]
     # Boxes are in pixels of the annotated size, which may be another than the file's, of the same shape.
-    said = context.image.size_wh
-    assert said is not None
-    if context.finding.kind == "exif-turned":
-        return f"saved the image turned, {width}x{height}"
-    entry["width"], entry["height"] = said[1], said[0]
-    for thing in context.image.objects:
-        if context.repaired.lives(thing):
-            raw = context.repaired.objects[thing.position]
-            raw["bbox"] = _turned(context.repaired.box(thing.position), said, seen.header.orientation)
-            raw.pop("segmentation", None)
+    if kind.startswith("exif-boxes") and seen.header.lying:
+        entry["width"], entry["height"] = entry["height"], entry["width"]
+    if kind in ("exif-turned", "exif-boxes-shown"):
+        return "saved the image turned"
+    context.repaired.stored.add(context.at)
     return f"turned the image and its {counted(len(context.image.objects), 'box', 'boxes')}"
-
-
-def _turned(box_xywh: list[float], size_wh: tuple[int, int], orientation: int) -> list[float]:
-    """A box of the stored image in the upright one, for the EXIF orientations 5 to 8, which change the sides."""
-    x, y, width, height = box_xywh
-    right, below = size_wh[0] - x - width, size_wh[1] - y - height
-    left, top = {5: (y, x), 6: (below, x), 7: (below, right), 8: (y, right)}[orientation]
-    return [left, top, height, width]
 
 
 def _read_numbers(context: FixContext) -> str:
@@ -280,6 +269,10 @@ _REPAIRS: dict[str, _Repair] = {
     "image-id-repeated": _drop_both,
     "image-size": _of_living(_size_of_file),
     "wrong-size": _of_living(_size_of_file),
+    "exif-turned": _of_living(_turn_picture),
+    "exif-unturned": _of_living(_turn_picture),
+    "exif-boxes-shown": _of_living(_turn_picture),
+    "exif-boxes-stored": _of_living(_turn_picture),
     "leak": _of_living(_leave_leak_out),
     "file-repeated": _of_living(_merge),
     "duplicate-picture": _of_living(_keep_one),
@@ -301,6 +294,4 @@ _REPAIRS: dict[str, _Repair] = {
     "duplicate-box": _of_living(_drop_object),
     "inverted-box": _of_living(_swap_sides),
     "overhanging-box": _of_living(_cut_at_border),
-    "exif-turned": _of_living(_turn_picture),
-    "exif-unturned": _of_living(_turn_picture),
 }

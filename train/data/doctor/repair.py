@@ -10,7 +10,7 @@ from fusedet.train.data.doctor.checks.images import Look
 from fusedet.train.data.doctor.finding import Finding
 from fusedet.train.data.doctor.source import Image, Object, Split
 
-__all__ = ["FixContext", "RepairedSplit", "number_anew"]
+__all__ = ["FixContext", "RepairedSplit", "number_anew", "turn_boxes"]
 
 
 class RepairedSplit:
@@ -22,6 +22,7 @@ class RepairedSplit:
         objects: position -> the annotation of the copy.
         classes: position of a category -> its name in the copy.
         turns: position of an image -> EXIF orientation by which its image is turned in the copy.
+        stored: positions of those of them whose boxes are of the stored image, and are turned with it.
         moved: position of an image -> position of the image that takes its objects.
         kept: position of an image that was left out as a copy -> position of the copy that stays.
         twins: positions of images that are left out because the copy has them once more.
@@ -35,6 +36,7 @@ class RepairedSplit:
         self.objects = {p: copy.deepcopy(t.raw) for p, t in self.things.items() if t.image and t.category}
         self.classes = {c.position: c.name for c in split.categories if c.name is not None}
         self.turns: dict[int, int] = {}
+        self.stored: set[int] = set()
         self.moved: dict[int, int] = {}
         self.kept: dict[int, int] = {}
         self.twins: set[int] = set()
@@ -86,6 +88,31 @@ class FixContext(NamedTuple):
         if section == "annotations":
             return self.at in repaired.things and not repaired.lives(self.thing)
         return section == "images" and self.at in repaired.by_position and self.at not in repaired.images
+
+
+def turn_boxes(repaired: RepairedSplit) -> None:
+    """Turns the boxes that are of the stored image; until then its size is that of the stored one, too."""
+    for position in repaired.stored & repaired.images.keys():
+        entry, orientation = repaired.images[position], repaired.turns[position]
+        size = int(entry["width"]), int(entry["height"])
+        if orientation >= 5:
+            entry["width"], entry["height"] = size[::-1]
+        for thing in repaired.by_position[position].objects:
+            if repaired.lives(thing):
+                raw = repaired.objects[thing.position]
+                raw["bbox"] = _turned(repaired.box(thing.position), size, orientation)
+                raw.pop("segmentation", None)
+
+
+def _turned(box_xywh: list[float], size_wh: tuple[int, int], orientation: int) -> list[float]:
+    """A box of the stored image in the one that an EXIF orientation from 2 to 8 shows."""
+    x, y, width, height = box_xywh
+    right, below = size_wh[0] - x - width, size_wh[1] - y - height
+    if orientation < 5:
+        left, top = {2: (right, y), 3: (right, below), 4: (x, below)}[orientation]
+        return [left, top, width, height]
+    left, top = {5: (y, x), 6: (below, x), 7: (below, right), 8: (y, right)}[orientation]
+    return [left, top, height, width]
 
 
 def _clean_area(entry: dict[str, Any]) -> None:

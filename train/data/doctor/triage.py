@@ -15,7 +15,16 @@ __all__ = ["triage"]
 #: A folder of images may serve several sets: which of them no training names is of no matter to it.
 _OF_NO_MATTER = {"unlisted-file"}
 #: Errors after which ``--fix`` has lost nothing.
-_MENDED_WHOLLY = {"other-path", "categories-differ", "category-id", "image-id", "text-reference", "normalised-box"}
+_MENDED_WHOLLY = {
+    "other-path",
+    "exif-boxes-shown",
+    "exif-boxes-stored",
+    "categories-differ",
+    "category-id",
+    "image-id",
+    "text-reference",
+    "normalised-box",
+}
 #: Findings that say more than what loading the sets stumbles over.
 _SAYS_MORE = {"other-path", "segmentation-only"}
 _PATHS = {"train_images", "train_annotations", "val_images", "val_annotations"}

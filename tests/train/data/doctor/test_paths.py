@@ -41,7 +41,7 @@ def findings(root: Path, names: list[str], files: list[str]) -> dict[str, Findin
         ("a.jpg", "sub/a.jpg", "by its last part"),
         ("my%20cat%20%C3%A9.jpg", "my cat é.jpg", "decoded from a URL"),
         ("http://host:8080/data/a.jpg?size=1", "a.jpg", "without the address"),
-        ("/data/local-files/?d=set/a.jpg", "a.jpg", "without the address"),
+        ("/data/local-files/?d=set/a.jpg", "a.jpg", "by its last part"),
         ("s3://bucket/set/a%201.jpg", "a 1.jpg", "decoded from a URL"),
         ("A.JPG", "a.jpg", "whatever the case"),
         ("Ä.jpg", "a\u0308.jpg", "whatever the case"),
@@ -57,7 +57,7 @@ def test_a_name_is_read_as_a_tool_meant_it(name: str, file: str, rule: str, tmp_
     assert found[name].kind == "other-path"
     assert found[name].found.startswith(f"{file} (")
     assert rule in found[name].found
-    assert "all 1 missing" in found[name].found
+    assert "1 of 1 missing" in found[name].found
     assert set(found) == {name, "other.jpg"}, "the file is no longer one that nobody lists"
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from fusedet.common.text import counted
 from fusedet.train.data.coco import missing_files
 from fusedet.train.data.doctor.finding import Finding
 from fusedet.train.data.doctor.paths import images_in
@@ -18,7 +19,7 @@ def check_files(split: Split) -> Iterator[Finding]:
     named = [(image, path) for image in split.pictures if (path := split.path(image)) is not None]
     missing = set(missing_files(path for _, path in named))
     matched, lost = sum(bool(match.file) for match in split.matches.values()), len(split.matches)
-    count = f"{f'all {lost}' if matched == lost else f'{matched} of {lost}'} missing files are found so, each once"
+    count = f"{matched} of {counted(lost, 'missing file')} can be found so, each as the only one"
     for image in split.pictures:
         if image.file_name is None:
             yield split.about_image("file-name", image, "a text as 'file_name'", repr(image.raw.get("file_name")))
