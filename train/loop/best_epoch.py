@@ -1,5 +1,6 @@
 """The best epoch of a training so far."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +15,7 @@ class Best:
     """What ``best.pt`` holds.
 
     Attributes:
-        ap: AP50-95 in 0..1; -1 before any epoch was evaluated.
+        ap: AP50-95 in 0..1; -1 before any epoch was evaluated, or where there is none.
         epoch: its number, counted from 1; 0 before any was evaluated.
         metrics: its :meth:`fusedet.train.evaluation.metrics.Metrics.summary`.
         per_class: its accuracy by the classes' names.
@@ -28,10 +29,14 @@ class Best:
     evaluation: Evaluation | None = None
 
     def offer(self, metrics: Metrics, epoch: int, evaluation: Evaluation | None) -> bool:
-        """Takes an epoch's evaluation if it is better, which NaN never is; says whether it was."""
-        if not metrics.ap > self.ap:
+        """Takes an epoch's evaluation if it is better; says whether it was.
+
+        Where the validation set has no object, AP is NaN and tells nothing: then the latest epoch is the best.
+        """
+        if not (metrics.ap > self.ap or (math.isnan(metrics.ap) and self.ap < 0)):
             return False
-        self.ap, self.epoch, self.metrics = metrics.ap, epoch, metrics.summary()
+        self.ap = -1.0 if math.isnan(metrics.ap) else metrics.ap
+        self.epoch, self.metrics = epoch, metrics.summary()
         self.per_class = {name: list(figures) for name, figures in metrics.per_class.items()}
         self.evaluation = evaluation
         return True

@@ -169,7 +169,9 @@ class Trainer:
                 progress.say(f"nothing is left to train: epoch {self.epoch} was the last")
             metric_log.finish(self.best.metrics, finished)
         best = self.best
-        if finished and best.epoch:
+        if finished and best.epoch and best.ap < 0:
+            progress.say(f"no box to evaluate on, so there is no best epoch: {self.run.best} is of epoch {best.epoch}")
+        elif finished and best.epoch:
             figures = f"AP {best.metrics['ap']:.3f}, AP50 {best.metrics['ap50']:.3f}"
             progress.say(f"best epoch {best.epoch}: {figures}; {self.run.best}")
         return TrainResult(self.run.path, best.epoch, best.metrics, finished)
@@ -201,7 +203,7 @@ class Trainer:
 
     def _compare_outputs(self, progress: TrainingProgress) -> None:
         """Says what both outputs of the best weights reach. Nothing that goes wrong here may lose the training."""
-        if not (self.fabric.is_global_zero and self.best.epoch):
+        if not self.fabric.is_global_zero or self.best.ap < 0:
             return
         progress.say("evaluating both outputs of the best weights")
         try:

@@ -1,10 +1,12 @@
 """The training as a whole, on a tiny network and twelve pictures."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,6 +18,7 @@ from fusedet.model import load_checkpoint, load_detector
 from fusedet.model.checkpoint import save_checkpoint
 from fusedet.model.detector import DetectorNet
 from fusedet.train import evaluate_model, resume, train
+from fusedet.train.config import DataConfig
 from fusedet.train.evaluation.report.record import read_record
 from fusedet.train.loop import preparation as prepare
 from fusedet.train.run_folder import RunFolder
@@ -200,6 +203,26 @@ def test_a_resume_checks_that_the_classes_are_the_same(tiny, tmp_path, rectangle
     save_checkpoint(run.last, checkpoint.state, checkpoint.meta)
     with pytest.raises(InputError, match=r"classes.*green.*lime"):
         resume(run.path)
+
+
+def with_val(rectangles: Path, folder: Path, **values: object) -> Path:
+    """The set with other values in ``val.json``."""
+    (folder / "annotations").mkdir(parents=True)
+    (folder / "images").symlink_to(rectangles / "images")
+    for split in ("train", "val"):
+        content = json.loads((rectangles / "annotations" / f"{split}.json").read_text())
+        content |= values if split == "val" else {}
+        (folder / "annotations" / f"{split}.json").write_text(json.dumps(content))
+    return folder
+
+
+def test_without_a_box_to_evaluate_on_the_last_epoch_is_the_best(tiny, tmp_path, rectangles, capsys):
+    data = DataConfig(root=with_val(rectangles, tmp_path / "other", annotations=[]), workers=0)
+    result = train(changed(tiny, train={"epochs": 2}).model_copy(update={"data": data}))
+    assert result.best_epoch == 2
+    assert load_checkpoint(result.run_dir / "best.pt").meta["epoch"] == 2
+    assert "no box to evaluate on" in capsys.readouterr().out
+    assert resume(result.run_dir).finished
 
 
 def test_wrong_settings_leave_no_folder(tiny, tmp_path):

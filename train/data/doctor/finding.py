@@ -88,6 +88,7 @@ KINDS: dict[str, Kind] = {
     "duplicate-picture": Kind("warning", "pictures that are in a set twice", "keeps the one with more boxes"),
     # The set as a whole
     "no-objects": Kind("error", "nothing to learn from", ""),
+    "no-val-objects": Kind("warning", "validation sets without a box: no AP, and best.pt is the last epoch", ""),
     "class-only-in-val": Kind("warning", "classes that are graded but never seen in training", ""),
     "class-not-in-val": Kind("note", "classes that are learned but not graded", ""),
     "class-unused": Kind("note", "classes without a single box", ""),

@@ -8,14 +8,13 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
-
 from fusedet.common.text import counted
 from fusedet.train.data.coco import is_number
 from fusedet.train.data.doctor.check import Report
 from fusedet.train.data.doctor.finding import Finding
 from fusedet.train.data.doctor.repair import FixContext, RepairedSplit, number_anew, turn_boxes
 from fusedet.train.data.doctor.source import Split
+from fusedet.train.data.masks import box_of_segmentation
 
 __all__ = ["Action", "repair"]
 
@@ -193,15 +192,15 @@ def _read_numbers(context: FixContext) -> str:
     return f"read it as {numbers}"
 
 
-def _box_of_segmentation(context: FixContext) -> str:
-    polygons = context.thing.raw.get("segmentation")
-    numbers = [n for p in polygons if isinstance(p, list) for n in p] if isinstance(polygons, list) else []
-    if len(numbers) < 6 or len(numbers) % 2 or not all(is_number(n) for n in numbers):
-        return _drop_object(context) + ": its segmentation is no polygon"
-    points = np.array(numbers, np.float64).reshape(-1, 2)
-    low, high = points.min(0), points.max(0)
-    context.repaired.objects[context.at]["bbox"] = [*low.tolist(), *(high - low).tolist()]
-    return f"drew the box {context.repaired.objects[context.at]['bbox']} around the segmentation"
+def _box_around(context: FixContext) -> str:
+    size = context.thing.image.size_wh if context.thing.image is not None else None
+    box = box_of_segmentation(context.thing.raw.get("segmentation"), size)
+    if box is None:
+        return _drop_object(context) + ": its segmentation is neither polygons nor a mask in runs"
+    if box[2] <= 0 or box[3] <= 0:
+        return _drop_object(context) + ": its segmentation has no area"
+    context.repaired.objects[context.at]["bbox"] = box
+    return f"drew the box {box} around the segmentation"
 
 
 def _to_pixels(context: FixContext) -> str:
@@ -285,7 +284,7 @@ _REPAIRS: dict[str, _Repair] = {
     "unknown-category": _drop_object,
     "bad-score": _of_living(_drop_object),
     "no-box": _of_living(_drop_object),
-    "segmentation-only": _of_living(_box_of_segmentation),
+    "segmentation-only": _of_living(_box_around),
     "box-not-numbers": _of_living(_read_numbers),
     "normalised-box": _of_living(_to_pixels),
     "corner-box": _of_living(_from_corners),

@@ -68,7 +68,7 @@ def _told(report: Report, command: str, data: DataConfig) -> list[str]:
 
 
 def _promise(errors: list[Finding]) -> str:
-    if all(error.kind in _MENDED_WHOLLY for error in errors):
+    if {error.kind for error in errors} - {"no-objects"} <= _MENDED_WHOLLY and errors[0].kind in _MENDED_WHOLLY:
         return f"--fix FOLDER writes a copy without {'these errors' if len(errors) > 1 else 'this error'}"
     return f"tells all {len(errors)} errors" if len(errors) > 1 else "tells more"
 

@@ -82,6 +82,21 @@ def test_boxes_become_what_was_meant(name: str, spoiled: Callable[..., Path], tm
     np.testing.assert_allclose(boxes_of(tmp_path / "out", file)[0], box)
 
 
+def test_a_mask_without_a_box_or_beside_an_empty_one_gets_its_box(spoiled: Callable[..., Path], tmp_path: Path) -> None:
+    def plant(s: DrawnSet) -> None:
+        runs = [WIDTH * HEIGHT - 5 * HEIGHT, 7, HEIGHT - 7, 7, 4 * HEIGHT - 7]
+        mask = {"size": [HEIGHT, WIDTH], "counts": runs}
+        s.objects(3)[0].pop("bbox")
+        s.objects(3)[0]["segmentation"] = mask
+        s.objects(4)[0].update(bbox=[0, 0, 0, 0], segmentation=mask)
+
+    report = check(spoiled(plant))
+    assert [f.file for f in report.findings if f.severity == "error"] == ["train-3.jpg", "train-4.jpg"]
+    write_repaired(report, tmp_path / "out")
+    for file in ("train-3.jpg", "train-4.jpg"):
+        assert boxes_of(tmp_path / "out", file)[0] == [WIDTH - 5, 0, 2, 7]
+
+
 def test_boxes_of_unknown_pictures_teach_nothing(spoiled: Callable[..., Path], tmp_path: Path) -> None:
     """Two pictures have one id: its boxes are right for one of them, and nobody knows for which."""
     write_repaired(check(spoiled(FAULTS["image id twice"].plant)), tmp_path / "out", leave_out=True)

@@ -12,7 +12,7 @@ from fusedet.train.data.doctor import KINDS
 from fusedet.train.data.doctor.checks.header import Header, read_header
 from tests.train.data.doctor.conftest import check
 from tests.train.data.doctor.drawing import HEIGHT, WIDTH, DrawnSet, add_exif, draw_clean_set, draw_picture
-from tests.train.data.doctor.faults import FAULTS
+from tests.train.data.doctor.faults import FAULTS, turned
 
 
 def only_class(s: DrawnSet, split: str, drop: int) -> None:
@@ -38,9 +38,16 @@ def big(s: DrawnSet) -> None:
     cv2.imwrite(str(s.path(0)), cv2.resize(noise, (6144, 4608), interpolation=cv2.INTER_NEAREST))
 
 
+def other_side(s: DrawnSet, plant: Callable[[DrawnSet], object]) -> None:
+    """Picture 1 turned by EXIF, and annotated with the size of the other side than its boxes."""
+    plant(s)
+    s.image(1).update(width=HEIGHT, height=WIDTH)
+
+
 #: Kinds that are about the set as a whole -> how it comes about.
 WHOLE: dict[str, Callable[[DrawnSet], object]] = {
     "no-objects": lambda s: s.train.update(annotations=[]),
+    "no-val-objects": lambda s: s.val.update(annotations=[]),
     "class-only-in-val": lambda s: only_class(s, "train", 3),
     "class-not-in-val": lambda s: only_class(s, "val", 3),
     "class-unused": lambda s: [c["categories"].append({"id": 8, "name": "none"}) for c in s.content.values()],
@@ -50,6 +57,8 @@ WHOLE: dict[str, Callable[[DrawnSet], object]] = {
     "small-objects": lambda s: s.objects(0)[0].update(bbox=[5, 5, 6, 20]),
     "small-set": lambda s: None,
     "large-picture": big,
+    "exif-boxes-shown": lambda s: other_side(s, lambda s: turned(s, 1)),
+    "exif-boxes-stored": lambda s: other_side(s, lambda s: add_exif(s.path(1), 6)),
 }
 
 

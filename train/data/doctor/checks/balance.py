@@ -27,6 +27,8 @@ def check_balance(splits: Sequence[Split], statistics: Sequence[Statistics]) -> 
 def _of_one(split: Split, figures: Statistics) -> Iterator[Finding]:
     if split.name == "train" and not figures.boxes:
         yield split.about_all("no-objects", "at least one usable box", "none")
+    if split.name == "val" and not figures.boxes:
+        yield split.about_all("no-val-objects", "at least one usable box", "none")
     empty = int((figures.per_picture == 0).sum())
     if empty:
         found = f"{empty} without ({empty / max(1, figures.pictures):.1%})"

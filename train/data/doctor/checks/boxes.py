@@ -28,7 +28,7 @@ def check_boxes(split: Split) -> Iterator[Finding]:
     regions = 0
     for thing in split.objects:
         regions += thing.crowd
-        if thing.box_xywh is None:
+        if thing.box_xywh is None or _has_a_mask_alone(thing):
             yield _without_box(split, thing)
         elif thing.image is not None and thing.image.size_wh is not None:
             yield from _placed(split, thing, thing.image.size_wh, thing.position in corners)
@@ -97,8 +97,13 @@ class _Forms(NamedTuple):
         return count >= least and fit >= _FIT_SHARE * count and leave >= leave_share * count
 
 
+def _has_a_mask_alone(thing: Object) -> bool:
+    """Whether there is a segmentation beside a box of nothing but zeros, as some tools leave it."""
+    return bool(thing.raw.get("segmentation")) and thing.box_xywh is not None and not any(thing.box_xywh)
+
+
 def _without_box(split: Split, thing: Object) -> Finding:
-    value = thing.raw.get("bbox")
+    value = None if _has_a_mask_alone(thing) else thing.raw.get("bbox")
     if value not in (None, [], ""):
         return split.about_object("box-not-numbers", thing, f"four numbers {_BOX}", f"{value!r:.60}")
     if thing.raw.get("segmentation"):

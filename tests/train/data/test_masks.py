@@ -1,0 +1,78 @@
+"""The box around a segmentation, against masks drawn pixel by pixel and the reference of COCO's runs."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from faster_coco_eval.core import mask as reference
+
+from fusedet.train.data.masks import box_of_segmentation
+
+
+def runs_of(mask: np.ndarray) -> list[int]:
+    """Lengths of the runs down the columns, the first without the object."""
+    flat = mask.T.ravel()
+    edges = np.flatnonzero(np.diff(flat, prepend=0))
+    return np.diff(np.concatenate(([0], edges, [len(flat)]))).tolist()
+
+
+def random_mask(seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    height, width = (int(side) for side in rng.integers(1, 40, 2))
+    mask = np.zeros((height, width), np.uint8)
+    for _ in range(int(rng.integers(1, 4))):
+        y, x = int(rng.integers(0, height)), int(rng.integers(0, width))
+        mask[y : y + int(rng.integers(1, 30)), x : x + int(rng.integers(1, 30))] = 1
+    return mask
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_mask_has_the_box_of_its_pixels_compressed_or_not(seed: int) -> None:
+    mask = random_mask(seed)
+    ys, xs = np.nonzero(mask)
+    box = [xs.min(), ys.min(), np.ptp(xs) + 1, np.ptp(ys) + 1]
+    size = list(mask.shape)
+    assert box_of_segmentation({"size": size, "counts": runs_of(mask)}, None) == box
+    compressed = reference.encode(np.asfortranarray(mask))["counts"]
+    text = compressed.decode() if isinstance(compressed, bytes) else compressed
+    assert box_of_segmentation({"size": size, "counts": text}, mask.shape[::-1]) == box
+
+
+def test_a_mask_of_another_size_is_scaled() -> None:
+    mask = np.zeros((10, 20), np.uint8)
+    mask[2:6, 5:10] = 1
+    assert box_of_segmentation({"size": [10, 20], "counts": runs_of(mask)}, (40, 30)) == [10, 6, 10, 12]
+
+
+@pytest.mark.parametrize(
+    ("polygons", "box"),
+    [
+        ([[10, 10, 40, 12, 30, 50]], [10, 10, 30, 40]),
+        ([10, 10, 40, 12, 30, 50], [10, 10, 30, 40]),
+        ([[10, 10, 20, 10, 20, 20], [30, 5, 40, 5, 40, 50.5]], [10, 5, 30, 45.5]),
+    ],
+)
+def test_polygons_have_the_box_of_their_points(polygons: Any, box: list[float]) -> None:
+    assert box_of_segmentation(polygons, (100, 100)) == box
+
+
+@pytest.mark.parametrize(
+    "segmentation",
+    [
+        *(None, [], {}, "x", 5, [[1, 2, 3]], [[1, 2, 3, 4, 5, "6"]], [[1, 2, 3, 4, 5, float("nan")]]),
+        {"size": [4, 4], "counts": [16]},
+        {"size": [4, 4], "counts": [4, 4]},
+        {"size": [4, 4], "counts": [4, -4, 16]},
+        {"size": [4], "counts": [16]},
+        {"size": [0, 0], "counts": []},
+        {"size": [4, 4], "counts": [1e400]},
+        {"size": [4, 4], "counts": [True, 15]},
+        {"size": [4, 4], "counts": "é"},
+        {"size": [4, 4], "counts": "PPP"},
+        {"size": [4, 4], "counts": "oooooooooooooooooooooooo0"},
+        {"counts": "52203"},
+        {"size": [4, 4]},
+    ],
+)
+def test_what_is_no_segmentation_has_no_box(segmentation: Any) -> None:
+    assert box_of_segmentation(segmentation, (4, 4)) is None
