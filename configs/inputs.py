@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fusedet.common.errors import InputError
+from fusedet.configs.layouts import find_sets, image_folder
 from fusedet.configs.starter import available, starter_model
 
 __all__ = ["BEST_CHECKPOINT", "CHECKPOINTS", "coco_files", "model_file", "or_starter"]
@@ -44,13 +45,13 @@ def coco_files(data: Path, split: str = "val", images: Path | None = None) -> tu
     Raises:
         InputError: one is not there.
     """
-    if data.is_dir():
-        annotations, beside = data / "annotations" / f"{split}.json", data / "images"
-    else:
-        annotations, beside = data, data.parent.parent / "images"
-    images = images or beside
+    annotations = data / "annotations" / f"{split}.json" if data.is_dir() else data
+    found = find_sets(data) if data.is_dir() else {}
+    if split in found:
+        annotations = found[split].annotations
     if not annotations.is_file():
         raise InputError(f"--data {data}: expected a COCO annotation file {annotations}, but there is none")
+    images = images or image_folder(annotations, data if data.is_dir() else None)
     if not images.is_dir():
         raise InputError(f"--images: expected a folder of images, but there is none at {images}")
     return annotations, images

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from fusedet.common.duplicates import DUPLICATE_IOU
 from fusedet.configs.former_keys import FormerKey
+from fusedet.configs.layouts import SetFiles, find_sets
 from fusedet.configs.loader import load_config
 from fusedet.configs.strict import StrictModel
 from fusedet.configs.validate import validate
@@ -58,8 +59,9 @@ class ExtraSet(StrictModel):
 class DataConfig(StrictModel):
     """Where the images and the COCO annotations are.
 
-    ``root`` stands for ``root/images`` and ``root/annotations/{train,val}.json``; each of the four paths can be
-    given by itself instead. Relative paths are relative to the folder in which the command runs.
+    ``root`` stands for ``root/images`` and ``root/annotations/{train,val}.json``, or for what CVAT or Roboflow export
+    as COCO; each of the four paths can be given by itself instead. Relative paths are relative to the folder in which
+    the command runs.
     """
 
     root: Path | None = Field(None, description="folder with images/ and annotations/{train,val}.json")
@@ -93,11 +95,20 @@ class DataConfig(StrictModel):
     @model_validator(mode="after")
     def _root_fills_what_is_missing(self) -> "DataConfig":
         if self.root is not None:
-            self.train_images = self.train_images or self.root / "images"
-            self.val_images = self.val_images or self.root / "images"
-            self.train_annotations = self.train_annotations or self.root / "annotations" / "train.json"
-            self.val_annotations = self.val_annotations or self.root / "annotations" / "val.json"
+            for split in ("train", "val"):
+                self._fill(split, self.root)
         return self
+
+    def _fill(self, split: str, root: Path) -> None:
+        keys = f"{split}_annotations", f"{split}_images"
+        annotations, images = (getattr(self, key) for key in keys)
+        if annotations is None:
+            found = find_sets(root).get(split, SetFiles(root / "annotations" / f"{split}.json", root / "images"))
+            annotations, usual = found.annotations, found.images
+        else:
+            usual = root / "images"
+        for key, path in zip(keys, (annotations, images or usual), strict=True):
+            setattr(self, key, path)
 
     @model_validator(mode="after")
     def _ignored_scores_are_the_lower_ones(self) -> "DataConfig":

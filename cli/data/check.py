@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fusedet.cli.shared.files import refuse_to_replace, write_text
 from fusedet.common.errors import InputError
+from fusedet.configs.layouts import SetFiles, image_folder
 
 if TYPE_CHECKING:  # training's packages are imported when the command runs
     from fusedet.train.data.doctor import Report, Split
@@ -119,25 +120,19 @@ def _check_arguments(args: argparse.Namespace) -> None:
 
 def _open(args: argparse.Namespace) -> "tuple[list[Split], list[Path]]":
     """The sets to check, and the picture files of sets in the same folder that are not checked."""
-    from fusedet.train.data.doctor import listed_files, read_split
+    from fusedet.train.data.doctor import find_files, listed_files, read_split
 
-    files = _annotation_files(args)
+    files = {} if args.data is None else find_files(args.data)
+    for name, path in (("train", args.train), ("val", args.val)):
+        if path is not None:
+            files[name] = SetFiles(path, image_folder(path, args.data))
     splits = []
-    for name, file in files.items():
-        images = args.images or (
-            args.data / "images" if args.data and args.data.is_dir() else file.parent.parent / "images"
-        )
-        splits.append(read_split(name, file, args.val_images if name == "val" and args.val_images else images))
-    beside = {path for file in files.values() for path in file.parent.glob("*.json")} - set(files.values())
+    for name, (file, usual) in files.items():
+        images = args.val_images if name == "val" and args.val_images else args.images or usual
+        splits.append(read_split(name, file, images))
+    own = {file for file, _ in files.values()}
+    beside = {path for file in own for path in file.parent.glob("*.json")} - own
     return splits, [path for file in sorted(beside) for path in listed_files(file, splits[0].images)]
-
-
-def _annotation_files(args: argparse.Namespace) -> dict[str, Path]:
-    """Name of each set -> its file."""
-    from fusedet.train.data.doctor import find_annotations
-
-    named = {name: path for name, path in (("train", args.train), ("val", args.val)) if path is not None}
-    return named if args.data is None else find_annotations(args.data) | named
 
 
 def _fix(report: "Report", out: Path, *, link: bool, leave_out: bool) -> None:

@@ -12,6 +12,7 @@ from fusedet.common.errors import InputError
 from fusedet.common.hashing import sha256
 from fusedet.common.text import counted
 from fusedet.configs.inputs import model_file
+from fusedet.configs.layouts import image_folder
 
 if TYPE_CHECKING:  # training's packages are imported when the command runs
     from fusedet.deploy.detector.predictor import Predictor
@@ -155,7 +156,7 @@ def _pictures(args: argparse.Namespace) -> "list[Picture]":
     if args.pictures.is_file() and not videos:
         if args.every is not None:
             raise InputError(f"--every is for footage, but {args.pictures} is no video")
-        return pictures_of(args.pictures, args.images or args.pictures.parent.parent / "images")
+        return pictures_of(args.pictures, args.images or image_folder(args.pictures))
     if videos and (args.pictures.is_file() or args.every is not None or not _any_picture(args.pictures)):
         return _frames(args, videos)
     if args.every is not None:

@@ -10,6 +10,7 @@ from typing import Any
 from fusedet.cli.shared.files import refuse_to_replace, write_text
 from fusedet.common.errors import InputError
 from fusedet.common.text import counted
+from fusedet.configs.layouts import find_sets
 
 __all__ = ["add_arguments", "run"]
 
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.epilog = _EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("annotations", metavar="FILE", type=Path, help="COCO annotation file")
+    parser.add_argument("annotations", metavar="FILE", type=Path, help="COCO annotation file, or a folder with one")
     parser.add_argument(
         "--ratio", default="80/20", help="shares of train, val and, perhaps, test (default: %(default)s)"
     )
@@ -55,26 +56,27 @@ def run(args: argparse.Namespace) -> int:
     ratios, pattern = _ratios(args.ratio), _pattern(args.group)
     if args.seed < 0:
         raise InputError(f"--seed must be at least 0, but got {args.seed}")
-    out = args.out or args.annotations.parent
+    out = args.out or (args.annotations / "annotations" if args.annotations.is_dir() else args.annotations.parent)
+    source = _only_file(args.annotations)
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out}: expected a folder, but this is a file")
     files = {name: out / f"{name}.json" for name in ratios}
     for path in files.values():
-        if path.exists() and path.samefile(args.annotations):
+        if path.exists() and path.samefile(source):
             raise InputError(f"--out {out}: {path.name} there is what is to be divided; name another folder")
         if out.is_dir():
             refuse_to_replace("--out", path, args.force)
     from fusedet.train.data.coco import read_checked
     from fusedet.train.data.split import divide, group_names
 
-    content = read_checked(args.annotations)
+    content = read_checked(source)
     names = [image["file_name"] for image in content["images"]]
     groups = group_names(names, pattern)
     sets = divide(content, ratios, groups, args.seed)
     for name, part in sets.items():
         if not part["images"]:
             found = f"found {counted(len(names), 'picture')} in {counted(len(set(groups)), 'group')}"
-            raise InputError(f"{args.annotations}: {name} would be empty: {found}, expected more, smaller groups")
+            raise InputError(f"{source}: {name} would be empty: {found}, expected more, smaller groups")
     out.mkdir(parents=True, exist_ok=True)
     for name, part in sets.items():
         write_text(files[name], json.dumps(part, ensure_ascii=False))
@@ -84,6 +86,21 @@ def run(args: argparse.Namespace) -> int:
         more = f"; {alone} pictures do not match and are groups of their own" if alone else ""
         print(f"{counted(len(set(groups)), 'group')}{more}")
     return 0
+
+
+def _only_file(path: Path) -> Path:
+    """The annotation file that is meant, of a folder its only one.
+
+    Raises:
+        InputError: the folder has none or several.
+    """
+    if not path.is_dir():
+        return path
+    files = [files.annotations for files in find_sets(path).values()]
+    if len(files) != 1:
+        found = ", ".join(str(file.relative_to(path)) for file in files) or "none"
+        raise InputError(f"{path}: expected one annotation file in this folder, but found {found}")
+    return files[0]
 
 
 def _ratios(text: str) -> dict[str, float]:

@@ -7,10 +7,28 @@ import numpy as np
 
 from fusedet.common.errors import InputError
 from fusedet.common.text import nearest
+from fusedet.configs.layouts import SetFiles, explain
 from fusedet.train.config import DataConfig
 from fusedet.train.data.coco import CocoDataset, Sample, check_same_categories, load_coco
 
-__all__ = ["count_objects", "join", "load_sets", "sort_by_score"]
+__all__ = ["count_objects", "join", "load_sets", "set_files", "sort_by_score"]
+
+
+def set_files(data: DataConfig) -> tuple[SetFiles, SetFiles]:
+    """The files of the training set and of the validation set.
+
+    Raises:
+        InputError: the config names none, or there are none in the folder that it names; the message says what helps.
+    """
+    paths = (data.train_annotations, data.train_images, data.val_annotations, data.val_images)
+    if any(path is None for path in paths):
+        raise InputError("no data: give data.root=DIR, which holds images/ and annotations/{train,val}.json")
+    train_annotations, train_images, val_annotations, val_images = (Path(str(path)) for path in paths)
+    if data.root is not None and data.root.is_dir():
+        own = {data.root / "annotations" / f"{split}.json" for split in ("train", "val")}
+        if any(path in own and not path.exists() for path in (train_annotations, val_annotations)):
+            raise InputError(explain(data.root))
+    return SetFiles(train_annotations, train_images), SetFiles(val_annotations, val_images)
 
 
 def load_sets(data: DataConfig) -> tuple[CocoDataset, CocoDataset]:
@@ -19,12 +37,9 @@ def load_sets(data: DataConfig) -> tuple[CocoDataset, CocoDataset]:
     Raises:
         InputError: a file is missing or cannot be used, or the classes differ.
     """
-    paths = (data.train_annotations, data.train_images, data.val_annotations, data.val_images)
-    if any(path is None for path in paths):
-        raise InputError("no data: give data.root=DIR, which holds images/ and annotations/{train,val}.json")
-    train_annotations, train_images, val_annotations, val_images = (Path(str(path)) for path in paths)
-    train_set = load_coco(train_annotations, train_images, require_boxes=True)
-    val_set = load_coco(val_annotations, val_images)
+    train, val = set_files(data)
+    train_set = load_coco(train.annotations, train.images, require_boxes=True)
+    val_set = load_coco(val.annotations, val.images)
     check_same_categories(train_set, val_set)
     for extra in data.extra_train:
         train_set = join(train_set, load_coco(extra.annotations, extra.images))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fusedet.common.errors import InputError
+from fusedet.configs.layouts import find_sets
 from fusedet.train.data.coco import CocoDataset, load_coco, read_json
 from fusedet.train.data.convert.sets import LabelledSet, single_folder
 from fusedet.train.labelling.folders import copy_file
@@ -23,13 +24,12 @@ def read_coco(source: Path) -> list[LabelledSet]:
     Raises:
         InputError: there is none, or a file cannot be used.
     """
-    files = {name: source / "annotations" / f"{name}.json" for name in ("train", "val", "test")}
-    files = {name: path for name, path in files.items() if path.is_file()}
+    files = find_sets(source)
     if not files:
         raise InputError(f"{source}: expected annotations/train.json, val.json or test.json, but there is none")
-    images = source / "images"
     return [
-        LabelledSet(name, data := load_coco(path, images), images, _extras(path, data)) for name, path in files.items()
+        LabelledSet(name, data := load_coco(path, images), images, _extras(path, data))
+        for name, (path, images) in files.items()
     ]
 
 

@@ -6,7 +6,7 @@ Rules look at the annotation files as they are and at the images, one family of 
 
 from fusedet.train.data.doctor.check import Report, validate_splits
 from fusedet.train.data.doctor.finding import KINDS, Finding, Kind
-from fusedet.train.data.doctor.source import Split, find_annotations, listed_files, open_splits, read_split
+from fusedet.train.data.doctor.source import Split, find_files, listed_files, open_splits, read_split
 
 __all__ = [
     "KINDS",
@@ -14,7 +14,7 @@ __all__ = [
     "Kind",
     "Report",
     "Split",
-    "find_annotations",
+    "find_files",
     "listed_files",
     "open_splits",
     "read_split",

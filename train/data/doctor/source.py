@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusedet.common.errors import InputError
+from fusedet.configs.layouts import SPLITS, SetFiles, explain, find_sets, image_folder
 from fusedet.train.data.coco import is_number, is_whole, read_json, read_section
 from fusedet.train.data.doctor.finding import Finding
 
 if TYPE_CHECKING:  # which knows splits itself
     from fusedet.train.data.doctor.paths import Match
 
-__all__ = ["Category", "Image", "Object", "Split", "find_annotations", "listed_files", "open_splits", "read_split"]
+__all__ = ["Category", "Image", "Object", "Split", "find_files", "listed_files", "open_splits", "read_split"]
 
 
 #: A side of an image in pixels is shorter than this.
 _LONGEST = 10**9
-_SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,30 +180,30 @@ def read_split(name: str, annotations: Path, images: Path) -> Split:
     return Split(name, annotations, images, content)
 
 
-def find_annotations(data: Path) -> dict[str, Path]:
-    """Name of each set -> its file, of a folder with ``annotations/``, or of one annotation file.
+def find_files(data: Path) -> dict[str, SetFiles]:
+    """Name of each set -> its files, of a folder or of one annotation file.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or several files may be the same set.
     """
     if data.is_file():
         stem = data.stem.lower()
-        return {next((name for name in _SPLITS if name in stem), data.stem): data}
-    files = {name: data / "annotations" / f"{name}.json" for name in _SPLITS}
-    files = {name: path for name, path in files.items() if path.is_file()}
-    if not files:
-        raise InputError(f"{data}: expected a COCO annotation file, or a folder with annotations/train.json")
-    return files
+        name = next((name for name in SPLITS if name in stem), data.stem)
+        return {name: SetFiles(data, image_folder(data))}
+    found = find_sets(data)
+    if not found:
+        hint = f": {explain(data)}" if data.is_dir() else ""
+        raise InputError(f"{data}: expected a COCO annotation file, or a folder with annotations/train.json{hint}")
+    return found
 
 
 def open_splits(data: Path) -> list[Split]:
-    """The sets of a folder, or of one annotation file, whose images are in ``images/``.
+    """The sets of a folder, or of one annotation file.
 
     Raises:
         InputError: there is none, or one cannot be read.
     """
-    folder = data if data.is_dir() else data.parent.parent
-    return [read_split(name, path, folder / "images") for name, path in find_annotations(data).items()]
+    return [read_split(name, *files) for name, files in find_files(data).items()]
 
 
 def listed_files(annotations: Path, images: Path) -> list[Path]:

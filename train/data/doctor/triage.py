@@ -8,7 +8,7 @@ from fusedet.train.config import DataConfig
 from fusedet.train.data.doctor.check import Report, validate_splits
 from fusedet.train.data.doctor.finding import KINDS, Finding
 from fusedet.train.data.doctor.source import read_split
-from fusedet.train.data.training_sets import load_sets
+from fusedet.train.data.training_sets import load_sets, set_files
 
 __all__ = ["triage"]
 
@@ -39,11 +39,9 @@ def triage(data: DataConfig, input_size: tuple[int, int]) -> list[str]:
     Raises:
         InputError: there are errors; the message names the first and the command that tells all.
     """
-    paths = data.train_annotations, data.train_images, data.val_annotations, data.val_images
-    if any(path is None for path in paths):
+    if data.train_annotations is None or data.val_annotations is None:
         return []  # loading the sets says what is missing
-    train_annotations, train_images, val_annotations, val_images = (Path(str(path)) for path in paths)
-    sets = [read_split("train", train_annotations, train_images), read_split("val", val_annotations, val_images)]
+    sets = [read_split(name, *files) for name, files in zip(("train", "val"), set_files(data), strict=True)]
     command = _command(data)
     lines = _told(validate_splits(sets, input_size, fast=True), command, data)
     for extra in data.extra_train:
