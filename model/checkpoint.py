@@ -8,6 +8,7 @@ A checkpoint file holds a dict with three entries:
 * ``state``: named state dicts: ``ema`` (the weights to use), and in ``last.pt`` also ``model``, ``optimizer``, ...
 """
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,15 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, state: dict[str, Any], meta: dict[str, Any]) -> None:
-    """Writes a checkpoint so that ``path`` holds either the old file or the whole new one, whatever happens."""
-    with whole_file(path) as part, part.open("wb") as file:
-        torch.save({"format": FORMAT, "meta": meta, "state": state}, file)
+    """Writes a checkpoint so that ``path`` holds either the old file or the whole new one, whatever happens.
+
+    Raises:
+        OSError: it cannot be written, as on a full disk; the error names ``path``.
+    """
+    content = io.BytesIO()  # torch makes an error of its own of what the system says of a file
+    torch.save({"format": FORMAT, "meta": meta, "state": state}, content)
+    with whole_file(path) as part:
+        part.write_bytes(content.getbuffer())
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fusedet.common.errors import InputError
+from fusedet.common.atomic import OF_THE_DISK, write_text
+from fusedet.common.errors import GaveUpError, InputError
 from fusedet.configs.inputs import BEST_CHECKPOINT
 
 try:
@@ -135,17 +136,8 @@ class RunFolder:
             yield
 
     def append_metrics(self, row: dict[str, float]) -> None:
-        """Adds one epoch to ``metrics.csv``; its columns are those of the first row."""
-        columns = list(row)
-        if self.metrics.exists():
-            with self.metrics.open(newline="") as file:
-                columns = next(csv.reader(file), columns)
-        is_new = not self.metrics.exists()
-        with self.metrics.open("a", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=columns, restval="nan", extrasaction="ignore")
-            if is_new:
-                writer.writeheader()
-            writer.writerow({key: f"{value:.6g}" for key, value in row.items()})
+        """Adds one epoch to ``metrics.csv``; its columns are those of the first row. The file is whole at any time."""
+        self._write_metrics([*self.read_metrics(), row])
 
     def read_metrics(self) -> list[dict[str, float]]:
         """All rows of ``metrics.csv``. Half a row at the end, which a power cut may leave, is left out."""
@@ -157,10 +149,36 @@ class RunFolder:
 
     def forget_metrics_from(self, epoch: int) -> None:
         """Drops the rows of epochs that will be trained again because their checkpoint was never written."""
-        rows = [row for row in self.read_metrics() if row["epoch"] < epoch]
-        self.metrics.unlink(missing_ok=True)
-        for row in rows:
-            self.append_metrics(row)
+        self._write_metrics([row for row in self.read_metrics() if row["epoch"] < epoch])
+
+    def _write_metrics(self, rows: list[dict[str, float]]) -> None:
+        if not rows:
+            self.metrics.unlink(missing_ok=True)
+            return
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]), restval="nan", extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows({key: f"{value:.6g}" for key, value in row.items()} for row in rows)
+        write_text(self.metrics, text.getvalue())
+
+    @contextmanager
+    def explained_full_disk(self) -> Iterator[None]:
+        """Says how to go on after the disk took no more.
+
+        Raises:
+            GaveUpError: it did not.
+        """
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in OF_THE_DISK:
+                raise
+            how = (
+                f"{self.last} is whole; with more space, go on with: {self.resume_command}"
+                if self.last.exists()
+                else f"nothing was trained; with more space, remove {self.path} and start it again"
+            )
+            raise GaveUpError(f"{error.filename or self.path}: {os.strerror(error.errno)}; {how}") from error
 
 
 def _lock(descriptor: int) -> bool:

@@ -186,16 +186,24 @@ class _Journal:
     def __enter__(self) -> "_Journal":
         # Written anew: a line that was cut off by a sudden end would spoil the next one.
         write_text(self._path, "".join(map(_line, [self._settings, *self.rows.values()])))
-        self._file = self._path.open("a", encoding="utf-8")
+        self._file = self._path.open("ab", buffering=0)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def add(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Keeps the lines of some more images."""
-        self._file.writelines(map(_line, rows))
-        self._file.flush()
+        """Keeps the lines of some more images.
+
+        Raises:
+            OSError: it cannot be written, as on a full disk; the error names the file.
+        """
+        text = memoryview("".join(map(_line, rows)).encode())
+        try:
+            while text:
+                text = text[self._file.write(text) :]
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._path)) from error
         self.rows.update({row["file_name"]: row for row in rows})
 
     def remove(self) -> None:

@@ -105,7 +105,8 @@ def _new_run(config: TrainConfig, name: str, fabric: Fabric) -> RunFolder:
     run: RunFolder | None = None
     if fabric.is_global_zero:
         run = RunFolder.create(name, config.train.out)
-        write_text(run.config, dump_config(config))
+        with run.explained_full_disk():
+            write_text(run.config, dump_config(config))
     run = fabric.broadcast(run)
     assert run is not None
     return run

@@ -140,9 +140,9 @@ class Trainer:
 
         Raises:
             FloatingPointError: losses or gradients became infinite again and again.
-            GaveUpError: another process of this training is lost.
+            GaveUpError: another process of this training is lost, or the disk is full.
         """
-        with explain_lost_rank(f"go on with: {self.run.resume_command}"):
+        with self.run.explained_full_disk(), explain_lost_rank(f"go on with: {self.run.resume_command}"):
             result = self._fit(progress)
             final_barrier()
         return result
