@@ -15,6 +15,7 @@ from fusedet.cli.shared.arguments import add_duplicate_iou
 from fusedet.cli.shared.files import refuse_to_replace
 from fusedet.cli.shared.quiet import silence_opencv
 from fusedet.cli.shared.signals import on_stop_signals
+from fusedet.common.addresses import hide_secrets
 from fusedet.common.errors import InputError
 from fusedet.configs.inputs import or_starter
 from fusedet.configs.starter import starter_model
@@ -96,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     """
     silence_opencv()
     from fusedet.deploy.bench.tuned import read_tuned
-    from fusedet.deploy.camera.sources import hide_secrets, open_source
+    from fusedet.deploy.camera.sources import open_source
     from fusedet.deploy.detector.detector import Detector
     from fusedet.deploy.detector.self_test import open_tested
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
+from fusedet.common.addresses import hide_in_text
 from fusedet.common.atomic import OF_THE_DISK
 from fusedet.common.errors import GaveUpError, InputError
 
@@ -81,7 +82,7 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, without the usage in front."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(BAD_INPUT, f"fusedet: error: {message} ({self.prog} --help tells more)\n")
+        self.exit(BAD_INPUT, f"fusedet: error: {hide_in_text(message)} ({self.prog} --help tells more)\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -186,7 +187,7 @@ def _unknown(name: str) -> str:
 
 
 def _fail(message: str) -> int:
-    print(f"fusedet: error: {message}", file=sys.stderr)
+    print(f"fusedet: error: {hide_in_text(message)}", file=sys.stderr)
     return BAD_INPUT
 
 

@@ -14,20 +14,20 @@ an address, a password or a token, is replaced with the environment variable ``N
 others.
 """
 
-import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from fusedet.common.duplicates import DUPLICATE_IOU
 from fusedet.common.errors import InputError
 from fusedet.common.polygons import check_line, check_polygon
 from fusedet.configs import preset_names
+from fusedet.configs.fields import Fraction, Host, Name, Point, Seconds, Secret, check_address, has_variable
 from fusedet.configs.loader import load_config
+from fusedet.configs.outputs import OutputsSection
 from fusedet.configs.strict import StrictModel
 from fusedet.configs.validate import validate
 
@@ -35,21 +35,14 @@ __all__ = [
     "CameraConfig",
     "CameraSection",
     "FilterSection",
-    "ImagesSection",
-    "JsonLinesSection",
     "LineSection",
-    "MqttSection",
-    "OutputsSection",
     "ServeSection",
     "TrackSection",
-    "VideoSection",
-    "WebhookSection",
     "ZoneSection",
-    "expand",
     "load_camera_config",
 ]
 
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_SHORTEST_TOKEN = 8
 
 
 def _as_text(value: object) -> object:
@@ -57,15 +50,10 @@ def _as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
-#: A fraction whose range the polygon or line checks, so that the message can say more.
-Coordinate = Annotated[float, Field(allow_inf_nan=True, json_schema_extra={"minimum": 0, "maximum": 1})]
-Point = tuple[Coordinate, Coordinate]
 Corners = Annotated[tuple[Point, ...], Field(max_length=64, json_schema_extra={"minItems": 3})]
 #: As :data:`fusedet.deploy.camera.events.places.MIN_FRAMES` and ``MARGIN``.
 MinFrames = Annotated[int, Field(ge=1, le=100)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-Seconds = Annotated[float, Field(gt=0, le=86400)]
+Source = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int), AfterValidator(check_address)]
 
 
 class ZoneSection(StrictModel):
@@ -142,10 +130,10 @@ def _as_value_error() -> Iterator[None]:
 class CameraSection(StrictModel):
     """One camera, or what stands in for one."""
 
-    source: Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int)] = Field(
+    source: Source = Field(
         min_length=1,
-        description="camera number, /dev/videoN, csi or csi:N, rtsp:// or http:// address (a stream, or one image for each "
-        "request), video file, folder",
+        description="camera number, /dev/videoN, csi or csi:N, rtsp:// or http:// address (a stream, or one image for "
+        "each request), video file, folder",
     )
     width: int | None = Field(None, ge=16, le=16384, description="asked of the camera")
     height: int | None = Field(None, ge=16, le=16384, description="asked of the camera")
@@ -188,78 +176,17 @@ class TrackSection(StrictModel):
     by_class: bool = Field(True, description="boxes of another class go on a track only where they overlap by half")
 
 
-class JsonLinesSection(StrictModel):
-    """A file of JSON lines that is set aside when it is large, as ``NAME.1``, ``NAME.2`` and so on."""
-
-    path: Path = Field(description="the file")
-    max_mb: float = Field(50.0, gt=0, description="a larger file is set aside")
-    keep: int = Field(5, ge=0, le=1000, description="files that are kept beside the one that is written")
-
-
-class VideoSection(StrictModel):
-    """Videos of what each camera saw, with boxes, zones and lines; a new one begins when the time is up."""
-
-    folder: Path = Field(description="where they go")
-    minutes: float = Field(10.0, gt=0, le=1440, description="length of one file")
-    keep: int = Field(144, ge=1, description="of each camera; the oldest beyond so many are removed")
-
-
-class ImagesSection(StrictModel):
-    """An image of each event."""
-
-    folder: Path = Field(description="where they go")
-    keep: int = Field(1000, ge=1, description="the oldest beyond so many are removed")
-
-
-class MqttSection(StrictModel):
-    """Events, counts and state for an MQTT broker."""
-
-    host: str = Field(min_length=1, description="name or address of the broker")
-    port: int = Field(1883, ge=1, le=65535, description="usually 8883 with tls")
-    username: str | None = Field(None, description="left out: anonymous")
-    password: str | None = Field(None, description="better ${NAME}, an environment variable")
-    tls: bool = Field(False, description="encrypted, and the broker's certificate is checked")
-    topic: Annotated[str, Field(pattern=r"^[^#+\s]+$")] = Field("fusedet", description="what all topics begin with")
-    discovery: str | None = Field("homeassistant", description="prefix of Home Assistant's discovery; null: none")
-    queue: Path = Field(
-        Path("mqtt-queue"), validate_default=False, description="folder that holds events until the broker has them"
-    )
-    queue_events: int = Field(100_000, ge=1, description="the oldest beyond so many are given up, and counted")
-
-
-class WebhookSection(StrictModel):
-    """Events as JSON by HTTP POST."""
-
-    url: Annotated[str, Field(pattern=r"^(https?://|\$\{)")] = Field(description="http:// or https:// address")
-    headers: dict[str, str] = Field(default_factory=dict, description="sent with each event; ${NAME} is replaced")
-    timeout_s: Seconds = Field(10.0, description="an answer that takes longer counts as none")
-    queue: Path = Field(
-        Path("webhook-queue"), validate_default=False, description="folder that holds events until they were taken"
-    )
-    queue_events: int = Field(100_000, ge=1, description="the oldest beyond so many are given up, and counted")
-
-
-class OutputsSection(StrictModel):
-    """Where results go."""
-
-    detections: JsonLinesSection | None = Field(None, description="a line for every frame")
-    events: JsonLinesSection | None = Field(None, description="a line for every event")
-    video: VideoSection | None = Field(None, description="what each camera saw, with boxes")
-    pictures: ImagesSection | None = Field(None, description="an image of each event")
-    mqtt: MqttSection | None = Field(None, description="events, counts and state for a broker")
-    webhook: WebhookSection | None = Field(None, description="events by HTTP POST")
-    window: bool = Field(False, description="show the cameras on the screen")
-
-
 class ServeSection(StrictModel):
     """The web page, ``/metrics`` and ``/healthz``."""
 
-    host: str = Field("127.0.0.1", description="0.0.0.0 for all of the network, which needs a token")
+    host: Host = Field("127.0.0.1", description="0.0.0.0 for all of the network, which needs a token")
     port: int = Field(8000, ge=0, le=65535, description="0 takes a free one")
-    token: str | None = Field(None, min_length=8, description="whoever opens the page must know it")
+    token: Secret | None = Field(None, description="whoever opens the page must know it; 8 characters at least")
 
     @model_validator(mode="after")
     def _others_need_the_token(self) -> "ServeSection":
+        if self.token is not None and len(self.token) < _SHORTEST_TOKEN and not has_variable(self.token):
+            raise ValueError(f"serve.token must have at least {_SHORTEST_TOKEN} characters")
         if self.host not in ("127.0.0.1", "::1", "localhost") and not self.token:
             raise ValueError(f"serve.host {self.host} lets others in, so serve.token is required")
         return self
@@ -303,27 +230,3 @@ def load_camera_config(path: str | Path, overrides: Sequence[str] = ()) -> Camer
     if str(path) in preset_names() and not Path(path).is_file():
         raise InputError(f"{path}: expected a YAML file with cameras, but this is the preset of a network")
     return validate(load_config(path, overrides), CameraConfig)
-
-
-def expand(config: CameraConfig) -> CameraConfig:
-    """The config with each ``${NAME}`` in its texts replaced by that environment variable.
-
-    Raises:
-        InputError: there is no such variable; the message names the key.
-    """
-    expanded: CameraConfig = _expand(config, "")
-    return expanded
-
-
-def _expand(value: Any, key: str) -> Any:
-    if isinstance(value, StrictModel):
-        return value.model_copy(update={name: _expand(inner, f"{key}.{name}") for name, inner in value})
-    if isinstance(value, dict):
-        return {name: _expand(inner, f"{key}.{name}") for name, inner in value.items()}
-    return _VARIABLE.sub(lambda match: _variable(match[1], key[1:]), value) if isinstance(value, str) else value
-
-
-def _variable(name: str, key: str) -> str:
-    if name not in os.environ:
-        raise InputError(f"{key}: ${{{name}}} stands for an environment variable, but there is none")
-    return os.environ[name]

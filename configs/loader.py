@@ -13,11 +13,12 @@ from typing import Any
 
 import yaml
 
+from fusedet.common.addresses import hide_secrets
 from fusedet.common.errors import InputError
 from fusedet.common.text import nearest
 from fusedet.configs import preset_names, preset_path
 
-__all__ = ["BASE_KEY", "ConfigTree", "KeyPath", "dotted", "dump_yaml", "load_config", "override"]
+__all__ = ["BASE_KEY", "LEFT_EMPTY", "ConfigTree", "KeyPath", "dotted", "dump_yaml", "load_config", "override"]
 
 #: Keys and list positions that lead to a value, from the root: ``("model", "stages", 0, "depth")``.
 KeyPath = tuple[str | int, ...]
@@ -36,6 +37,17 @@ _PLAIN_SCALARS = {  # YAML 1.2, section 10.3.2, without octal, hexadecimal and .
     "float": _FLOAT,
 }
 _TAG = "tag:yaml.org,2002:"
+
+
+class _LeftEmpty:
+    """A class of one object, unlike ``None``, which stands for a written ``null``."""
+
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+#: What stands at a key with nothing behind its colon.
+LEFT_EMPTY = _LeftEmpty()
 _KNOWN_TAGS = {_TAG + kind for kind in (*_PLAIN_SCALARS, "str", "seq", "map")}
 
 
@@ -65,7 +77,7 @@ class ConfigTree:
     """A config before it is checked.
 
     Attributes:
-        data: nested dicts, lists and plain values.
+        data: nested dicts, lists and plain values, and :data:`LEFT_EMPTY` where nothing stands behind a key.
         source: the file that was asked for.
         marks: where each value was written, such as ``my.yaml:12`` or ``command line``.
     """
@@ -152,7 +164,7 @@ def _read(path: Path, name: str) -> ConfigTree:
         data = None if node is None else builder.build(node, ())
     except OSError as error:
         raise InputError(f"{name}: cannot be read: {error.strerror}") from error
-    data = {} if data is None else data
+    data = {} if data in (None, LEFT_EMPTY) else data
     if not isinstance(data, dict):
         raise InputError(f"{name}:1: expected sections (key: value), but got {_kind(data)}")
     return ConfigTree(data, name, builder.marks)
@@ -166,7 +178,9 @@ def _parse(text: bytes | str, name: str) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{name}:{mark.line + 1}" if mark and name != COMMAND_LINE else name
-        raise InputError(f"{place}: not YAML: {' '.join(filter(None, (error.context, error.problem)))}") from error
+        what = " ".join(filter(None, (error.context, error.problem)))
+        what = re.sub("(alias|anchor|handle) .*", r"\1; put a text that begins with * & or ! in quotes", what)
+        raise InputError(f"{place}: not YAML: {what}") from None  # without the text, which may be a password
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{name}: not YAML: {str(error).splitlines()[0]}") from error
     except RecursionError as error:
@@ -193,7 +207,7 @@ class _Builder:
         if len(self.marks) > MOST_VALUES:
             raise InputError(f"{self.name}: more than {MOST_VALUES} values")
         if node.tag not in _KNOWN_TAGS:
-            raise InputError(f"{self._place(node)}: the tag {node.tag!r} is not supported; write plain values")
+            raise InputError(f"{self._place(node)}: a tag is not supported; put a text that begins with ! in quotes")
         self.marks.setdefault(path, self._place(node))  # a key's own line, where it has one
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
@@ -221,9 +235,9 @@ class _Builder:
         if kind == "str":
             return text
         if kind not in _PLAIN_SCALARS or not _PLAIN_SCALARS[kind].match(text):  # an explicit tag, such as !!int abc
-            raise InputError(f"{self._place(node)}: {text!r} is not a value of type {kind}")
+            raise InputError(f"{self._place(node)}: what stands here is not a value of type {kind}")
         if kind == "null":
-            return None
+            return None if text else LEFT_EMPTY
         if kind == "bool":
             return text.lower() == "true"
         return int(text) if kind == "int" else float(text.lower().replace(".inf", "inf"))
@@ -245,7 +259,7 @@ def _merge(
         if isinstance(value, dict) and isinstance(below.get(key), dict):
             below_marks[key_path] = above_marks[key_path]
             _merge(below[key], below_marks, value, above_marks, key_path)
-        else:
+        elif not (value is LEFT_EMPTY and isinstance(below.get(key), dict)):
             below[key] = value
             _replace_marks(below_marks, above_marks, key_path)
 
@@ -262,11 +276,12 @@ def _apply(tree: ConfigTree, override: str) -> ConfigTree:
     key, equals, text = override.partition("=")
     parts = key.split(".")
     if not equals or not all(re.fullmatch(r"[\w-]+", part) for part in parts):
-        raise InputError(f"{COMMAND_LINE}: expected key.sub=value, such as train.epochs=50, but got {override!r}")
+        got = f"{key}=..." if equals else hide_secrets(override)
+        raise InputError(f"{COMMAND_LINE}: expected key.sub=value, such as train.epochs=50, but got {got!r}")
     if parts[0] == BASE_KEY:
         raise InputError(f"{COMMAND_LINE}: {BASE_KEY} stands in a file; give the preset or the file itself")
-    container, path = _container(tree, parts, override)
-    last: Any = _index(container, parts[-1], path, override) if isinstance(container, list) else parts[-1]
+    container, path = _container(tree, parts, key)
+    last: Any = _index(container, parts[-1], path, key) if isinstance(container, list) else parts[-1]
     path = (*path, last)
     node = _parse(text, COMMAND_LINE)
     builder = _Builder(COMMAND_LINE, {path: COMMAND_LINE})
@@ -281,42 +296,41 @@ def _apply(tree: ConfigTree, override: str) -> ConfigTree:
     return tree
 
 
-def _container(tree: ConfigTree, parts: list[str], override: str) -> tuple[Any, KeyPath]:
+def _container(tree: ConfigTree, parts: list[str], key: str) -> tuple[Any, KeyPath]:
     """The section or list that holds the last of ``parts``; sections that are missing are made."""
     place: Any = tree.data
     path: KeyPath = ()
     for part in parts[:-1]:
         if isinstance(place, list):
-            step: Any = _index(place, part, path, override)
+            step: Any = _index(place, part, path, key)
         else:
             step = part
-            if place.get(part) is None:
+            if place.get(part) in (None, LEFT_EMPTY):
                 place[part] = {}
                 tree.marks[(*path, part)] = COMMAND_LINE
         place, path = place[step], (*path, step)
         if not isinstance(place, dict | list):
             raise InputError(
-                f"{COMMAND_LINE}: {override!r}: {dotted(path)} is {_kind(place)}, so it has no {parts[len(path)]!r}"
+                f"{COMMAND_LINE}: {key!r}: {dotted(path)} is {_kind(place)}, so it has no {parts[len(path)]!r}"
             )
     return place, path
 
 
-def _index(items: list[Any], part: str, path: KeyPath, override: str) -> int:
+def _index(items: list[Any], part: str, path: KeyPath, key: str) -> int:
     if not part.isdecimal() or int(part) >= len(items):
         expected = f"a position from 0 to {len(items) - 1}" if items else "nothing in it: the list is empty"
-        raise InputError(
-            f"{COMMAND_LINE}: {override!r}: {dotted(path)} is a list: expected {expected}, but got {part!r}"
-        )
+        raise InputError(f"{COMMAND_LINE}: {key!r}: {dotted(path)} is a list: expected {expected}, but got {part!r}")
     return int(part)
 
 
 def dotted(path: KeyPath) -> str:
-    """A key as people write it; one that is too long for a message is cut."""
-    return ".".join(text if len(text) <= _LONGEST_KEY else f"{text[:_LONGEST_KEY]}..." for text in map(str, path))
+    """A key as people write it; one that is too long for a message is cut, and an address has no secrets."""
+    texts = (hide_secrets(str(step)) for step in path)
+    return ".".join(text if len(text) <= _LONGEST_KEY else f"{text[:_LONGEST_KEY]}..." for text in texts)
 
 
 def _kind(value: Any) -> str:
     """What ``value`` is, in words."""
     if isinstance(value, list):
         return "a list"
-    return "nothing" if value is None else f"the value {value!r}"
+    return "nothing" if value is None else "text" if isinstance(value, str) else f"the value {value!r}"

@@ -20,4 +20,4 @@ class StrictModel(BaseModel):
 
     former_keys: ClassVar[Mapping[str, FormerKey]] = {}
 
-    model_config = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False, hide_input_in_errors=True)

@@ -1,22 +1,38 @@
 """Checks a config against a pydantic model, and says in one line what is wrong and where it was written."""
 
+import functools
 import json
 import reprlib
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from fusedet.common.addresses import hide_secrets
 from fusedet.common.errors import InputError
 from fusedet.common.text import nearest
 from fusedet.configs.former_keys import take_former_keys
-from fusedet.configs.loader import ConfigTree, KeyPath, dotted, dump_yaml
+from fusedet.configs.loader import LEFT_EMPTY, ConfigTree, KeyPath, dotted, dump_yaml
 from fusedet.configs.strict import StrictModel
 
 __all__ = ["dump_config", "flat_settings", "validate"]
 
 #: Errors that one message lists; the rest is counted.
 MOST_ERRORS = 3
+
+#: Keys of other programs -> ours, the first that a section has.
+_OTHER_WORDS = {
+    **dict.fromkeys(("url", "uri", "address", "input", "stream", "rtsp", "device"), ("source", "url", "host")),
+    **dict.fromkeys(("file", "filename"), ("path", "source")),
+    **dict.fromkeys(("dir", "directory", "path"), ("folder", "source")),
+    **dict.fromkeys(("server", "broker", "hostname", "ip"), ("host",)),
+    **dict.fromkeys(("user", "login"), ("username",)),
+    **dict.fromkeys(("pass", "pwd", "passwd"), ("password",)),
+    **dict.fromkeys(("confidence", "conf", "threshold", "min_score"), ("score",)),
+    **dict.fromkeys(("labels", "objects", "names"), ("classes",)),
+    **dict.fromkeys(("polygon", "coordinates", "corners"), ("points",)),
+}
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -32,25 +48,31 @@ _WORDS = {
 }
 
 
-def validate(tree: ConfigTree, model: type[_Model]) -> _Model:
+def validate(tree: ConfigTree, model: type[_Model], *, show_values: bool = True) -> _Model:
     """The config as an instance of ``model``.
 
     Values are taken as they are written: ``"16"`` in quotes is no number and ``yes`` is no boolean, just as the JSON
-    schema tells an editor. Keys of earlier versions (``model.former_keys``) are replaced or ignored, with a note in the
-    log.
+    schema tells an editor. A section that is named and left empty has its defaults. Keys of earlier versions
+    (``model.former_keys``) are replaced or ignored, with a note in the log.
+
+    Args:
+        tree: what was read.
+        model: what it should be.
+        show_values: errors say what came, unless it is a secret.
 
     Raises:
         InputError: an unknown key, a missing one, or a value that is not allowed.
     """
     if issubclass(model, StrictModel):
         take_former_keys(tree, model.former_keys)
+    schema = _schema(model)
     try:
-        return model.model_validate_json(json.dumps(tree.data), strict=True)
+        return model.model_validate_json(json.dumps(_fill_in(tree.data, schema, schema)), strict=True)
     except ValidationError as error:
         problems = error.errors(include_url=False)
-        lines = [_describe(problem, tree, model) for problem in problems[:MOST_ERRORS]]
-        more = f" (and {len(problems) - MOST_ERRORS} more)" if len(problems) > MOST_ERRORS else ""
-        raise InputError("; ".join(lines) + more) from error
+    lines = [_describe(problem, tree, schema, show_values) for problem in problems[:MOST_ERRORS]]
+    more = f" (and {len(problems) - MOST_ERRORS} more)" if len(problems) > MOST_ERRORS else ""
+    raise InputError("; ".join(lines) + more)  # without its cause, which quotes the values
 
 
 def dump_config(config: BaseModel) -> str:
@@ -73,14 +95,33 @@ def flat_settings(config: BaseModel) -> dict[str, Any]:
     return walk(config.model_dump(mode="json"), "")
 
 
-def _describe(problem: ErrorDetails, tree: ConfigTree, model: type[BaseModel]) -> str:
+@functools.cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
+
+
+def _fill_in(value: Any, schema: dict[str, Any], node: dict[str, Any]) -> Any:
+    """``value`` with what was left empty as ``node`` of the schema has it: a section or a list by its default."""
+    if value is LEFT_EMPTY:
+        return {} if node.get("type") == "object" else None
+    if isinstance(value, dict):
+        inside = {key: (inner, _inner(schema, node, key)) for key, inner in value.items()}
+        return {
+            key: _fill_in(inner, schema, of)
+            for key, (inner, of) in inside.items()
+            if not (inner is LEFT_EMPTY and of.get("type") == "array")
+        }
+    if isinstance(value, list):
+        return [_fill_in(inner, schema, _inner(schema, node, i)) for i, inner in enumerate(value)]
+    return value
+
+
+def _describe(problem: ErrorDetails, tree: ConfigTree, schema: dict[str, Any], show_values: bool) -> str:
     """One error in one line: place, key, what was expected and what came."""
-    path: KeyPath = tuple(problem["loc"])
+    path: KeyPath = tuple(step for step in problem["loc"] if step != "[key]")
     place = f"{tree.where(path)}: " + (f"{dotted(path)}: " if path else "")
     if problem["type"] == "extra_forbidden":
-        known = _keys_at(model.model_json_schema(), path[:-1])
-        hint = nearest(str(path[-1]), known) or f"; the keys here are {', '.join(known)}"
-        return f"{place}unknown key{hint}"
+        return f"{place}unknown key{_right_keys(str(path[-1]), schema, path[:-1])}"
     if problem["type"] == "missing":
         return f"{place}required, but missing"
     message = problem["msg"]
@@ -89,34 +130,62 @@ def _describe(problem: ErrorDetails, tree: ConfigTree, model: type[BaseModel]) -
     for theirs, ours in _WORDS.items():
         message = message.replace(theirs, ours)
     if message.startswith("Input should "):
-        return f"{place}{message.replace('Input should', 'must')}, but got {_show(problem['input'])}"
+        is_secret = any(node.get("writeOnly") for node in _nodes(schema, path))
+        came = f", but got {_show(problem['input'])}" if show_values and not is_secret else ""
+        return place + message.replace("Input should", "must") + came
     return place + message.replace(" should ", " must ").replace(" after validation", "")
 
 
+def _right_keys(key: str, schema: dict[str, Any], section: KeyPath) -> str:
+    """The nearest key, and all that the section has."""
+    *_, node = _nodes(schema, section)
+    known = list(node.get("properties", {}))
+    meant = [other for other in _OTHER_WORDS.get(key, ()) if other in known]
+    if not meant and section and {key, *_OTHER_WORDS.get(key, ())} & schema["properties"].keys():
+        hint = ": it counts for the whole file, and stands at its top"
+    else:
+        hint = f", did you mean {meant[0]!r}?" if meant else nearest(key, known)
+    return f"{hint}; the keys here are {', '.join(known)}"
+
+
 def _show(value: Any) -> str:
-    """A value as YAML writes it, short."""
+    """A value as YAML writes it, short, without the secrets of an address."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, list | dict) and len(value) > 4:
+    if isinstance(value, dict) or (isinstance(value, list) and (len(value) > 4 or not all(map(_is_plain, value)))):
         return f"{'a list' if isinstance(value, list) else 'a section'} of {len(value)}"
-    return reprlib.repr(value)
+    return reprlib.repr(hide_secrets(value) if isinstance(value, str) else value)
 
 
-def _keys_at(schema: dict[str, Any], path: KeyPath) -> list[str]:
-    """Names that ``schema`` knows in the section at ``path``."""
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, int | float | bool)
+
+
+def _nodes(schema: dict[str, Any], path: KeyPath) -> Iterator[dict[str, Any]]:
+    """What ``schema`` says of the whole file, and of each step of ``path``."""
     node = _resolve(schema, schema)
+    yield node
     for step in path:
-        inner = node.get("items", {}) if isinstance(step, int) else node.get("properties", {}).get(step, {})
-        node = _resolve(schema, inner)
-    return list(node.get("properties", {}))
+        node = _inner(schema, node, step)
+        yield node
+
+
+def _inner(schema: dict[str, Any], node: dict[str, Any], step: str | int) -> dict[str, Any]:
+    """What stands at a key or a position of a section, a list, or names that are the user's."""
+    if isinstance(step, int):
+        return _resolve(schema, node.get("items", {}))
+    by_name = next(iter(node.get("patternProperties", {}).values()), node.get("additionalProperties"))
+    inner = node.get("properties", {}).get(step, by_name)
+    return _resolve(schema, inner if isinstance(inner, dict) else {})
 
 
 def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
-    """Follows a reference, and takes the section out of ``section | None``."""
+    """Follows a reference, and takes what is wanted out of ``wanted | None``."""
     for choice in node.get("anyOf", ()):
-        if "$ref" in choice:
+        if choice.get("type") != "null":
             node = choice
+            break
     reference = node.get("$ref")
     return schema["$defs"][reference.rpartition("/")[2]] if reference else node

@@ -13,6 +13,7 @@ from fusedet.cli.camera.parts import check_classes, make_detector, make_pipeline
 from fusedet.cli.camera.reload import Reloader, save_places
 from fusedet.cli.shared.quiet import silence_opencv
 from fusedet.cli.shared.signals import on_stop_signals
+from fusedet.common.addresses import hide_in_text
 from fusedet.common.errors import InputError
 from fusedet.common.text import counted
 
@@ -67,13 +68,14 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         InputError: something in the config, the model, a source or an output cannot be used.
     """
-    from fusedet.configs.camera import expand
+    from fusedet.configs.variables import expand
 
     silence_opencv()
     _log_to_stderr()
     if args.seconds is not None and not args.seconds > 0:
         raise InputError(f"--seconds must be above 0, but got {args.seconds}")
-    path = Path(args.config) if args.config.endswith((".yaml", ".yml")) else None
+    is_file = args.config.endswith((".yaml", ".yml")) and "://" not in args.config
+    path = Path(args.config) if is_file else None
     overrides = _overrides(args)
     written = _load(args.config, path, overrides)
     config = expand(written)
@@ -226,7 +228,16 @@ def _summary(pipeline: "Pipeline") -> int:
     return code
 
 
+class _WithoutSecrets(logging.Formatter):
+    """Of whatever an unforeseen error quotes, tracebacks too, no address shows its login."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return hide_in_text(super().format(record))
+
+
 def _log_to_stderr() -> None:
     """One line a message. systemd's journal has the time already."""
     form = "%(message)s" if "JOURNAL_STREAM" in os.environ else "%(asctime)s %(message)s"
-    logging.basicConfig(level=logging.INFO, format=form, datefmt="%Y-%m-%d %H:%M:%S", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_WithoutSecrets(form, datefmt="%Y-%m-%d %H:%M:%S"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])

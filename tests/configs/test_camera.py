@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from fusedet.common.errors import InputError
-from fusedet.configs.camera import expand, load_camera_config
+from fusedet.configs.camera import load_camera_config
+from fusedet.configs.variables import expand
 
 LEAST = "model: m.onnx\ncameras:\n  door:\n    source: '0'\n"
 
@@ -91,7 +92,7 @@ def test_the_command_line_comes_last(tmp_path: Path) -> None:
             "cameras.door has zones or lines, which need tracks, but track is null",
         ),
         ("serve: {host: 0.0.0.0}\n", "serve.host 0.0.0.0 lets others in, so serve.token is required"),
-        ("serve: {token: short}\n", "serve.token: "),
+        ("serve: {token: short}\n", "serve.token must have at least 8 characters"),
         ("outputs: {mqtt: {host: h, topic: a/#}}\n", "outputs.mqtt.topic: "),
         ("outputs: {webhook: {url: 'file:///etc/passwd'}}\n", "outputs.webhook.url: "),
     ],

@@ -7,7 +7,6 @@ A source is a :class:`Source`: iterate over it for :class:`Frame`, then close it
         print(frame.index, frame.image.shape)
 """
 
-from fusedet.deploy.camera.sources.address import hide_secrets
 from fusedet.deploy.camera.sources.files.contents import VIDEO_SUFFIXES, is_video
 from fusedet.deploy.camera.sources.files.images import IMAGE_SUFFIXES, Images, read_image
 from fusedet.deploy.camera.sources.frame import Frame, Source, SourceHealth
@@ -22,7 +21,6 @@ __all__ = [
     "Source",
     "SourceHealth",
     "SourceSettings",
-    "hide_secrets",
     "is_video",
     "open_source",
     "read_image",

@@ -1,18 +1,15 @@
-"""Addresses of cameras, and what of them may be shown."""
+"""Addresses of cameras."""
 
 import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+from fusedet.common.addresses import hide_secrets, split_address
 from fusedet.common.errors import InputError
 
-__all__ = ["Address", "hide_secrets", "parse_address"]
+__all__ = ["Address", "parse_address"]
 
 _PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
-#: Some cameras want their password as a part of the path: ``/user=admin_password=abc_channel=1.sdp``.
-_IN_PATH = re.compile(r"((?:password|passwd|pass|pwd|token|secret)=).*?(?=[&;/]|_[a-z]+=|$)", re.IGNORECASE)
-_LOGIN = re.compile(r"(?<=://)[^/?#]*@")
-_VALUE = re.compile(r"=[^&;#]*")
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,22 +44,6 @@ class Address:
         return self.parts.username is not None
 
 
-def hide_secrets(text: str) -> str:
-    """``text`` fit to be shown: of an address, no user name, no password, and stars for the values of its query.
-
-    What is no address stays as it is.
-    """
-    if "://" not in text:
-        return text
-    scheme, _, rest = text.partition("://")
-    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    if "@" not in authority and "@" in rest and not _is_host(authority):
-        rest = rest.rpartition("@")[2]  # a / or ? in the password that should have been percent-encoded
-    shown = _LOGIN.sub("", f"{scheme}://{rest}")
-    shown, mark, query = shown.partition("?")
-    return _IN_PATH.sub(r"\1***", shown) + mark + _VALUE.sub("=***", query)
-
-
 def parse_address(text: str) -> Address:
     """Takes an address apart.
 
@@ -71,19 +52,12 @@ def parse_address(text: str) -> Address:
     """
     shown = hide_secrets(text)
     try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        what = "expected a number as the port; write @ : / ? # in a password percent-encoded, such as %40 for @"
-        raise InputError(f"{shown}: {what}") from None  # the cause may quote the password
+        parts = split_address(text)
+    except InputError as error:
+        raise InputError(f"{shown}: {error}") from None
     if parts.scheme not in _PORTS:
-        raise InputError(f"{shown}: expected an address with {', '.join(_PORTS)}, but got {parts.scheme or 'none'}")
-    if not parts.hostname:
-        raise InputError(f"{shown}: there is no host in this address")
+        raise InputError(f"{shown}: expected an address with {', '.join(_PORTS)}, but got {parts.scheme}")
     shown_path = urlsplit(shown).path
-    label = re.sub(r"[^\w.-]+", "-", f"{parts.hostname}{f'-{port}' if port else ''}{shown_path}").strip("-.")
+    port = f"-{parts.port}" if parts.port else ""
+    label = re.sub(r"[^\w.-]+", "-", f"{parts.hostname}{port}{shown_path}").strip("-.")
     return Address(text, parts, shown, label)
-
-
-def _is_host(authority: str) -> bool:
-    return re.fullmatch(r"(\[[^\]]*\]|[^:]*)(:\d*)?", authority) is not None

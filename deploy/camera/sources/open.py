@@ -5,8 +5,9 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from fusedet.common.addresses import hide_secrets
 from fusedet.common.errors import InputError
-from fusedet.deploy.camera.sources.address import Address, hide_secrets, parse_address
+from fusedet.deploy.camera.sources.address import Address, parse_address
 from fusedet.deploy.camera.sources.camera import UsbCamera
 from fusedet.deploy.camera.sources.csi import CsiCamera, is_csi
 from fusedet.deploy.camera.sources.device import Device
@@ -60,7 +61,7 @@ def open_source(text: str, settings: SourceSettings = _DEFAULTS, *, patient: boo
     if path.is_file():
         return _open_file(text, path, settings)
     if glob.has_magic(text):
-        paths = only_images(map(Path, glob.glob(text, recursive=True)), f"{text}: no image matches")
+        paths = only_images(map(Path, glob.glob(text, recursive=True)), f"{hide_secrets(text)}: no image matches")
         return Images(paths, Path(os.path.commonpath([p.parent.resolve() for p in paths])).name)
     raise InputError(f"{hide_secrets(text)}: no such file or folder, and not a camera's number")
 

@@ -7,7 +7,8 @@ import pytest
 
 from fusedet.cli.camera.parts import check_classes, make_detector, make_pipeline, make_places
 from fusedet.common.errors import InputError
-from fusedet.configs.camera import expand, load_camera_config
+from fusedet.configs.camera import load_camera_config
+from fusedet.configs.variables import expand
 from fusedet.deploy import Contract
 from fusedet.deploy.camera.events.places import Line, Places, Zone
 from tests.deploy.conftest import NAMES, build_model, write_video

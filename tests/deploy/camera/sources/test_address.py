@@ -1,7 +1,7 @@
 import pytest
 
+from fusedet.common.addresses import hide_secrets
 from fusedet.configs import InputError
-from fusedet.deploy.camera.sources import hide_secrets
 from fusedet.deploy.camera.sources.address import parse_address
 
 
@@ -13,14 +13,21 @@ from fusedet.deploy.camera.sources.address import parse_address
         ("rtsp://secret@cam/a", "rtsp://cam/a"),
         ("rtsp://me:se%40cret%2F@cam/a", "rtsp://cam/a"),
         ("rtsp://me:se@cret@cam/a", "rtsp://cam/a"),
-        ("rtsp://me:sec/ret@cam/a", "rtsp://cam/a"),
-        ("rtsp://me:sec?ret@cam/a", "rtsp://cam/a"),
-        ("rtsp://me:sec#ret@cam/a?b=secret", "rtsp://cam/a?b=***"),
-        ("rtsp://cam/stream@2", "rtsp://cam/stream@2"),
-        ("rtsp://cam:554/stream@2", "rtsp://cam:554/stream@2"),
-        ("rtsp://[fe80::1]:554/a@b", "rtsp://[fe80::1]:554/a@b"),
+        ("rtsp://me:sec/ret@cam/a", "rtsp://***"),
+        ("rtsp://me:sec?ret@cam/a", "rtsp://***"),
+        ("rtsp://me:sec#ret@cam/a?b=secret", "rtsp://***"),
+        ("rtsp://admin:12/34@cam/a", "rtsp://***"),
+        ("rtsp://me:se[cret@cam/a", "rtsp://***"),
+        ("rtsp://me:secret", "rtsp://***"),
+        ("me:secret://secret@cam/a", "***://***"),
+        ("me:sec/ret@cam/a", "***@cam/a"),
+        ("rtsp:/me:secret@cam/a", "***@cam/a"),
+        ("rtsp://cam/stream%402", "rtsp://cam/stream%402"),
+        ("rtsp://[fe80::1]:554/a", "rtsp://[fe80::1]:554/a"),
+        ("http://cam/v?secret", "http://cam/v?***"),
+        ("http://cam/v?key=sec=ret&x", "http://cam/v?key=***&***"),
         ("rtsp://me:secret@[fe80::1]:554/a", "rtsp://[fe80::1]:554/a"),
-        ("http://cam/v?user=me&token=secret#x", "http://cam/v?user=***&token=***#x"),
+        ("http://cam/v?user=me&token=secret#x", "http://cam/v?user=***&token=***#***"),
         ("http://me:secret@cam?a=secret", "http://cam?a=***"),
         (
             "rtsp://cam/user=admin_password=secret_channel=1_stream=0.sdp",

@@ -1,0 +1,76 @@
+"""The sections of ``outputs``: where ``fusedet run`` puts its results."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from fusedet.configs.fields import Host, Seconds, Secret, check_address
+from fusedet.configs.strict import StrictModel
+
+__all__ = ["ImagesSection", "JsonLinesSection", "MqttSection", "OutputsSection", "VideoSection", "WebhookSection"]
+
+HookAddress = Annotated[str, Field(pattern=r"^(https?://|\$\{)"), AfterValidator(check_address)]
+
+
+class JsonLinesSection(StrictModel):
+    """A file of JSON lines that is set aside when it is large, as ``NAME.1``, ``NAME.2`` and so on."""
+
+    path: Path = Field(description="the file")
+    max_mb: float = Field(50.0, gt=0, description="a larger file is set aside")
+    keep: int = Field(5, ge=0, le=1000, description="files that are kept beside the one that is written")
+
+
+class VideoSection(StrictModel):
+    """Videos of what each camera saw, with boxes, zones and lines; a new one begins when the time is up."""
+
+    folder: Path = Field(description="where they go")
+    minutes: float = Field(10.0, gt=0, le=1440, description="length of one file")
+    keep: int = Field(144, ge=1, description="of each camera; the oldest beyond so many are removed")
+
+
+class ImagesSection(StrictModel):
+    """An image of each event."""
+
+    folder: Path = Field(description="where they go")
+    keep: int = Field(1000, ge=1, description="the oldest beyond so many are removed")
+
+
+class MqttSection(StrictModel):
+    """Events, counts and state for an MQTT broker."""
+
+    host: Host = Field(description="name or address of the broker")
+    port: int = Field(1883, ge=1, le=65535, description="usually 8883 with tls")
+    username: Secret | None = Field(None, description="left out: anonymous")
+    password: Secret | None = Field(None, description="better ${NAME}, an environment variable")
+    tls: bool = Field(False, description="encrypted, and the broker's certificate is checked")
+    topic: Annotated[str, Field(pattern=r"^[^#+\s]+$")] = Field("fusedet", description="what all topics begin with")
+    discovery: str | None = Field("homeassistant", description="prefix of Home Assistant's discovery; null: none")
+    queue: Path = Field(
+        Path("mqtt-queue"), validate_default=False, description="folder that holds events until the broker has them"
+    )
+    queue_events: int = Field(100_000, ge=1, description="the oldest beyond so many are given up, and counted")
+
+
+class WebhookSection(StrictModel):
+    """Events as JSON by HTTP POST."""
+
+    url: HookAddress = Field(description="http:// or https:// address")
+    headers: dict[str, Secret] = Field(default_factory=dict, description="sent with each event; ${NAME} is replaced")
+    timeout_s: Seconds = Field(10.0, description="an answer that takes longer counts as none")
+    queue: Path = Field(
+        Path("webhook-queue"), validate_default=False, description="folder that holds events until they were taken"
+    )
+    queue_events: int = Field(100_000, ge=1, description="the oldest beyond so many are given up, and counted")
+
+
+class OutputsSection(StrictModel):
+    """Where results go."""
+
+    detections: JsonLinesSection | None = Field(None, description="a line for every frame")
+    events: JsonLinesSection | None = Field(None, description="a line for every event")
+    video: VideoSection | None = Field(None, description="what each camera saw, with boxes")
+    pictures: ImagesSection | None = Field(None, description="an image of each event")
+    mqtt: MqttSection | None = Field(None, description="events, counts and state for a broker")
+    webhook: WebhookSection | None = Field(None, description="events by HTTP POST")
+    window: bool = Field(False, description="show the cameras on the screen")
