@@ -152,6 +152,7 @@ class CameraSection(StrictModel):
     frozen_s: Seconds | None = Field(10.0, description="a camera that gives one and the same image for longer, too")
     pace: bool = Field(True, description="a video file is played at its own speed, and late frames are dropped")
     loop: bool = Field(False, description="a video file begins again when it ends")
+    follow: bool = Field(False, description="after the images of a folder come those that are put there later")
     zones: list[ZoneSection] = Field(default_factory=list, description="what objects enter, leave and stay in")
     lines: list[LineSection] = Field(default_factory=list, description="what objects cross")
     filters: dict[str, FilterSection] = Field(

@@ -3,14 +3,33 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from fusedet.configs.fields import Host, Seconds, Secret, check_address
 from fusedet.configs.strict import StrictModel
 
 __all__ = ["ImagesSection", "JsonLinesSection", "MqttSection", "OutputsSection", "VideoSection", "WebhookSection"]
 
+Days = Annotated[float, Field(gt=0, le=36500)]
+Gigabytes = Annotated[float, Field(gt=0)]
+CaFile = Annotated[Path | None, Field(description="trusted instead of the authorities of the system, as PEM")]
+ClientCert = Annotated[Path | None, Field(description="shown to the other side, as PEM")]
+ClientKey = Annotated[Path | None, Field(description="of client_cert, without a passphrase")]
+Insecure = Annotated[bool, Field(description="any certificate is taken: whoever is in between can read along")]
 HookAddress = Annotated[str, Field(pattern=r"^(https?://|\$\{)"), AfterValidator(check_address)]
+
+
+class TlsSection(StrictModel):
+    """What sections of receivers with certificates have in common; each declares the fields beside its own."""
+
+    def _check_certificates(self, encrypted: bool, otherwise: str) -> None:
+        given = [name for name in ("ca_file", "client_cert", "client_key", "insecure") if getattr(self, name)]
+        if given and not encrypted:
+            raise ValueError(f"{given[0]} is of no use without {otherwise}")
+        if "client_key" in given and "client_cert" not in given:
+            raise ValueError("client_key is of no use without client_cert")
+        if "ca_file" in given and "insecure" in given:
+            raise ValueError("ca_file and insecure contradict each other")
 
 
 class JsonLinesSection(StrictModel):
@@ -19,6 +38,7 @@ class JsonLinesSection(StrictModel):
     path: Path = Field(description="the file")
     max_mb: float = Field(50.0, gt=0, description="a larger file is set aside")
     keep: int = Field(5, ge=0, le=1000, description="files that are kept beside the one that is written")
+    days: Days | None = Field(None, description="what is older is removed, also where max_mb and keep would allow it")
 
 
 class VideoSection(StrictModel):
@@ -26,17 +46,21 @@ class VideoSection(StrictModel):
 
     folder: Path = Field(description="where they go")
     minutes: float = Field(10.0, gt=0, le=1440, description="length of one file")
-    keep: int = Field(144, ge=1, description="of each camera; the oldest beyond so many are removed")
+    keep: int | None = Field(144, ge=1, description="of each camera; the oldest beyond so many are removed")
+    days: Days | None = Field(None, description="older ones are removed")
+    max_gb: Gigabytes | None = Field(None, description="of all cameras; the oldest beyond are removed")
 
 
 class ImagesSection(StrictModel):
     """An image of each event."""
 
     folder: Path = Field(description="where they go")
-    keep: int = Field(1000, ge=1, description="the oldest beyond so many are removed")
+    keep: int | None = Field(1000, ge=1, description="the oldest beyond so many are removed")
+    days: Days | None = Field(None, description="older ones are removed")
+    max_gb: Gigabytes | None = Field(None, description="the oldest beyond are removed")
 
 
-class MqttSection(StrictModel):
+class MqttSection(TlsSection):
     """Events, counts and state for an MQTT broker."""
 
     host: Host = Field(description="name or address of the broker")
@@ -44,6 +68,10 @@ class MqttSection(StrictModel):
     username: Secret | None = Field(None, description="left out: anonymous")
     password: Secret | None = Field(None, description="better ${NAME}, an environment variable")
     tls: bool = Field(False, description="encrypted, and the broker's certificate is checked")
+    ca_file: CaFile = None
+    client_cert: ClientCert = None
+    client_key: ClientKey = None
+    insecure: Insecure = False
     topic: Annotated[str, Field(pattern=r"^[^#+\s]+$")] = Field("fusedet", description="what all topics begin with")
     discovery: str | None = Field("homeassistant", description="prefix of Home Assistant's discovery; null: none")
     queue: Path = Field(
@@ -51,17 +79,31 @@ class MqttSection(StrictModel):
     )
     queue_events: int = Field(100_000, ge=1, description="the oldest beyond so many are given up, and counted")
 
+    @model_validator(mode="after")
+    def _certificates(self) -> "MqttSection":
+        self._check_certificates(self.tls, "tls: true")
+        return self
 
-class WebhookSection(StrictModel):
+
+class WebhookSection(TlsSection):
     """Events as JSON by HTTP POST."""
 
     url: HookAddress = Field(description="http:// or https:// address")
     headers: dict[str, Secret] = Field(default_factory=dict, description="sent with each event; ${NAME} is replaced")
+    ca_file: CaFile = None
+    client_cert: ClientCert = None
+    client_key: ClientKey = None
+    insecure: Insecure = False
     timeout_s: Seconds = Field(10.0, description="an answer that takes longer counts as none")
     queue: Path = Field(
         Path("webhook-queue"), validate_default=False, description="folder that holds events until they were taken"
     )
     queue_events: int = Field(100_000, ge=1, description="the oldest beyond so many are given up, and counted")
+
+    @model_validator(mode="after")
+    def _certificates(self) -> "WebhookSection":
+        self._check_certificates(self.url.startswith(("https://", "${")), "an https:// address")
+        return self
 
 
 class OutputsSection(StrictModel):
@@ -74,3 +116,9 @@ class OutputsSection(StrictModel):
     mqtt: MqttSection | None = Field(None, description="events, counts and state for a broker")
     webhook: WebhookSection | None = Field(None, description="events by HTTP POST")
     window: bool = Field(False, description="show the cameras on the screen")
+    min_free_gb: float = Field(
+        0.5,
+        ge=0,
+        description="what stays free on a disk, though no more than a tenth of it: before less is, the oldest videos, "
+        "images and JSON lines go, and then nothing is written",
+    )

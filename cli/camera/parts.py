@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fusedet.configs.classes import check_class_names
 from fusedet.configs.inputs import or_starter
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from fusedet.deploy.camera.pipeline.camera import CameraSettings
     from fusedet.deploy.camera.pipeline.pipeline import Pipeline
     from fusedet.deploy.camera.sinks import Sink
+    from fusedet.deploy.camera.sources import SourceSettings
     from fusedet.deploy.detector.detector import Detector
 
-__all__ = ["check_classes", "make_detector", "make_pipeline", "make_places"]
+__all__ = ["check_classes", "make_detector", "make_pipeline", "make_places", "source_settings", "with_tls"]
 
 
 def make_detector(config: "CameraConfig") -> "Detector":
@@ -101,14 +102,20 @@ def check_classes(config: "CameraConfig", names: tuple[str, ...]) -> None:
         check_class_names(camera.filters, (*names, ALL), f"cameras.{name}.filters")
 
 
+def source_settings(camera: "CameraSection") -> "SourceSettings":
+    """How a camera's source is to be read."""
+    from fusedet.deploy.camera.sources import SourceSettings
+
+    return SourceSettings(**camera.model_dump(exclude={"source", "zones", "lines", "filters"}))
+
+
 def _camera(name: str, section: "CameraSection", config: "CameraConfig") -> "CameraSettings":
     from fusedet.deploy.camera.events.filters import Filter, Filters
     from fusedet.deploy.camera.pipeline.camera import CameraSettings
-    from fusedet.deploy.camera.sources import SourceSettings, open_source
+    from fusedet.deploy.camera.sources import open_source
     from fusedet.deploy.tracking.tracker import TrackerSettings
 
-    settings = SourceSettings(**section.model_dump(exclude={"source", "zones", "lines", "filters"}))
-    open_camera = partial(open_source, section.source, settings, patient=True)
+    open_camera = partial(open_source, section.source, source_settings(section), patient=True)
     tracker = None if config.track is None else TrackerSettings(**config.track.model_dump())
     filters = Filters({label: Filter(**one.model_dump()) for label, one in section.filters.items()})
     return CameraSettings(name, open_camera, make_places(section), tracker, filters)
@@ -122,15 +129,32 @@ def _sink_makers(config: "CameraConfig") -> "dict[str, Callable[[], Sink]]":
     from fusedet.deploy.camera.sinks.webhook import Webhook
 
     places = {name: make_places(camera) for name, camera in config.cameras.items()}
+    free = config.outputs.min_free_gb
     makers: dict[str, Callable[..., Sink]] = {
-        "detections": partial(RotatingJsonLines, only="detections"),
-        "events": partial(RotatingJsonLines, only="events"),
-        "video": SegmentedVideo,
-        "pictures": EventImages,
-        "mqtt": lambda **settings: Mqtt(MqttSettings(**settings), places),
-        "webhook": Webhook,
+        "detections": partial(RotatingJsonLines, only="detections", min_free_gb=free),
+        "events": partial(RotatingJsonLines, only="events", min_free_gb=free),
+        "video": lambda **settings: SegmentedVideo(**_with_limits(settings, free)),
+        "pictures": lambda **settings: EventImages(**_with_limits(settings, free)),
+        "mqtt": lambda **settings: Mqtt(MqttSettings(**with_tls(settings)), places),
+        "webhook": lambda **settings: Webhook(**with_tls(settings)),
     }
     sections = {name: getattr(config.outputs, name) for name in makers}
     return {
         name: partial(makers[name], **section.model_dump()) for name, section in sections.items() if section is not None
     }
+
+
+def _with_limits(settings: dict[str, Any], min_free_gb: float) -> dict[str, Any]:
+    """Settings of an output with its limits together."""
+    from fusedet.deploy.camera.sinks.retention import Limits
+
+    limits = {key: settings.pop(key) for key in ("keep", "days", "max_gb")}
+    return settings | {"limits": Limits(**limits, min_free_gb=min_free_gb)}
+
+
+def with_tls(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a receiver with its certificates together, in ``tls``; None where it is not encrypted."""
+    from fusedet.deploy.camera.sinks.tls import TlsSettings
+
+    tls = TlsSettings(**{key: settings.pop(key) for key in ("ca_file", "client_cert", "client_key", "insecure")})
+    return settings | {"tls": tls if settings.get("tls", True) else None}

@@ -9,6 +9,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from fusedet.cli.camera.check import check_config, check_places
 from fusedet.cli.camera.parts import check_classes, make_detector, make_pipeline
 from fusedet.cli.camera.reload import Reloader, save_places
 from fusedet.cli.shared.quiet import silence_opencv
@@ -59,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--serve", action="store_true", help="the web page at http://127.0.0.1:8000")
     parser.add_argument("--show", action="store_true", help="show the cameras in a window; q or Esc stops")
     parser.add_argument("--seconds", type=float, metavar="S", help="stop after so long")
-    parser.add_argument("--check", action="store_true", help="check the file and the model, and stop")
+    parser.add_argument("--check", action="store_true", help="check all that needs no connection, and stop")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -79,13 +80,15 @@ def run(args: argparse.Namespace) -> int:
     overrides = _overrides(args)
     written = _load(args.config, path, overrides)
     config = expand(written)
-    detector = make_detector(config)
-    check_classes(config, detector.names)
     if args.check:
+        detector = check_config(config)
+        check_places(config)
         cameras = ", ".join(config.cameras)
         classes = counted(len(detector.names), "class", "classes")
         print(f"{args.config}: well; cameras: {cameras}; {config.model}: {classes}")
         return 0
+    detector = make_detector(config)
+    check_classes(config, detector.names)
 
     def save(camera: str, places: "Places") -> None:
         if path is not None:

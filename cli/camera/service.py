@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fusedet.cli.camera.check import check_config, inside
 from fusedet.cli.shared.files import refuse_to_replace, write_text
 from fusedet.common.errors import InputError
 
@@ -100,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
     """Prints or writes the unit.
 
     Raises:
-        InputError: the config cannot be used, or FILE exists or cannot be written.
+        InputError: ``fusedet run`` would refuse the config, or FILE exists or cannot be written.
     """
     refuse_to_replace("--out", args.out, args.force)
     from fusedet.configs.camera import load_camera_config
@@ -108,6 +109,8 @@ def run(args: argparse.Namespace) -> int:
     config = load_camera_config(args.config)
     if config.outputs.window:
         raise InputError(f"{args.config}: outputs.window: a service has no screen")
+    with inside(args.config.parent):  # where the service runs
+        check_config(config)
     text = unit(args.config.resolve(), config, args.user or getpass.getuser(), _command())
     if args.out is None:
         print(text, end="")

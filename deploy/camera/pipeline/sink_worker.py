@@ -4,6 +4,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from fusedet.common.throttled_log import Trouble
@@ -15,6 +16,8 @@ from fusedet.deploy.camera.sinks import Sink
 __all__ = ["SinkWorker"]
 
 _log = logging.getLogger(__name__)
+
+_TEND_EVERY_S = 30.0
 
 
 class SinkWorker:
@@ -118,7 +121,7 @@ class SinkWorker:
         self.worker.start()
 
     def _work(self, worker: Worker) -> None:
-        sink = self._sink
+        sink, tend_s = self._sink, 0.0
         while not worker.stopping.is_set():
             worker.idle()
             with self._changed:
@@ -127,9 +130,12 @@ class SinkWorker:
                 if result is None and self._ended:
                     break
                 self._changed.notify_all()
+            worker.busy()
             if result is not None:
-                worker.busy()
                 self._write(sink, result, worker)
+            if monotonic() >= tend_s:
+                tend_s = monotonic() + _TEND_EVERY_S
+                self._tend(sink)
         worker.busy()
         if not worker.stopping.is_set():
             self._close(sink)
@@ -146,6 +152,12 @@ class SinkWorker:
             if self._error is not None and not worker.stopping.is_set():
                 self._error = None
                 self._trouble.over(f"{self.name}: works again")
+
+    def _tend(self, sink: Sink) -> None:
+        try:
+            sink.tend()
+        except Exception as error:
+            self._fail(_in_one_line(error))
 
     def _close(self, sink: Sink) -> None:
         try:

@@ -24,6 +24,13 @@ class Sink(ABC):
     def write(self, result: Result) -> None:
         """Takes one result."""
 
+    def tend(self) -> None:  # noqa: B027 - most sinks have nothing of the kind
+        """Does now and then what is due without a result, such as removing what has become too old.
+
+        Raises:
+            OSError: it cannot be done now.
+        """
+
     def close(self) -> None:  # noqa: B027 - most sinks hold nothing open
         """Finishes what is half written."""
 

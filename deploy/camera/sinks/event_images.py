@@ -8,13 +8,14 @@ from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.annotation import image_with_zones
 from fusedet.deploy.camera.sinks.base import Sink
-from fusedet.deploy.camera.sinks.folders import Newest, make_folder, safe_name, time_stamp
+from fusedet.deploy.camera.sinks.folders import make_folder, safe_name, time_stamp
+from fusedet.deploy.camera.sinks.retention import STAMP, Limits, Retention
 from fusedet.deploy.detector.opencv import cv2
 
 __all__ = ["EventImages"]
 
 _JPEG_QUALITY = 90
-_PATTERN = r"\d{8}T\d{6}\.\d{3}Z_.+_[0-9a-f]{8}\.jpg"
+_PATTERN = rf"{STAMP}_.+_[0-9a-f]{{8}}\.jpg"
 
 
 class EventImages(Sink):
@@ -25,8 +26,8 @@ class EventImages(Sink):
 
     events_only = True
 
-    def __init__(self, folder: Path, keep: int) -> None:
-        """Writes into ``folder``, which is made, and keeps the newest ``keep`` images there.
+    def __init__(self, folder: Path, limits: Limits) -> None:
+        """Writes into ``folder``, which is made, and removes its own images from there that ``limits`` do not allow.
 
         Raises:
             InputError: the folder cannot be made.
@@ -34,7 +35,7 @@ class EventImages(Sink):
         make_folder(folder)
         self._folder = folder
         remove_parts(folder)
-        self._newest = Newest(folder, _PATTERN, keep)
+        self._retention = Retention(folder, _PATTERN, limits)
 
     def write(self, result: Result) -> None:
         """Writes an image of each of the result's events.
@@ -42,12 +43,17 @@ class EventImages(Sink):
         Raises:
             OSError: one cannot be written.
         """
+        self._retention.make_room()
         image = image_with_zones(result)
         for event in result.events:
             _, data = cv2.imencode(".jpg", draw_event(image, event), (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))
             path = self._folder / _name(event)
             write_bytes(path, data.tobytes(), sync=False)
-            self._newest.add(path)
+            self._retention.add(path)
+
+    def tend(self) -> None:
+        """Removes images that have become too old."""
+        self._retention.tend()
 
 
 def _name(event: Event) -> str:

@@ -1,13 +1,12 @@
 """Folders that results are written into."""
 
 import re
-from collections import deque
 from datetime import datetime, timezone
 from pathlib import Path
 
 from fusedet.common.errors import InputError
 
-__all__ = ["Newest", "make_folder", "new_folder", "safe_name", "time_stamp"]
+__all__ = ["make_folder", "new_folder", "safe_name", "time_stamp"]
 
 
 def new_folder(wanted: Path) -> Path:
@@ -44,26 +43,3 @@ def time_stamp(seconds: float) -> str:
     """Seconds since 1970 as ``20251122T102030.250Z``, in UTC: sorts by time, and is a file's name on every system."""
     at = datetime.fromtimestamp(seconds, timezone.utc)
     return f"{at:%Y%m%dT%H%M%S}.{at.microsecond // 1000:03d}Z"
-
-
-class Newest:
-    """Keeps the newest files of a kind in a folder and removes the others.
-
-    Which file is newer is a matter of names at the start and of the order in which they came from then on: a board
-    without a battery for its clock may believe after each start that it is 1970.
-    """
-
-    def __init__(self, folder: Path, pattern: str, keep: int) -> None:
-        """Takes the files in ``folder`` whose whole name matches the regular expression ``pattern``; no others go."""
-        self._keep = keep
-        self._paths = deque(sorted(path for path in folder.iterdir() if re.fullmatch(pattern, path.name)))
-        self._remove_oldest()
-
-    def add(self, path: Path) -> None:
-        """Takes one more, and removes what is too much."""
-        self._paths.append(path)
-        self._remove_oldest()
-
-    def _remove_oldest(self) -> None:
-        while len(self._paths) > self._keep:
-            self._paths.popleft().unlink(missing_ok=True)

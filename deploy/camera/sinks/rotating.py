@@ -3,6 +3,9 @@
 import errno
 import json
 import os
+import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -11,6 +14,7 @@ from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.camera.sinks.folders import make_folder
 from fusedet.deploy.camera.sinks.record import to_camera_record
+from fusedet.deploy.camera.sinks.retention import free_bytes_wanted, no_room
 
 __all__ = ["RotatingJsonLines"]
 
@@ -23,7 +27,16 @@ class RotatingJsonLines(Sink):
     is what a power cut may cost; a half line that it leaves is ended at the next start, so that the next line is whole.
     """
 
-    def __init__(self, path: Path, max_mb: float, keep: int, only: Literal["detections", "events"]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        max_mb: float,
+        keep: int,
+        only: Literal["detections", "events"],
+        days: float | None = None,
+        min_free_gb: float = 0.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         """Opens the file, or makes it.
 
         Args:
@@ -33,6 +46,10 @@ class RotatingJsonLines(Sink):
             only: ``detections``: a line for each frame, see
                 :func:`~fusedet.deploy.camera.sinks.record.to_camera_record`; ``events``: a line for each event, see
                 :meth:`fusedet.deploy.camera.events.event.Event.to_record`.
+            days: lines that are older are removed, a file at a time: one is set aside when its share of the days is
+                over. None: of any age.
+            min_free_gb: what is to stay free on the disk, see :class:`fusedet.deploy.camera.sinks.retention.Limits`.
+            clock: seconds since 1970.
 
         Raises:
             InputError: the file cannot be written.
@@ -40,6 +57,10 @@ class RotatingJsonLines(Sink):
         self._path = path
         self._max_bytes = round(max_mb * 1e6)
         self._keep = keep
+        self._days_s = None if days is None else days * 86400
+        self._min_free_gb = min_free_gb
+        self._clock = clock
+        self._began_s = clock()
         self.events_only = only == "events"
         make_folder(path.parent)
         self._file: BinaryIO | None = None
@@ -63,10 +84,21 @@ class RotatingJsonLines(Sink):
         if self._file is None or self._moved():
             self.close()
             self._open()
-        if self._size() > 0 and self._size() + len(data) > self._max_bytes:
+        self._make_room()
+        if self._size() > 0 and (self._size() + len(data) > self._max_bytes or self._is_old()):
             self._set_aside()
         assert self._file is not None
         _append_whole(self._file, data)
+
+    def tend(self) -> None:
+        """Removes what has become too old."""
+        if self._days_s is None:
+            return
+        if self._file is not None and self._size() > 0 and self._is_old():
+            self._set_aside()
+        for path in self._set_aside_files():
+            if self._clock() - path.stat().st_mtime > self._days_s:
+                path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Closes the file."""
@@ -82,6 +114,23 @@ class RotatingJsonLines(Sink):
             except OSError:
                 self.close()
                 raise
+        self._began_s = _time_of_first_line(self._path) or self._clock()
+
+    def _is_old(self) -> bool:
+        """Whether the file has its share of ``days``."""
+        return self._days_s is not None and self._clock() - self._began_s > self._days_s / max(1, self._keep)
+
+    def _make_room(self) -> None:
+        wanted = free_bytes_wanted(self._path.parent, self._min_free_gb)
+        while shutil.disk_usage(self._path.parent).free < wanted:
+            oldest = max(self._set_aside_files(), key=lambda path: int(path.suffix[1:]), default=None)
+            if oldest is None:
+                raise no_room(self._path, wanted)
+            oldest.unlink()
+
+    def _set_aside_files(self) -> list[Path]:
+        paths = (self._numbered(number) for number in range(1, self._keep + 1))
+        return [path for path in paths if path.is_file() and not path.is_symlink()]
 
     def _size(self) -> int:
         assert self._file is not None
@@ -116,6 +165,16 @@ def _ends_in_half_a_line(path: Path) -> bool:
             return False
         file.seek(-1, os.SEEK_END)
         return file.read(1) != b"\n"
+
+
+def _time_of_first_line(path: Path) -> float | None:
+    """When the first line of a file was written, seconds since 1970; None where it does not tell."""
+    with path.open("rb") as file:
+        try:
+            record = json.loads(file.readline(1 << 20))
+            return float(record.get("taken_at") or record["time"])
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return None
 
 
 def _append_whole(file: BinaryIO, data: bytes) -> None:

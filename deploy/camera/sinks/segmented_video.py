@@ -1,16 +1,14 @@
 """Annotated videos of a fixed length."""
 
-import errno
 import logging
-import os
 import re
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.base import Sink
-from fusedet.deploy.camera.sinks.folders import Newest, make_folder, safe_name, time_stamp
+from fusedet.deploy.camera.sinks.folders import make_folder, safe_name, time_stamp
+from fusedet.deploy.camera.sinks.retention import STAMP, Limits, Retention
 from fusedet.deploy.camera.sinks.video import AnnotatedVideo
 
 __all__ = ["SegmentedVideo"]
@@ -20,7 +18,7 @@ _GAP_S = 10.0
 #: OpenCV does not say when a disk is full, and the index at a video's end needs room as well.
 _LEAST_FREE_BYTES = 64 << 20
 _CHECK_EVERY_S = 1.0
-_STAMP = r"\d{8}T\d{6}\.\d{3}Z"
+_PATTERN = rf"(?P<of>.+)_{STAMP}\.mp4"
 
 _log = logging.getLogger(__name__)
 
@@ -43,13 +41,13 @@ class SegmentedVideo(Sink):
     without its index, which nobody can play, and is removed at the next start.
     """
 
-    def __init__(self, folder: Path, minutes: float, keep: int, fps: float = 10.0) -> None:
+    def __init__(self, folder: Path, minutes: float, limits: Limits, fps: float = 10.0) -> None:
         """Writes into ``folder``, which is made.
 
         Args:
             folder: for all cameras.
             minutes: length of a video.
-            keep: finished videos of each camera; beyond them the oldest is removed.
+            limits: which finished videos stay; ``keep`` is of each camera.
             fps: images a second in the videos; a camera's images are repeated or left out accordingly.
 
         Raises:
@@ -58,14 +56,13 @@ class SegmentedVideo(Sink):
         make_folder(folder)
         self._folder = folder
         self._seconds = 60 * minutes
-        self._keep = keep
         self._fps = fps
         self._segments: dict[str, _Segment] = {}
-        self._newest: dict[str, Newest] = {}
         for part in sorted(folder.iterdir()):
-            if re.fullmatch(rf".+_{_STAMP}\.part\.mp4", part.name):
+            if re.fullmatch(rf".+_{STAMP}\.part\.mp4", part.name):
                 _log.warning("removed: %s, which was not finished", part)
                 part.unlink()
+        self._retention = Retention(folder, _PATTERN, limits)
 
     def write(self, result: Result) -> None:
         """Draws and writes one frame.
@@ -93,11 +90,13 @@ class SegmentedVideo(Sink):
         for camera in list(self._segments):
             self._finish(camera)
 
+    def tend(self) -> None:
+        """Removes videos that have become too old."""
+        self._retention.tend()
+
     def _begin(self, result: Result) -> _Segment:
         now_s = result.frame.captured_s
         camera = safe_name(result.camera)
-        if result.camera not in self._newest:
-            self._newest[result.camera] = Newest(self._folder, rf"{re.escape(camera)}_{_STAMP}\.mp4", self._keep)
         path = self._folder / f"{camera}_{time_stamp(result.frame.taken_at)}.mp4"
         segment = _Segment(AnnotatedVideo(path, self._fps), path, now_s, now_s, now_s)
         self._segments[result.camera] = segment
@@ -106,10 +105,12 @@ class SegmentedVideo(Sink):
     def _finish(self, camera: str) -> None:
         segment = self._segments.pop(camera)
         segment.video.close()
-        self._newest[camera].add(segment.path)
+        self._retention.add(segment.path)
 
     def _check_room(self, camera: str) -> None:
-        if shutil.disk_usage(self._folder).free < _LEAST_FREE_BYTES:
+        try:
+            self._retention.make_room(_LEAST_FREE_BYTES)
+        except OSError:
             if camera in self._segments:
                 self._finish(camera)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._folder))
+            raise

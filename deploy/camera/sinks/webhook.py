@@ -7,10 +7,12 @@ import ssl
 from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 
+from fusedet.common.addresses import split_address
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.sinks.delivery import Delivery, NotDeliveredError
+from fusedet.deploy.camera.sinks.tls import TlsSettings
 
 __all__ = ["Webhook"]
 
@@ -39,6 +41,7 @@ class Webhook(Delivery):
         timeout_s: float,
         queue: Path,
         queue_events: int,
+        tls: TlsSettings | None = None,
         first_wait_s: float = 1.0,
     ) -> None:
         """Begins to send.
@@ -49,14 +52,17 @@ class Webhook(Delivery):
             timeout_s: for connecting, and for each answer.
             queue: folder that holds events until they were taken.
             queue_events: the oldest beyond so many are given up.
+            tls: certificates, for ``https://``; None: those of the system.
             first_wait_s: before the first new attempt.
 
         Raises:
-            InputError: the address, a header or the folder cannot be used.
+            InputError: the address, a header, a certificate or the folder cannot be used.
         """
         self._url = _checked(url)
         self._target = (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else "")
         self._headers = _checked_headers(self._url, headers)
+        self._tls = tls or TlsSettings()
+        self._tls.context()
         self._timeout_s = timeout_s
         self._connection: http.client.HTTPConnection | None = None
         super().__init__("webhook", self._url.hostname or "", queue, queue_events, first_wait_s)
@@ -110,7 +116,10 @@ class Webhook(Delivery):
     def _connect(self) -> http.client.HTTPConnection:
         host = self._url.hostname or ""
         if self._url.scheme == "https":
-            context = ssl.create_default_context()
+            try:
+                context = self._tls.context()
+            except InputError as error:  # a file has gone since the start
+                raise NotDeliveredError(str(error)) from error
             return http.client.HTTPSConnection(host, self._url.port, timeout=self._timeout_s, context=context)
         return http.client.HTTPConnection(host, self._url.port, timeout=self._timeout_s)
 
@@ -123,10 +132,10 @@ class Webhook(Delivery):
 def _checked(url: str) -> SplitResult:
     """The parts of an address. What is wrong is said without the address, which may hold a password."""
     try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
+        parts = split_address(url)
+    except InputError as error:
+        raise InputError(f"webhook: expected an address such as https://host/path, but: {error}") from None
+    usable = parts.scheme in ("http", "https") and parts.port != 0
     if not usable or not url.isascii() or any(character.isspace() for character in url):
         raise InputError("webhook: expected an address such as https://host/path")
     return parts

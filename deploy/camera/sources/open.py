@@ -13,6 +13,7 @@ from fusedet.deploy.camera.sources.csi import CsiCamera, is_csi
 from fusedet.deploy.camera.sources.device import Device
 from fusedet.deploy.camera.sources.ffmpeg import open_address
 from fusedet.deploy.camera.sources.files.contents import VIDEO_SUFFIXES, is_image, is_video, open_file
+from fusedet.deploy.camera.sources.files.growing import GrowingImages
 from fusedet.deploy.camera.sources.files.images import IMAGE_SUFFIXES, Images, only_images
 from fusedet.deploy.camera.sources.files.video import Video
 from fusedet.deploy.camera.sources.frame import Source
@@ -56,6 +57,10 @@ def open_source(text: str, settings: SourceSettings = _DEFAULTS, *, patient: boo
     if "://" in text:
         return _open_address(parse_address(text), settings, patient)
     path = Path(text)
+    if settings.follow and path.is_dir():
+        return GrowingImages(path.iterdir, path.resolve().name)
+    if settings.follow and glob.has_magic(text) and not path.exists():
+        return GrowingImages(lambda: map(Path, glob.glob(text, recursive=True)), "images")
     if path.is_dir():
         return Images(only_images(path.iterdir(), f"{text}: no image in this folder"), path.resolve().name)
     if path.is_file():

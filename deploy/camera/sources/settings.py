@@ -22,6 +22,7 @@ class SourceSettings:
             never.
         pace: a video file is played at its own speed; otherwise it is read as fast as frames are taken.
         loop: a video file begins again when it ends.
+        follow: a folder has no end: its images are followed by those that are put there later.
     """
 
     width: int | None = None
@@ -33,3 +34,4 @@ class SourceSettings:
     frozen_s: float | None = None
     pace: bool = False
     loop: bool = False
+    follow: bool = False

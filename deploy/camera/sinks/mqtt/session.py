@@ -1,12 +1,15 @@
-"""One connection to an MQTT settings."""
+"""One connection to an MQTT broker."""
 
+import ssl
 import threading
 import time
 from collections import deque
 from typing import Any
 
+from fusedet.common.errors import InputError
 from fusedet.deploy.camera.sinks.delivery import NotDeliveredError
 from fusedet.deploy.camera.sinks.mqtt.settings import MqttSettings
+from fusedet.deploy.camera.sinks.tls import TlsSettings
 
 __all__ = ["Session"]
 
@@ -50,8 +53,8 @@ class Session:
         client.connect_timeout = _CONNECT_S
         if settings.username is not None:
             client.username_pw_set(settings.username, settings.password)
-        if settings.tls:
-            client.tls_set()
+        if settings.tls is not None:
+            client.tls_set_context(_context(settings.tls))
         client.will_set(settings.status_topic, "offline", qos=1, retain=True)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
@@ -61,7 +64,8 @@ class Session:
         try:
             client.connect(settings.host, settings.port, _KEEPALIVE_S)
         except (OSError, ValueError) as error:  # ValueError: a name that is none
-            raise NotDeliveredError(str(getattr(error, "strerror", None) or error)) from error
+            reason = getattr(error, "verify_message", None) or getattr(error, "strerror", None) or error
+            raise NotDeliveredError(str(reason)) from error
         client.loop_start()
         reason = self._refused()
         if reason is not None:
@@ -128,3 +132,10 @@ class Session:
     def _on_message(self, client: Any, userdata: Any, message: Any) -> None:
         self.messages.append((message.topic, message.payload.decode("utf-8", "replace")))
         self._wake.set()
+
+
+def _context(tls: TlsSettings) -> ssl.SSLContext:
+    try:
+        return tls.context()
+    except InputError as error:  # a file has gone since the start
+        raise NotDeliveredError(str(error)) from error

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fusedet.deploy.camera.sinks.folders import safe_name
+from fusedet.deploy.camera.sinks.tls import TlsSettings
 
 __all__ = ["MqttSettings"]
 
@@ -18,7 +19,7 @@ class MqttSettings:
         port: usually 1883, and 8883 with TLS.
         username: None: anonymous.
         password: of that user.
-        tls: encrypted, and the broker's certificate is checked with those that the system trusts.
+        tls: None: not encrypted.
         topic: what all topics begin with.
         discovery: prefix of Home Assistant's discovery, ``homeassistant`` as a rule; None: none.
         queue: folder that holds events until the broker has them.
@@ -29,7 +30,7 @@ class MqttSettings:
     port: int
     username: str | None
     password: str | None
-    tls: bool
+    tls: TlsSettings | None
     topic: str
     discovery: str | None
     queue: Path

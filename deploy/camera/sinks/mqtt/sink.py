@@ -35,10 +35,12 @@ class Mqtt(Delivery):
             first_wait_s: before the first new attempt to connect.
 
         Raises:
-            InputError: paho-mqtt is missing, or the queue's folder cannot be used.
+            InputError: paho-mqtt is missing, or the certificates or the queue's folder cannot be used.
         """
         if find_spec("paho") is None:
             raise InputError("MQTT needs the package paho-mqtt: install fusedet[mqtt]")
+        if settings.tls is not None:
+            settings.tls.context()
         self._settings = settings
         self._state = MqttState(places)
         where = f"{settings.host}:{settings.port}"

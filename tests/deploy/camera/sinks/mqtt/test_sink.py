@@ -40,7 +40,7 @@ def open_mqtt(folder: Path, port: int, first_wait_s: float = 0.05, **settings: A
         "port": port,
         "username": None,
         "password": None,
-        "tls": False,
+        "tls": None,
         "topic": "home/fusedet",
         "discovery": None,
         "queue": folder / "queue",
