@@ -77,7 +77,7 @@ class GrowingImages:
             if now is not None:
                 changed = [(state, path) for path, state in now.items() if before.get(path) == state != known.get(path)]
                 ready = [path for _, path in sorted(changed)]
-                known = {path: now[path] for path in now.keys() & {*known, *ready}}
+                known = {path: known[path] for path in known.keys() & now.keys()} | {path: now[path] for path in ready}
                 before = now
 
     def close(self) -> None:
