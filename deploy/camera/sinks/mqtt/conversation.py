@@ -3,9 +3,11 @@
 import json
 import time
 
+from fusedet.deploy.camera.events.places import Places
 from fusedet.deploy.camera.sinks.delivery import NotDeliveredError
-from fusedet.deploy.camera.sinks.mqtt.discovery import config_filter, discovery_messages
-from fusedet.deploy.camera.sinks.mqtt.session import Session
+from fusedet.deploy.camera.sinks.mqtt.counts import counted_names, names_of
+from fusedet.deploy.camera.sinks.mqtt.discovery import discovery_filter, discovery_messages, is_ours
+from fusedet.deploy.camera.sinks.mqtt.session import Message, Session
 from fusedet.deploy.camera.sinks.mqtt.settings import MqttSettings
 from fusedet.deploy.camera.sinks.mqtt.state import MqttState
 from fusedet.deploy.camera.sinks.spool import Spool
@@ -37,10 +39,10 @@ class Conversation:
         self._entities: dict[str, str] = {}
         session.publish(settings.status_topic, "online", retain=True)
         state.publish_again()
+        session.subscribe(f"{settings.topic}/+/counts")
         if settings.discovery is not None:
             session.subscribe(f"{settings.discovery}/status")
-            for camera in state.places():
-                session.subscribe(config_filter(settings.discovery, settings.topic, camera))
+            session.subscribe(discovery_filter(settings.discovery))
 
     def receive(self) -> bool:
         """Takes off the queue what the broker has confirmed, and answers Home Assistant.
@@ -60,7 +62,7 @@ class Conversation:
         if self._on_the_way and time.monotonic() - self._confirmed_s > _CONFIRM_S:
             raise NotDeliveredError(f"the broker has confirmed nothing for {_CONFIRM_S:g} s")
         while session.messages:
-            self._answer(*session.messages.popleft())
+            self._answer(session.messages.popleft())
         session.check()
         return confirmed
 
@@ -76,13 +78,28 @@ class Conversation:
             self._session.publish(f"{self._settings.topic}/{camera}/counts", text, retain=True)
         self._publish_events()
 
-    def _answer(self, topic: str, text: str) -> None:
-        if topic == f"{self._settings.discovery}/status":
-            if text == "online":
+    def _answer(self, message: Message) -> None:
+        if message.topic == f"{self._settings.discovery}/status":
+            if message.text == "online":
                 self._entities = {}
                 self._state.publish_again()
-        elif text and topic not in self._wanted_entities():  # of a zone or a line that is gone
-            self._session.publish(topic, "", retain=True)
+        elif message.retained:  # from before this connection
+            self._remove_what_is_gone(message)
+
+    def _remove_what_is_gone(self, message: Message) -> None:
+        """Takes entities and counts of cameras, zones and lines that there are no more from the broker.
+
+        What other programs have published on such topics stays.
+        """
+        topic = self._settings.topic
+        camera = message.topic.removeprefix(f"{topic}/").removesuffix("/counts")
+        if message.topic == f"{topic}/{camera}/counts":
+            names = counted_names(message.text)
+            if names is not None and names != names_of(self._state.places().get(camera, Places())):
+                self._session.publish(message.topic, "", retain=True)
+                self._state.publish_again()  # newer ones may be gone with it
+        elif message.topic not in self._wanted_entities() and is_ours(topic, self._state.places(), message):
+            self._session.publish(message.topic, "", retain=True)
 
     def _wanted_entities(self) -> dict[str, str]:
         """Topic -> message of all entities that there ought to be."""

@@ -5,13 +5,14 @@ See https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery: a retained 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fusedet.deploy.camera.events.places import Places
 from fusedet.deploy.camera.sinks.folders import safe_name
+from fusedet.deploy.camera.sinks.mqtt.session import Message
 
-__all__ = ["config_filter", "discovery_messages"]
+__all__ = ["discovery_filter", "discovery_messages", "is_ours"]
 
 
 def discovery_messages(prefix: str, topic: str, camera: str, places: Places) -> dict[str, str]:
@@ -41,9 +42,26 @@ def discovery_messages(prefix: str, topic: str, camera: str, places: Places) -> 
     return messages
 
 
-def config_filter(prefix: str, topic: str, camera: str) -> str:
-    """Matches the topics of all entities of a camera, also of those that it had once."""
-    return f"{prefix}/+/{_node(topic, camera)}/+/config"
+def discovery_filter(prefix: str) -> str:
+    """Matches the topics of all entities, also of cameras that there were once and of other programs."""
+    return f"{prefix}/+/+/+/config"
+
+
+def is_ours(topic: str, cameras: Iterable[str], message: Message) -> bool:
+    """Whether a message of discovery was published by fusedet, for one of its cameras or one that it had once.
+
+    Args:
+        topic: what fusedet's topics begin with.
+        cameras: names of those that there are.
+        message: what came.
+    """
+    if message.topic.split("/")[-3] in {_node(topic, camera) for camera in cameras}:
+        return True
+    try:
+        record = json.loads(message.text)
+        return bool(record["origin"]["name"] == "fusedet" and record["availability_topic"] == f"{topic}/status")
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
 
 
 def _node(topic: str, camera: str) -> str:

@@ -4,18 +4,26 @@ import ssl
 import threading
 import time
 from collections import deque
-from typing import Any
+from typing import Any, NamedTuple
 
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.sinks.delivery import NotDeliveredError
 from fusedet.deploy.camera.sinks.mqtt.settings import MqttSettings
 from fusedet.deploy.camera.sinks.tls import TlsSettings
 
-__all__ = ["Session"]
+__all__ = ["Message", "Session"]
 
 #: A connection that is silent is looked after in this time; the broker tells others after one and a half times of it.
 _KEEPALIVE_S = 30
 _CONNECT_S = 10.0
+
+
+class Message(NamedTuple):
+    """What came on a topic; ``retained``: the broker had it before this connection."""
+
+    topic: str
+    text: str
+    retained: bool
 
 
 class Session:
@@ -24,7 +32,7 @@ class Session:
     Attributes:
         published: numbers that :meth:`publish` returned, of what the broker confirmed since; whoever reads them takes
             them out.
-        messages: topic and text of what came on the subscribed topics, likewise.
+        messages: what came on the subscribed topics, likewise.
         lost: why the connection ended, None while it lasts.
     """
 
@@ -46,7 +54,7 @@ class Session:
         self._accepted = threading.Event()
         self._refusal: str | None = None
         self.published: deque[int] = deque()
-        self.messages: deque[tuple[str, str]] = deque()
+        self.messages: deque[Message] = deque()
         self.lost: str | None = None
         client = paho.Client(CallbackAPIVersion.VERSION2, settings.client_id, reconnect_on_failure=False)
         client.max_inflight_messages_set(0)  # the queue on disk sets the pace
@@ -130,7 +138,8 @@ class Session:
         self._wake.set()
 
     def _on_message(self, client: Any, userdata: Any, message: Any) -> None:
-        self.messages.append((message.topic, message.payload.decode("utf-8", "replace")))
+        text = message.payload.decode("utf-8", "replace")
+        self.messages.append(Message(message.topic, text, message.retain))
         self._wake.set()
 
 

@@ -3,27 +3,30 @@
 import json
 from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import Any
 
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.events.places import Places
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.delivery import Delivery
 from fusedet.deploy.camera.sinks.mqtt.conversation import Conversation
+from fusedet.deploy.camera.sinks.mqtt.counts import counts_record
 from fusedet.deploy.camera.sinks.mqtt.session import Session
 from fusedet.deploy.camera.sinks.mqtt.settings import MqttSettings
 from fusedet.deploy.camera.sinks.mqtt.state import MqttState
 
-__all__ = ["Mqtt", "counts_record"]
+__all__ = ["Mqtt"]
 
 
 class Mqtt(Delivery):
     """Publishes what cameras tell. An event stays in the queue on disk until the broker has confirmed it (QoS 1).
 
     - ``<topic>/<camera>/events``: each event as JSON, in order. It may come twice; its ``id`` tells.
-    - ``<topic>/<camera>/counts``: retained, when they change, see :func:`counts_record`.
+    - ``<topic>/<camera>/counts``: retained, when they change, see
+      :func:`fusedet.deploy.camera.sinks.mqtt.counts.counts_record`.
     - ``<topic>/status``: retained, ``online`` or, also when the process or the board dies, ``offline``.
     - Home Assistant's discovery of each camera's zones and lines; again when Home Assistant says that it is back.
+
+    Counts and discovery of cameras, zones and lines that there are no more are taken from the broker.
     """
 
     def __init__(self, settings: MqttSettings, places: Mapping[str, Places], first_wait_s: float = 1.0) -> None:
@@ -78,18 +81,3 @@ class Mqtt(Delivery):
 
     def _interrupt(self) -> None:
         """Nothing to do: no wait of a conversation is longer than closing lasts."""
-
-
-def counts_record(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> dict[str, Any]:
-    """Counts of :meth:`fusedet.deploy.camera.events.rules.Rules.counts` with the sums that most receivers want.
-
-    Name -> ``inside``, ``enter``, ``leave`` and ``dwell`` of a zone, ``in`` and ``out`` of a line: of all classes
-    together; and ``classes``: each of these -> class -> number.
-    """
-    return {
-        name: {
-            **{what: sum(by_class.values()) for what, by_class in of.items()},
-            "classes": {what: dict(by_class) for what, by_class in of.items()},
-        }
-        for name, of in counts.items()
-    }

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Mapping
 
 from fusedet.deploy.camera.events.places import Places
+from fusedet.deploy.camera.sinks.mqtt.counts import names_of
 
 __all__ = ["MqttState"]
 
@@ -24,6 +25,9 @@ class MqttState:
         with self._lock:
             self._places[camera] = places
             self._places_changed = True
+            if camera in self._counts and not names_of(places):
+                self._counts[camera] = ""  # an empty message takes the retained one from the broker
+                self._unsent.add(camera)
 
     def set_counts(self, camera: str, text: str) -> bool:
         """Notes the counts of a camera as JSON; whether they differ from those before."""
@@ -52,7 +56,7 @@ class MqttState:
             return changed
 
     def take_counts(self) -> dict[str, str]:
-        """The counts that have changed since the last call: camera -> JSON."""
+        """The counts that have changed since the last call: camera -> JSON, empty where there is nothing to count."""
         with self._lock:
             changed = {camera: self._counts[camera] for camera in sorted(self._unsent)}
             self._unsent = set()

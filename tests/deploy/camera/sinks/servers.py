@@ -167,13 +167,15 @@ class Broker:
 class Listener:
     """Gets every message of a broker, also those that came while it, or the broker, was away."""
 
-    def __init__(self, port: int, username: str | None = None, password: str | None = None) -> None:
+    def __init__(
+        self, port: int, username: str | None = None, password: str | None = None, *, client: str = "listener"
+    ) -> None:
         import paho.mqtt.client as paho
         from paho.mqtt.enums import CallbackAPIVersion
 
         self.messages: list[tuple[str, str]] = []
         self._subscribed = threading.Event()
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, "listener", clean_session=False)
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, client, clean_session=client != "listener")
         self._client.username_pw_set(username, password)
         self._client.reconnect_delay_set(1, 1)
         self._client.on_connect = lambda client, *_: client.subscribe("#", qos=1)

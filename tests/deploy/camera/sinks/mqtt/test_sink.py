@@ -17,8 +17,9 @@ import pytest
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.events.places import Line, Places, Zone
+from fusedet.deploy.camera.sinks.mqtt.counts import counts_record
 from fusedet.deploy.camera.sinks.mqtt.settings import MqttSettings
-from fusedet.deploy.camera.sinks.mqtt.sink import Mqtt, counts_record
+from fusedet.deploy.camera.sinks.mqtt.sink import Mqtt
 from tests import ROOT
 from tests.deploy.camera.sinks.results import make_event, make_result
 from tests.deploy.camera.sinks.servers import MOSQUITTO, Broker, Listener, free_port, wait_until
@@ -46,7 +47,8 @@ def open_mqtt(folder: Path, port: int, first_wait_s: float = 0.05, **settings: A
         "queue": folder / "queue",
         "queue_events": 10_000,
     }
-    return Mqtt(MqttSettings(**{**usual, **settings}), {"door": PLACES}, first_wait_s)
+    cameras = settings.pop("cameras", {"door": PLACES})
+    return Mqtt(MqttSettings(**{**usual, **settings}), cameras, first_wait_s)
 
 
 def tell(sink: Mqtt, *numbers: int, camera: str = "door") -> list[Event]:
@@ -321,6 +323,61 @@ def test_home_assistant_finds_the_places(tmp_path: Path) -> None:
         sink.close()
 
     assert sorted(entities(listener)) == sorted([expected[0], expected[3], others])
+
+
+def retained(port: int) -> dict[str, str]:
+    """Topic -> message, as somebody finds them who comes now."""
+    with Listener(port, client="late") as late:
+        late.say("end", "of what was retained")
+        wait_until(lambda: late.of("end"))
+        return {topic: text for topic, text in late.messages if topic != "end"}
+
+
+@needs_broker
+def test_a_camera_that_was_removed_takes_its_counts_and_entities_with_it(tmp_path: Path) -> None:
+    theirs = {"origin": {"name": "lamp"}, "availability_topic": "home/fusedet/status"}
+    elsewhere = {"origin": {"name": "fusedet"}, "availability_topic": "cams/status"}
+    others = {
+        "homeassistant/sensor/lamp/power/config": json.dumps(theirs),
+        "homeassistant/sensor/cams_yard/gate-in/config": json.dumps(elsewhere),
+        "home/fusedet/garage/counts": '{"doors": 3}',
+        "home/fusedet/garden/counts": "[1",
+    }
+    with Broker(tmp_path) as broker, Listener(broker.port) as listener:
+        for topic, text in others.items():
+            listener.say(topic, text, retain=True)
+        before = open_mqtt(tmp_path, broker.port, discovery="homeassistant", cameras={"door": PLACES, "yard": PLACES})
+        for camera in ("door", "yard"):
+            before.write(make_result(camera=camera, counts=COUNTS))
+        wait_until(lambda: {"home/fusedet/yard/counts", *others} < retained(broker.port).keys())
+        wait_until(lambda: len(entities(listener)) == 10)
+        before.close()
+
+        renamed = {"door": Places((Zone("porch", PLACES.zones[0].points),), PLACES.lines)}
+        after = open_mqtt(tmp_path, broker.port, discovery="homeassistant", cameras=renamed)
+        counts = {"porch": COUNTS["step"], "gate": COUNTS["gate"]}
+        after.write(make_result(camera="door", counts=counts))
+        zone = ("binary_sensor/home-fusedet_door/porch-occupied", "sensor/home-fusedet_door/porch-inside")
+        line = ("sensor/home-fusedet_door/gate-in", "sensor/home-fusedet_door/gate-out")
+        of_door = {f"homeassistant/{place}/config" for place in (*zone, *line)}
+        left = {*others, *of_door, "home/fusedet/door/counts", "home/fusedet/status"}
+        wait_until(lambda: retained(broker.port).keys() == left)
+        wait_until(lambda: json.loads(retained(broker.port)["home/fusedet/door/counts"]) == counts_record(counts))
+        assert others.items() <= retained(broker.port).items()
+
+        after.set_places("door", Places())
+        wait_until(lambda: retained(broker.port).keys() == {*others, "home/fusedet/status"})
+        after.close()
+    assert listener.of("home/fusedet/status") == ["online", "offline", "online", "offline"]
+
+
+@needs_broker
+def test_without_discovery_counts_of_removed_cameras_go_as_well(tmp_path: Path) -> None:
+    with Broker(tmp_path) as broker, Listener(broker.port) as listener:
+        listener.say("home/fusedet/yard/counts", json.dumps(counts_record(COUNTS)), retain=True)
+        sink = open_mqtt(tmp_path, broker.port)
+        wait_until(lambda: listener.of("home/fusedet/yard/counts")[-1] == "")
+        sink.close()
 
 
 @needs_broker
