@@ -24,6 +24,8 @@ _OPEN_TO_ALL = frozenset({"/page/page.css", "/page/login.js", "/page/icon.svg", 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _SESSION_S = 30 * 24 * 3600
 _MOST_SESSIONS = 256
+#: Of the cookie. Empty: a browser takes the folder of the page, which a proxy may have put below another one.
+_FOLDER = ""
 _MESSAGE = b"<!--message-->"
 
 _HEADERS = {
@@ -130,8 +132,8 @@ class Guard:
     async def logout(self, request: web.Request) -> web.StreamResponse:
         """Ends the browser's session."""
         self._sessions.pop(request.cookies.get(self._cookie, ""), None)
-        response = web.Response(status=303, headers={"Location": "/", **_NO_STORE})
-        response.del_cookie(self._cookie)
+        response = web.Response(status=303, headers={"Location": "./", **_NO_STORE})
+        response.del_cookie(self._cookie, path=_FOLDER)
         return response
 
     def _foreign(self, request: web.Request) -> str | None:
@@ -189,10 +191,10 @@ class Guard:
         self._sessions[session] = time.monotonic() + _SESSION_S
         while len(self._sessions) > _MOST_SESSIONS:
             self._sessions.popitem(last=False)
-        response = web.Response(status=303, headers={"Location": "/", **_NO_STORE})
+        response = web.Response(status=303, headers={"Location": "./", **_NO_STORE})
         secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
         response.set_cookie(
-            self._cookie, session, max_age=_SESSION_S, path="/", httponly=True, samesite="Strict", secure=secure
+            self._cookie, session, max_age=_SESSION_S, path=_FOLDER, httponly=True, samesite="Strict", secure=secure
         )
         return response
 

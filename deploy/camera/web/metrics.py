@@ -18,6 +18,8 @@ _SINK_COUNTERS = {
     "written": ("fusedet_sink_written_total", "Results that the output has taken."),
     "dropped": ("fusedet_sink_dropped_total", "Results that were given up."),
 }
+#: The one count of a place that goes down as well.
+_INSIDE = "inside"
 _STATES = ("running", "waiting", "ended")
 _QUANTILES = {"p50": "0.5", "p95": "0.95", "p99": "0.99"}
 
@@ -56,12 +58,15 @@ def to_prometheus(status: Mapping[str, Any], healthy: bool, viewers: int, encode
     ]
     text.add("fusedet_objects_visible", "gauge", "Objects in the last frame.", seen)
     counts = [
-        ({"camera": c, "place": place, "count": kind}, number)
+        ({"camera": c, "place": place}, kind, number)
         for c, v in cameras.items()
         for place, kinds in _items(v.get("places"))
         for kind, number in _flat(kinds)
     ]
-    text.add("fusedet_place_objects", "gauge", "Counts of zones and lines since the start; inside: now.", counts)
+    inside = [(labels, number) for labels, kind, number in counts if kind == _INSIDE]
+    text.add("fusedet_place_objects", "gauge", "Objects in the zone in the last frame.", inside)
+    events = [({**labels, "kind": kind}, number) for labels, kind, number in counts if kind != _INSIDE]
+    text.add("fusedet_place_events_total", "counter", "Events of zones and lines since the start.", events)
     for key, (name, about) in _SINK_COUNTERS.items():
         text.add(name, "counter", about, [({"sink": s}, v.get(key)) for s, v in sinks.items()])
     waiting = [({"sink": s}, v.get("waiting")) for s, v in sinks.items()]

@@ -23,7 +23,7 @@ export async function ask(path, options = {}) {
 export const put = (path, value, headers = {}) =>
   ask(path, { method: "PUT", body: JSON.stringify(value), headers: { "Content-Type": "application/json", ...headers } });
 
-export const cameraPath = (name, what) => `/api/cameras/${encodeURIComponent(name)}/${what}`;
+export const cameraPath = (name, what) => `api/cameras/${encodeURIComponent(name)}/${what}`;
 
 // Calls at once, then at most every `pauseMs`; the last call is never lost.
 export function throttled(call, pauseMs) {

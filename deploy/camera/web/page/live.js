@@ -65,8 +65,10 @@ export class LiveView {
   }
 
   draw() {
-    const width = this.figure.clientWidth;
-    if (!this._about || !width) return;
+    if (!this._about) return;
+    this.canvas.style.setProperty("--ratio", this._about.width / this._about.height);
+    const width = this.canvas.clientWidth;
+    if (!width) return;
     const unit = Math.min(2, window.devicePixelRatio || 1);
     const size = { width: Math.round(width * unit), height: Math.round((width * unit * this._about.height) / this._about.width) };
     const canvas = this.canvas;
@@ -114,8 +116,9 @@ export class LiveView {
 
   _connect() {
     if (!this._wanted || !this._visible || this._socket) return;
-    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    const socket = new WebSocket(`${scheme}//${location.host}${cameraPath(this.camera, "live")}`);
+    const url = new URL(cameraPath(this.camera, "live"), document.baseURI);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    const socket = new WebSocket(url);
     socket.binaryType = "arraybuffer";
     this._socket = socket;
     socket.onopen = () => this._ask(socket);
@@ -132,7 +135,7 @@ export class LiveView {
 
   _ask(socket) {
     if (socket !== this._socket || socket.readyState !== WebSocket.OPEN) return;
-    const width = this.figure.clientWidth * Math.min(2, window.devicePixelRatio || 1);
+    const width = this.canvas.clientWidth * Math.min(2, window.devicePixelRatio || 1);
     socket.send(String(Math.max(1, Math.min(4096, Math.round(width)))));
   }
 

@@ -109,7 +109,7 @@ async function poll() {
   if (document.hidden) return;
   const asked = Date.now();
   try {
-    const { value } = await ask("/api/status");
+    const { value } = await ask("api/status");
     status = value;
     remember(value);
     setCameras(Object.keys(value.cameras));
@@ -117,7 +117,7 @@ async function poll() {
     if (polls++ % PLACES_EVERY === 0 && !editor.active) loadPlaces();
     if (value.page.newest_event !== newestEvent) {
       newestEvent = value.page.newest_event;
-      showEvents((await ask("/api/events")).value.events);
+      showEvents((await ask("api/events")).value.events);
     }
     tellTimes();
   } catch (error) {
@@ -209,7 +209,7 @@ function presentSettings(value) {
 async function change(wanted) {
   settled = Infinity;
   try {
-    await put("/api/settings", wanted);
+    await put("api/settings", wanted);
     write(byId("settings-error"), "");
   } catch (error) {
     write(byId("settings-error"), error.message);

@@ -30,7 +30,7 @@ export function tellTimes() {
 
 function eventItem(event, isNew) {
   const says = (SAYS[event.kind] ?? (({ label, kind, place }) => `${label}: ${kind} ${place}`))(event);
-  const path = `/api/events/${encodeURIComponent(event.id)}.jpg`;
+  const path = `api/events/${encodeURIComponent(event.id)}.jpg`;
   const image = element("img", { src: path, alt: "", loading: "lazy", width: 96, height: 64 });
   image.addEventListener("error", () => image.classList.add("missing"));
   const about = `${says} · ${event.camera} · ${new Date(event.time * 1000).toLocaleString()}`;

@@ -17,7 +17,7 @@ def cookie_of(answer: Answer) -> dict[str, str]:
 
 def sign_in(server: WebServer) -> dict[str, str]:
     answer = ask(server, "/login", "POST", f"token={TOKEN.replace(' ', '+')}".encode(), FORM)
-    assert (answer.status, answer.headers["Location"]) == (303, "/")
+    assert (answer.status, answer.headers["Location"]) == (303, "./")
     return cookie_of(answer)
 
 
@@ -85,7 +85,7 @@ def test_a_wrong_token_in_the_form(locked: WebServer) -> None:
 
 def test_the_token_does_not_stay_in_the_address(locked: WebServer) -> None:
     answer = ask(locked, f"/?token={TOKEN.replace(' ', '%20')}")
-    assert (answer.status, answer.headers["Location"]) == (303, "/")
+    assert (answer.status, answer.headers["Location"]) == (303, "./")
     assert ask(locked, "/", headers=cookie_of(answer)).status == 200
     assert ask(locked, f"/api/status?token={TOKEN.replace(' ', '%20')}").status == 401
     assert ask(locked, "/?token=wrong").status == 401

@@ -36,7 +36,10 @@ def read(text: str) -> dict[str, str]:
 
 def test_a_scrape(server: WebServer, monitor: MemoryMonitor) -> None:
     monitor.cameras["door"].update(captured=12, processed=10, dropped=2, visible={"car": 3}, reconnects=1)
-    monitor.cameras["door"]["places"] = {"gate": {"in": 4, "out": {"car": 2, "dog": 3}}}
+    monitor.cameras["door"]["places"] = {
+        "gate": {"in": 4, "out": {"car": 2, "dog": 3}},
+        "step": {"inside": {"car": 2}, "enter": {"car": 9}},
+    }
     monitor.sinks["mqtt"] = {"written": 5, "dropped": 1, "waiting": 7, "error": "connection refused"}
     answer = ask(server, "/metrics")
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
@@ -49,8 +52,11 @@ def test_a_scrape(server: WebServer, monitor: MemoryMonitor) -> None:
     assert samples['fusedet_camera_state{camera="door",state="waiting"}'] == "0"
     assert float(samples['fusedet_inference_seconds{camera="door",quantile="0.95"}']) == 0.038
     assert samples['fusedet_objects_visible{camera="door",class="car"}'] == "3"
-    assert samples['fusedet_place_objects{camera="door",place="gate",count="in"}'] == "4"
-    assert samples['fusedet_place_objects{camera="door",place="gate",count="out"}'] == "5"
+    assert samples['fusedet_place_events_total{camera="door",place="gate",kind="in"}'] == "4"
+    assert samples['fusedet_place_events_total{camera="door",place="gate",kind="out"}'] == "5"
+    assert samples['fusedet_place_events_total{camera="door",place="step",kind="enter"}'] == "9"
+    assert samples['fusedet_place_objects{camera="door",place="step"}'] == "2"
+    assert not [name for name in samples if name.startswith("fusedet_place_") and 'kind="inside"' in name]
     assert samples['fusedet_sink_written_total{sink="mqtt"}'] == "5"
     assert samples['fusedet_sink_failing{sink="mqtt"}'] == "1"
     assert samples['fusedet_sink_failing{sink="events"}'] == "0"

@@ -14,6 +14,7 @@ from fusedet.deploy.camera.web.server import WebServer
 from fusedet.deploy.detector.detections import Detections
 from tests.deploy.camera.web.browser import CHROMIUM, Browser
 from tests.deploy.camera.web.conftest import TOKEN
+from tests.deploy.camera.web.proxy import Proxy
 from tests.deploy.camera.web.street import NAMES, Image, MemoryMonitor
 from tests.deploy.camera.web.test_server import make_event
 
@@ -351,3 +352,75 @@ def test_signing_in(desktop: Browser, locked: WebServer, monitor: MemoryMonitor,
     desktop.run("document.querySelector('#sign-out').requestSubmit()")
     desktop.wait_for("Boolean(document.querySelector('#token'))")
     desktop.problems.clear()
+
+
+@pytest.fixture
+def mixed(monitor: MemoryMonitor) -> Iterator[None]:
+    """A wide camera and a portrait one."""
+    monitor.__init__(("street", "tall"))  # type: ignore[misc]
+    ended = threading.Event()
+    images = {"street": np.full((180, 320, 3), 90, np.uint8), "tall": np.full((360, 202, 3), 150, np.uint8)}
+
+    def run() -> None:
+        while not ended.wait(0.1):
+            for name, image in images.items():
+                monitor.show(name, image)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield
+    ended.set()
+    thread.join()
+
+
+def heights(browser: Browser) -> dict[str, list[float]]:
+    """Camera -> width and height of its image, and height of its tile."""
+    found = browser.run("""Object.fromEntries([...document.querySelectorAll(".view")].map((view) => {
+        const image = view.querySelector("canvas").getBoundingClientRect();
+        return [view.querySelector("canvas").getAttribute("aria-label"),
+            [image.width, image.height, view.getBoundingClientRect().height]]; }))""")
+    return {label.rpartition(" ")[2]: size for label, size in found.items()}
+
+
+def test_a_portrait_camera_is_not_higher_than_there_is_room(
+    desktop: Browser, phone: Browser, server: WebServer, mixed: None
+) -> None:
+    for browser in (desktop, phone):
+        check_heights(browser, server)
+
+
+def check_heights(browser: Browser, server: WebServer) -> None:
+    show(browser, server)
+    browser.wait_for("[...document.querySelectorAll('.view')].every((view) => view.dataset.shown > 1)")
+    sizes = heights(browser)
+    for name, ratio in (("street", 320 / 180), ("tall", 202 / 360)):
+        width, height, tile = sizes[name]
+        assert height <= 301
+        assert abs(width / height - ratio) < 0.03
+        assert tile - height < 60, "a tile is no higher than its image and its line below"
+    browser.click(".view[title='Show tall']")
+    browser.wait_for("document.querySelector('.view:not(.small)')?.dataset.shown > 1")
+    assert heights(browser)["tall"][1] <= browser.run("innerHeight")
+
+
+def test_the_page_works_below_a_path(desktop: Browser, locked: WebServer, monitor: MemoryMonitor, film: None) -> None:
+    monitor.set_places("door", Places((ZONE,)))
+    monitor.add_event(make_event("e1"), np.zeros((90, 160, 3), np.uint8))
+    proxy = Proxy(locked.url)
+    try:
+        desktop.open(proxy.url)
+        desktop.problems.clear()  # the answer to who has no token yet is 401
+        desktop.run(f"document.querySelector('input[type=password]').value = {json.dumps(TOKEN)}")
+        desktop.click("button[type=submit]")
+        desktop.wait_for("document.querySelector('.view')?.dataset.shown > 1")
+        assert desktop.run("location.href").startswith(proxy.url)
+        desktop.wait_for("document.querySelector('.events img')?.naturalWidth > 0")
+        assert desktop.run("getComputedStyle(document.querySelector('header')).position") == "sticky"
+        desktop.click("#edit")
+        desktop.wait_for("document.querySelector('#editor .chip')")
+        desktop.click("#sign-out button")
+        desktop.wait_for("document.querySelector('input[type=password]')")
+        desktop.problems.clear()
+    finally:
+        desktop.open("about:blank")
+        proxy.close()
