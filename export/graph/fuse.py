@@ -38,6 +38,7 @@ __all__ = [
     "feeding_convolutions",
     "fuse",
     "unfused_activations",
+    "values_read",
 ]
 
 #: What the CPU kernel of FusedConv accepts in ONNX Runtime 1.17 as well as in 1.31. HardSwish is not among them: 1.31
@@ -222,22 +223,22 @@ def feeding_convolutions(graph: onnx.GraphProto) -> set[str]:
     names: set[str] = set()
     for node in reversed(graph.node):
         if node.op_type in CONVOLUTIONS or not names.isdisjoint(node.output):
-            names.update(_inputs(node))
+            names.update(values_read(node))
     return names
 
 
-def _inputs(node: onnx.NodeProto) -> Iterator[str]:
+def values_read(node: onnx.NodeProto) -> Iterator[str]:
     """Names of the values that a node reads, those that its subgraphs take from outside included."""
     yield from node.input
     for attribute in node.attribute:
         for subgraph in (attribute.g, *attribute.graphs):
             for inner in subgraph.node:
-                yield from _inputs(inner)
+                yield from values_read(inner)
 
 
 def count_uses(graph: onnx.GraphProto) -> Counter[str]:
     """How many times each value is read by a node."""
-    return Counter(name for node in graph.node for name in _inputs(node))
+    return Counter(name for node in graph.node for name in values_read(node))
 
 
 def _constants(graph: onnx.GraphProto) -> dict[str, NDArray[np.generic]]:

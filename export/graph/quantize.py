@@ -27,6 +27,7 @@ from fusedet.common.text import counted
 from fusedet.deploy.detector.letterbox import letterbox, to_blob
 from fusedet.deploy.detector.session import open_session, read_contract
 from fusedet.export.errors import ExportError
+from fusedet.export.graph.node_order import sort_nodes
 from fusedet.export.proof.images import Images
 
 __all__ = ["Accuracy", "Int8Settings", "Quantized", "Sensitivity", "Step", "predicting_convolutions", "quantize"]
@@ -237,6 +238,7 @@ def _quantized(model: onnx.ModelProto, ranges: Any, layers: Sequence[str], setti
     )
     quantizer.quantize_model()
     result: onnx.ModelProto = quantizer.model.model
+    sort_nodes(result.graph, "the quantised network")  # the quantiser puts its nodes at the end
     del result.metadata_props[:]
     result.metadata_props.extend(model.metadata_props)
     return result

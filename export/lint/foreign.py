@@ -24,6 +24,7 @@ from fusedet.common.plain_json import parse_json
 from fusedet.export.errors import ExportError
 from fusedet.export.graph.batchnorm import fold_batchnorms
 from fusedet.export.graph.fuse import FusionResult, fuse
+from fusedet.export.graph.node_order import sort_nodes
 
 __all__ = [
     "LEVELS",
@@ -168,7 +169,7 @@ def fuse_file(
 
 
 def read_foreign(path: str | Path) -> onnx.ModelProto:
-    """Reads and checks an ONNX file; functions in it are written out, weights beside it are taken in.
+    """Reads and checks an ONNX file; nodes are sorted, functions in it written out, weights beside it taken in.
 
     Raises:
         InputError: no such file, not ONNX, damaged, incomplete, too large, or bound to one CPU.
@@ -191,6 +192,8 @@ def read_foreign(path: str | Path) -> onnx.ModelProto:
         raise InputError(
             f"{path}: ONNX Runtime saved it after optimising it for one CPU; give the file that it was made from"
         )
+    for graph in (model.graph, *model.functions):
+        sort_nodes(graph, str(path))
     try:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, UnicodeDecodeError) as error:
