@@ -16,7 +16,9 @@ __all__ = ["sort_nodes"]
 
 
 def sort_nodes(graph: onnx.GraphProto | onnx.FunctionProto, source: str) -> bool:
-    """Sorts the nodes of a graph or function in place, those of its subgraphs as well; nodes move no further than they have to.
+    """Sorts the nodes of a graph or function in place, those of its subgraphs as well.
+
+    Nodes move no further than they have to.
 
     Args:
         graph: whose nodes may stand in any order.

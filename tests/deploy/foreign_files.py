@@ -11,8 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from fusedet.deploy.detector.formats.coco_names import COCO_NAMES
 
-__all__ = ["DOG", "ULTRALYTICS", "MakeFile", "Outputs", "build", "detr", "make_file", "picodet"]
-__all__ += ["ultralytics_final", "ultralytics_raw", "yolox"]
+__all__ = ["DOG", "ULTRALYTICS", "MakeFile", "Outputs", "build", "detr", "fastestdet", "make_file", "nanodet"]
+__all__ += ["picodet", "ultralytics_final", "ultralytics_raw", "yolox", "yolox_decoded"]
 
 Outputs = Mapping[str, NDArray[np.generic]]
 MakeFile = Callable[..., Path]
@@ -25,9 +25,36 @@ ULTRALYTICS = {"author": "Ultralytics", "task": "detect", "names": "{0: 'cat', 1
 def yolox(score: float = 0.9) -> Outputs:
     """At 32 px: stride 8, cell (1, 0): centre (12, 4), 16 px wide and high. Everything else is unlikely."""
     rows = np.zeros((1, 16 + 4 + 1, 85), np.float32)
-    rows[0, 1, :5] = [0.5, 0.5, np.log(2), np.log(2), 0.5]
-    rows[0, 1, 5 + DOG] = 2 * score
+    rows[0, 1, :5] = [0.5, 0.5, np.log(2), np.log(2), 1]
+    rows[0, 1, 5 + DOG] = score
     return {"output": rows}
+
+
+def yolox_decoded(score: float = 0.9) -> Outputs:
+    """The same box, and every other one at its cell, in pixels, as ``--decode_in_inference`` gives it."""
+    rows = yolox(score)["output"].copy()
+    for start, stride in ((0, 8), (16, 16), (20, 32)):
+        cells = np.indices((32 // stride,) * 2).reshape(2, -1)[::-1].T
+        part = rows[0, start : start + len(cells)]
+        part[:, :2] = (part[:, :2] + cells) * stride
+        part[:, 2:4] = np.exp(part[:, 2:4]) * stride
+    return {"output": rows}
+
+
+def fastestdet(score: float = 0.9) -> Outputs:
+    """At 64 px: cell (1, 2), centre (24, 40), half as wide and a quarter as high as the image."""
+    maps = np.full((1, 85, 4, 4), -9, np.float32)
+    maps[0, 0], maps[0, 5:], maps[0, 5] = 0, 0, 1  # objectness and classes
+    maps[0, [0, 1, 2, 3, 4], 2, 1] = 1, np.arctanh(0.5), np.arctanh(0.5), 0, np.log(1 / 3)
+    maps[0, 5:, 2, 1] = (1 - score**2.5) / 79  # a score is the class to the power of 0.4
+    maps[0, 5 + DOG, 2, 1] = score**2.5
+    return {"758": maps}
+
+
+def nanodet(score: float = 0.9) -> Outputs:
+    """The box of :func:`picodet`, without the last map."""
+    maps = list(picodet(score).values())
+    return {f"out_{i}": array for i, array in enumerate([*maps[:3], *maps[4:7]])}
 
 
 def picodet(score: float = 0.9) -> Outputs:

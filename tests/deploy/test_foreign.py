@@ -1,5 +1,6 @@
 """Each format by hand: what the network is fed, and what its outputs mean in the picture."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,13 @@ from tests.deploy.foreign_files import (
     Outputs,
     build,
     detr,
+    fastestdet,
+    nanodet,
     picodet,
     ultralytics_final,
     ultralytics_raw,
     yolox,
+    yolox_decoded,
 )
 
 #: Twice as wide as high, blue on the left and red on the right.
@@ -34,6 +38,9 @@ PICTURE[:, 64:, 2] = 200
 
 CASES = {
     "YOLOX": (yolox, 32, {}, [16, 0, 80, 48]),  # the letterbox zooms by a quarter
+    "YOLOX, decoded": (yolox_decoded, 32, {}, [16, 0, 80, 48]),
+    "NanoDet": (nanodet, 64, {}, [16, 32, 80, 64]),  # 2 times larger, and 16 rows of padding above
+    "FastestDet": (fastestdet, 64, {}, [16, 32, 80, 48]),  # stretched by 2 and by 1
     "PicoDet": (picodet, 64, {}, [16, 32, 80, 56]),  # stretched by 2 and by 1
     "DEIMv2": (detr, 32, {}, [10, 20, 50, 60]),  # stretched by 4 and by 2
     "Ultralytics": (ultralytics_final, 32, ULTRALYTICS, [16, 8, 48, 48]),
@@ -99,6 +106,12 @@ def fed(make_file: MakeFile, case: str) -> NDArray[np.float32]:
     [
         ("DEIMv2", (0, 0, 250 / 255), (200 / 255, 0, 0)),
         ("YOLOX", (250, 0, 0), (0, 0, 200)),
+        ("FastestDet", (250 / 255, 0, 0), (0, 0, 200 / 255)),
+        (
+            "NanoDet",
+            ((250 - 103.53) / 57.375, -116.28 / 57.12, -123.675 / 58.395),
+            (-103.53 / 57.375, -116.28 / 57.12, (200 - 123.675) / 58.395),
+        ),
         ("Ultralytics", (0, 0, 250 / 255), (200 / 255, 0, 0)),
         (
             "PicoDet",
@@ -111,7 +124,7 @@ def test_colors_are_in_the_order_and_range_that_is_wanted(
     make_file: MakeFile, case: str, blue: tuple[float, ...], red: tuple[float, ...]
 ) -> None:
     planes = fed(make_file, case)
-    row = 12 if case == "Ultralytics" else 4  # in the picture, not in a bar
+    row = {"Ultralytics": 12, "NanoDet": 32}.get(case, 4)  # in the picture, not in a bar
     np.testing.assert_allclose(planes[:, row, 2], blue, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(planes[:, row, -3], red, rtol=1e-5, atol=1e-6)
 
@@ -145,10 +158,44 @@ def test_a_file_is_recognised_as_one_format_only(make_file: MakeFile, case: str)
     ],
 )
 def test_other_files_are_refused(make_file: MakeFile, outputs: Outputs) -> None:
-    message = r"not a fusedet model .*\(Ultralytics: .*; DEIMv2, .*; PicoDet: .*; YOLOX: .*\), but it takes \{'images'"
+    message = r"not a fusedet model .*\(Ultralytics: .*; DEIMv2, .*; PicoDet: .*; FastestDet: .*\), but it takes \{'im"
     with pytest.raises(InputError, match=message) as caught:
         Detector(make_file(outputs, 32))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda rows: rows.__setitem__((..., 4), 1),  # YOLOv6 has the same shapes, and no objectness
+        lambda rows: rows.__setitem__((..., 4), 3),  # no sigmoid
+        lambda rows: rows.__setitem__((..., slice(0, 2)), 500),
+    ],
+    ids=["objectness of 1", "scores beyond 1", "boxes anywhere"],
+)
+def test_what_only_has_the_shapes_of_yolox_is_refused(make_file: MakeFile, spoil: Callable[..., None]) -> None:
+    rows = yolox()["output"].copy()
+    spoil(rows)
+    with pytest.raises(InputError, match="has the shapes of YOLOX"):
+        Detector(make_file({"output": rows}, 32))
+
+
+def test_what_only_has_the_shapes_of_fastestdet_is_refused(make_file: MakeFile) -> None:
+    with pytest.raises(InputError, match="has the shapes of FastestDet"):
+        Detector(make_file({"heat": np.full((1, 85, 4, 4), 0.5, np.float32)}, 64))
+
+
+@pytest.mark.parametrize("make", [yolox, yolox_decoded])
+def test_classes_that_nobody_named_are_numbered(make_file: MakeFile, make: Callable[..., Outputs]) -> None:
+    rows = make()["output"][..., [0, 1, 2, 3, 4, 5 + DOG]]
+    detector = Detector(make_file({"output": rows}, 32))
+    assert detector.names == ("class 0",)
+    np.testing.assert_allclose(detector(PICTURE).boxes_xyxy, [[16, 0, 80, 48]], atol=1e-3)
+
+
+def test_distributions_of_other_classes_and_sides_are_read(make_file: MakeFile) -> None:
+    outputs = {name: array[..., [DOG, 0]] if array.shape[2] == 80 else array for name, array in nanodet().items()}
+    assert Detector(make_file(outputs, 64))(PICTURE).labels == ["class 0"]
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -9,7 +9,9 @@ import onnxruntime as ort
 from fusedet.common.errors import InputError
 from fusedet.deploy.detector.formats.base import Candidates, ModelFormat, inputs_of, outputs_of
 from fusedet.deploy.detector.formats.detr import Detr
+from fusedet.deploy.detector.formats.fastestdet import FastestDet
 from fusedet.deploy.detector.formats.fusedet_file import FusedetFile
+from fusedet.deploy.detector.formats.nanodet import NanoDet
 from fusedet.deploy.detector.formats.picodet import PicoDet
 from fusedet.deploy.detector.formats.ultralytics_file import UltralyticsFile
 from fusedet.deploy.detector.formats.yolox import Yolox
@@ -17,7 +19,7 @@ from fusedet.deploy.detector.formats.yolox import Yolox
 __all__ = ["FORMATS", "Candidates", "FusedetFile", "ModelFormat", "PicoDet", "UltralyticsFile", "find_format"]
 
 #: What can be read. Formats that metadata tell apart come before those that shapes do.
-FORMATS: tuple[type[ModelFormat], ...] = (FusedetFile, UltralyticsFile, Detr, PicoDet, Yolox)
+FORMATS: tuple[type[ModelFormat], ...] = (FusedetFile, UltralyticsFile, Detr, PicoDet, NanoDet, Yolox, FastestDet)
 
 
 def find_format(session: ort.InferenceSession, source: str) -> ModelFormat:

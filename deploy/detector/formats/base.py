@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import ArrayLike, NDArray
 
+from fusedet.common.errors import InputError
 from fusedet.deploy.detector.contract import MOST_SIDE, Contract
 from fusedet.deploy.detector.decoding import Place
 from fusedet.deploy.detector.letterbox import check_image, letterbox, to_blob
@@ -123,6 +124,19 @@ class ModelFormat(ABC):
     def feed(self, canvases: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[Any]]:
         """The network's inputs for images of :meth:`prepare`."""
         return {self._input: to_blob(canvases, self.contract.input_format)}
+
+    def look_at_nothing(self, session: ort.InferenceSession, source: str) -> list[NDArray[Any]]:
+        """The outputs for an empty image, without their batch axis, where shapes alone do not tell what they mean.
+
+        Raises:
+            InputError: the graph cannot be run.
+        """
+        empty = np.full((*self.contract.input_size, 3), self.contract.pad_value, np.uint8)
+        try:
+            return [output[0] for output in session.run(self.output_names, self.feed([empty]))]
+        except Exception as error:  # ONNX Runtime's errors share no base class
+            reason = " ".join(str(error).split())
+            raise InputError(f"{source}: ONNX Runtime cannot run this network: {reason:.300}") from error
 
 
 def foreign_contract(

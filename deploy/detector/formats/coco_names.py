@@ -1,6 +1,11 @@
-"""The 80 classes of MS-COCO, in the order in which every detector trained on it numbers them."""
+"""The 80 classes of MS-COCO, in the order in which every detector trained on it numbers them.
 
-__all__ = ["COCO_NAMES"]
+Many files name no classes: those of 80 are taken to know COCO's, of others the classes are numbered.
+"""
+
+from collections.abc import Sequence
+
+__all__ = ["COCO_NAMES", "are_numbers", "assumed_names"]
 
 COCO_NAMES = tuple(
     """\
@@ -12,3 +17,13 @@ hot dog, pizza, donut, cake, chair, couch, potted plant, bed, dining table, toil
 cell phone, microwave, oven, toaster, sink, refrigerator, book, clock, vase, scissors, teddy bear, hair drier,
 toothbrush""".replace("\n", " ").split(", ")
 )
+
+
+def assumed_names(count: int) -> tuple[str, ...]:
+    """Class names of a file that says none: COCO's 80, or ``class 0``, ``class 1``, ..."""
+    return COCO_NAMES if count == len(COCO_NAMES) else tuple(f"class {i}" for i in range(count))
+
+
+def are_numbers(names: Sequence[str]) -> bool:
+    """Whether these are no names but the numbers that :func:`assumed_names` gives."""
+    return tuple(names) == tuple(f"class {i}" for i in range(len(names)))
