@@ -60,8 +60,11 @@ def write_bytes(path: Path, content: bytes, *, sync: bool = True) -> None:
 
 
 def write_text(path: Path, text: str, *, sync: bool = True) -> None:
-    """Writes ``path`` as :func:`whole_file` does, in UTF-8 and with the line ends that ``text`` has."""
-    write_bytes(path, text.encode("utf-8"), sync=sync)
+    """Writes ``path`` as :func:`whole_file` does, in UTF-8 and with the line ends that ``text`` has.
+
+    Bytes of a file's name that are no UTF-8 stand there as ``\\udce8``, which JSON reads back.
+    """
+    write_bytes(path, text.encode("utf-8", "backslashreplace"), sync=sync)
 
 
 def remove_parts(folder: Path) -> None:

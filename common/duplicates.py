@@ -1,6 +1,6 @@
 """Duplicate detections: what a detector without NMS reports twice. Standard library only, as a board needs it."""
 
-from fusedet.common.errors import InputError
+from fusedet.common.arguments import check_fraction
 
 __all__ = ["DUPLICATE_IOU", "check_duplicate_iou"]
 
@@ -16,5 +16,5 @@ def check_duplicate_iou(value: float | None) -> None:
     Raises:
         InputError: it is something else.
     """
-    if value is not None and not 0 <= value <= 1:  # NaN is not
-        raise InputError(f"duplicate_iou must be in 0..1, or None to keep duplicate detections, but got {value}")
+    if value is not None:
+        check_fraction("duplicate_iou", value, ", or None to keep duplicate detections")

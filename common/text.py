@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["OPERATING_POINT_NOTE", "counted", "nearest"]
+__all__ = ["OPERATING_POINT_NOTE", "counted", "is_utf8", "nearest"]
 
 #: Above a table of what is shown at a score threshold.
 OPERATING_POINT_NOTE = (
@@ -15,6 +15,15 @@ OPERATING_POINT_NOTE = (
 def counted(number: int, noun: str, plural: str = "") -> str:
     """``"1 image"``, ``"1,200 images"``; ``plural`` where it is not the noun and an s."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def is_utf8(text: str) -> bool:
+    """Whether UTF-8 can hold it: not the name of a file whose bytes are in another encoding, as of an old zip."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

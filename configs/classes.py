@@ -22,5 +22,5 @@ def check_class_names(asked: Iterable[str], names: Sequence[str], where: str) ->
     """
     for name in asked:
         if name not in names:
-            hint = nearest(name, names) or f"; it has {shorten(', '.join(names), 100, placeholder=' ...')}"
+            hint = nearest(str(name), names) or f"; it has {shorten(', '.join(names), 100, placeholder=' ...')}"
             raise InputError(f"{where}: the model has no class {name!r}{hint}")

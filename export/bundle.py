@@ -14,10 +14,11 @@ import onnxruntime as ort
 
 from fusedet.common.errors import InputError
 from fusedet.common.hashing import sha256
-from fusedet.common.text import counted
+from fusedet.common.text import counted, is_utf8
 from fusedet.deploy.detector.bundle import BUNDLE_VERSION, MANIFEST, open_bundle
 from fusedet.deploy.detector.contract import Contract
 from fusedet.deploy.detector.session import open_session, read_contract
+from fusedet.export.graph.external_data import whole_model
 
 __all__ = ["write_bundle"]
 
@@ -27,6 +28,8 @@ _TIME = (2000, 1, 1, 0, 0, 0)
 
 def write_bundle(plain: Path, out: Path, *, ort_format: bool = False, overwrite: bool = False) -> Path:
     """Bundles an export: the plain file and what stands beside it under the same name.
+
+    Weights that lie in files of their own (external data) are taken into their models.
 
     Args:
         plain: ``NAME.onnx`` of ``fusedet export``; ``NAME.fused.onnx`` must be there, ``NAME.half.onnx``,
@@ -39,6 +42,8 @@ def write_bundle(plain: Path, out: Path, *, ort_format: bool = False, overwrite:
         InputError: a file is missing or is not what ``fusedet export`` writes, or ``out`` is there.
     """
     name = plain.name.removesuffix(".onnx")
+    if not is_utf8(f"{name} {out if ort_format else out.name}"):  # ONNX Runtime's tool takes no other folder either
+        raise InputError(f"{plain} to {out}: a bundle's names must be text in UTF-8: rename the files")
     if plain.suffix != ".onnx" or name.endswith((".fused", ".half", ".int8")):
         raise InputError(f"{plain}: expected the plain file of an export, NAME.onnx")
     models = {"plain": plain, "fused": plain.with_name(f"{name}.fused.onnx")}
@@ -57,13 +62,13 @@ def write_bundle(plain: Path, out: Path, *, ort_format: bool = False, overwrite:
         folder.mkdir()
         roles = {role: path.name for role, path in models.items()}
         for path in models.values():
-            shutil.copyfile(path, folder / path.name)
+            (folder / path.name).write_bytes(whole_model(path))
         for kind in ("certificate.json", "certificate.html"):
             if (plain.with_name(f"{name}.{kind}")).is_file():
                 shutil.copyfile(plain.with_name(f"{name}.{kind}"), folder / f"{name}.{kind}")
         if ort_format:
             roles["ort"] = f"{name}.ort"
-            _write_ort(models["fused"], folder / roles["ort"])
+            _write_ort(folder / models["fused"].name, folder / roles["ort"])
         (folder / "classes.txt").write_text("".join(f"{label}\n" for label in contract.names), encoding="utf-8")
         (folder / "README.md").write_text(_readme(name, contract, out, roles), encoding="utf-8")
         _write_manifest(folder, roles)
@@ -105,7 +110,7 @@ def _write_ort(fused: Path, out: Path) -> None:
     options.optimized_model_filepath = str(out)
     options.log_severity_level = 3
     options.add_session_config_entry("session.save_model_format", "ORT")
-    ort.InferenceSession(str(fused), options, providers=["CPUExecutionProvider"])
+    ort.InferenceSession(fused.read_bytes(), options, providers=["CPUExecutionProvider"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # ONNX Runtime's tool leaves closing its file to Python
         create_config_from_models([out], out.with_suffix(".required_operators.config"), True)

@@ -89,6 +89,9 @@ def load_detector(path: Path) -> tuple[DetectorNet, dict[str, Any]]:
         net.load_state_dict(checkpoint.state["ema"])
     except RuntimeError as error:
         raise InputError(f"{path}: its weights are not those of the network that it describes") from error
+    for name, tensor in net.state_dict().items():
+        if not torch.isfinite(tensor).all():
+            raise InputError(f"{path}: its weights are damaged: {name} holds numbers that are NaN or infinite")
     return net.eval(), meta
 
 

@@ -4,14 +4,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from fusedet.common.arguments import check_fraction, check_whole
 from fusedet.common.duplicates import DUPLICATE_IOU, check_duplicate_iou
 from fusedet.common.errors import InputError
+from fusedet.common.plain_json import short
 from fusedet.configs.classes import check_class_names
 from fusedet.deploy.detector.contract import Contract
 from fusedet.deploy.detector.decoding import Place, decode_outputs
@@ -125,10 +127,8 @@ class Detector:
         Raises:
             InputError: the file or a setting cannot be used.
         """
-        if not 0 <= score_threshold <= 1:
-            raise InputError(f"score_threshold must be in 0..1, but got {score_threshold}")
-        if max_detections < 1:
-            raise InputError(f"max_detections must be at least 1, but got {max_detections}")
+        check_fraction("score_threshold", score_threshold)
+        check_whole("max_detections", max_detections)
         check_duplicate_iou(duplicate_iou)
         self._session = session or open_session(path, threads, allow_spinning=allow_spinning)
         self._source = str(path)
@@ -167,6 +167,8 @@ class Detector:
 
     @classes.setter
     def classes(self, classes: Iterable[str] | None) -> None:
+        if classes is not None and (isinstance(classes, str) or not isinstance(classes, Iterable)):
+            raise InputError(f"classes must be a list of class names, or None for all, but got {short(classes)}")
         names = None if classes is None else tuple(classes)
         check_class_names(names or (), self.names, "classes")
         self._classes = names
@@ -179,7 +181,7 @@ class Detector:
             image_bgr: uint8 ``[H, W, 3]`` of any size.
 
         Raises:
-            ValueError: the image is something else.
+            InputError: the image is something else.
         """
         return self.read(self.infer(self.prepare(image_bgr)))
 
@@ -193,7 +195,7 @@ class Detector:
             image_bgr: uint8 ``[H, W, 3]`` of any size.
 
         Raises:
-            ValueError: the image is something else.
+            InputError: the image is something else.
         """
         start = perf_counter()
         canvas, place = self.format.prepare(image_bgr)
@@ -223,8 +225,12 @@ class Detector:
         A file exported with a batch of one runs them one after the other. ``timings`` is of all of them together.
 
         Raises:
-            ValueError: an image is not uint8 ``[H, W, 3]``.
+            InputError: an image is not uint8 ``[H, W, 3]``, or they are no sequence of images.
         """
+        is_one = isinstance(images_bgr, np.ndarray) and images_bgr.ndim != 4
+        if is_one or not isinstance(images_bgr, Sequence | np.ndarray):
+            what = f"an array {list(images_bgr.shape)}" if is_one else short(images_bgr)
+            raise InputError(f"images must be a list of images, uint8 [H, W, 3] in BGR each, but got {what}")
         if not len(images_bgr):
             return []
         start = perf_counter()
@@ -239,6 +245,12 @@ class Detector:
         end = perf_counter()
         self.timings = Timings((ready - start) * 1e3, (done - ready) * 1e3, (end - done) * 1e3)
         return found
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"a Detector cannot be pickled or copied: its network lives in this process; open {self._source} with "
+            "Detector(...) in each process instead"
+        )
 
     def _run(self, feed: dict[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:
         """What the network gives.

@@ -64,12 +64,17 @@ def check_image(image: NDArray[np.uint8]) -> None:
     """Says what is wrong with an image that is not uint8 ``[H, W, 3]``.
 
     Raises:
-        ValueError: another type, dtype or shape, or no pixel at all.
+        InputError: another type, dtype or shape, or no pixel at all.
     """
+    if image is None:
+        raise InputError("an image must be uint8 [H, W, 3] in BGR, but got None, as cv2.imread gives for no image")
     if not isinstance(image, np.ndarray):
-        raise ValueError(f"an image must be a numpy array, uint8 [H, W, 3] in BGR, but got {type(image).__name__}")
+        from_pil = "; for one of PIL: np.asarray(image.convert('RGB'))[..., ::-1]" if hasattr(image, "convert") else ""
+        raise InputError(
+            f"an image must be a numpy array, uint8 [H, W, 3] in BGR, but got {type(image).__name__}{from_pil}"
+        )
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise ValueError(f"an image must be uint8 [H, W, 3] in BGR, but got {image.dtype} {list(image.shape)}")
+        raise InputError(f"an image must be uint8 [H, W, 3] in BGR, but got {image.dtype} {list(image.shape)}")
 
 
 def letterbox(
@@ -89,7 +94,7 @@ def letterbox(
         The canvas, uint8 ``[H, W, 3]`` and newly made, and where the image lies in it.
 
     Raises:
-        ValueError: the image is not uint8 ``[h, w, 3]``.
+        InputError: the image is not uint8 ``[h, w, 3]``.
     """
     check_image(image_bgr)
     height, width = image_bgr.shape[:2]

@@ -1,14 +1,20 @@
 """Opens an exported file in ONNX Runtime, and says in one line what is wrong with a file that cannot be used."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import shorten
 
 import onnxruntime as ort
 
+from fusedet.common.arguments import check_whole
 from fusedet.common.errors import InputError
 from fusedet.common.machine import physical_cores
+from fusedet.common.plain_json import short
+from fusedet.common.text import counted, is_utf8
 from fusedet.deploy.detector.bundle import MANIFEST, is_bundle, open_bundle
 from fusedet.deploy.detector.contract import FUSED_KEY, OUTPUT_NAMES, Contract
+from fusedet.deploy.detector.weights import check_weights
 
 __all__ = ["CPU", "MOST_THREADS", "default_threads", "open_session", "read_contract"]
 
@@ -46,15 +52,16 @@ def open_session(
 
     Raises:
         InputError: no such file, not an ONNX file, a damaged one, one that this ONNX Runtime cannot run, no such
-            provider, or a fused file for another provider than the CPU.
+            provider, a fused file for another provider than the CPU, weights that are no finite numbers, or more or
+            fewer class names than the network tells apart.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"a model must be given by its file's name, text or a Path, but got {short(path)}")
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: no such model file")
-    if threads is not None and threads < 1:
-        raise InputError(f"threads must be at least 1, but got {threads}")
-    if threads is not None and threads > _CONCEIVABLE_THREADS:
-        raise InputError(f"threads must be at most {_CONCEIVABLE_THREADS}, but got {threads}")
+    if threads is not None:
+        check_whole("threads", threads, _CONCEIVABLE_THREADS)
     if provider not in ort.get_available_providers():
         raise InputError(f"provider {provider}: this ONNX Runtime has {', '.join(ort.get_available_providers())} only")
     name, model = _model(path, provider)
@@ -95,17 +102,40 @@ def _start(
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(allow_spinning)))
     if adjust is not None:
         adjust(options)
+    folder = None if isinstance(model, bytes) else Path(model).parent
+    content = Path(model).read_bytes() if isinstance(model, str) else model
+    classes = check_weights(content, folder, name)
+    if isinstance(model, str) and not is_utf8(model):  # ONNX Runtime takes no such name: it gets the bytes
+        model = content
+        if is_utf8(str(folder)):
+            options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
     providers = [provider] if provider == CPU else [provider, CPU]
     try:
         session = ort.InferenceSession(model, options, providers=providers)
     except Exception as error:  # ONNX Runtime's errors share no base class
         hint = " (a checkpoint becomes one by `fusedet export`)" if name.endswith((".pt", ".pth", ".ckpt")) else ""
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if "External data path" in reason:
+            raise InputError(f"{name}: the weights beside it (external data) cannot be read: {reason:.300}") from error
         raise InputError(
             f"{name}: not an ONNX file that ONNX Runtime {ort.__version__} can run{hint}: {reason}"
         ) from error
     _refuse_damaged_text(name, session)
+    _refuse_other_names(name, session, classes)
     return session
+
+
+def _refuse_other_names(name: str, session: ort.InferenceSession, classes: int | None) -> None:
+    """A contract that somebody edited may name other classes than the network tells apart."""
+    metadata = session.get_modelmeta().custom_metadata_map
+    if classes is None or not Contract.stands_in(metadata):
+        return
+    names = Contract.from_metadata(metadata, name).names
+    if len(names) != classes:
+        raise InputError(
+            f"{name}: its network tells {counted(classes, 'class', 'classes')} apart, but its metadata name "
+            f"{len(names)}: {shorten(', '.join(names), 100, placeholder=' ...')}"
+        )
 
 
 def _refuse_damaged_text(name: str, session: ort.InferenceSession) -> None:

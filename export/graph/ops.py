@@ -28,7 +28,7 @@ def optimize(path: Path) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "optimized.onnx"
         options.optimized_model_filepath = str(saved)
-        ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        ort.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
         return onnx.load(saved)
 
 

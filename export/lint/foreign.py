@@ -21,8 +21,10 @@ from fusedet.common.atomic import write_bytes
 from fusedet.common.errors import InputError
 from fusedet.common.model_inputs import without_weight_inputs
 from fusedet.common.plain_json import parse_json
+from fusedet.deploy.detector.weights import check_weights
 from fusedet.export.errors import ExportError
 from fusedet.export.graph.batchnorm import fold_batchnorms
+from fusedet.export.graph.external_data import load_whole
 from fusedet.export.graph.fuse import FusionResult, fuse
 from fusedet.export.graph.node_order import sort_nodes
 
@@ -60,7 +62,6 @@ SIDE = 320
 #: Operators that decide between nearly equal numbers: rounding may turn the decision.
 _DECISIONS = frozenset({"ArgMax", "ArgMin", "NonMaxSuppression", "NonZero", "TopK", "Unique"})
 _QUANTISED = frozenset({"ConvInteger", "DynamicQuantizeLinear", "QLinearConv", "QuantizeLinear"})
-_LARGEST_FILE = 2**31 - 1
 
 Inputs = Mapping[str, NDArray[Any]]
 Shapes = Mapping[str, tuple[int, ...]]
@@ -172,22 +173,16 @@ def read_foreign(path: str | Path) -> onnx.ModelProto:
     """Reads and checks an ONNX file; nodes are sorted, functions in it written out, weights beside it taken in.
 
     Raises:
-        InputError: no such file, not ONNX, damaged, incomplete, too large, or bound to one CPU.
+        InputError: no such file, not ONNX, damaged, incomplete, too large, bound to one CPU, or with weights that are
+            no finite numbers.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: {'expected a file, but this is a folder' if path.is_dir() else 'no such file'}")
-    try:
-        model = onnx.load(path)
-    except (OSError, onnx.checker.ValidationError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: the weights beside it (external data) cannot be read: {reason}") from error
-    except Exception as error:  # protobuf's own, which has moved between its releases
-        raise InputError(f"{path}: not an ONNX file, or a damaged one") from error
+    model = load_whole(path)
     if not model.graph.node:
         raise InputError(f"{path}: not an ONNX file, or one without a graph")
-    if model.ByteSize() > _LARGEST_FILE:
-        raise InputError(f"{path}: expected at most 2 GB with its weights, but it has {model.ByteSize() / 1e9:.1f} GB")
+    check_weights(path.read_bytes(), path.parent, str(path))
     if any(node.domain == "com.microsoft.nchwc" for node in model.graph.node):
         raise InputError(
             f"{path}: ONNX Runtime saved it after optimising it for one CPU; give the file that it was made from"

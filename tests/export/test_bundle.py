@@ -5,6 +5,7 @@ import shutil
 import zipfile
 
 import numpy as np
+import onnx
 import pytest
 
 from fusedet.cli.main import main
@@ -56,6 +57,38 @@ def test_everything_is_in_it(bundle, plain):
     assert b"com.microsoft;1;FusedConv" in opened.files["bird.required_operators.config"]
     for word in ("fusedet check bird", "bird.int8.onnx", "3 classes", "64 x 64"):
         assert word in opened.files["README.md"].decode()
+
+
+@pytest.mark.parametrize("settings", [{"location": "bird.onnx.data"}, {"all_tensors_to_one_file": False}])
+def test_weights_that_lie_beside_a_file_are_taken_in(settings, plain, tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    for path in (plain, plain.with_suffix(".fused.onnx")):
+        onnx.save(onnx.load(path), source / path.name, save_as_external_data=True, size_threshold=100, **settings)
+        settings = {"all_tensors_to_one_file": False}  # in one file they would be those of the file before
+    made = write_bundle(source / plain.name, tmp_path / "made")
+    shutil.rmtree(source)
+
+    expected = Detector(plain)(PICTURE)
+    assert len(expected) > 0
+    for name in (plain.name, f"{plain.stem}.fused.onnx"):
+        np.testing.assert_array_equal(Detector(made / name)(PICTURE).boxes_xyxy, expected.boxes_xyxy)
+
+
+def test_other_class_names_than_the_network_has_are_refused(plain, tmp_path):
+    for names in (NAMES[:-1], (*NAMES, "emu")):
+        model = onnx.load(plain)
+        (entry,) = (entry for entry in model.metadata_props if entry.key == "fusedet.names")
+        entry.value = json.dumps(names)
+        onnx.save(model, tmp_path / "edited.onnx")
+
+        with pytest.raises(InputError, match=rf"edited\.onnx: .* 3 classes apart, .* name {len(names)}: cat"):
+            Detector(tmp_path / "edited.onnx")
+
+
+def test_a_bundle_whose_name_is_no_text_is_refused(plain, tmp_path):
+    with pytest.raises(InputError, match="must be text in UTF-8"):
+        write_bundle(plain, tmp_path / "b\udce8.zip")
 
 
 def test_it_runs_like_the_file(bundle, plain, capsys):

@@ -117,7 +117,7 @@ class ModelFormat(ABC):
         """An image, uint8 ``[h, w, 3]``, at the size of the input, uint8 ``[H, W, 3]``, and where it lies there.
 
         Raises:
-            ValueError: the image is something else.
+            InputError: the image is something else.
         """
         return letterbox(image_bgr, self.contract.input_size, self.contract.pad_value)
 
@@ -179,7 +179,7 @@ def stretch(
     """An image resized to ``size_hw``, whatever its proportions.
 
     Raises:
-        ValueError: the image is not uint8 ``[h, w, 3]``.
+        InputError: the image is not uint8 ``[h, w, 3]``.
     """
     check_image(image_bgr)
     height, width = image_bgr.shape[:2]

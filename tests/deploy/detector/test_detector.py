@@ -1,3 +1,5 @@
+import copy
+import pickle
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +41,52 @@ def test_boxes_are_true_for_every_shape(
     found = detector(draw_picture(box, size_hw=size_hw))
     pixel = max(1.0, height / input_size[0], width / input_size[1])  # of the input, measured in the picture
     np.testing.assert_allclose(found.boxes_xyxy, [box], atol=pixel)
+
+
+def test_a_model_that_is_no_name_of_a_file_is_refused() -> None:
+    for path in (None, ["model.onnx"], 5, b"model.onnx", True):
+        with pytest.raises(InputError, match="a model must be given by its file's name"):
+            Detector(path)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        None,
+        [[[0, 0, 0]]],
+        "street.jpg",
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((4, 4, 3), np.int64),
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((1, 4, 4, 3), np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+    ],
+    ids=lambda image: str(getattr(image, "shape", image)),
+)
+def test_what_is_no_image_is_refused(model: Path, image: Any) -> None:
+    detector = Detector(model)
+    for call in (detector, detector.prepare, lambda image: detector.batch([image])):
+        with pytest.raises(InputError, match=r"an image must be .*uint8 \[H, W, 3\] in BGR, but got"):
+            call(image)
+
+
+def test_what_is_no_list_of_images_is_refused(model: Path) -> None:
+    for images in (None, 5, np.zeros((4, 4, 3), np.uint8), iter([])):
+        with pytest.raises(InputError, match="images must be a list of images"):
+            Detector(model).batch(images)
+
+
+def test_a_pillow_image_is_refused_with_the_way_out(model: Path) -> None:
+    pillow = pytest.importorskip("PIL.Image")
+    with pytest.raises(InputError, match=r"np\.asarray\(image\.convert\('RGB'\)\)"):
+        Detector(model)(pillow.new("RGB", (8, 8)))
+
+
+@pytest.mark.parametrize("copied", [pickle.dumps, copy.deepcopy, copy.copy])
+def test_a_detector_cannot_be_copied_and_says_what_to_do(model: Path, copied: Callable[..., Any]) -> None:
+    with pytest.raises(TypeError, match=r"cannot be pickled or copied.*Detector\(\.\.\.\) in each process"):
+        copied(Detector(model))
 
 
 def test_nothing_there(model: Path) -> None:
@@ -153,6 +201,12 @@ def test_threads_may_share_a_detector(model: Path) -> None:
         ({"duplicate_iou": float("nan")}, r"duplicate_iou must be in 0\.\.1, or None to keep .*, but got nan"),
         ({"max_detections": 0}, "max_detections must be at least 1, but got 0"),
         ({"threads": 0}, "threads must be at least 1, but got 0"),
+        ({"threads": "2"}, "threads must be a whole number, but got '2'"),
+        ({"max_detections": 2.5}, "max_detections must be a whole number, but got 2.5"),
+        ({"score_threshold": "0.2"}, r"score_threshold must be in 0\.\.1, but got '0.2'"),
+        ({"score_threshold": None}, r"score_threshold must be in 0\.\.1, but got None"),
+        ({"classes": "red"}, "classes must be a list of class names, or None for all, but got 'red'"),
+        ({"classes": [1]}, "the model has no class 1"),
     ],
 )
 def test_wrong_settings_are_named(model: Path, settings: dict[str, Any], message: str) -> None:

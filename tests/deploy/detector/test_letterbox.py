@@ -91,7 +91,7 @@ def test_views_are_read_like_copies() -> None:
 @pytest.mark.parametrize(
     ("image", "came"),
     [
-        (None, "NoneType"),
+        (None, "None, as cv2.imread gives for no image"),
         ([[1]], "list"),
         (np.zeros((4, 4), np.uint8), r"uint8 \[4, 4\]"),
         (np.zeros((4, 4, 4), np.uint8), r"uint8 \[4, 4, 4\]"),

@@ -1,0 +1,32 @@
+"""Arguments that programs give: what is no number, or none in range, is said in one line. Standard library only."""
+
+from numbers import Integral, Real
+
+from fusedet.common.errors import InputError
+from fusedet.common.plain_json import short
+
+__all__ = ["check_fraction", "check_whole"]
+
+
+def check_fraction(name: str, value: object, instead: str = "") -> None:
+    """Checks that an argument is a number in 0..1; ``instead`` says what else it may be.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value <= 1:  # NaN is not
+        raise InputError(f"{name} must be in 0..1{instead}, but got {short(value)}")
+
+
+def check_whole(name: str, value: object, most: int | None = None) -> None:
+    """Checks that an argument is a whole number, 1 or more, and no more than ``most``.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise InputError(f"{name} must be a whole number, but got {short(value)}")
+    if value < 1:
+        raise InputError(f"{name} must be at least 1, but got {value}")
+    if most is not None and value > most:
+        raise InputError(f"{name} must be at most {most}, but got {value}")
