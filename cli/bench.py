@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fusedet.cli.bench_report import as_json, indented, machine_lines, model_lines, operator_lines, tuning_lines
 from fusedet.cli.shared.files import refuse_to_replace, write_text
 from fusedet.common.errors import InputError
-from fusedet.configs.inputs import CHECKPOINTS, model_file
+from fusedet.configs.inputs import CHECKPOINTS, EXPORTED_FIRST, model_file
 
 if TYPE_CHECKING:
     from fusedet.deploy.bench.contest import Entrant, Samples
@@ -117,7 +117,7 @@ def _check_arguments(args: argparse.Namespace) -> None:
 
 
 def _exported_file(path: Path) -> Path:
-    file = model_file(path)
+    file = model_file(path, of_run=EXPORTED_FIRST)
     if file.suffix in CHECKPOINTS:
         raise InputError(f"{file}: expected an exported file or a bundle, not a checkpoint")
     return file

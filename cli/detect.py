@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, TextIO
 from fusedet.cli.detect_report import Report
 from fusedet.cli.shared.arguments import add_duplicate_iou
 from fusedet.cli.shared.files import refuse_to_replace
+from fusedet.cli.shared.models import exported_from
 from fusedet.cli.shared.quiet import silence_opencv
 from fusedet.cli.shared.signals import on_stop_signals
 from fusedet.common.addresses import hide_secrets
 from fusedet.common.errors import InputError
-from fusedet.configs.inputs import or_starter
+from fusedet.configs.inputs import CHECKPOINTS, EXPORTED_FIRST, model_file
 from fusedet.configs.starter import starter_model
 
 if TYPE_CHECKING:  # the runtime itself is imported when the command runs
@@ -54,8 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         type=Path,
         nargs="?",
-        help="ONNX file of fusedet export, of Ultralytics or of another project that fusedet knows, or a preset "
-        f"that has starter weights (default: {_STARTER})",
+        help="ONNX file of fusedet export, of Ultralytics or of another project that fusedet knows, run folder, "
+        f"checkpoint, or a preset that has starter weights (default: {_STARTER})",
     )
     parser.add_argument("source", metavar="SOURCE", help="image, folder, glob, video, camera or address")
     parser.add_argument("--score", type=float, default=0.25, help="score threshold, 0..1 (default: %(default)s)")
@@ -102,7 +103,8 @@ def run(args: argparse.Namespace) -> int:
     from fusedet.deploy.detector.self_test import open_tested
 
     _check_arguments(args)
-    args.model = starter_model(_STARTER) if args.model is None else or_starter(args.model)
+    args.model = starter_model(_STARTER) if args.model is None else model_file(args.model, of_run=EXPORTED_FIRST)
+    args.model = exported_from(args.model) if args.model.suffix in CHECKPOINTS else args.model
     tuned = read_tuned(args.model) if args.threads is None else None
     threads = args.threads if tuned is None else tuned.threads
     start = open_tested if args.self_test else Detector

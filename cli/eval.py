@@ -4,6 +4,7 @@ import argparse
 import json
 import math
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from fusedet.cli.shared.arguments import add_duplicate_iou
@@ -73,15 +74,20 @@ def run(args: argparse.Namespace) -> int:
     _check_arguments(args, model)
     from fusedet.train.config import EvalConfig
     from fusedet.train.data.coco import load_coco
+    from fusedet.train.evaluation.by_name import left_out
     from fusedet.train.evaluation.evaluate import find_objects, load_predictor
     from fusedet.train.evaluation.metrics import evaluate_detections
     from fusedet.train.evaluation.operating_point import operating_point
 
     config = EvalConfig(batch=args.batch, nms=not args.nms_free, duplicate_iou=args.duplicate_iou)
     predictor, dataset = load_predictor(model, config), load_coco(annotations, images)
+    unused = left_out(predictor, dataset)
     found = find_objects(predictor, dataset, batch=config.batch, on_batch=counter())
     metrics, point = evaluate_detections(dataset, found), operating_point(dataset, found)
     print(f"{model} on {annotations}")
+    if unused:
+        shown = shorten(", ".join(unused), 100, placeholder=" ...")
+        print(f"left out, since the data has none: {len(unused)} of the network's classes: {shown}")
     _print(metrics)
     print(f"best F1 {point}")
     if args.json is not None:

@@ -1,26 +1,31 @@
 """Which files a user means: models and annotated images. Standard library only."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fusedet.common.errors import InputError
 from fusedet.configs.layouts import find_sets, image_folder
 from fusedet.configs.starter import available, starter_model
 
-__all__ = ["BEST_CHECKPOINT", "CHECKPOINTS", "coco_files", "model_file", "or_starter"]
+__all__ = ["BEST_CHECKPOINT", "CHECKPOINTS", "EXPORTED_FIRST", "coco_files", "model_file", "or_starter"]
 
 #: What a checkpoint's name ends in.
 CHECKPOINTS = (".pt", ".pth")
 #: Of a run folder: the averaged weights of its best epoch.
 BEST_CHECKPOINT = "best.pt"
+#: What a run folder is for commands that run exported files: its export, or else what one can be made of.
+EXPORTED_FIRST = ("best.fused.onnx", "best.onnx", BEST_CHECKPOINT)
 
 
-def model_file(path: Path, find: Callable[[str], Path] = starter_model) -> Path:
-    """What ``path`` means: itself, a bundle too, a run folder's best checkpoint, or a preset's starter weights.
+def model_file(
+    path: Path, find: Callable[[str], Path] = starter_model, of_run: Sequence[str] = (BEST_CHECKPOINT,)
+) -> Path:
+    """What ``path`` means: itself, a bundle too, the best network of a run folder, or a preset's starter weights.
 
     Args:
         path: what the user gave.
         find: the starter weights of a preset: the exported file, or :func:`starter_checkpoint`.
+        of_run: names in a run folder, of which the first that is there is taken.
 
     Raises:
         InputError: there is none.
@@ -28,7 +33,9 @@ def model_file(path: Path, find: Callable[[str], Path] = starter_model) -> Path:
     path = or_starter(path, find)
     if path.is_dir() and (path / "manifest.json").is_file():
         return path
-    file = path / BEST_CHECKPOINT if path.is_dir() else path
+    file = path
+    if path.is_dir():
+        file = next((path / name for name in of_run if (path / name).is_file()), path / of_run[-1])
     if not file.is_file():
         raise InputError(f"{file}: no such model file")
     return file

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fusedet.common.errors import InputError
-from fusedet.configs.inputs import CHECKPOINTS, model_file
+from fusedet.configs.inputs import CHECKPOINTS, EXPORTED_FIRST, model_file
 
 if TYPE_CHECKING:
     from fusedet.deploy.detector.self_test import SelfTestResult
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         InputError: the file cannot be used, or holds no self-test.
     """
-    path = model_file(args.model)
+    path = model_file(args.model, of_run=EXPORTED_FIRST)
     if path.suffix in CHECKPOINTS:
         raise InputError(f"{path}: expected an exported file or a bundle, not a checkpoint")
     from fusedet.deploy.detector.self_test import run_self_test

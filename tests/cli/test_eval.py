@@ -46,6 +46,38 @@ def test_duplicates_are_removed_unless_they_are_wanted(
     assert ap("--duplicate-iou", "0.99") == ap("--duplicate-iou", "1") == ap("--duplicate-iou", "off")
 
 
+def choose_classes(rectangles: Path, names: list[str]) -> None:
+    """Leaves only these classes in the annotations, numbered in this order."""
+    path = rectangles / "annotations" / "val.json"
+    content = json.loads(path.read_text())
+    kept = {NAMES.index(name) + 1: number for number, name in enumerate(names, 1) if name in NAMES}
+    content["categories"] = [{"id": number, "name": name} for number, name in enumerate(names, 1)]
+    content["annotations"] = [
+        {**one, "category_id": kept[one["category_id"]]} for one in content["annotations"] if one["category_id"] in kept
+    ]
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(("names", "left_out"), [(["green"], "red, blue"), (["blue", "red"], "green")])
+def test_some_of_the_classes_in_any_order_are_evaluated_by_name(
+    exported: Path, rectangles: Path, names: list[str], left_out: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    choose_classes(rectangles, names)
+    assert main(["eval", str(exported), "--data", str(rectangles)]) == 0
+    said = capsys.readouterr().out
+    assert "all classes  1.000" in said
+    assert f"classes: {left_out}\n" in said
+
+
+def test_a_class_that_the_network_has_not_is_named_with_the_nearest(
+    exported: Path, rectangles: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    choose_classes(rectangles, ["green", "bleu"])
+    assert main(["eval", str(exported), "--data", str(rectangles)]) == 2
+    assert "its class 'bleu' is none of the 3 that the model was trained on" in (said := capsys.readouterr().err)
+    assert "did you mean 'blue'?" in said
+
+
 def test_an_annotation_file_is_data_as_well(
     exported: Path, rectangles: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

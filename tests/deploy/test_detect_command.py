@@ -69,6 +69,16 @@ def test_one_picture(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert err == ""
 
 
+def test_a_run_folder_is_run_by_its_exported_file(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("run").mkdir()
+    assert main(["detect", "run", "photos/a.png", "--no-images"]) == 2
+    assert "run/best.pt: no such model file" in capsys.readouterr().err
+    Path("run/best.pt").touch()
+    Path("run/best.onnx").write_bytes(model.read_bytes())
+    assert main(["detect", "run", "photos/a.png", "--no-images"]) == 0
+    assert capsys.readouterr().out.startswith("model: run/best.onnx, ")
+
+
 def test_a_glob_and_a_fresh_folder_each_time(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):
         assert main(["detect", str(model), "photos/**/*"]) == 0

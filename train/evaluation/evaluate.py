@@ -1,7 +1,6 @@
 """Evaluates a network or an exported file, through the same letterbox and decoding as on the board."""
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import zip_longest
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fusedet.common.errors import InputError
 from fusedet.deploy.detector.bundle import is_bundle
 from fusedet.deploy.detector.contract import Contract
 from fusedet.deploy.detector.decoding import decode_outputs
@@ -24,6 +22,7 @@ from fusedet.train.config import EvalConfig
 from fusedet.train.data.coco import CocoDataset, Sample, load_coco
 from fusedet.train.data.dataset import iterate_images
 from fusedet.train.data.image_cache import in_batches
+from fusedet.train.evaluation.by_name import by_name
 from fusedet.train.evaluation.metrics import Metrics, evaluate_detections
 
 __all__ = ["TorchDetector", "evaluate", "evaluate_model", "find_objects", "load_predictor"]
@@ -107,21 +106,16 @@ def find_objects(
     """What a predictor finds in the images of a data set, by image id, as the evaluator takes it.
 
     Args:
-        predictor: finds objects in images.
-        dataset: the annotations.
+        predictor: finds objects in images; those of classes that the data has not are left out.
+        dataset: the annotations, whose classes go by name.
         images: its images with their samples, where they are at hand already; else they are read from disk.
         batch: images for each call of the predictor.
         on_batch: called with the number of images after each batch, for a progress bar.
 
     Raises:
-        InputError: the predictor's classes are not the data set's.
+        InputError: the data has a class that the predictor has not.
     """
-    if tuple(predictor.names) != dataset.names:
-        raise InputError(
-            f"{dataset.source}: has {len(dataset.names)} classes ({_some(dataset.names)}), "
-            f"but the model was trained on {len(predictor.names)} ({_some(predictor.names)}); "
-            f"{_first_difference(dataset.names, predictor.names)}"
-        )
+    predictor = by_name(predictor, dataset)
     found: dict[int, Detections] = {}
     for group in in_batches(images if images is not None else iterate_images(dataset), batch):
         for (sample, _), detections in zip(group, predictor.batch([image for _, image in group]), strict=True):
@@ -171,14 +165,3 @@ def load_predictor(model: Path, config: EvalConfig) -> Predictor:
         )
     net, meta = load_detector(model)
     return TorchDetector(net, meta["names"], config)
-
-
-def _some(names: Sequence[str], count: int = 5) -> str:
-    return ", ".join(names[:count]) + (", ..." if len(names) > count else "")
-
-
-def _first_difference(there: Sequence[str], here: Sequence[str]) -> str:
-    for number, (ours, theirs) in enumerate(zip_longest(there, here, fillvalue="missing")):
-        if ours != theirs:
-            return f"class {number} is {ours} there and {theirs} in the model"
-    return "they are equal"

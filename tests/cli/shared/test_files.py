@@ -3,8 +3,11 @@ from pathlib import Path
 import pytest
 
 from fusedet.cli.shared.files import refuse_to_replace, write_text
+from fusedet.cli.shared.models import exported_from
 from fusedet.configs import InputError, starter
-from fusedet.configs.inputs import model_file, or_starter
+from fusedet.configs.inputs import EXPORTED_FIRST, model_file, or_starter
+from fusedet.deploy import Detector
+from tests.deploy.conftest import NAMES
 
 
 def test_a_run_folder_means_its_best_checkpoint(tmp_path: Path) -> None:
@@ -13,6 +16,18 @@ def test_a_run_folder_means_its_best_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "best.pt").touch()
     assert model_file(tmp_path) == tmp_path / "best.pt"
     assert model_file(tmp_path / "best.pt") == tmp_path / "best.pt"
+
+
+def test_what_runs_exported_files_takes_the_first_of_a_run_folder(tmp_path: Path) -> None:
+    for name in reversed(EXPORTED_FIRST):
+        (tmp_path / name).touch()
+        assert model_file(tmp_path, of_run=EXPORTED_FIRST) == tmp_path / name
+
+
+def test_a_checkpoint_is_exported_for_a_command_that_needs_a_file(run_folder: Path) -> None:
+    made = exported_from(run_folder / "best.pt")
+    assert Detector(made).names == NAMES
+    assert run_folder not in made.parents
 
 
 def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:

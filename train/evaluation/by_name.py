@@ -1,0 +1,68 @@
+"""Evaluates a network on data that knows other classes, or the same in another order: classes go by their names."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusedet.common.errors import InputError
+from fusedet.common.text import nearest
+from fusedet.deploy.detector.detections import Detections
+from fusedet.deploy.detector.formats.coco_names import are_numbers
+from fusedet.deploy.detector.predictor import Predictor
+from fusedet.train.data.coco import CocoDataset
+
+__all__ = ["by_name", "left_out"]
+
+
+@dataclass(frozen=True)
+class _Renumbered:
+    """A predictor whose detections have the class ids of the data.
+
+    Attributes:
+        predictor: whose detections they are.
+        names: of the data's classes.
+        class_ids: int64 ``[classes of the network]``: the data's class of each; -1 where it has none.
+    """
+
+    predictor: Predictor
+    names: tuple[str, ...]
+    class_ids: NDArray[np.int64]
+
+    def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+        """Detections of the data's classes in each image, in its own pixels."""
+        return [self._renumbered(found) for found in self.predictor.batch(images_bgr)]
+
+    def _renumbered(self, found: Detections) -> Detections:
+        class_ids = self.class_ids[found.class_ids]
+        kept = class_ids >= 0
+        return Detections(found.boxes_xyxy[kept], found.scores[kept], class_ids[kept], self.names)
+
+
+def by_name(predictor: Predictor, dataset: CocoDataset) -> Predictor:
+    """The predictor as the data's classes need it: itself where they are the network's.
+
+    A file of another project may not name its classes; they are the data's then, if there are as many.
+
+    Raises:
+        InputError: the data has a class that the network has not.
+    """
+    names, wanted = tuple(predictor.names), dataset.names
+    if names == wanted:
+        return predictor
+    if are_numbers(names) and len(names) == len(wanted):
+        return _Renumbered(predictor, wanted, np.arange(len(names)))
+    for name in wanted:
+        if name not in names:
+            has = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+            raise InputError(
+                f"{dataset.source}: its class {name!r} is none of the {len(names)} that the model was trained on "
+                f"({has}){nearest(name, names)}"
+            )
+    return _Renumbered(predictor, wanted, np.array([wanted.index(name) if name in wanted else -1 for name in names]))
+
+
+def left_out(predictor: Predictor, dataset: CocoDataset) -> list[str]:
+    """Classes of a network that the data has none of; empty where its classes have no names."""
+    return [] if are_numbers(predictor.names) else [name for name in predictor.names if name not in dataset.names]
