@@ -5,7 +5,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from fusedet.common.errors import InputError
 
-__all__ = ["encode_login", "encode_value", "hide_in_text", "hide_secrets", "split_address"]
+__all__ = ["encode_login", "encode_value", "has_variable", "hide_in_text", "hide_secrets", "split_address"]
 
 _HIDDEN = "***"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
@@ -20,6 +20,11 @@ _HOW = (
     "percent-encode it (%40 for @, %2F for /, %3F for ?, %23 for #, %5B for [), "
     "or write ${NAME} for an environment variable that holds the password as it is"
 )
+
+
+def has_variable(text: str) -> bool:
+    """Whether something of ``text`` is known only when the command runs: there is a ``${NAME}`` in it."""
+    return "${" in text
 
 
 def split_address(text: str) -> SplitResult:

@@ -21,11 +21,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from fusedet.common.addresses import has_variable
 from fusedet.common.duplicates import DUPLICATE_IOU
 from fusedet.common.errors import InputError
 from fusedet.common.polygons import check_line, check_polygon
 from fusedet.configs import preset_names
-from fusedet.configs.fields import Fraction, Host, Name, Point, Seconds, Secret, check_address, has_variable
+from fusedet.configs.fields import Fraction, Host, Name, Point, Seconds, Secret, check_address
 from fusedet.configs.loader import load_config
 from fusedet.configs.outputs import OutputsSection
 from fusedet.configs.strict import StrictModel

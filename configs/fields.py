@@ -7,17 +7,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from fusedet.common.addresses import hide_secrets, split_address
+from fusedet.common.addresses import has_variable, hide_secrets, split_address
 
-__all__ = ["Fraction", "Host", "Name", "Point", "Seconds", "Secret", "check_address", "check_name", "has_variable"]
+__all__ = ["Fraction", "Host", "Name", "Point", "Seconds", "Secret", "check_address", "check_name"]
 
 _NAME = r"^[A-Za-z0-9_-]{1,64}$"
 _LETTERS = str.maketrans(dict(zip("äöüßÄÖÜøæ", ("ae", "oe", "ue", "ss", "Ae", "Oe", "Ue", "o", "ae"), strict=True)))
-
-
-def has_variable(text: str) -> bool:
-    """Whether something of ``text`` is known only when the command runs: there is a ``${NAME}`` in it."""
-    return "${" in text
 
 
 def check_address(text: str) -> str:

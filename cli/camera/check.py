@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fusedet.cli.camera.parts import check_classes, make_detector, source_settings, with_tls
+from fusedet.common.addresses import has_variable
 from fusedet.common.errors import InputError
-from fusedet.configs.fields import has_variable
 
 if TYPE_CHECKING:
     from fusedet.configs.camera import CameraConfig
