@@ -18,7 +18,18 @@ from fusedet.common.errors import InputError
 from fusedet.common.text import nearest
 from fusedet.configs import preset_names, preset_path
 
-__all__ = ["BASE_KEY", "LEFT_EMPTY", "ConfigTree", "KeyPath", "dotted", "dump_yaml", "load_config", "override"]
+__all__ = [
+    "BASE_KEY",
+    "COMMAND_LINE",
+    "LEFT_EMPTY",
+    "ConfigTree",
+    "KeyPath",
+    "dotted",
+    "dump_yaml",
+    "load_config",
+    "override",
+    "quoted",
+]
 
 #: Keys and list positions that lead to a value, from the root: ``("model", "stages", 0, "depth")``.
 KeyPath = tuple[str | int, ...]
@@ -283,7 +294,12 @@ def _apply(tree: ConfigTree, override: str) -> ConfigTree:
     container, path = _container(tree, parts, key)
     last: Any = _index(container, parts[-1], path, key) if isinstance(container, list) else parts[-1]
     path = (*path, last)
-    node = _parse(text, COMMAND_LINE)
+    try:
+        node = _parse(text, COMMAND_LINE)
+    except InputError as error:
+        raise InputError(
+            f"{error} in the value of {key}; a text with such signs goes in quotes: {quoted(key)}"
+        ) from error
     builder = _Builder(COMMAND_LINE, {path: COMMAND_LINE})
     value = None if node is None else builder.build(node, path)
     old = container[last] if isinstance(container, list) else container.get(last)
@@ -327,6 +343,11 @@ def dotted(path: KeyPath) -> str:
     """A key as people write it; one that is too long for a message is cut, and an address has no secrets."""
     texts = (hide_secrets(str(step)) for step in path)
     return ".".join(text if len(text) <= _LONGEST_KEY else f"{text[:_LONGEST_KEY]}..." for text in texts)
+
+
+def quoted(key: str) -> str:
+    """How a shell is told that a value is text, whatever stands in it."""
+    return f"""{key}='"TEXT"'"""
 
 
 def _kind(value: Any) -> str:

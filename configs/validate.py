@@ -13,7 +13,7 @@ from fusedet.common.addresses import hide_secrets
 from fusedet.common.errors import InputError
 from fusedet.common.text import nearest
 from fusedet.configs.former_keys import take_former_keys
-from fusedet.configs.loader import LEFT_EMPTY, ConfigTree, KeyPath, dotted, dump_yaml
+from fusedet.configs.loader import COMMAND_LINE, LEFT_EMPTY, ConfigTree, KeyPath, dotted, dump_yaml, quoted
 from fusedet.configs.strict import StrictModel
 
 __all__ = ["dump_config", "flat_settings", "validate"]
@@ -132,7 +132,10 @@ def _describe(problem: ErrorDetails, tree: ConfigTree, schema: dict[str, Any], s
     if message.startswith("Input should "):
         is_secret = any(node.get("writeOnly") for node in _nodes(schema, path))
         came = f", but got {_show(problem['input'])}" if show_values and not is_secret else ""
-        return place + message.replace("Input should", "must") + came
+        hint = ""
+        if problem["type"] in ("path_type", "string_type") and tree.where(path) == COMMAND_LINE:
+            hint = f"; what looks like something else goes in quotes: {quoted(dotted(path))}"
+        return f"{place}{message.replace('Input should', 'must')}{came}{hint}"
     return place + message.replace(" should ", " must ").replace(" after validation", "")
 
 

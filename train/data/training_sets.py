@@ -1,5 +1,6 @@
 """What a training learns from and what it is evaluated on: one set each, from all the files that a config names."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from fusedet.configs.layouts import SetFiles, explain
 from fusedet.train.config import DataConfig
 from fusedet.train.data.coco import CocoDataset, Sample, check_same_categories, load_coco
 
-__all__ = ["count_objects", "join", "load_sets", "set_files", "sort_by_score"]
+__all__ = ["annotation_digest", "count_objects", "join", "load_sets", "set_files", "sort_by_score"]
 
 
 def set_files(data: DataConfig) -> tuple[SetFiles, SetFiles]:
@@ -47,6 +48,16 @@ def load_sets(data: DataConfig) -> tuple[CocoDataset, CocoDataset]:
     if not count_objects(train_set)[0]:
         raise InputError(f"{train_set.source}: no label has a score of data.min_score={data.min_score} or more")
     return train_set, val_set
+
+
+def annotation_digest(dataset: CocoDataset) -> str:
+    """What stands for the images, classes and boxes of a set: another one where any of them has changed."""
+    digest = hashlib.blake2b(repr(dataset.names).encode(), digest_size=16)
+    for sample in dataset.samples:
+        digest.update(repr((sample.path.name, sample.width, sample.height)).encode("utf-8", "surrogatepass"))
+        for values in (sample.boxes_xyxy, sample.labels, sample.crowd, sample.scores):
+            digest.update(values.tobytes())
+    return digest.hexdigest()
 
 
 def join(first: CocoDataset, second: CocoDataset) -> CocoDataset:

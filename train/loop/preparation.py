@@ -1,11 +1,13 @@
 """Before the first step: what the config leaves to the data and the devices, and the images."""
 
+import math
 from dataclasses import dataclass, replace
 
 from lightning_fabric import Fabric
 
 from fusedet.common.errors import InputError
 from fusedet.common.text import counted
+from fusedet.model.detector import STRIDES
 from fusedet.train.config import TrainConfig
 from fusedet.train.data.coco import CocoDataset
 from fusedet.train.data.dataset import Share, TrainLoader, ValidationImages, build_train_loader
@@ -67,14 +69,28 @@ def _usual_batch(dataset: CocoDataset) -> int:
     return SMALL_SET_BATCH if len(dataset.samples) < SMALL_SET else BATCH
 
 
+def _check_norms(config: TrainConfig) -> None:
+    """A norm needs two values of each channel, and the deepest map of one small image has a single point."""
+    smallest = config.augment.grow_from * (1 - config.augment.multi_scale)
+    points = math.prod(max(1, round(side * smallest / STRIDES[-1])) for side in config.model.input_size)
+    if config.train.batch == 1 and points == 1:
+        size = "x".join(map(str, config.model.input_size))
+        raise InputError(
+            f"train.batch is 1, and an image of {size} pixels is a single point to the deepest layers, too little for "
+            "their norms; train.batch=2 or a larger model.input_size trains"
+        )
+
+
 def read_images(
     config: TrainConfig, train_set: CocoDataset, val_set: CocoDataset, fabric: Fabric, progress: TrainingProgress
 ) -> TrainingData:
     """Reads the images, or checks that they can be read.
 
     Raises:
-        InputError: one cannot be read or does not agree with its annotations; in the first process for all.
+        InputError: the batch is too small for the norms; or, in the first process for all, an image cannot be read or
+            does not agree with its annotations.
     """
+    _check_norms(config)
     objects, regions = count_objects(train_set)
     progress.say(
         f"{len(train_set.samples)} images with {objects} objects to learn from, {len(val_set.samples)} to evaluate on, "

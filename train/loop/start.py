@@ -12,7 +12,7 @@ from fusedet.configs.validate import dump_config
 from fusedet.model.checkpoint import Checkpoint, load_checkpoint
 from fusedet.train.config import TrainConfig
 from fusedet.train.data.coco import CocoDataset
-from fusedet.train.data.training_sets import load_sets
+from fusedet.train.data.training_sets import annotation_digest, load_sets
 from fusedet.train.devices.collectives import explain_lost_rank
 from fusedet.train.devices.fabric import build_fabric, count_processes
 from fusedet.train.devices.memory import keep_memory
@@ -88,6 +88,7 @@ def resume(path: Path, overrides: Sequence[str] = (), progress: TrainingProgress
     ):
         if fabric.is_global_zero:
             remove_parts(run.path)
+        _say_changed_annotations(checkpoint, sets, progress)
         trainer = Trainer(config, fabric, run, read_images(config, *sets, fabric, progress))
         try:
             trainer.load(checkpoint)
@@ -115,6 +116,19 @@ def _new_run(config: TrainConfig, name: str, fabric: Fabric) -> RunFolder:
 def _held(run: RunFolder, fabric: Fabric) -> AbstractContextManager[None]:
     """The first process holds the folder for all of them."""
     return run.held() if fabric.is_global_zero else nullcontext()
+
+
+def _say_changed_annotations(
+    checkpoint: Checkpoint, sets: tuple[CocoDataset, CocoDataset], progress: TrainingProgress
+) -> None:
+    """Corrected boxes are no reason to stop, but the training is no longer the one that was interrupted."""
+    before = checkpoint.meta.get("annotations")  # those of earlier versions do not say it
+    for dataset, digest in zip(sets, before if isinstance(before, list) else (), strict=False):
+        if annotation_digest(dataset) != digest:
+            progress.say(
+                f"the annotations in {dataset.source} have changed since the training stopped: it goes on with the new "
+                "ones, and does not become what it would have without"
+            )
 
 
 def _check_same_data(checkpoint: Checkpoint, run: RunFolder, train_set: CocoDataset) -> None:

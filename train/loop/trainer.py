@@ -17,6 +17,7 @@ from fusedet.model.decode import anchor_points
 from fusedet.model.detector import STRIDES, DetectorNet, build_detector
 from fusedet.train.config import TrainConfig
 from fusedet.train.data.dataset import Batch
+from fusedet.train.data.training_sets import annotation_digest
 from fusedet.train.devices.batchnorm import synchronise_norms
 from fusedet.train.devices.collectives import any_rank, explain_lost_rank, final_barrier, gather, rank_mean
 from fusedet.train.evaluation.evaluate import TorchDetector, find_objects
@@ -399,6 +400,7 @@ class Trainer:
             "guard": self.rollback.to_meta(),
             "seconds": self.seconds,
             "data": str(self.train_set),
+            "annotations": [annotation_digest(dataset) for dataset in (self.train_set, self.val_set)],
             "config": self.config.model_dump(mode="json"),
             "fusedet_version": version("fusedet"),
             "torch_version": str(torch.__version__),

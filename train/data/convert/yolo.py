@@ -3,6 +3,7 @@
 A line is ``class x_middle y_middle width height`` in parts of the image's size; a line of more numbers is a polygon.
 """
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,9 +22,14 @@ __all__ = ["HOLDS", "read_yolo", "write_yolo"]
 
 HOLDS = frozenset[str]()
 
+_log = logging.getLogger(__name__)
+
 
 def read_yolo(source: Path) -> list[LabelledSet]:
     """The sets that ``data.yaml`` names, or images and labels beside a ``classes.txt``.
+
+    A set but ``train`` that is named and not there, as tools name all three whatever they export, is left out with a
+    warning.
 
     Raises:
         InputError: there is none, or a file cannot be used; the message names file and line.
@@ -32,7 +38,13 @@ def read_yolo(source: Path) -> list[LabelledSet]:
     names = _names(settings, config)
     sets = []
     for split in ("train", "val", "test"):
-        folders = _folders(settings.get(split), config, settings)
+        try:
+            folders = _folders(settings.get(split), config, settings)
+        except InputError as error:
+            if not sets:
+                raise
+            _log.warning("%s; the set %s is left out", error, split)
+            continue
         if folders:
             sets.append(_read_set(split, folders, names, config))
     if not sets:

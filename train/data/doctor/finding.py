@@ -69,6 +69,7 @@ KINDS: dict[str, Kind] = {
     "exif-boxes-stored": Kind("error", "boxes of the picture as stored", "turns picture and boxes"),
     "exif-unclear": Kind("warning", "turned by EXIF; neither size nor boxes say what was annotated", ""),
     "blank-picture": Kind("warning", "pictures of a single colour", ""),
+    "unused-bits": Kind("warning", "16-bit pictures that are nearly black when they are read", ""),
     "large-picture": Kind("note", "very large pictures, slow to read", ""),
     # Boxes
     "no-box": Kind("error", "annotations without a box", _DROP_OBJECT),

@@ -38,6 +38,13 @@ def big(s: DrawnSet) -> None:
     cv2.imwrite(str(s.path(0)), cv2.resize(noise, (6144, 4608), interpolation=cv2.INTER_NEAREST))
 
 
+def few_bits(s: DrawnSet, bits: int) -> None:
+    """Picture 9, a PNG, as a camera of so many bits gives it."""
+    image = cv2.imread(str(s.path(9)))
+    assert image is not None
+    cv2.imwrite(str(s.path(9)), (image.astype(np.uint16) << bits) // 256 + (1 << (bits - 1)) - 1)
+
+
 def other_side(s: DrawnSet, plant: Callable[[DrawnSet], object]) -> None:
     """Picture 1 turned by EXIF, and annotated with the size of the other side than its boxes."""
     plant(s)
@@ -57,6 +64,7 @@ WHOLE: dict[str, Callable[[DrawnSet], object]] = {
     "small-objects": lambda s: s.objects(0)[0].update(bbox=[5, 5, 6, 20]),
     "small-set": lambda s: None,
     "large-picture": big,
+    "unused-bits": lambda s: few_bits(s, 12),
     "exif-boxes-shown": lambda s: other_side(s, lambda s: turned(s, 1)),
     "exif-boxes-stored": lambda s: other_side(s, lambda s: add_exif(s.path(1), 6)),
 }
@@ -67,6 +75,23 @@ def test_the_set_as_a_whole(kind: str, spoiled: Callable[..., Path]) -> None:
     findings = [finding for finding in check(spoiled(WHOLE[kind])).findings if finding.kind == kind]
     assert findings
     assert all(finding.found and finding.expected for finding in findings)
+
+
+@pytest.mark.parametrize(("bits", "factor"), [(10, 64), (12, 16), (16, None)])
+def test_the_factor_of_unused_bits_is_told(bits: int, factor: int | None, spoiled: Callable[..., Path]) -> None:
+    findings = check(spoiled(lambda s: few_bits(s, bits))).findings
+    found = [finding.found for finding in findings if finding.kind == "unused-bits"]
+    assert [f"multiply the values by {factor}," in text for text in found] == ([True] if factor else [])
+
+
+def test_a_tiff_of_floats_is_no_damaged_one(spoiled: Callable[..., Path], capfd: pytest.CaptureFixture[str]) -> None:
+    def plant(s: DrawnSet) -> None:
+        s.image(9)["file_name"] = "floats.tif"
+        cv2.imwrite(str(s.images / "floats.tif"), np.random.default_rng(0).random((HEIGHT, WIDTH), np.float32))
+
+    (found,) = [f.found for f in check(spoiled(plant)).findings if f.kind == "unreadable-picture"]
+    assert found == "a TIFF of 32 bits a value: save it as PNG of 8 bits"
+    assert "WARN" not in capfd.readouterr().err
 
 
 def test_every_kind_has_a_test() -> None:

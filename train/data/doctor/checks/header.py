@@ -12,10 +12,13 @@ from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 __all__ = ["Header", "read_header"]
 
+#: Where a PNG says the bits of a value, and the tag in which a TIFF does (TIFF 6.0).
+_PNG_DEPTH, _BITS_PER_SAMPLE = 24, 258
 #: What Pillow raises for damaged files.
 _DAMAGED = (
     *(OSError, SyntaxError, ValueError, IndexError, KeyError, TypeError, OverflowError, struct.error),
@@ -31,12 +34,14 @@ class Header(NamedTuple):
         size_wh: stored width and height in pixels; None where it is not known.
         orientation: EXIF's number: 1 upright, 2 to 4 mirrored or upside down, 5 to 8 lying on a side.
         complete: False where the end is missing.
+        bits: of a value, where PNG and TIFF say that they are not 8.
     """
 
     format: str
     size_wh: tuple[int, int] | None = None
     orientation: int = 1
     complete: bool = True
+    bits: int = 8
 
     @property
     def lying(self) -> bool:
@@ -53,16 +58,26 @@ def read_header(data: bytes | Path) -> Header:
     if isinstance(data, Path):
         data = data.read_bytes()
     if data.startswith((b"II*\0", b"MM\0*")):
-        return Header("tiff")  # its orientation is the decoder's own business
+        return Header("tiff", bits=_tiff_bits(data))  # its orientation is the decoder's own business
     known = next((one for one in _FORMATS if data.startswith(one.start) and one.mark in data[:12]), None)
     if known is None:
         return Header("")
     complete = known.is_complete(data)
+    bits = data[_PNG_DEPTH] if known.name == "png" and len(data) > _PNG_DEPTH else 8
     try:
         with known.reader(io.BytesIO(data)) as image:  # reads the header; its pixels stay as they are
-            return Header(known.name, image.size, _orientation(image.info.get("exif", b"")), complete)
+            return Header(known.name, image.size, _orientation(image.info.get("exif", b"")), complete, bits)
     except _DAMAGED:  # what the decoder makes of it is its own business
         return Header(known.name, complete=complete)
+
+
+def _tiff_bits(data: bytes) -> int:
+    """Of a value; 8 where Pillow cannot tell."""
+    try:
+        with TiffImageFile(io.BytesIO(data)) as image:
+            return int(image.tag_v2[_BITS_PER_SAMPLE][0])
+    except (*_DAMAGED, EOFError, AttributeError):
+        return 8
 
 
 def _orientation(exif: bytes) -> int:

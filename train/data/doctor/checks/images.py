@@ -1,7 +1,7 @@
 """Rules of the images themselves: each is read once, and what later rules need of it is kept."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +14,15 @@ from fusedet.train.data.doctor.finding import Finding
 from fusedet.train.data.doctor.source import Image, Split
 from fusedet.train.data.image_cache import same_shape
 
-__all__ = ["THUMB", "Look", "check_picture", "fingerprint", "look"]
+__all__ = ["THUMB", "Look", "check_depth", "check_picture", "fingerprint", "look"]
 
 #: Side of the small grey copies, in pixels.
 THUMB = 48
 #: Columns and rows of the difference hash: 16 x 16 = 256 bits.
 _HASH_SIDE = 16
 _LARGE_PIXELS = 24_000_000
+#: Bits of a value that OpenCV makes 8 of, and below how many all images of a set are nearly black then.
+_MOST_BITS, _MOST_UNUSED = 16, 14
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,7 @@ class Look:
         bits: bool ``[256]``: whether each of 16 x 17 grey cells is brighter than its left neighbour (dHash).
         thumb: uint8 ``[THUMB, THUMB]`` grey.
         blank: all pixels are of one colour.
+        brightest: the largest value of an image of 16 bits; None of others.
     """
 
     split: Split
@@ -50,6 +53,7 @@ class Look:
     bits: NDArray[np.bool_] | None = None
     thumb: NDArray[np.uint8] | None = None
     blank: bool = False
+    brightest: int | None = None
 
 
 def look(split: Split, image: Image, path: Path) -> Look:
@@ -61,13 +65,19 @@ def look(split: Split, image: Image, path: Path) -> Look:
     header = read_header(data)
     if header.format and not header.complete:
         return Look(split, image, header, "truncated-picture", f"{len(data)} bytes, and the end is missing")
+    if header.format == "tiff" and header.bits > _MOST_BITS:
+        detail = f"a TIFF of {header.bits} bits a value: save it as PNG of 8 bits"
+        return Look(split, image, header, "unreadable-picture", detail)
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
         return Look(split, image, header, "unreadable-picture", str(error.err))
     if picture is None:
         if header.format:
-            return Look(split, image, header, "unreadable-picture", f"a damaged {header.format.upper()} file")
+            detail = f"a damaged {header.format.upper()} file"
+            if header.format == "tiff":
+                detail += ", or one of a kind that OpenCV does not know: then save it as PNG of 8 bits"
+            return Look(split, image, header, "unreadable-picture", detail)
         return Look(split, image, header, "not-a-picture", f"a file that begins with {data[:8]!r}")
     height, width = picture.shape[:2]
     bits, thumb = fingerprint(np.asarray(picture, np.uint8))
@@ -80,7 +90,28 @@ def look(split: Split, image: Image, path: Path) -> Look:
         bits=bits,
         thumb=thumb,
         blank=bool((picture == picture[0, 0]).all()),
+        brightest=_brightest(data) if header.bits == _MOST_BITS else None,
     )
+
+
+def _brightest(data: bytes) -> int | None:
+    """The largest value of an image of 16 bits, before 8 of them are taken; alpha, which is opaque, does not count."""
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    return int(picture.max()) if picture is not None and picture.dtype == np.uint16 else None
+
+
+def check_depth(looks: Sequence[Look]) -> Iterator[Finding]:
+    """Whether values of 16 bits use their upper ones, which are all that is read of them; cameras give 10 to 14."""
+    for split in dict.fromkeys(seen.split for seen in looks):
+        values = [seen.brightest for seen in looks if seen.split is split and seen.brightest is not None]
+        brightest = max(values, default=0)
+        if 0 < brightest < 1 << _MOST_UNUSED:
+            bits = max(8, brightest.bit_length())
+            found = (
+                f"{len(values)} pictures of 16 bits with values up to {brightest}: {bits} bits, read as "
+                f"{brightest >> 8} of 255; multiply the values by {1 << (16 - bits)}, here and on the camera"
+            )
+            yield split.about_all("unused-bits", "values up to 65535 in pictures of 16 bits", found)
 
 
 def fingerprint(picture: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
