@@ -1,12 +1,14 @@
 """Readers of data sets: annotations of all forms, pictures, videos, run folders, and the queues of outputs."""
 
 import json
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from fusedet.configs.layouts import explain, find_sets
 from fusedet.deploy.camera.sinks.spool import Spool
 from fusedet.deploy.camera.sources import open_source, read_image
 from fusedet.deploy.camera.sources.settings import SourceSettings
@@ -14,8 +16,9 @@ from fusedet.train.data.coco import load_coco
 from fusedet.train.data.convert.openimages import read_openimages
 from fusedet.train.data.convert.voc import read_voc
 from fusedet.train.data.convert.yolo import read_yolo
-from fusedet.train.data.doctor import open_splits, validate_splits
+from fusedet.train.data.doctor import open_splits, read_split, validate_splits
 from fusedet.train.data.doctor.checks.header import read_header
+from fusedet.train.data.doctor.copy import write_repaired
 from fusedet.train.data.doctor.report.page import report_page
 from fusedet.train.evaluation.report.record import read_record
 from tests.deploy.conftest import draw_picture, write_video
@@ -42,6 +45,27 @@ def _coco(folder: Path) -> Sequence[bytes]:
 
 def _check_data(path: Path) -> None:
     report_page(validate_splits(open_splits(path.parent.parent), (64, 64), fast=True), "spoiled")
+
+
+def _tool_export(folder: Path) -> Sequence[bytes]:
+    """Names of a tool, a mask in runs without a box, ids beyond 64 bits."""
+    draw_set(folder, train=4, val=2)
+    content = json.loads((folder / "annotations" / "train.json").read_text())
+    names = ("images\\\\1\\{}", "..\\label\\{}", "/data/local-files/?d=set/{}", "%20{}")
+    for image, name in zip(content["images"], names, strict=True):
+        image["file_name"] = name.format(image["file_name"])
+    content["annotations"][0].update(bbox=None, segmentation={"size": [64, 96], "counts": [640, 9, 55, 9, 5431]})
+    content["annotations"][1].update(bbox=None, segmentation={"size": [64, 96], "counts": "PT0h0V1h0hY5"})
+    content["annotations"][2]["id"] = 2**70
+    return [json.dumps(content).encode()]
+
+
+def _repair(path: Path) -> None:
+    sets = find_sets(path.parent.parent)
+    explain(path.parent.parent)
+    with tempfile.TemporaryDirectory() as out:
+        report = validate_splits([read_split(name, *files) for name, files in sets.items()], (64, 64))
+        write_repaired(report, Path(out) / "copy", leave_out=True)
 
 
 def _pictures_in(folder: Path) -> None:
@@ -173,6 +197,7 @@ TARGETS = (
         lambda path: load_coco(path, path.parent.parent / "images", require_boxes=True),
     ),
     Target("data check", "annotations/train.json", _coco, spoil_json, _check_data),
+    Target("data repair", "annotations/train.json", _tool_export, spoil_json, _repair),
     Target("YOLO config", "data.yaml", _yolo_config, spoil_text, lambda path: read_yolo(path.parent)),
     Target("YOLO labels", "labels/train/a.txt", _yolo_labels, spoil_text, lambda path: read_yolo(path.parents[2])),
     Target("YOLO names", "classes.txt", _yolo_names, spoil_text, lambda path: read_yolo(path.parent)),

@@ -1,5 +1,6 @@
 """The training as a whole, on a tiny network and twelve pictures."""
 
+import errno
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from fusedet.common.errors import GaveUpError
 from fusedet.configs import InputError
 from fusedet.configs.loader import dump_yaml
 from fusedet.configs.validate import dump_config
@@ -223,6 +225,56 @@ def test_without_a_box_to_evaluate_on_the_last_epoch_is_the_best(tiny, tmp_path,
     assert load_checkpoint(result.run_dir / "best.pt").meta["epoch"] == 2
     assert "no box to evaluate on" in capsys.readouterr().out
     assert resume(result.run_dir).finished
+
+
+def test_labels_that_changed_between_stop_and_resume_are_told(tiny, tmp_path, rectangles, monkeypatch, capsys):
+    root = with_val(rectangles, tmp_path / "other")
+    data = DataConfig(root=root, workers=0)
+    with monkeypatch.context() as patch:
+        stop_at(patch, 2)
+        run = train(changed(tiny, train={"epochs": 2}).model_copy(update={"data": data})).run_dir
+    path = root / "annotations" / "train.json"
+    content = json.loads(path.read_text())
+    content["annotations"][0]["bbox"][2] += 1
+    path.write_text(json.dumps(content))
+    capsys.readouterr()
+    assert resume(run).finished
+    said = [line for line in capsys.readouterr().out.splitlines() if "have changed" in line]
+    assert len(said) == 1
+    assert str(path) in said[0]
+    resume(run)
+    assert "have changed" not in capsys.readouterr().out
+
+
+def test_a_full_disk_ends_a_training_in_a_line_and_keeps_its_last_state(tiny, tmp_path, monkeypatch):
+    plain, calls = Path.write_bytes, 0
+
+    def fills_up(path, content):
+        nonlocal calls
+        calls += len(content) > 100_000
+        if calls > 3:
+            plain(path, bytes(content)[:1000])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return plain(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", fills_up)
+        with pytest.raises(GaveUpError) as caught:
+            train(tiny)
+    run = RunFolder(tmp_path / "run")
+    assert str(caught.value).startswith(f"{run.path}/")
+    assert "No space left on device" in str(caught.value)
+    assert f"fusedet train --resume {run.path}" in str(caught.value)
+    assert not list(run.path.glob("*.part")) + list(run.path.glob(".*.part"))
+    assert load_checkpoint(run.last).meta["epoch"] == 1
+    assert resume(run.path).finished
+    assert [row["epoch"] for row in run.read_metrics()] == [1, 2, 3, 4]
+
+
+def test_a_batch_of_a_single_point_is_told_before_it_is_trained(tiny, tmp_path):
+    with pytest.raises(InputError, match=r"train\.batch is 1.*32x32.*train\.batch=2"):
+        train(changed(tiny, model={"input_size": (32, 32)}, train={"batch": 1}))
+    assert not (tmp_path / "run").exists()
 
 
 def test_wrong_settings_leave_no_folder(tiny, tmp_path):

@@ -114,6 +114,21 @@ def test_yolo_as_others_write_it(tmp_path: Path) -> None:
     assert one.extras == {"segmentations": 1}
 
 
+def test_a_named_set_that_was_not_exported_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for split in ("train", "valid"):
+        (tmp_path / split / "images").mkdir(parents=True)
+        (tmp_path / split / "labels").mkdir()
+        cv2.imwrite(str(tmp_path / split / "images" / "a.png"), np.zeros((20, 40, 3), np.uint8))
+        (tmp_path / split / "labels" / "a.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    sets = "train: ../train/images\nval: ../valid/images\ntest: ../test/images\n"
+    (tmp_path / "data.yaml").write_text(f"{sets}nc: 1\nnames: ['x']\n")
+    assert [one.name for one in read_yolo(tmp_path)] == ["train", "val"]
+    assert "../test/images" in caplog.text
+    (tmp_path / "data.yaml").write_text("train: nowhere\nval: ../valid/images\nnames: ['x']\n")
+    with pytest.raises(InputError, match="nowhere"):
+        read_yolo(tmp_path)
+
+
 def test_labels_beside_a_list_of_classes(tmp_path: Path) -> None:
     for name in ("images", "labels"):
         (tmp_path / name).mkdir()
