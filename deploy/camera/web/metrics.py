@@ -12,6 +12,7 @@ _CAMERA_COUNTERS = {
     "processed": ("fusedet_frames_processed_total", "Frames that the network has seen."),
     "dropped": ("fusedet_frames_dropped_total", "Frames left out because newer ones were there."),
     "failed": ("fusedet_frames_failed_total", "Frames that could not be processed."),
+    "unreadable": ("fusedet_images_unreadable_total", "Images left out because they could not be read."),
     "reconnects": ("fusedet_reconnects_total", "Times that the source was opened anew."),
 }
 _SINK_COUNTERS = {
