@@ -37,7 +37,10 @@ class NetworkCamera:
             CameraError: it cannot be opened now.
         """
         start = time.monotonic()
-        connection, error = self._try_images() if self._may_be_images() else (None, None)
+        connection: Connection | None = None
+        error: CameraError | None = None
+        if self._may_be_images():
+            connection, error = self._try_images()
         if connection is None and error is None:
             capture = open_address(self._address.url, self._settings)
             if capture.isOpened():
