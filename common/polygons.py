@@ -33,8 +33,8 @@ def check_polygon(points: Sequence[Point], where: str) -> None:
             closed = "; it closes by itself, leave the last one out" if (i, j) == (1, len(points)) else ""
             raise InputError(f"{where}: points {i} and {j} are equal: {_show(a)}{closed}")
     sides = list(zip(points, [*points[1:], points[0]], strict=True))
-    for (i, a), (j, b) in combinations(enumerate(sides, 1), 2):
-        if j - i not in (1, len(points) - 1) and _cross(*a, *b):
+    for (i, one), (j, other) in combinations(enumerate(sides, 1), 2):
+        if j - i not in (1, len(points) - 1) and _cross(*one, *other):
             raise InputError(
                 f"{where}: the side after point {i} crosses the one after point {j}, as in a bow tie; expected the "
                 "corners in the order in which one walks around"

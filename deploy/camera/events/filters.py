@@ -42,11 +42,12 @@ class Filter:
 
     def over(self, other: "Filter") -> "Filter":
         """This one, with what the other one says where it says nothing, and the masks of both."""
-        values = ((one, of) for one, of in zip(self._values(), other._values(), strict=True))
-        return Filter(*(of if one is None else one for one, of in values), masks=self.masks + other.masks)
-
-    def _values(self) -> tuple[float | None, float | None, float | None]:
-        return self.score, self.min_area, self.max_area
+        return Filter(
+            other.score if self.score is None else self.score,
+            other.min_area if self.min_area is None else self.min_area,
+            other.max_area if self.max_area is None else self.max_area,
+            self.masks + other.masks,
+        )
 
 
 class Filters:
