@@ -119,6 +119,9 @@ def _fill_in(value: Any, schema: dict[str, Any], node: dict[str, Any]) -> Any:
 def _describe(problem: ErrorDetails, tree: ConfigTree, schema: dict[str, Any], show_values: bool) -> str:
     """One error in one line: place, key, what was expected and what came."""
     path: KeyPath = tuple(step for step in problem["loc"] if step != "[key]")
+    is_secret = any(node.get("writeOnly") for node in _nodes(schema, path))
+    if is_secret and problem["loc"][-1] not in _keys_at(schema, path[:-1]):
+        path = path[:-1]  # a name of the user's, such as "Authorization:Bearer x", where a space is missing
     place = f"{tree.where(path)}: " + (f"{dotted(path)}: " if path else "")
     if problem["type"] == "extra_forbidden":
         return f"{place}unknown key{_right_keys(str(path[-1]), schema, path[:-1])}"
@@ -130,7 +133,6 @@ def _describe(problem: ErrorDetails, tree: ConfigTree, schema: dict[str, Any], s
     for theirs, ours in _WORDS.items():
         message = message.replace(theirs, ours)
     if message.startswith("Input should "):
-        is_secret = any(node.get("writeOnly") for node in _nodes(schema, path))
         came = f", but got {_show(problem['input'])}" if show_values and not is_secret else ""
         hint = ""
         if problem["type"] in ("path_type", "string_type") and tree.where(path) == COMMAND_LINE:
@@ -141,14 +143,18 @@ def _describe(problem: ErrorDetails, tree: ConfigTree, schema: dict[str, Any], s
 
 def _right_keys(key: str, schema: dict[str, Any], section: KeyPath) -> str:
     """The nearest key, and all that the section has."""
-    *_, node = _nodes(schema, section)
-    known = list(node.get("properties", {}))
+    known = _keys_at(schema, section)
     meant = [other for other in _OTHER_WORDS.get(key, ()) if other in known]
     if not meant and section and {key, *_OTHER_WORDS.get(key, ())} & schema["properties"].keys():
         hint = ": it counts for the whole file, and stands at its top"
     else:
         hint = f", did you mean {meant[0]!r}?" if meant else nearest(key, known)
     return f"{hint}; the keys here are {', '.join(known)}"
+
+
+def _keys_at(schema: dict[str, Any], section: KeyPath) -> list[str]:
+    *_, node = _nodes(schema, section)
+    return list(node.get("properties", {}))
 
 
 def _show(value: Any) -> str:

@@ -159,3 +159,9 @@ def test_a_whole_address_may_stand_in_a_variable() -> None:
     assert split_address(config.cameras["door"].source).hostname == "cam"
     with pytest.raises(InputError, match=r"cameras\.door\.source: an @ behind"):
         with_password("rtsp://me:pa/ss@cam/s", "${PW}")
+
+
+def test_a_header_without_the_space_behind_its_colon_is_not_quoted() -> None:
+    with pytest.raises(InputError, match=r"outputs\.webhook\.headers: must be text") as caught:
+        config_of("0", outputs={"webhook": {"url": "https://h/", "headers": {"Authorization:Bearer geheim": None}}})
+    assert "geheim" not in str(caught.value)

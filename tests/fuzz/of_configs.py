@@ -20,7 +20,7 @@ from fusedet.train.config import load_train_config
 from tests.fuzz.mutate import spoil_json, spoil_text
 from tests.fuzz.trial import Target
 
-__all__ = ["TARGETS"]
+__all__ = ["CAMERAS", "TARGETS"]
 
 CAMERAS = """\
 # what the door sees
@@ -45,8 +45,8 @@ cameras:
 outputs:
   events: {path: out/events.jsonl, max_mb: 5}
   video: &v {folder: out/video, minutes: 5, keep: 3}
-  mqtt: {host: broker, password: "${HOME}", topic: home/door}
-  webhook: {url: 'https://example.org/hook', headers: {Authorization: 'Bearer x'}}
+  mqtt: {host: broker, password: "secret", topic: home/door}
+  webhook: {url: 'https://example.org/hook', headers: {Authorization: 'Bearer secret'}}
 serve: {host: 127.0.0.1, port: 8000, token: longenough}
 """
 SETTINGS = (
