@@ -2,7 +2,10 @@
 
 import errno
 import json
+import os
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -125,3 +128,39 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         RotatingJsonLines(tmp_path / "file" / "a.jsonl", 1, 1, "events")
     with pytest.raises(InputError, match=r"expected a file that can be written, but: Is a directory"):
         RotatingJsonLines(tmp_path, 1, 1, "events")
+
+
+def test_lines_that_are_older_than_the_days_go_though_nothing_new_comes(tmp_path: Path) -> None:
+    path, aside = tmp_path / "a.jsonl", tmp_path / "a.jsonl.1"
+    began_s = make_result().frame.taken_at
+    now = [began_s]
+    sink = RotatingJsonLines(path, 1, 2, "detections", days=4, clock=lambda: now[0])
+    sink.write(make_result())
+    os.utime(path, (began_s, began_s))
+    found = []
+    for day in (1.9, 2.1, 3.9, 4.1):
+        now[0] = began_s + day * 86400
+        sink.tend()
+        found.append((path.stat().st_size > 0, aside.exists()))
+    sink.close()
+    assert found == [(True, False), (False, True), (False, True), (False, False)]
+
+
+def test_on_a_full_disk_the_oldest_lines_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, mine = tmp_path / "a.jsonl", tmp_path / "a.jsonl.mine"
+    mine.write_text("mine")
+    sink = RotatingJsonLines(path, 1, 3, "detections", min_free_gb=0.001)
+    for number in (1, 2, 3, 4):
+        (tmp_path / f"a.jsonl.{number}").write_text("old")
+
+    def usage(_: object) -> SimpleNamespace:
+        return SimpleNamespace(total=1 << 40, free=1_000_007 - 3 * len(list(tmp_path.glob("a.jsonl.?"))))
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    sink.write(make_result())
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.jsonl", "a.jsonl.1", "a.jsonl.4", "a.jsonl.mine"]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=1 << 40, free=0))
+    with pytest.raises(OSError, match="No space left"):
+        sink.write(make_result())
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.jsonl", "a.jsonl.4", "a.jsonl.mine"]
+    sink.close()
