@@ -5,6 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fusedet.common.text import gmacs
+
 if TYPE_CHECKING:
     from fusedet.common.machine import Machine
     from fusedet.deploy.bench.contest import Entrant, Samples
@@ -153,7 +155,7 @@ def _holds(figures: "Figures") -> bool:
 
 def _speed(figures: "Figures") -> str:
     assert figures.operators is not None
-    text = f"{figures.operators.macs / 1e9:.3f} GMAC in convolutions, {figures.gmac_per_s:.1f} GMAC/s"
+    text = f"{gmacs(figures.operators.macs)} in convolutions, {figures.gmac_per_s:.1f} GMAC/s"
     share = figures.share_of_peak
     if share is None:
         return text

@@ -3,10 +3,12 @@
 import argparse
 import math
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fusedet.cli.shared.files import counter, refuse_to_replace, write_text
+from fusedet.common.text import millions
 
 if TYPE_CHECKING:  # imported when the command runs
     from fusedet.train.evaluation.report.compare import ComparedRun, RunComparison
@@ -59,7 +61,7 @@ def _print(comparison: "RunComparison") -> None:
         print("\nNo setting differs.")
         return
     print("\nsettings that differ")
-    values = ([key, *(_short(value) for value in found)] for key, found in comparison.differing.items())
+    values = ([key, *_short(found)] for key, found in comparison.differing.items())
     _columns([["", *(run.name for run in comparison.runs)], *values], left=len(comparison.runs) + 1)
 
 
@@ -68,7 +70,7 @@ def _row(run: "ComparedRun") -> list[str]:
 
     record, best = run.record, run.record.best_row or {}
     figures = [_figure(best.get(key, math.nan)) for key in ("ap", "ap50", "ap_small", "ap_medium", "ap_large")]
-    parameters = f"{record.best.parameters / 1e6:.2f} M" if record.best else "-"
+    parameters = millions(record.best.parameters) if record.best else "-"
     epochs = [f"{best.get('epoch', 0):.0f}", f"{record.epochs_done}/{record.config.train.epochs}"]
     return [run.name, *figures, *_operating_point(run), *epochs, duration(record.seconds), parameters]
 
@@ -87,9 +89,25 @@ def _figure(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.3f}"
 
 
-def _short(value: object) -> str:
-    text = "-" if value is None else str(value)
-    return text if len(text) <= _LETTERS else f"...{text[3 - _LETTERS :]}"
+def _short(values: Sequence[object]) -> list[str]:
+    """Values of a setting; where they are long, from the place on where they begin to differ."""
+    texts = ["-" if value is None else str(value) for value in values]
+    if max(map(len, texts)) <= _LETTERS:
+        return texts
+    start = max(0, _alike(texts) - _LETTERS // 4)
+    ahead = "..." if start else ""
+    return [_cut(ahead + text[start:]) if text != "-" else text for text in texts]
+
+
+def _alike(texts: Sequence[str]) -> int:
+    """Characters that all of them begin with; a dash, of a run that has no such setting, is none of them."""
+    columns = zip(*(text for text in texts if text != "-"), strict=False)
+    return sum(1 for _ in takewhile(lambda letters: len(set(letters)) == 1, columns))
+
+
+def _cut(text: str) -> str:
+    """``text``, cut to the table's width."""
+    return text if len(text) <= _LETTERS else f"{text[: _LETTERS - 3]}..."
 
 
 def _columns(rows: Sequence[Sequence[str]], left: int = 1) -> None:

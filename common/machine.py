@@ -69,6 +69,9 @@ class Machine:
     system: str
     versions: dict[str, str]
 
+    def __str__(self) -> str:
+        return f"ONNX Runtime {self.versions['onnxruntime']} on {self.architecture} ({self.vector})"
+
 
 def this_machine(root: Path = Path("/")) -> Machine:
     """Asks Linux; other systems tell less.

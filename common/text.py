@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["OPERATING_POINT_NOTE", "counted", "is_utf8", "nearest"]
+__all__ = ["OPERATING_POINT_NOTE", "counted", "gmacs", "is_utf8", "millions", "nearest"]
 
 #: Above a table of what is shown at a score threshold.
 OPERATING_POINT_NOTE = (
@@ -15,6 +15,16 @@ OPERATING_POINT_NOTE = (
 def counted(number: int, noun: str, plural: str = "") -> str:
     """``"1 image"``, ``"1,200 images"``; ``plural`` where it is not the noun and an s."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def millions(parameters: float) -> str:
+    """Parameters of a network as they are told everywhere, such as ``0.95 M``."""
+    return f"{parameters / 1e6:.2f} M"
+
+
+def gmacs(macs: float) -> str:
+    """Multiply-accumulates for one image as they are told everywhere, such as ``0.104 GMAC``."""
+    return f"{macs / 1e9:.3f} GMAC"
 
 
 def is_utf8(text: str) -> bool:

@@ -55,7 +55,7 @@ def add_certificate_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=1.0,
         metavar="POINTS",
-        help="AP50-95 it may lose (default: %(default)s of 100)",
+        help="hundredths of AP50-95 that it may lose (default: %(default)s, which is 0.01)",
     )
     parser.add_argument(
         "--int8-images",

@@ -182,8 +182,8 @@ def _compare(done: "Sequence[tuple[ExportResult, Certificate | None]]") -> None:
 
 
 def _found(figures: dict[str, Any]) -> tuple[str, str]:
-    """AP50-95 in points, and the share of duplicates at the recommended score threshold."""
-    return f"{100 * figures['ap']:.2f}", f"{100 * (figures['operating_point']['duplicate_share'] or 0):.1f} %"
+    """AP50-95 in 0..1, and the share of duplicates at the recommended score threshold."""
+    return f"{figures['ap']:.3f}", f"{100 * (figures['operating_point']['duplicate_share'] or 0):.1f} %"
 
 
 def _say_what_was_written(result: "ExportResult") -> None:

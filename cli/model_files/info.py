@@ -7,6 +7,7 @@ from typing import Any
 
 from fusedet.common.duplicates import DUPLICATE_IOU
 from fusedet.common.hashing import sha256
+from fusedet.common.text import gmacs, millions
 from fusedet.configs.inputs import CHECKPOINTS, model_file
 
 __all__ = ["add_arguments", "run"]
@@ -67,7 +68,7 @@ def _exported(path: Path) -> list[tuple[str, str]]:
         *rows,
         *(("input", _tensor(tensor)) for tensor in session.get_inputs()),
         *(("output", _tensor(tensor)) for tensor in session.get_outputs()),
-        *contract.extra.items(),
+        *((name, _fact(name, text)) for name, text in contract.extra.items()),
     ]
 
 
@@ -83,14 +84,21 @@ def _checkpoint(path: Path) -> list[tuple[str, str]]:
         ("classes", _names(meta["names"])),
         ("input size", _size(net.config.input_size)),
         ("activation", net.config.activation),
-        ("parameters", f"{count_parameters(net) / 1e6:.3f} M when exported"),
-        ("cost", f"{count_macs(net) / 1e9:.3f} GMAC for one image"),
+        ("parameters", f"{millions(count_parameters(net))} when exported"),
+        ("macs", f"{gmacs(count_macs(net))} for one image"),
         ("epoch", str(meta.get("epoch", ""))),
         ("metrics", metrics),
         ("data", str(meta.get("data", ""))),
         ("written by", f"fusedet {meta.get('fusedet_version', '')}"),
     ]
     return [(name, text) for name, text in rows if text]
+
+
+def _fact(name: str, text: str) -> str:
+    """What a file says of itself, numbers as they are told elsewhere."""
+    if name == "parameters" and text.isdecimal():
+        return millions(int(text))
+    return f"{gmacs(int(text))} for one image" if name == "macs" and text.isdecimal() else text
 
 
 def _is_figure(value: object) -> bool:

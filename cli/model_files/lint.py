@@ -82,9 +82,7 @@ def _summary(source: str, report: "LintReport") -> list[str]:
     inside = "" if report.reorders is None else f"{report.reorders - report.reorders_at_outputs} inside the network"
     runs = f"reorders and times are not known: {report.problem}"
     if report.problem is None:
-        machine = report.machine
-        place = f"ONNX Runtime {machine.versions['onnxruntime']} on {machine.architecture} ({machine.vector})"
-        runs = f"{place}: {report.reorders} reorders, {inside}, {report.reorders_at_outputs} at the outputs"
+        runs = f"{report.machine}: {report.reorders} reorders, {inside}, {report.reorders_at_outputs} at the outputs"
     lines = [
         f"{source}: {report.nodes} nodes, {report.convolutions} convolutions",
         f"activations: {report.fused} in their convolution, {report.fusable} that `fusedet fuse` moves there, "

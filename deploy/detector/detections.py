@@ -1,5 +1,6 @@
 """What a detector found in one image."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ __all__ = ["NO_TRACK", "Detections"]
 NO_TRACK = -1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Detections:
     """Boxes found in one image, highest score first.
 
@@ -48,6 +49,11 @@ class Detections:
             raise ValueError(f"{count} boxes need track_ids of shape ({count},), but got {self.track_ids.shape}")
         if count and not 0 <= int(self.class_ids.min()) <= int(self.class_ids.max()) < len(self.names):
             raise ValueError(f"class_ids must be in 0..{len(self.names) - 1}, but got {np.unique(self.class_ids)}")
+
+    def __repr__(self) -> str:
+        """Such as ``Detections(3: 2 person, 1 dog)``, the most frequent first, and not the names of all classes."""
+        found = ", ".join(f"{number} {name}" for name, number in Counter(self.labels).most_common())
+        return f"Detections({len(self)}{f': {found}' if found else ''})"
 
     def __len__(self) -> int:
         return len(self.boxes_xyxy)

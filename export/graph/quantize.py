@@ -165,7 +165,7 @@ def quantize(
         out.unlink()
         tried = ", ".join(f"{step.ap:.4f} with {counted(step.in_float, 'layer')} in float" for step in steps)
         raise ExportError(
-            f"INT8 loses more than {settings.budget:g} points of AP: {before:.4f} became {tried}; more or other "
+            f"INT8 loses more than {settings.budget / 100:g} of AP: {before:.4f} became {tried}; more or other "
             "calibration images may help, or another method"
         )
     rest = tuple(name for name in layers if name not in chosen)

@@ -16,6 +16,7 @@ import onnx
 from fusedet.common.duplicates import DUPLICATE_IOU
 from fusedet.common.hashing import sha256
 from fusedet.common.machine import processor_name
+from fusedet.common.text import counted
 from fusedet.deploy.bench.timing import time_files
 from fusedet.deploy.detector.detector import Detector
 from fusedet.deploy.detector.predictor import Predictor
@@ -233,15 +234,16 @@ def _agreement_check(agreement: Agreement, limits: Limits) -> Check:
     return Check(
         f"detections that {' and '.join(agreement.between)} share, from score {limits.threshold} on",
         f"at least {100 * limits.matched_share:g} %",
-        f"{100 * share:.2f} % of {2 * agreement.compared + len(agreement.missing)}{detail}",
+        f"{100 * share:.2f} %: {counted(agreement.compared, 'pair')}, {len(agreement.missing)} without counterpart"
+        + detail,
         share >= limits.matched_share,
     )
 
 
 def _budget_check(name: str, budget: float, accuracy: Mapping[str, Mapping[str, Any]]) -> Check:
-    one, other = 100 * accuracy["fused"]["ap"], 100 * accuracy[name]["ap"]
-    wanted = f"{name} at most {budget:g} points lower"
-    return Check(f"AP50-95 of fused and {name}", wanted, f"{one:.2f} and {other:.2f}", other >= one - budget)
+    one, other = accuracy["fused"]["ap"], accuracy[name]["ap"]
+    wanted = f"{name} at most {budget / 100:g} lower"
+    return Check(f"AP50-95 of fused and {name}", wanted, f"{one:.4f} and {other:.4f}", other >= one - budget / 100)
 
 
 def _int8_facts(quantized: Quantized) -> dict[str, Any]:
@@ -258,13 +260,13 @@ def _int8_facts(quantized: Quantized) -> dict[str, Any]:
 def _accuracy_checks(accuracy: Mapping[str, Mapping[str, Any]], limits: Limits) -> list[Check]:
     checks = []
     for first, second in pairwise(name for name in _EXACT if name in accuracy):
-        one, other = 100 * accuracy[first]["ap"], 100 * accuracy[second]["ap"]
+        one, other = accuracy[first]["ap"], accuracy[second]["ap"]
         checks.append(
             Check(
                 f"AP50-95 of {first} and {second}",
-                f"at most {limits.ap_difference:g} points apart",
-                f"{one:.2f} and {other:.2f}",
-                abs(one - other) <= limits.ap_difference,  # NaN, of data without objects, fails
+                f"at most {limits.ap_difference / 100:g} apart",
+                f"{one:.4f} and {other:.4f}",
+                abs(one - other) <= limits.ap_difference / 100,  # NaN, of data without objects, fails
             )
         )
     return checks

@@ -46,7 +46,7 @@ def _threshold_check(name: str, training: Mapping[str, Any], figures: Mapping[st
     if not passed and there is not None:
         few = 2 * limits.few_boxes / max(own["shown"] + own["objects"], 1)  # F1 is 2 found / (shown + objects)
         passed = round(_f1(own) - _f1(there) - max(limits.f1_difference / 100, few), 6) <= 0
-        found += f", F1 {100 * _f1(there):.1f} and {100 * _f1(own):.1f}"
+        found += f", F1 {_f1(there):.3f} and {_f1(own):.3f}"
     return Check(
         f"score thresholds of training and {name}",
         f"at most {limits.score_threshold_difference:g} apart, or F1 as high at training's",

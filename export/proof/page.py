@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from fusedet.common.pages import render
-from fusedet.common.text import OPERATING_POINT_NOTE
+from fusedet.common.text import OPERATING_POINT_NOTE, gmacs, millions
 from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.drawing.draw import class_color
 from fusedet.deploy.drawing.thumbnail import Box, Thumbnail, small_jpeg, thumbnail
@@ -21,6 +21,19 @@ _TITLES = {
     "ap_medium": "AP medium",
     "ap_large": "AP large",
     "ar": "recall",
+}
+#: Keys and what people call them, where that is more than another spelling.
+_WORDS = {
+    "budget": "hundredths of AP50-95 that it may lose",
+    "images": "images that ranges are measured on",
+    "input_size": "input size, height and width in px",
+    "macs": "multiply-accumulates",
+    "nms": "NMS",
+    "nms_iou": "IoU of the NMS",
+    "pad_value": "padding, 0 to 255",
+    "per_channel": "a scale for each output channel",
+    "reduce_range": "weights of 7 bits",
+    "strides": "strides in px",
 }
 #: Figures that are no single number.
 _POINTS = ("operating_point", "at_training_threshold")
@@ -41,7 +54,9 @@ def certificate_page(certificate: Certificate) -> str:
         operating_point_note=OPERATING_POINT_NOTE,
         latencies={name: times for name, times in facts["latency_ms"].items() if isinstance(times, dict)},
         worst=None if certificate.worst is None else _thumbnails(certificate.worst),
-        model={key: _text(value) for key, value in facts["model"].items()},
+        model={_words(key): _text(value, key) for key, value in facts["model"].items()},
+        made={_words(key): value for key, value in facts["made"].items()},
+        int8_settings=[(_words(key), _text(value)) for key, value in facts.get("int8", {}).get("settings", {}).items()],
     )
 
 
@@ -64,5 +79,16 @@ def _css(bgr: tuple[int, int, int]) -> str:
     return "#" + bytes(bgr[::-1]).hex()
 
 
-def _text(value: Any) -> str:
+def _words(key: str) -> str:
+    """What people call a key."""
+    return _WORDS.get(key, key.replace("_", " "))
+
+
+def _text(value: Any, key: str = "") -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if key == "parameters" and str(value).isdecimal():
+        return millions(int(value))
+    if key == "macs" and str(value).isdecimal():
+        return f"{gmacs(int(value))} for one image"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -320,8 +320,8 @@ def test_smaller_files_have_their_own_budget_and_self_test(checkpoint, tmp_path)
     assert facts["files"].keys() == facts["accuracy"].keys() - {"training"} == {"plain", "fused", "half", "int8"}
     assert [one["between"][1] for one in facts["agreement"]] == ["plain", "fused", "half", "int8"]
     asked = {check.what: check.wanted for check in certificate.checks}
-    assert asked["AP50-95 of fused and half"] == "half at most 1 points lower"
-    assert asked["AP50-95 of fused and int8"] == "int8 at most 50 points lower"
+    assert asked["AP50-95 of fused and half"] == "half at most 0.01 lower"
+    assert asked["AP50-95 of fused and int8"] == "int8 at most 0.5 lower"
     assert facts["int8"]["quantised"] + len(facts["int8"]["in_float"]) == facts["operators"]["plain"]["Conv"]
     page = (tmp_path / "best.certificate.html").read_text()
     assert "How sensitive each layer is" in page

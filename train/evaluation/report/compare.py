@@ -1,6 +1,6 @@
 """Several trainings side by side: what they reached, what it cost, and which of their settings differ."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -104,8 +104,20 @@ def _per_class(record: RunRecord, on_batch: Callable[[int], None]) -> dict[str, 
     return {name: float(figures[0]) for name, figures in known.items()}
 
 
+def _unfolded(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with those that lists of sections hold each by itself, as ``model.stages.0.channels``."""
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, list) and any(isinstance(one, dict) for one in value):
+            inner = {f"{key}.{i}.{name}": part for i, one in enumerate(value) for name, part in one.items()}
+            found |= _unfolded(inner)
+        else:
+            found[key] = value
+    return found
+
+
 def _differing(records: Sequence[RunRecord]) -> dict[str, list[Any]]:
-    settings = [flat_settings(record.config) for record in records]
+    settings = [_unfolded(flat_settings(record.config)) for record in records]
     keys = dict.fromkeys(key for one in settings for key in one if key not in _MEANINGLESS)
     values = {key: [one.get(key) for one in settings] for key in keys}
     return {key: found for key, found in values.items() if any(value != found[0] for value in found)}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusedet.common.pages import percent, share
-from fusedet.common.text import counted
+from fusedet.common.text import counted, millions
 from fusedet.train.data.coco import CocoDataset
 from fusedet.train.data.training_sets import count_objects
 from fusedet.train.evaluation.outputs import NMS_FREE_FLAG, better_output
@@ -96,7 +96,7 @@ def trained_on(content: Content) -> str:
     record = content.record
     config = record.config
     height, width = config.model.input_size
-    size = f"{record.best.parameters / 1e6:.2f} M parameters, " if record.best else ""
+    size = f"{millions(record.best.parameters)} parameters, " if record.best else ""
     classes = config.model.classes
     start = "from scratch" if config.train.init is None else f"from {config.train.init}"
     text = f"A network of {size}{counted(classes or 0, 'class', 'classes')}, input {width} × {height} px, {start}. "
@@ -126,7 +126,7 @@ def tiles(content: Content) -> list[tuple[str, str]]:
     if record.rows:
         found.append((duration(record.seconds), "training and evaluation"))
     if record.best is not None:
-        found.append((f"{record.best.parameters / 1e6:.2f} M", "parameters"))
+        found.append((millions(record.best.parameters), "parameters"))
     return found
 
 

@@ -26,8 +26,9 @@ class Confusion:
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """Parts of each row, 0..1: of the objects of a class, and in the last row of the false alarms."""
-        totals = self.counts.sum(axis=1, keepdims=True)
+        """Parts in 0..1: of the objects of the row's class; in the last row, of the boxes of the column's class."""
+        totals = np.repeat(self.counts.sum(axis=1, keepdims=True), len(self.counts), axis=1)
+        totals[-1] = self.counts.sum(axis=0)
         return np.divide(self.counts, totals, out=np.zeros(self.counts.shape), where=totals > 0)
 
     def worst_pairs(self, most: int = 10) -> list[tuple[str, str, int]]:
