@@ -62,7 +62,7 @@ def _duplicate_check(name: str, training: Mapping[str, Any], own: Mapping[str, A
         boxes, points = abs(boxes), abs(points)
     return Check(
         f"duplicates of training and {name}",
-        f"at most {limits.duplicate_difference:g} points or {limits.few_boxes} boxes "
+        f"at most {limits.duplicate_difference:g} percentage points or {limits.few_boxes} boxes "
         + ("apart" if name in _SAME else f"more of {name}"),
         f"{100 * _duplicates(training):.2f} % and {100 * _duplicates(own):.2f} %",
         boxes <= limits.few_boxes or points <= limits.duplicate_difference,
