@@ -51,9 +51,9 @@ def watched(*sources: LedCamera) -> CameraSettings:
 def test_frames_of_a_source_that_was_opened_anew_come_after_those_before(detector: Detector) -> None:
     first, second, sink = LedCamera(), LedCamera(), Collector()
     workers = [SinkWorker("sink", lambda: sink)]
-    with running(Pipeline([watched(first, second)], detector, "m", workers, watchdog_s=0.2)) as pipeline:
+    with running(Pipeline([watched(first, second)], detector, "m", workers)) as pipeline:
         give_one_by_one(pipeline, first, 5)
-        first.hanging.set()
+        pipeline._cameras["door"].capture.restart()  # as the watchdog does
         eventually(lambda: figures(pipeline)["reconnects"] == 1, "another one is opened")
         give_one_by_one(pipeline, second, 3)  # its own time begins at 0
         assert (figures(pipeline)["failed"], pipeline.healthy()) == (0, (True, "ok"))
@@ -179,10 +179,10 @@ def test_frames_that_come_between_the_stop_and_the_end_are_counted(detector: Det
 
 def test_images_that_a_source_left_out_are_told(detector: Detector) -> None:
     first, second = LedCamera(), LedCamera()
-    with running(Pipeline([watched(first, second)], detector, "m", watchdog_s=0.2)) as pipeline:
+    with running(Pipeline([watched(first, second)], detector, "m")) as pipeline:
         give_one_by_one(pipeline, first, 1)
         first.unreadable, second.unreadable = 3, 4
         assert figures(pipeline)["unreadable"] == 3
-        first.hanging.set()
+        pipeline._cameras["door"].capture.restart()  # as the watchdog does
         eventually(lambda: figures(pipeline)["reconnects"] == 1, "another one is opened")
         assert figures(pipeline)["unreadable"] == 7
