@@ -30,7 +30,7 @@ def expand(config: _Model) -> _Model:
     """
     expanded = _expand(config, "")
     validate(ConfigTree(expanded.model_dump(mode="json"), _SOURCE, {}), type(config), show_values=False)
-    return expanded  # type: ignore[no-any-return]
+    return expanded
 
 
 def _expand(value: Any, key: str) -> Any:
