@@ -49,7 +49,6 @@ def inside(folder: Path) -> Iterator[None]:
 
 
 def _check_source(source: str, config: "CameraConfig", camera: str) -> None:
-    from fusedet.configs.fields import has_variable
     from fusedet.deploy.camera.sources.check import check_source
 
     if not has_variable(source):

@@ -146,7 +146,7 @@ def _sink_makers(config: "CameraConfig") -> "dict[str, Callable[[], Sink]]":
 
 def _with_limits(settings: dict[str, Any], min_free_gb: float) -> dict[str, Any]:
     """Settings of an output with its limits together."""
-    from fusedet.deploy.camera.sinks.retention import Limits
+    from fusedet.deploy.camera.sinks.files.retention import Limits
 
     limits = {key: settings.pop(key) for key in ("keep", "days", "max_gb")}
     return settings | {"limits": Limits(**limits, min_free_gb=min_free_gb)}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fusedet.common.atomic import write_bytes
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.sources import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_video
-from fusedet.deploy.camera.sources.device import rate_of
+from fusedet.deploy.camera.sources.attached.device import rate_of
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.train.data.doctor.checks.duplicates import Seen
 from fusedet.train.labelling.label import Picture

@@ -10,8 +10,8 @@ from fusedet.deploy.camera.pipeline.latest_frame_buffer import LatestFrameBuffer
 from fusedet.deploy.camera.pipeline.statistics import CameraStatistics
 from fusedet.deploy.camera.pipeline.worker import Worker
 from fusedet.deploy.camera.sources import Frame, Source
+from fusedet.deploy.camera.sources.attached.device import USUAL_FPS
 from fusedet.deploy.camera.sources.clock import LONGEST_AWAY_S, LONGEST_GAP_S, FrameClock
-from fusedet.deploy.camera.sources.device import USUAL_FPS
 
 __all__ = ["Capture"]
 

@@ -4,15 +4,15 @@ Those that send over a network are imported by their modules, ``fusedet.deploy.c
 ``.webhook``.
 """
 
-from fusedet.deploy.camera.sinks.annotated_images import AnnotatedImages
 from fusedet.deploy.camera.sinks.base import Sink
-from fusedet.deploy.camera.sinks.event_images import EventImages
-from fusedet.deploy.camera.sinks.folders import new_folder
-from fusedet.deploy.camera.sinks.json_lines import JsonLines
+from fusedet.deploy.camera.sinks.files.annotated_images import AnnotatedImages
+from fusedet.deploy.camera.sinks.files.event_images import EventImages
+from fusedet.deploy.camera.sinks.files.folders import new_folder
+from fusedet.deploy.camera.sinks.files.json_lines import JsonLines
+from fusedet.deploy.camera.sinks.files.rotating import RotatingJsonLines
+from fusedet.deploy.camera.sinks.files.segmented_video import SegmentedVideo
+from fusedet.deploy.camera.sinks.files.video import AnnotatedVideo
 from fusedet.deploy.camera.sinks.record import to_camera_record, to_record
-from fusedet.deploy.camera.sinks.rotating import RotatingJsonLines
-from fusedet.deploy.camera.sinks.segmented_video import SegmentedVideo
-from fusedet.deploy.camera.sinks.video import AnnotatedVideo
 from fusedet.deploy.camera.sinks.window import Window, WindowClosed
 
 __all__ = [

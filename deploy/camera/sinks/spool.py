@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from fusedet.common.errors import InputError
-from fusedet.deploy.camera.sinks.folders import make_folder
+from fusedet.deploy.camera.sinks.files.folders import make_folder
 from fusedet.deploy.camera.sinks.old_spool import read_old_queue, remove_old_queue
 
 __all__ = ["Record", "Spool"]

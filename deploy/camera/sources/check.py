@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fusedet.deploy.camera.sources.address import parse_address
-from fusedet.deploy.camera.sources.csi import is_csi
+from fusedet.deploy.camera.sources.attached.csi import is_csi
 from fusedet.deploy.camera.sources.open import open_source
 from fusedet.deploy.camera.sources.settings import SourceSettings
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fusedet.common.errors import InputError
 from fusedet.common.throttled_log import ThrottledLog, Trouble
-from fusedet.deploy.camera.sources.device import USUAL_FPS, CameraError, Connection, Device
+from fusedet.deploy.camera.sources.attached.device import USUAL_FPS, CameraError, Connection, Device
 from fusedet.deploy.camera.sources.frame import Frame, SourceHealth
 from fusedet.deploy.camera.sources.frozen import FrozenWatch
 from fusedet.deploy.camera.sources.settings import SourceSettings

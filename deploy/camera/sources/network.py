@@ -5,7 +5,7 @@ import urllib.error
 from functools import partial
 
 from fusedet.deploy.camera.sources.address import Address
-from fusedet.deploy.camera.sources.device import CameraError, Connection, VideoConnection
+from fusedet.deploy.camera.sources.attached.device import CameraError, Connection, VideoConnection
 from fusedet.deploy.camera.sources.ffmpeg import open_address, silent_s, user_sets_options
 from fusedet.deploy.camera.sources.http.connection import ImagesConnection, gives_images
 from fusedet.deploy.camera.sources.http.request import NO_ANSWER, ask
@@ -20,7 +20,7 @@ _REFUSED_RETRY_S = 30.0
 
 
 class NetworkCamera:
-    """A :class:`~fusedet.deploy.camera.sources.device.Device` at an address."""
+    """A :class:`~fusedet.deploy.camera.sources.attached.device.Device` at an address."""
 
     def __init__(self, address: Address, settings: SourceSettings) -> None:
         """Opens nothing yet."""

@@ -8,9 +8,9 @@ from typing import Any
 from fusedet.common.addresses import hide_secrets
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.sources.address import Address, parse_address
-from fusedet.deploy.camera.sources.camera import UsbCamera
-from fusedet.deploy.camera.sources.csi import CsiCamera, is_csi
-from fusedet.deploy.camera.sources.device import Device
+from fusedet.deploy.camera.sources.attached.csi import CsiCamera, is_csi
+from fusedet.deploy.camera.sources.attached.device import Device
+from fusedet.deploy.camera.sources.attached.usb import UsbCamera
 from fusedet.deploy.camera.sources.ffmpeg import open_address
 from fusedet.deploy.camera.sources.files.contents import VIDEO_SUFFIXES, is_image, is_video, open_file
 from fusedet.deploy.camera.sources.files.growing import GrowingImages

@@ -4,7 +4,7 @@ import re
 import socket
 
 from fusedet.deploy.camera.sources.address import Address
-from fusedet.deploy.camera.sources.device import CameraError
+from fusedet.deploy.camera.sources.attached.device import CameraError
 
 __all__ = ["LoginError", "refusal", "why_no_video"]
 

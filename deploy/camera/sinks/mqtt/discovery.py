@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fusedet.deploy.camera.events.places import Places
-from fusedet.deploy.camera.sinks.folders import safe_name
+from fusedet.deploy.camera.sinks.files.folders import safe_name
 from fusedet.deploy.camera.sinks.mqtt.session import Message
 
 __all__ = ["discovery_filter", "discovery_messages", "is_ours"]

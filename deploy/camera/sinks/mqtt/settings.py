@@ -4,7 +4,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from fusedet.deploy.camera.sinks.folders import safe_name
+from fusedet.deploy.camera.sinks.files.folders import safe_name
 from fusedet.deploy.camera.sinks.tls import TlsSettings
 
 __all__ = ["MqttSettings"]

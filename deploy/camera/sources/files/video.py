@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from fusedet.common.errors import InputError
 from fusedet.common.text import counted
 from fusedet.common.throttled_log import ThrottledLog
+from fusedet.deploy.camera.sources.attached.device import rate_of
 from fusedet.deploy.camera.sources.clock import FrameClock
-from fusedet.deploy.camera.sources.device import rate_of
 from fusedet.deploy.camera.sources.files.ends import exact_duration_s, is_cut_off
 from fusedet.deploy.camera.sources.frame import Frame, SourceHealth
 from fusedet.deploy.camera.sources.settings import SourceSettings

@@ -9,7 +9,7 @@ from contextlib import suppress
 import numpy as np
 from numpy.typing import NDArray
 
-from fusedet.deploy.camera.sources.device import USUAL_FPS, CameraError
+from fusedet.deploy.camera.sources.attached.device import USUAL_FPS, CameraError
 from fusedet.deploy.camera.sources.http.jpeg import JpegStream, OneImage
 from fusedet.deploy.camera.sources.http.request import NO_ANSWER
 from fusedet.deploy.camera.sources.settings import SourceSettings
@@ -70,7 +70,7 @@ class ImagesConnection:
         self.fps = 1 / self._interval_s if self._polls else USUAL_FPS
 
     def read(self) -> NDArray[np.uint8]:
-        """See :class:`~fusedet.deploy.camera.sources.device.Connection`."""
+        """See :class:`~fusedet.deploy.camera.sources.attached.device.Connection`."""
         start_s, before = time.monotonic(), self.unreadable
         while (end_s := start_s + self._timeout_s + 2 * self._polls * self._interval_s) > time.monotonic():
             data = self._next_image(end_s, before)
@@ -86,7 +86,7 @@ class ImagesConnection:
         raise self._nothing(before)
 
     def close(self) -> None:
-        """See :class:`~fusedet.deploy.camera.sources.device.Connection`."""
+        """See :class:`~fusedet.deploy.camera.sources.attached.device.Connection`."""
         if self._answer is not None:
             self._answer.close()
 

@@ -11,7 +11,7 @@ from fusedet.deploy.camera.pipeline.recent_events import RecentEvents
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks import EventImages, SegmentedVideo
 from fusedet.deploy.camera.sinks.annotation import annotated_image, image_with_zones
-from fusedet.deploy.camera.sinks.retention import Limits
+from fusedet.deploy.camera.sinks.files.retention import Limits
 from fusedet.deploy.camera.sources import read_image
 from tests.deploy.camera.sinks.results import NOTHING, make_event, make_result
 

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fusedet.deploy.camera.sources import Source, SourceSettings
-from fusedet.deploy.camera.sources.device import CameraError
+from fusedet.deploy.camera.sources.attached.device import CameraError
 from fusedet.deploy.camera.sources.live import LiveSource
 from tests.deploy.camera.sources.conftest import Taker, wait_until
 

@@ -8,8 +8,8 @@ from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.annotation import image_with_zones
 from fusedet.deploy.camera.sinks.base import Sink
-from fusedet.deploy.camera.sinks.folders import make_folder, safe_name, time_stamp
-from fusedet.deploy.camera.sinks.retention import STAMP, Limits, Retention
+from fusedet.deploy.camera.sinks.files.folders import make_folder, safe_name, time_stamp
+from fusedet.deploy.camera.sinks.files.retention import STAMP, Limits, Retention
 from fusedet.deploy.detector.opencv import cv2
 
 __all__ = ["EventImages"]

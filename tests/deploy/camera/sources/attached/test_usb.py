@@ -11,7 +11,7 @@ import pytest
 
 from fusedet.configs import InputError
 from fusedet.deploy.camera.sources import Source, open_source
-from fusedet.deploy.camera.sources.camera import why_not_usable
+from fusedet.deploy.camera.sources.attached.usb import why_not_usable
 from tests.deploy.camera.sources.conftest import Taker, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="device files are Linux's")
@@ -65,7 +65,7 @@ def test_a_device_that_may_not_be_used(tmp_path: Path) -> None:
         pytest.skip("takes another user's place, and needs a device that this one may not use")
     path = locked[0]
     code = (
-        "import grp, os; from fusedet.deploy.camera.sources.camera import why_not_usable\n"
+        "import grp, os; from fusedet.deploy.camera.sources.attached.usb import why_not_usable\n"
         f"os.setgroups([]); os.setgid(65534); os.setuid(65534); print(why_not_usable({str(path)!r}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

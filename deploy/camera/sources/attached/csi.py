@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusedet.common.errors import InputError
-from fusedet.deploy.camera.sources.device import CameraError
+from fusedet.deploy.camera.sources.attached.device import CameraError
 from fusedet.deploy.camera.sources.settings import SourceSettings
 
 __all__ = ["CsiCamera", "is_csi"]
@@ -26,7 +26,7 @@ def is_csi(text: str) -> bool:
 
 
 class CsiCamera:
-    """A :class:`~fusedet.deploy.camera.sources.device.Device` at a CSI connector."""
+    """A :class:`~fusedet.deploy.camera.sources.attached.device.Device` at a CSI connector."""
 
     def __init__(self, text: str, settings: SourceSettings) -> None:
         """``text``: ``csi`` for the first, or ``csi:N``.

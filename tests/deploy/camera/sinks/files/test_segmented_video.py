@@ -13,7 +13,7 @@ import cv2
 import pytest
 
 from fusedet.deploy.camera.sinks import SegmentedVideo
-from fusedet.deploy.camera.sinks.retention import Limits
+from fusedet.deploy.camera.sinks.files.retention import Limits
 from fusedet.deploy.camera.sources import Frame
 from tests import ROOT
 from tests.deploy.camera.sinks.results import TAKEN_AT, make_frame, make_result
@@ -86,7 +86,7 @@ import os, sys
 from pathlib import Path
 from tests.deploy.camera.sinks.test_segmented_video import write
 from fusedet.deploy.camera.sinks import SegmentedVideo
-from fusedet.deploy.camera.sinks.retention import Limits
+from fusedet.deploy.camera.sinks.files.retention import Limits
 write(SegmentedVideo(Path(sys.argv[1]), 1 / 60, Limits(9)), *[tenth / 10 for tenth in range(25)])
 os._exit(9)
 """

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.base import Sink
-from fusedet.deploy.camera.sinks.folders import make_folder, safe_name, time_stamp
-from fusedet.deploy.camera.sinks.retention import STAMP, Limits, Retention
-from fusedet.deploy.camera.sinks.video import AnnotatedVideo
+from fusedet.deploy.camera.sinks.files.folders import make_folder, safe_name, time_stamp
+from fusedet.deploy.camera.sinks.files.retention import STAMP, Limits, Retention
+from fusedet.deploy.camera.sinks.files.video import AnnotatedVideo
 
 __all__ = ["SegmentedVideo"]
 

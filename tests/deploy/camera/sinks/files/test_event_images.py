@@ -8,7 +8,7 @@ import pytest
 
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.sinks import EventImages
-from fusedet.deploy.camera.sinks.retention import Limits
+from fusedet.deploy.camera.sinks.files.retention import Limits
 from fusedet.deploy.camera.sources import read_image
 from tests.deploy.camera.sinks.results import TAKEN_AT, make_event, make_frame, make_result
 

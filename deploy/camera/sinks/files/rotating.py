@@ -12,9 +12,9 @@ from typing import BinaryIO, Literal
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.base import Sink
-from fusedet.deploy.camera.sinks.folders import make_folder
+from fusedet.deploy.camera.sinks.files.folders import make_folder
+from fusedet.deploy.camera.sinks.files.retention import free_bytes_wanted, no_room
 from fusedet.deploy.camera.sinks.record import to_camera_record
-from fusedet.deploy.camera.sinks.retention import free_bytes_wanted, no_room
 
 __all__ = ["RotatingJsonLines"]
 
@@ -48,7 +48,7 @@ class RotatingJsonLines(Sink):
                 :meth:`fusedet.deploy.camera.events.event.Event.to_record`.
             days: lines that are older are removed, a file at a time: one is set aside when its share of the days is
                 over. None: of any age.
-            min_free_gb: what is to stay free on the disk, see :class:`fusedet.deploy.camera.sinks.retention.Limits`.
+            min_free_gb: what stays free on the disk, see :class:`~fusedet.deploy.camera.sinks.files.retention.Limits`.
             clock: seconds since 1970.
 
         Raises:

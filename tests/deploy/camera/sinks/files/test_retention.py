@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from fusedet.deploy.camera.sinks.folders import time_stamp
-from fusedet.deploy.camera.sinks.retention import STAMP, Limits, Retention
+from fusedet.deploy.camera.sinks.files.folders import time_stamp
+from fusedet.deploy.camera.sinks.files.retention import STAMP, Limits, Retention
 
 NOW_S = datetime(2026, 3, 10, 12, tzinfo=timezone.utc).timestamp()
 DAY_S = 86400.0

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fusedet.deploy.camera.sources.device import CameraError, VideoConnection
+from fusedet.deploy.camera.sources.attached.device import CameraError, VideoConnection
 from fusedet.deploy.camera.sources.settings import SourceSettings
 from fusedet.deploy.detector.opencv import cv2
 
@@ -18,7 +18,7 @@ _DEVICE = re.compile(r"/dev/video(\d+)")
 
 
 class UsbCamera:
-    """A :class:`~fusedet.deploy.camera.sources.device.Device`: its number, or on Linux its device file."""
+    """A :class:`~fusedet.deploy.camera.sources.attached.device.Device`: its number, or on Linux its device file."""
 
     def __init__(self, text: str, settings: SourceSettings) -> None:
         """``text``: a number, ``/dev/videoN``, or a link to one, such as those in ``/dev/v4l/by-id``."""

@@ -1,0 +1,1 @@
+"""Results in files: lines, images, videos, and how long they stay."""

@@ -1,0 +1,1 @@
+"""Cameras that are attached to the machine itself."""
