@@ -62,7 +62,8 @@ def evaluate_detections(dataset: CocoDataset, found: Mapping[int, Detections]) -
     if not results:
         # The evaluator refuses an empty list. Without detections precision and recall are 0 for every object.
         nothing = 0.0 if has_objects(dataset) else math.nan
-        return Metrics(*[nothing] * len(SUMMARY_NAMES), dict.fromkeys(dataset.names, (nothing, nothing)))
+        per_class = dict.fromkeys(dataset.names, (nothing, nothing))
+        return Metrics(nothing, nothing, nothing, nothing, nothing, nothing, nothing, per_class)
     evaluator = COCOeval_faster(truth, truth.loadRes(results), "bbox")
     evaluator.params.maxDets = [1, 10, MAX_DETECTIONS]
     evaluator.evaluate()
