@@ -1,6 +1,9 @@
 """Arguments that programs give: what is no number, or none in range, is said in one line. Standard library only."""
 
-from numbers import Integral, Real
+import math
+import numbers
+import operator
+from typing import SupportsIndex
 
 from fusedet.common.errors import InputError
 from fusedet.common.plain_json import short
@@ -14,7 +17,8 @@ def check_fraction(name: str, value: object, instead: str = "") -> None:
     Raises:
         InputError: it is something else.
     """
-    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value <= 1:  # NaN is not
+    number = math.nan if isinstance(value, bool) or not isinstance(value, numbers.Real) else float(value)
+    if not 0 <= number <= 1:  # NaN is not
         raise InputError(f"{name} must be in 0..1{instead}, but got {short(value)}")
 
 
@@ -24,9 +28,10 @@ def check_whole(name: str, value: object, most: int | None = None) -> None:
     Raises:
         InputError: it is something else.
     """
-    if not isinstance(value, Integral) or isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         raise InputError(f"{name} must be a whole number, but got {short(value)}")
-    if value < 1:
+    number = operator.index(value)
+    if number < 1:
         raise InputError(f"{name} must be at least 1, but got {value}")
-    if most is not None and value > most:
+    if most is not None and number > most:
         raise InputError(f"{name} must be at most {most}, but got {value}")

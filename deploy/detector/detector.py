@@ -227,10 +227,7 @@ class Detector:
         Raises:
             InputError: an image is not uint8 ``[H, W, 3]``, or they are no sequence of images.
         """
-        is_one = isinstance(images_bgr, np.ndarray) and images_bgr.ndim != 4
-        if is_one or not isinstance(images_bgr, Sequence | np.ndarray):
-            what = f"an array {list(images_bgr.shape)}" if is_one else short(images_bgr)
-            raise InputError(f"images must be a list of images, uint8 [H, W, 3] in BGR each, but got {what}")
+        _check_images(images_bgr)
         if not len(images_bgr):
             return []
         start = perf_counter()
@@ -286,3 +283,10 @@ class Detector:
 def _by_image(outputs: Sequence[Sequence[NDArray[Any]]]) -> list[tuple[NDArray[Any], ...]]:
     """Runs of ``(first [B, ...], second [B, ...], ...)`` -> one ``(first, second, ...)`` an image."""
     return [arrays for run in outputs for arrays in zip(*run, strict=True)]
+
+
+def _check_images(images: Any) -> None:
+    is_array = isinstance(images, np.ndarray)
+    if (is_array and images.ndim != 4) or not (is_array or isinstance(images, Sequence)):
+        what = f"an array {list(images.shape)}" if is_array else short(images)
+        raise InputError(f"images must be a list of images, uint8 [H, W, 3] in BGR each, but got {what}")

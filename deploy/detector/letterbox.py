@@ -6,6 +6,7 @@ spans 0 to ``w`` and mapping a box is one multiplication and one addition.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -60,7 +61,7 @@ class Letterbox:
         return boxes.clip(0, (self.width, self.height, self.width, self.height)).astype(np.float32)
 
 
-def check_image(image: NDArray[np.uint8]) -> None:
+def check_image(image: Any) -> None:
     """Says what is wrong with an image that is not uint8 ``[H, W, 3]``.
 
     Raises:

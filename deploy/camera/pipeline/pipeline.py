@@ -307,7 +307,9 @@ class Pipeline:
     def _deliver(self, camera: Camera, result: Result) -> None:
         """Hands a result to everybody; who cannot take it does not keep it from the others."""
         wait, failures = not camera.capture.source.drops, []
-        for take in (self._recent.add, self._show, *(partial(sink.put, wait=wait) for sink in self._sinks)):
+        sinks = (partial(sink.put, wait=wait) for sink in self._sinks)
+        takers: tuple[Callable[[Result], object], ...] = (self._recent.add, self._show, *sinks)
+        for take in takers:
             try:
                 take(result)
             except Exception as error:

@@ -36,7 +36,7 @@ def read_yolo(source: Path) -> list[LabelledSet]:
     """
     config, settings = _settings(source)
     names = _names(settings, config)
-    sets = []
+    sets: list[LabelledSet] = []
     for split in ("train", "val", "test"):
         try:
             folders = _folders(settings.get(split), config, settings)

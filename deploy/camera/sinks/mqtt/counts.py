@@ -26,7 +26,7 @@ def counts_record(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> dict
 
 def names_of(places: Places) -> frozenset[str]:
     """What is counted at ``places``."""
-    return frozenset(place.name for place in (*places.zones, *places.lines))
+    return frozenset(zone.name for zone in places.zones) | frozenset(line.name for line in places.lines)
 
 
 def counted_names(text: str) -> frozenset[str] | None:

@@ -132,7 +132,7 @@ def _found(one: TurnedImage, kind: str, votes: "Counter[Frame]") -> str:
     if kind == "exif-unclear":
         return f"{file}; its boxes may be of the stored or of the shown picture: --exif-boxes stored or shown says it"
     if kind.startswith("exif-boxes"):
-        frame = kind.removeprefix("exif-boxes-")
+        frame: Frame = "stored" if kind == "exif-boxes-stored" else "shown"
         return f"{file}, and boxes of the picture as {frame}, into which {votes[frame]} of them alone fit"
     return file
 

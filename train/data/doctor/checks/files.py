@@ -35,7 +35,7 @@ def check_files(split: Split) -> Iterator[Finding]:
             yield split.about_image("missing-file", image, f"a file {path}", found)
         elif match is not None:
             found = f"{match.file} ({match.how}; {count})"
-            yield split.about_image("other-path", image, f"a file {split.images / image.file_name}", found)
+            yield split.about_image("other-path", image, f"a file {split.images / str(image.file_name)}", found)
         if path not in missing and _size(path) == 0:
             yield split.about_image("empty-file", image, "a picture", "a file of zero bytes")
 
