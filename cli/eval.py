@@ -89,7 +89,10 @@ def run(args: argparse.Namespace) -> int:
         shown = shorten(", ".join(unused), 100, placeholder=" ...")
         print(f"left out, since the data has none: {len(unused)} of the network's classes: {shown}")
     _print(metrics)
-    print(f"best F1 {point}")
+    if not point.objects:
+        print("no box to evaluate on: neither AP nor a score of the best F1 can be told")
+    else:
+        print(f"best F1 {point}")
     if args.json is not None:
         write_text(args.json, _as_json(metrics, point))
     return 0

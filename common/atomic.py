@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["OF_THE_DISK", "remove_parts", "whole_file", "write_bytes", "write_text"]
+__all__ = ["OF_THE_DISK", "naming", "remove_parts", "whole_file", "write_bytes", "write_text"]
 
 #: What the system says when something cannot be written, also where it does not say to which file.
 OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
@@ -49,6 +49,17 @@ def whole_file(path: Path, *, sync: bool = True) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             part.unlink()
         if isinstance(error, OSError) and error.errno and error.filename in (None, part, str(part)):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """A disk that is full or broken is said of ``path``, not of the temporary file, or of none, that was written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in OF_THE_DISK:
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 

@@ -14,6 +14,7 @@ from typing import Any
 import onnx
 import torch
 
+from fusedet.common.atomic import naming
 from fusedet.common.errors import InputError
 from fusedet.configs.inputs import model_file
 from fusedet.configs.starter import starter_checkpoint
@@ -200,7 +201,7 @@ def _write(
     They are made in a folder beside their place, on the same disk, and moved when they have proved themselves.
     """
     paths[0].parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=paths[0].parent) as folder:
+    with naming(paths[0]), tempfile.TemporaryDirectory(prefix=".export-", dir=paths[0].parent) as folder:
         plain, fused = (Path(folder) / path.name for path in paths)
         for draft, model in zip((plain, fused), models, strict=True):
             draft.write_bytes(model.SerializeToString(deterministic=True))

@@ -9,6 +9,7 @@ import torch
 from onnx import helper
 from torch import nn
 
+from fusedet.common.atomic import naming
 from fusedet.deploy.detector.contract import OUTPUT_NAMES, Contract
 from fusedet.export.graph.constants import fold_constants
 from fusedet.export.graph.ultralytics_layout import (
@@ -74,7 +75,7 @@ def _trace(
 ) -> onnx.ModelProto:
     """The graph as torch's tracer gives it."""
     names = (INPUT_NAME, *output_names)
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    with tempfile.TemporaryDirectory() as folder, naming(Path(folder)), warnings.catch_warnings():
         # The tracing exporter is deprecated in favour of one that needs the package onnxscript, takes seven times as
         # long, and gains nothing for a graph of convolutions.
         deprecated = "You are using the legacy TorchScript-based ONNX export|The feature will be removed"

@@ -8,7 +8,7 @@ from typing import Any
 
 import onnx
 
-from fusedet.common.atomic import write_text
+from fusedet.common.atomic import naming, write_text
 from fusedet.common.errors import InputError
 from fusedet.configs.inputs import model_file
 from fusedet.configs.starter import starter_checkpoint
@@ -80,7 +80,7 @@ def export_certified(
             raise InputError(f"{path}: is already there; --force replaces it")
     net, _ = load_detector(checkpoint)
     plain.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=plain.parent) as folder:
+    with naming(plain), tempfile.TemporaryDirectory(prefix=".export-", dir=plain.parent) as folder:
         drafts = {kind: Path(folder) / place.name for kind, place in places.items()}
         draft = export_onnx(checkpoint, drafts["plain"], **settings)
         quantized = None

@@ -133,3 +133,15 @@ def test_figures_are_not_written_over_a_file_unasked(exported: Path, rectangles:
     assert out.read_text() == "mine"
     assert main([*command, "--force"]) == 0
     assert json.loads(out.read_text())["ap50"] == pytest.approx(1)
+
+
+def test_data_without_a_box_has_no_figures(
+    exported: Path, rectangles: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = rectangles / "annotations" / "val.json"
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps({**content, "annotations": []}))
+    assert main(["eval", str(exported), "--data", str(rectangles)]) == 0
+    printed = capsys.readouterr().out
+    assert "no box to evaluate on" in printed
+    assert "nan" not in printed

@@ -1,5 +1,7 @@
 """The whole export: three runs agree, files appear whole or not at all, and a network that breaks a rule is stopped."""
 
+import errno
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -18,6 +20,7 @@ from fusedet.export.proof.images import draw_images
 from fusedet.export.proof.verify import verify
 from fusedet.model import DetectorNet, InferenceGraph, save_checkpoint
 from tests.export.networks import NAMES, preset_config, small_config, trained_net
+from tests.full_disk import full_disk
 
 
 def export(net: DetectorNet, folder: Path, **settings):
@@ -290,3 +293,20 @@ def test_options_may_come_together_or_one_by_one(tmp_path):
     assert export_onnx(net, tmp_path / "b.onnx", options, nms=True).contract.nms
     with pytest.raises(TypeError, match="nmss"):
         export_onnx(net, tmp_path / "c.onnx", nmss=True)
+
+
+def test_a_full_disk_is_said_of_the_file_that_was_to_be_written(tmp_path, monkeypatch):
+    def fail(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises(OSError, match="No space left") as caught:
+        export(trained_net(small_config()), tmp_path)
+    assert caught.value.filename == str(tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_folder_for_temporary_files_is_named(tmp_path):
+    with full_disk(4096), pytest.raises(OSError, match="too large") as caught:
+        export(trained_net(small_config()), tmp_path)
+    assert caught.value.filename.startswith(tempfile.gettempdir())
