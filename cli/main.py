@@ -7,10 +7,12 @@ import argparse
 import importlib
 import io
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
+from fusedet.cli.shared.foreign_words import known_command, known_words
 from fusedet.common.addresses import hide_in_text
 from fusedet.common.atomic import OF_THE_DISK
 from fusedet.common.errors import GaveUpError, InputError
@@ -123,6 +125,7 @@ def _was_interrupted(error: BaseException | None) -> bool:
 
 
 def _run(arguments: list[str]) -> int:
+    written, arguments = arguments, known_command(arguments)
     name = arguments[0] if arguments else ""
     if name in ("-h", "--help"):
         print(_overview())
@@ -141,7 +144,11 @@ def _run(arguments: list[str]) -> int:
         return _fail(_unknown(name))
     try:
         # Intermixed: options may stand between positional arguments, as in `train nano --resume run train.epochs=5`.
-        args = build_parser(name).parse_intermixed_args(arguments[len(name.split()) :])
+        parser = build_parser(name)
+        words = known_words(parser, arguments[len(name.split()) :])
+        if [*name.split(), *words] != written:
+            print(f"note: in fusedet's words: fusedet {name} {hide_in_text(shlex.join(words))}", file=sys.stderr)
+        args = parser.parse_intermixed_args(words)
         return int(args.run(args))
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]

@@ -2,6 +2,8 @@
 
 import argparse
 import os
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from fusedet.common.errors import InputError
@@ -51,8 +53,8 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         InputError: the config, the data or the run to go on with cannot be used.
     """
-    if args.resume is None and args.config is None:
-        raise InputError(f"expected a config: a YAML file or a preset ({', '.join(preset_names())})")
+    if args.resume is None:
+        _check_config(args.config, args.overrides)
     if args.resume is not None:
         from fusedet.train import resume
 
@@ -71,6 +73,21 @@ def run(args: argparse.Namespace) -> int:
 
         result = train(config, name=Path(args.config).stem)
     return 0 if result.finished else 130
+
+
+def _check_config(config: str | None, overrides: Sequence[str]) -> None:
+    """Makes sure that the config comes first.
+
+    Raises:
+        InputError: there is none, or a setting stands in its place.
+    """
+    if config is not None and ("=" not in config or Path(config).exists()):
+        return
+    settings = ["data=my_data"] if config is None else [config, *overrides]
+    raise InputError(
+        f"expected a config first: a YAML file or a preset ({', '.join(preset_names())}); for example: "
+        f"fusedet train nano {shlex.join(settings)}"
+    )
 
 
 def _is_first_process() -> bool:

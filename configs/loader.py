@@ -35,6 +35,7 @@ __all__ = [
 KeyPath = tuple[str | int, ...]
 
 BASE_KEY = "base"
+#: The place of an override in messages.
 COMMAND_LINE = "command line"
 #: Aliases of aliases make a small file explode; a config has a few hundred values.
 MOST_VALUES = 10_000

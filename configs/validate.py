@@ -1,9 +1,7 @@
 """Checks a config against a pydantic model, and says in one line what is wrong and where it was written."""
 
-import functools
 import json
 import reprlib
-from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -12,27 +10,16 @@ from pydantic_core import ErrorDetails
 from fusedet.common.addresses import hide_secrets
 from fusedet.common.errors import InputError
 from fusedet.common.text import nearest
+from fusedet.configs.foreign_words import KEYS
 from fusedet.configs.former_keys import take_former_keys
 from fusedet.configs.loader import COMMAND_LINE, LEFT_EMPTY, ConfigTree, KeyPath, dotted, dump_yaml, quoted
+from fusedet.configs.schema_keys import all_keys, full_key, inner_node, json_schema, nodes
 from fusedet.configs.strict import StrictModel
 
 __all__ = ["dump_config", "flat_settings", "validate"]
 
 #: Errors that one message lists; the rest is counted.
 MOST_ERRORS = 3
-
-#: Keys of other programs -> ours, the first that a section has.
-_OTHER_WORDS = {
-    **dict.fromkeys(("url", "uri", "address", "input", "stream", "rtsp", "device"), ("source", "url", "host")),
-    **dict.fromkeys(("file", "filename"), ("path", "source")),
-    **dict.fromkeys(("dir", "directory", "path"), ("folder", "source")),
-    **dict.fromkeys(("server", "broker", "hostname", "ip"), ("host",)),
-    **dict.fromkeys(("user", "login"), ("username",)),
-    **dict.fromkeys(("pass", "pwd", "passwd"), ("password",)),
-    **dict.fromkeys(("confidence", "conf", "threshold", "min_score"), ("score",)),
-    **dict.fromkeys(("labels", "objects", "names"), ("classes",)),
-    **dict.fromkeys(("polygon", "coordinates", "corners"), ("points",)),
-}
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -65,7 +52,7 @@ def validate(tree: ConfigTree, model: type[_Model], *, show_values: bool = True)
     """
     if issubclass(model, StrictModel):
         take_former_keys(tree, model.former_keys)
-    schema = _schema(model)
+    schema = json_schema(model)
     try:
         return model.model_validate_json(json.dumps(_fill_in(tree.data, schema, schema)), strict=True)
     except ValidationError as error:
@@ -95,31 +82,26 @@ def flat_settings(config: BaseModel) -> dict[str, Any]:
     return walk(config.model_dump(mode="json"), "")
 
 
-@functools.cache
-def _schema(model: type[BaseModel]) -> dict[str, Any]:
-    return model.model_json_schema()
-
-
 def _fill_in(value: Any, schema: dict[str, Any], node: dict[str, Any]) -> Any:
     """``value`` with what was left empty as ``node`` of the schema has it: a section or a list by its default."""
     if value is LEFT_EMPTY:
         return {} if node.get("type") == "object" else None
     if isinstance(value, dict):
-        inside = {key: (inner, _inner(schema, node, key)) for key, inner in value.items()}
+        inside = {key: (inner, inner_node(schema, node, key)) for key, inner in value.items()}
         return {
             key: _fill_in(inner, schema, of)
             for key, (inner, of) in inside.items()
             if not (inner is LEFT_EMPTY and of.get("type") == "array")
         }
     if isinstance(value, list):
-        return [_fill_in(inner, schema, _inner(schema, node, i)) for i, inner in enumerate(value)]
+        return [_fill_in(inner, schema, inner_node(schema, node, i)) for i, inner in enumerate(value)]
     return value
 
 
 def _describe(problem: ErrorDetails, tree: ConfigTree, schema: dict[str, Any], show_values: bool) -> str:
     """One error in one line: place, key, what was expected and what came."""
     path: KeyPath = tuple(step for step in problem["loc"] if step != "[key]")
-    is_secret = any(node.get("writeOnly") for node in _nodes(schema, path))
+    is_secret = any(node.get("writeOnly") for node in nodes(schema, path))
     if is_secret and problem["loc"][-1] not in _keys_at(schema, path[:-1]):
         path = path[:-1]  # a name of the user's, such as "Authorization:Bearer x", where a space is missing
     place = f"{tree.where(path)}: " + (f"{dotted(path)}: " if path else "")
@@ -144,16 +126,19 @@ def _describe(problem: ErrorDetails, tree: ConfigTree, schema: dict[str, Any], s
 def _right_keys(key: str, schema: dict[str, Any], section: KeyPath) -> str:
     """The nearest key, and all that the section has."""
     known = _keys_at(schema, section)
-    meant = [other for other in _OTHER_WORDS.get(key, ()) if other in known]
-    if not meant and section and {key, *_OTHER_WORDS.get(key, ())} & schema["properties"].keys():
+    meant = [other for other in KEYS.get(key, ()) if other in known]
+    elsewhere = full_key(key, all_keys(schema))
+    if not meant and section and {key, *KEYS.get(key, ())} & schema["properties"].keys():
         hint = ": it counts for the whole file, and stands at its top"
+    elif not meant and elsewhere in all_keys(schema):
+        hint = f", did you mean {elsewhere!r}?"
     else:
         hint = f", did you mean {meant[0]!r}?" if meant else nearest(key, known)
     return f"{hint}; the keys here are {', '.join(known)}"
 
 
 def _keys_at(schema: dict[str, Any], section: KeyPath) -> list[str]:
-    *_, node = _nodes(schema, section)
+    *_, node = nodes(schema, section)
     return list(node.get("properties", {}))
 
 
@@ -170,31 +155,3 @@ def _show(value: Any) -> str:
 
 def _is_plain(value: Any) -> bool:
     return isinstance(value, int | float | bool)
-
-
-def _nodes(schema: dict[str, Any], path: KeyPath) -> Iterator[dict[str, Any]]:
-    """What ``schema`` says of the whole file, and of each step of ``path``."""
-    node = _resolve(schema, schema)
-    yield node
-    for step in path:
-        node = _inner(schema, node, step)
-        yield node
-
-
-def _inner(schema: dict[str, Any], node: dict[str, Any], step: str | int) -> dict[str, Any]:
-    """What stands at a key or a position of a section, a list, or names that are the user's."""
-    if isinstance(step, int):
-        return _resolve(schema, node.get("items", {}))
-    by_name = next(iter(node.get("patternProperties", {}).values()), node.get("additionalProperties"))
-    inner = node.get("properties", {}).get(step, by_name)
-    return _resolve(schema, inner if isinstance(inner, dict) else {})
-
-
-def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
-    """Follows a reference, and takes what is wanted out of ``wanted | None``."""
-    for choice in node.get("anyOf", ()):
-        if choice.get("type") != "null":
-            node = choice
-            break
-    reference = node.get("$ref")
-    return schema["$defs"][reference.rpartition("/")[2]] if reference else node

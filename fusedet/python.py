@@ -9,26 +9,16 @@ from typing import Any
 from fusedet.common.errors import InputError
 from fusedet.common.text import nearest
 from fusedet.configs.inputs import coco_files, model_file
+from fusedet.configs.loader import COMMAND_LINE
+from fusedet.configs.schema_keys import all_keys, full_key, json_schema
 from fusedet.export.pipeline import ExportResult, export_onnx
-from fusedet.train.config import EvalConfig, load_train_config
+from fusedet.train.config import EvalConfig, TrainConfig, load_train_config
 from fusedet.train.evaluation.evaluate import evaluate_model
 from fusedet.train.evaluation.metrics import Metrics
 from fusedet.train.loop.start import train as train_from_config
 from fusedet.train.run_folder import RunFolder
 
 __all__ = ["TrainedModel", "evaluate", "train"]
-
-#: Keyword arguments that stand for a longer key of the config.
-_KEYS = {
-    "epochs": "train.epochs",
-    "batch": "train.batch",
-    "seed": "train.seed",
-    "device": "train.device",
-    "init": "train.init",
-    "out": "train.out",
-    "lr": "optim.lr",
-    "workers": "data.workers",
-}
 
 
 @dataclass(frozen=True)
@@ -71,26 +61,44 @@ def train(
         data: folder with ``images/`` and ``annotations/{train,val}.json`` in COCO's format; left out, the config says.
         input_size: side, or ``(height, width)``, in pixels, multiples of 32.
         settings: further ones as on the command line: ``["augment.mosaic=0.5"]``.
-        values: ``epochs``, ``batch``, ``seed``, ``device``, ``init``, ``out``, ``lr``, ``workers``.
+        values: settings by the last part of their key, or by a name that other programs have for them: ``epochs``,
+            ``batch``, ``seed``, ``device``, ``init``, ``out``, ``lr``, ``workers``, ``mosaic``, ``imgsz``.
 
     Raises:
         InputError: the data or a setting cannot be used; nothing has been written then.
     """
-    overrides = list(settings)
-    if data is not None:
-        overrides.append(f"data.root={json.dumps(str(data))}")
-    if input_size is not None:
-        size = [input_size] * 2 if isinstance(input_size, int) else list(input_size)
-        overrides.append(f"model.input_size={size}")
-    for name, value in values.items():
-        if name not in _KEYS:
-            known = ("data", "input_size", "settings", *_KEYS)
-            raise InputError(f"train: unknown argument {name!r}{nearest(name, known)}; known: {', '.join(known)}")
-        if value is not None:
-            overrides.append(f"{_KEYS[name]}={json.dumps(value, default=str)}")
-    result = train_from_config(load_train_config(str(config), overrides), name=Path(config).stem)
+    overrides = [settings] if isinstance(settings, str) else list(settings)
+    values = {"data": data, "input_size": input_size, **values}
+    overrides += [f"{_key(name)}={_yaml(value)}" for name, value in values.items() if value is not None]
+    try:
+        loaded = load_train_config(str(config), overrides)
+    except InputError as error:
+        raise InputError(str(error).replace(f"{COMMAND_LINE}: ", "train: ")) from None
+    result = train_from_config(loaded, name=Path(config).stem)
     run = RunFolder(result.run_dir)
     return TrainedModel(run.path, run.best, run.report, result.best_epoch, result.metrics, result.finished)
+
+
+def _key(name: str) -> str:
+    """The whole key of a keyword argument.
+
+    Raises:
+        InputError: it means no setting, or several.
+    """
+    known = all_keys(json_schema(TrainConfig))
+    key = full_key(name, known)
+    if key is None:
+        names = ["data", "input_size", "settings", *(one.rpartition(".")[2] for one in known)]
+        raise InputError(
+            f"train: unknown argument {name!r}{nearest(name, names)}; one that several sections have goes into "
+            'settings: settings=["model.head.depth=1"]'
+        )
+    return key
+
+
+def _yaml(value: object) -> str:
+    """A value as a config has it: paths as text, numbers of numpy as numbers, tuples as lists."""
+    return json.dumps(value, default=lambda other: other.item() if hasattr(other, "item") else str(other))
 
 
 def evaluate(

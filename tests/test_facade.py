@@ -10,6 +10,7 @@ import pytest
 import fusedet
 from fusedet import Detector, evaluate, export_onnx, train
 from fusedet.common.errors import InputError
+from fusedet.train.config import TrainConfig
 from tests import ROOT
 from tests.train.conftest import NAMES, draw_rectangles
 
@@ -40,13 +41,42 @@ def test_from_a_data_set_to_detections(drawn: Path, tmp_path: Path) -> None:
     assert Detector(exported.fused)(np.zeros((64, 64, 3), np.uint8)).names == tuple(NAMES)
 
 
-def test_settings_by_name(drawn: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"unknown argument 'epoch', did you mean 'epochs'"):
-        train("nano", data=drawn, epoch=3)
-    with pytest.raises(InputError, match=r"train\.epochs: .*'many'"):
-        train("nano", data=drawn, epochs="many")
-    with pytest.raises(InputError, match=r"my_data"):
-        train("nano", data=tmp_path / "my_data")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"epoch": 3}, r"train: unknown argument 'epoch', did you mean 'epochs'"),
+        ({"channels": 16}, r"unknown argument 'channels'.*settings="),
+        ({"epochs": "many"}, r"^train: train\.epochs: .*'many'"),
+        ({"epochs": 2.5}, r"train\.epochs: .*2\.5"),
+        ({"imgsz": 100}, r"model\.input_size.*multiple of 32"),
+        ({"input_size": "320px"}, r"model\.input_size: "),
+        ({"device": "gpu"}, r"train\.device.*'gpu'"),
+        ({"settings": "augment.mosaik=0"}, r"augment\.mosaik: unknown key, did you mean 'mosaic'"),
+        ({"config": "nanno"}, r"'nanno'.*did you mean 'nano'"),
+        ({"data": "no/such/folder"}, r"no/such/folder: expected a folder"),
+    ],
+)
+def test_wrong_arguments_are_told_in_words(drawn: Path, arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        train(**{"config": "nano", "data": drawn, **arguments})  # type: ignore[operator]
+
+
+def test_arguments_of_numpy_and_of_other_programs_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    class StopError(Exception):
+        pass
+
+    def stop(config: TrainConfig, name: str) -> None:
+        seen.append(config)
+        raise StopError
+
+    monkeypatch.setattr("fusedet.python.train_from_config", stop)
+    with pytest.raises(StopError):
+        train("pico", data=Path("my data"), epochs=np.int64(3), lr0=np.float32(0.5), imgsz=(64, 96), batch=None)
+    (config,) = seen
+    assert (config.data.root, config.train.epochs, config.optim.lr) == (Path("my data"), 3, 0.5)
+    assert (config.model.input_size, config.train.batch) == ((64, 96), None)
 
 
 def test_names_come_when_they_are_used() -> None:

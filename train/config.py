@@ -10,6 +10,7 @@ from fusedet.common.duplicates import DUPLICATE_IOU
 from fusedet.configs.former_keys import FormerKey
 from fusedet.configs.layouts import SetFiles, find_sets
 from fusedet.configs.loader import load_config
+from fusedet.configs.schema_keys import spelled_out
 from fusedet.configs.strict import StrictModel
 from fusedet.configs.validate import validate
 from fusedet.model.config import ModelConfig
@@ -303,9 +304,10 @@ def load_train_config(source: str | Path, overrides: Sequence[str] = ()) -> Trai
 
     Args:
         source: a preset's name or a YAML file.
-        overrides: ``key.sub=value``, as on the command line; they win over the file.
+        overrides: ``key.sub=value``, as on the command line; they win over the file. A last part that one key alone
+            has will do, and so do names of other programs: ``epochs=5``, ``imgsz=256``.
 
     Raises:
         InputError: names the file and line, or the command line, the key, what was expected and what came.
     """
-    return validate(load_config(source, overrides), TrainConfig)
+    return validate(load_config(source, spelled_out(overrides, TrainConfig)), TrainConfig)

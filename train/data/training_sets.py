@@ -23,13 +23,29 @@ def set_files(data: DataConfig) -> tuple[SetFiles, SetFiles]:
     """
     paths = (data.train_annotations, data.train_images, data.val_annotations, data.val_images)
     if any(path is None for path in paths):
-        raise InputError("no data: give data.root=DIR, which holds images/ and annotations/{train,val}.json")
+        raise InputError("no data: give data=DIR, a folder with images/ and annotations/{train,val}.json")
     train_annotations, train_images, val_annotations, val_images = (Path(str(path)) for path in paths)
-    if data.root is not None and data.root.is_dir():
-        own = {data.root / "annotations" / f"{split}.json" for split in ("train", "val")}
+    root = data.root
+    if (
+        root is not None
+        and not root.is_dir()
+        and any(root in path.parents for path in (train_annotations, train_images))
+    ):
+        raise InputError(f"data.root: {root}: {_no_folder(root)}")
+    if root is not None and root.is_dir():
+        own = {root / "annotations" / f"{split}.json" for split in ("train", "val")}
         if any(path in own and not path.exists() for path in (train_annotations, val_annotations)):
-            raise InputError(explain(data.root))
+            raise InputError(explain(root))
     return SetFiles(train_annotations, train_images), SetFiles(val_annotations, val_images)
+
+
+def _no_folder(path: Path) -> str:
+    """Why a path is no folder of a data set, and what helps."""
+    if not path.exists():
+        return f"expected a folder of images and annotations, but there is none at {path.absolute()}"
+    makes = "fusedet data convert FILE my_data --from yolo --to coco" if path.suffix != ".json" else ""
+    makes = makes or "fusedet data split FILE --ratio 80/20 --out my_data/annotations"
+    return f"expected a folder of images and annotations, but this is a file; {makes} makes one of it"
 
 
 def load_sets(data: DataConfig) -> tuple[CocoDataset, CocoDataset]:

@@ -8,6 +8,7 @@ from lightning_fabric import Fabric
 
 from fusedet.common.atomic import remove_parts, write_text
 from fusedet.common.errors import InputError
+from fusedet.configs.schema_keys import spelled_out
 from fusedet.configs.validate import dump_config
 from fusedet.model.checkpoint import Checkpoint, load_checkpoint
 from fusedet.train.config import TrainConfig
@@ -72,6 +73,7 @@ def resume(path: Path, overrides: Sequence[str] = (), progress: TrainingProgress
             to change.
     """
     keep_memory()
+    overrides = spelled_out(overrides, TrainConfig)
     check_changes(overrides)
     run = RunFolder.find(path)
     checkpoint = load_checkpoint(run.last)

@@ -1,0 +1,112 @@
+"""The keys that the JSON schema of a config has, and those that a short or a foreign name means.
+
+``epochs=5`` is ``train.epochs=5``, ``imgsz=256`` is ``model.input_size=256``.
+"""
+
+import functools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from fusedet.common.errors import InputError
+from fusedet.common.text import nearest
+from fusedet.configs.foreign_words import NO_SETTINGS, SETTINGS
+from fusedet.configs.loader import BASE_KEY, COMMAND_LINE, KeyPath
+
+__all__ = ["all_keys", "full_key", "inner_node", "json_schema", "nodes", "spelled_out"]
+
+
+@functools.cache
+def json_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON schema of a config; not to be changed."""
+    return model.model_json_schema()
+
+
+def nodes(schema: dict[str, Any], path: KeyPath) -> Iterator[dict[str, Any]]:
+    """What ``schema`` says of the whole file, and of each step of ``path``."""
+    node = _resolved(schema, schema)
+    yield node
+    for step in path:
+        node = inner_node(schema, node, step)
+        yield node
+
+
+def inner_node(schema: dict[str, Any], node: dict[str, Any], step: str | int) -> dict[str, Any]:
+    """What stands at a key or a position of a section, a list, or names that are the user's."""
+    if isinstance(step, int):
+        return _resolved(schema, node.get("items", {}))
+    by_name = next(iter(node.get("patternProperties", {}).values()), node.get("additionalProperties"))
+    inner = node.get("properties", {}).get(step, by_name)
+    return _resolved(schema, inner if isinstance(inner, dict) else {})
+
+
+def _resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    """Follows a reference, and takes what is wanted out of ``wanted | None``."""
+    for choice in node.get("anyOf", ()):
+        if choice.get("type") != "null":
+            node = choice
+            break
+    reference = node.get("$ref")
+    return schema["$defs"][reference.rpartition("/")[2]] if reference else node
+
+
+def all_keys(schema: dict[str, Any]) -> list[str]:
+    """The dotted keys of all settings in the sections of a config; what stands in lists has none."""
+
+    def walk(node: dict[str, Any], before: str) -> Iterator[str]:
+        for name, inner in node.get("properties", {}).items():
+            below = _resolved(schema, inner)
+            if below.get("properties"):
+                yield from walk(below, f"{before}{name}.")
+            else:
+                yield before + name
+
+    return list(walk(schema, ""))
+
+
+def full_key(name: str, known: Iterable[str]) -> str | None:
+    """The dotted key that ``name`` means: a foreign word, or the last part of one key alone; None where it means none.
+
+    Args:
+        name: without a dot; a hyphen stands for an underscore.
+        known: the keys that there are.
+    """
+    name = name.replace("-", "_").lower()
+    if name in SETTINGS:
+        return SETTINGS[name]
+    found = [key for key in known if key.rpartition(".")[2] == name and name not in NO_SETTINGS]
+    return found[0] if len(found) == 1 else None
+
+
+def spelled_out(overrides: Sequence[str], model: type[BaseModel]) -> list[str]:
+    """``key=value`` texts with their whole keys.
+
+    Raises:
+        InputError: a key without a dot means no setting, or several.
+    """
+    known = all_keys(json_schema(model))
+    return [_spelled_out(text, known, model.model_fields) for text in overrides]
+
+
+def _spelled_out(text: str, known: Sequence[str], sections: Iterable[str]) -> str:
+    name, equals, value = text.partition("=")
+    is_section = name in sections and not (name in SETTINGS and re.match(r"\s*[^\s{&*]", value))
+    if not equals or is_section or name == BASE_KEY or not name.replace("-", "_").isidentifier():
+        return text
+    key = full_key(name, known)
+    if key is None:
+        raise InputError(f"{COMMAND_LINE}: {name}: {_hint(name.replace('-', '_').lower(), known)}")
+    return f"{key}={value}"
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    """What could be meant by a name that means no setting."""
+    if name in NO_SETTINGS:
+        return f"no setting here; {NO_SETTINGS[name]}"
+    same = [key for key in known if key.rpartition(".")[2] == name]
+    if same:
+        return f"which one is meant? the settings of this name are {', '.join(same)}"
+    close = nearest(name, [key.rpartition(".")[2] for key in known])
+    return "unknown key" + (close or "; `fusedet schema train --format markdown` lists all settings")
