@@ -43,7 +43,6 @@ exit codes: 0 done; 2 bad input; 130 stopped by Ctrl-C, after what was measured 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.epilog = _EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
         "models",
         metavar="MODEL",

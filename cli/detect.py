@@ -49,7 +49,6 @@ gave no more; 2 bad input; 130 stopped by Ctrl-C before the end (a camera has no
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.epilog = _EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
         "model",
         metavar="MODEL",

@@ -6,22 +6,28 @@ Starting up imports nothing but the standard library; a command's own module is 
 import argparse
 import importlib
 import io
+import logging
 import os
 import shlex
+import shutil
 import sys
+import textwrap
+import traceback
 from collections.abc import Sequence
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from fusedet.cli.shared.foreign_words import known_command, known_words
+from fusedet.cli.shared.logs import log_to_stderr
+from fusedet.cli.shared.parser import Parser, add_common_options, fail
+from fusedet.cli.shared.terminal import bold, show_progress, working
 from fusedet.common.addresses import hide_in_text
 from fusedet.common.atomic import OF_THE_DISK
 from fusedet.common.errors import GaveUpError, InputError
 
 __all__ = ["COMMANDS", "Command", "build_parser", "main"]
 
-#: Exit codes beside 0 and a command's own.
+#: Exit codes beside 0, BAD_INPUT and a command's own.
 FAILED = 1
-BAD_INPUT = 2
 INTERRUPTED = 130
 
 
@@ -36,6 +42,11 @@ class Command(NamedTuple):
         """Where the command called ``name`` lives."""
         return ".".join(("fusedet.cli", *self.folder.split(), *name.split()))
 
+
+_WHAT = "A lightweight detector for edge hardware: from COCO-format data to a fused ONNX file on a board."
+_MORE = "fusedet help COMMAND tells more of a command, fusedet --version which fusedet this is."
+#: Commands that say themselves all the time what they do, or run for months.
+_TALKING = ("run", "service")
 
 #: Name of each command, one word or two -> what it does and the extras to install for it.
 COMMANDS = {
@@ -77,15 +88,9 @@ COMMANDS = {
         "print the systemd unit that runs a config at every start of the board", "headless,run", "camera"
     ),
     "info": Command("say what a checkpoint or an exported file is", "export", "model_files"),
+    "completion": Command("print the script with which bash or zsh completes commands and options", "desktop"),
     "schema": Command("write the JSON schema with which an editor checks configs, or a page of it", "run"),
 }
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the usage in front."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(BAD_INPUT, f"fusedet: error: {hide_in_text(message)} ({self.prog} --help tells more)\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -99,9 +104,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         finally:
             sys.stdout.flush()  # at the interpreter's exit nobody could catch what is caught below
     except InputError as error:
-        return _fail(" ".join(str(error).splitlines()))
+        return fail(" ".join(str(error).splitlines()))
     except (FloatingPointError, GaveUpError) as error:
-        _fail(str(error))
+        fail(str(error))
         return FAILED
     except BrokenPipeError:  # as in `fusedet info model.onnx | head -1`: whoever reads has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left over goes there at exit
@@ -109,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.filename is None and error.errno not in OF_THE_DISK:
             raise
-        return _fail(f"{error.filename or 'output'}: {error.strerror}")
+        return fail(f"{error.filename or 'output'}: {error.strerror}")
     except (KeyboardInterrupt, ImportError) as error:
         if not _was_interrupted(error):
             raise
@@ -126,6 +131,8 @@ def _was_interrupted(error: BaseException | None) -> bool:
 
 def _run(arguments: list[str]) -> int:
     written, arguments = arguments, known_command(arguments)
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:], "--help"]
     name = arguments[0] if arguments else ""
     if name in ("-h", "--help"):
         print(_overview())
@@ -141,31 +148,49 @@ def _run(arguments: list[str]) -> int:
             print(_overview(only=arguments[0]))
             return 0
     if name not in COMMANDS:
-        return _fail(_unknown(name))
+        return fail(_unknown(name))
     try:
         # Intermixed: options may stand between positional arguments, as in `train nano --resume run train.epochs=5`.
         parser = build_parser(name)
         words = known_words(parser, arguments[len(name.split()) :])
-        if [*name.split(), *words] != written:
+        if [*name.split(), *words] != written and written[0] != "help" and not {"-q", "--quiet"} & {*words}:
             print(f"note: in fusedet's words: fusedet {name} {hide_in_text(shlex.join(words))}", file=sys.stderr)
         args = parser.parse_intermixed_args(words)
-        return int(args.run(args))
+        return _run_parsed(name, args)
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing in ("", "fusedet"):
             raise
-        return _fail(
+        return fail(
             f"fusedet {name} needs {missing}, which is not installed: pip install 'fusedet[{COMMANDS[name].extras}]'"
         )
+
+
+def _run_parsed(name: str, args: argparse.Namespace) -> int:
+    show_progress(not args.quiet)
+    if args.quiet:
+        logging.disable(logging.WARNING)
+    if args.verbose and name not in _TALKING:
+        log_to_stderr("%(name)s: %(message)s")
+    try:
+        if name in _TALKING:
+            return int(args.run(args))
+        with working(f"fusedet {name}"):
+            return int(args.run(args))
+    except InputError as error:
+        if args.verbose:
+            print(hide_in_text("".join(traceback.format_exception(error, chain=False))), end="", file=sys.stderr)
+        raise
 
 
 def build_parser(name: str) -> argparse.ArgumentParser:
     """The arguments of the command called ``name``. What it parses holds the command itself as ``run``."""
     module = importlib.import_module(COMMANDS[name].module(name))
     text = COMMANDS[name].help
-    parser = _Parser(prog=f"fusedet {name}", description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False)
+    parser = Parser(prog=f"fusedet {name}", description=f"{text[0].upper()}{text[1:]}.")
     parser.set_defaults(run=module.run)
     module.add_arguments(parser)
+    add_common_options(parser)
     return parser
 
 
@@ -173,17 +198,23 @@ def _overview(only: str = "") -> str:
     """The commands, or those whose first word is ``only``."""
     commands = {name: command for name, command in COMMANDS.items() if not only or name.startswith(f"{only} ")}
     width = max(map(len, commands))
-    lines = (f"  {name:<{width}}  {command.help}" for name, command in commands.items())
+    columns = shutil.get_terminal_size().columns - 2
+    lines = (
+        textwrap.fill(
+            f"  {name:<{width}}  {command.help}", columns, subsequent_indent=" " * (width + 4), break_on_hyphens=False
+        )
+        for name, command in commands.items()
+    )
     return "\n".join(
         (
-            "usage: fusedet COMMAND ...",
+            f"{bold('usage:', sys.stdout)} fusedet COMMAND ...",
             "",
-            "A lightweight detector for edge hardware: from COCO-format data to a fused ONNX file on a board.",
+            *textwrap.wrap(_WHAT, columns),
             "",
-            "commands:",
+            bold("commands:", sys.stdout),
             *lines,
             "",
-            "fusedet COMMAND --help tells more of a command, fusedet --version which fusedet this is.",
+            *textwrap.wrap(_MORE, columns),
         )
     )
 
@@ -194,11 +225,6 @@ def _unknown(name: str) -> str:
     close = get_close_matches(name, COMMANDS, n=1)
     what = f"no command is called {name!r}" if name else "a command is missing"
     return f"{what}{f', did you mean {close[0]!r}?' if close else ''}; the commands are {', '.join(COMMANDS)}"
-
-
-def _fail(message: str) -> int:
-    print(f"fusedet: error: {hide_in_text(message)}", file=sys.stderr)
-    return BAD_INPUT
 
 
 if __name__ == "__main__":

@@ -41,7 +41,6 @@ replaced with the environment variable `NAME`.""",
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.epilog = _EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
         "kind", nargs="?", choices=tuple(_PAGES), default="train", help="of config: for fusedet train or fusedet run"
     )

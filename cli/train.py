@@ -13,28 +13,31 @@ __all__ = ["add_arguments", "run"]
 
 _EPILOG = """\
 examples:
-  fusedet train nano data.root=my_data
-  fusedet train my.yaml train.epochs=50 model.input_size=256 model.stages.0.depth=2
+  fusedet train nano data=my_data epochs=50
+  fusedet train my.yaml imgsz=256 batch=8 model.stages.0.depth=2
   fusedet train --resume runs/nano-1
 
-fine-tuning, from a checkpoint or from the starter weights of the preset (train.init=starter): the learning rate becomes
-a tenth of the usual one by itself, and classes of the same name keep what was learned of them:
-  fusedet train nano data.root=my_data train.init=runs/nano-1/best.pt train.epochs=30
-  ... train.freeze=backbone          # where images are few: it trains faster, too
+A setting is KEY=VALUE, such as train.epochs=50; of a key that no other section has, the last part will do. All keys:
+fusedet schema train --format markdown
+
+fine-tuning, from a checkpoint or from the starter weights of the preset (init=starter); steps become smaller by
+themselves, and classes of the same name keep what was learned of them:
+  fusedet train nano data=my_data init=runs/nano-1/best.pt epochs=30
+  fusedet train nano data=my_data init=starter freeze=backbone    # few images
 
 Ctrl-C saves the state and stops; --resume goes on from there, exactly. The state is also saved every ten minutes
 (train.save_minutes), for a crash or a power cut.
 
 several devices, or processes of one CPU; the batch is shared among them:
-  fusedet train nano data.root=my_data train.devices=4 train.batch=64
-  torchrun --nproc_per_node 4 --nnodes 2 ... -m fusedet.cli.main train nano data.root=my_data train.batch=64
+  fusedet train nano data=my_data devices=4 batch=64
+  torchrun --nproc_per_node 4 --nnodes 2 ... -m fusedet.cli.main \\
+    train nano data=my_data batch=64
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.epilog = _EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
         "config", metavar="CONFIG", nargs="?", help=f"YAML file, or a preset: {', '.join(preset_names())}"
     )

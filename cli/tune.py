@@ -17,13 +17,14 @@ _BEST = 5
 
 _EPILOG = """\
 examples:
-  fusedet tune nano data.root=my_data train.epochs=20 --search optim.lr=0.002..0.05:log augment.mosaic=0..1 --out search
+  fusedet tune nano data=my_data epochs=20 --out search \\
+    --search optim.lr=0.002..0.05:log augment.mosaic=0..1
   fusedet tune my.yaml --search space.yaml --trials 50 --out search
   fusedet train search/best.yaml train.epochs=200
 
 --search says what may change, and how far:
   optim.lr=0.002..0.05:log     between, small values as likely as large ones
-  augment.mosaic=0..1          between; whole numbers where the setting takes no others
+  augment.mosaic=0..1          between; whole numbers where no others are taken
   model.input_size=256..416:32 in steps
   loss.box=5,7.5,10            one of these
 A YAML file holds the same as keys and values. train.epochs is that of each trial; one whose AP is below the median of
@@ -37,7 +38,6 @@ exit codes: 0 done; 2 bad input; 130 stopped by Ctrl-C.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.epilog = _EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("config", metavar="CONFIG", help="YAML file or a preset")
     parser.add_argument("overrides", metavar="KEY=VALUE", nargs="*", help="settings of all trials")
     parser.add_argument(

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from fusedet.cli.camera.check import check_config, check_places
 from fusedet.cli.camera.parts import check_classes, make_detector, make_pipeline
 from fusedet.cli.camera.reload import Reloader, save_places
+from fusedet.cli.shared.logs import log_to_stderr
 from fusedet.cli.shared.quiet import silence_opencv
 from fusedet.cli.shared.signals import on_stop_signals
-from fusedet.common.addresses import hide_in_text
 from fusedet.common.errors import InputError
 from fusedet.common.text import counted
 
@@ -40,7 +40,8 @@ video or a folder. Settings follow as key=value:
 
   fusedet run camera.yaml
   fusedet run 0 --serve
-  fusedet run rtsp://camera.local/stream model=models/best.zip score=0.4 outputs.events.path=events.jsonl
+  fusedet run rtsp://camera.local/stream model=models/best.zip score=0.4 \\
+    outputs.events.path=events.jsonl
 
 A change of the YAML's model, score, duplicate_iou, classes, zones and lines, and a new model file in the old one's
 place, are taken over while it runs. Ctrl-C, SIGTERM or SIGHUP, which a closed terminal sends, ends it: what was found
@@ -54,7 +55,6 @@ input; 70 detection hung, start it again (a service does).
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.epilog = _EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("config", metavar="CONFIG", help="YAML file, or a source")
     parser.add_argument("settings", metavar="KEY=VALUE", nargs="*", help="instead of what the file says")
     parser.add_argument("--serve", action="store_true", help="the web page at http://127.0.0.1:8000")
@@ -72,7 +72,8 @@ def run(args: argparse.Namespace) -> int:
     from fusedet.configs.variables import expand
 
     silence_opencv()
-    _log_to_stderr()
+    # systemd's journal has the time already
+    log_to_stderr("%(message)s" if "JOURNAL_STREAM" in os.environ else "%(asctime)s %(message)s")
     if args.seconds is not None and not args.seconds > 0:
         raise InputError(f"--seconds must be above 0, but got {args.seconds}")
     is_file = args.config.endswith((".yaml", ".yml")) and "://" not in args.config
@@ -229,18 +230,3 @@ def _summary(pipeline: "Pipeline") -> int:
         error = f": {sink['error']}" if sink["error"] else ""
         _say(f"{name}: {sink['written']} written{left}{lost}{error}")
     return code
-
-
-class _WithoutSecrets(logging.Formatter):
-    """Of whatever an unforeseen error quotes, tracebacks too, no address shows its login."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return hide_in_text(super().format(record))
-
-
-def _log_to_stderr() -> None:
-    """One line a message. systemd's journal has the time already."""
-    form = "%(message)s" if "JOURNAL_STREAM" in os.environ else "%(asctime)s %(message)s"
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_WithoutSecrets(form, datefmt="%Y-%m-%d %H:%M:%S"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])

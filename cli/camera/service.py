@@ -20,7 +20,8 @@ __all__ = ["add_arguments", "run", "unit"]
 _EPILOG = """\
 To install it, as root:
 
-  fusedet service camera.yaml --user pi --out /etc/systemd/system/fusedet.service
+  fusedet service camera.yaml --user pi \\
+    --out /etc/systemd/system/fusedet.service
   systemctl daemon-reload
   systemctl enable --now fusedet
   journalctl -u fusedet -f
@@ -90,7 +91,6 @@ _CSI_DEVICES = ""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.epilog = _EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("config", metavar="CONFIG", type=Path, help="YAML file of fusedet run")
     parser.add_argument("--user", help="who runs it (default: you)")
     parser.add_argument("--out", metavar="FILE", type=Path, help="write it there instead of to standard output")

@@ -20,8 +20,9 @@ _EPILOG = """\
 examples:
   fusedet data check my_data
   fusedet data check my_data --page check.html --json check.json
-  fusedet data check --train a/train.json --val a/val.json --images a/pictures --input-size 416
-  fusedet data check my_data --fix my_data_fixed       # a copy without what can be fixed; my_data stays as it is
+  fusedet data check --train a/train.json --val a/val.json \\
+    --images a/pictures --input-size 416
+  fusedet data check my_data --fix my_data_fixed   # mends a copy
 
 Errors are what training refuses, or would learn or grade falsely; warnings are what is lost, doubtful or counted twice;
 notes are good to know. docs/data.md lists every kind.
@@ -33,7 +34,6 @@ exit codes: 0 no error (with --strict: and no warning); 1 there are some; 2 bad 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.epilog = _EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
         "data",
         metavar="DATA",

@@ -15,8 +15,8 @@ examples:
   fusedet data convert my_data for_labelimg --from coco --to voc --link
 
 coco        annotations/{train,val,test}.json and images/
-yolo        data.yaml, images/SPLIT and labels/SPLIT; or classes.txt, images/ and labels/
-voc         Annotations/*.xml, JPEGImages/ and, perhaps, ImageSets/Main/SPLIT.txt
+yolo        data.yaml, images/SPLIT, labels/SPLIT; or classes.txt, images/ ...
+voc         Annotations/*.xml, JPEGImages/ and perhaps ImageSets/Main/SPLIT.txt
 openimages  {train,validation,test}-annotations-bbox.csv and folders of pictures of these names
 
 What was written is read again and compared, box by box. What the new form cannot hold is told.
@@ -26,7 +26,6 @@ What was written is read again and compared, box by box. What the new form canno
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.epilog = _EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("source", metavar="SRC", type=Path, help="folder of the data set, or YOLO's YAML file")
     parser.add_argument("out", metavar="DST", type=Path, help="folder to make")
     parser.add_argument("--from", dest="read_as", choices=_FORMS, required=True, help="what SRC is")

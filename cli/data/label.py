@@ -30,8 +30,10 @@ _EVERY_S = 1.0
 _EPILOG = """\
 examples:
   fusedet data label runs/nano-1 new_pictures --out new.json --score 0.4
-  fusedet data label deimv2.onnx picodet.onnx new_pictures --out new.json --classes person,car=vehicle,truck=vehicle
-  fusedet data label deimv2.onnx recordings --every 2 --out my_data/annotations/all.json --classes person,car
+  fusedet data label deimv2.onnx picodet.onnx new_pictures --out new.json \\
+    --classes person,car=vehicle,truck=vehicle
+  fusedet data label deimv2.onnx recordings --every 2 --classes person,car \\
+    --out my_data/annotations/all.json
 
 TEACHER is a checkpoint, a run folder, a preset with starter weights, a file of fusedet export, or an ONNX file of
 DEIMv2, PicoDet, YOLOX or one that Ultralytics exported. Several teachers of the same classes are fused to one. IMAGES
@@ -39,8 +41,8 @@ is a folder, with the folders in it, a COCO file whose pictures are meant, or fo
 Of footage, a frame every some seconds becomes a JPEG file, unless an earlier one shows nearly the same. Each label says
 its score; a training on them may leave out doubtful ones:
 
-  fusedet train nano data.root=my_data \\
-    'data.extra_train=[{annotations: new.json, images: new_pictures}]' data.min_score=0.5
+  fusedet train nano data=my_data data.min_score=0.5 \\
+    'data.extra_train=[{annotations: new.json, images: new_pictures}]'
 
 Ctrl-C keeps what is done in FILE.partial; the same command goes on from there.
 
@@ -51,7 +53,6 @@ exit codes: 0 done; 1 done, but pictures that could not be read were left out; 2
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.epilog = _EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("teachers", metavar="TEACHER", nargs="+", type=Path, help="a detector; several are fused")
     parser.add_argument(
         "pictures", metavar="IMAGES", type=Path, help="folder of pictures or videos, a video, or a COCO file"

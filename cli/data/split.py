@@ -21,7 +21,7 @@ _EPILOG = r"""
 examples:
   fusedet data split my_data/annotations/all.json
   fusedet data split all.json --ratio 70/15/15 --out annotations --seed 1
-  fusedet data split all.json --group '^(cam\d+_\d{8})'   # a camera's day stays together, as do a video's frames
+  fusedet data split all.json --group '^(cam\d+_\d{8})'   # cameras by day
 
 Every class gets its share in every set, as far as the groups allow. The pictures stay where they are.
 """
@@ -30,7 +30,6 @@ Every class gets its share in every set, as far as the groups allow. The picture
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.epilog = _EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("annotations", metavar="FILE", type=Path, help="COCO annotation file, or a folder with one")
     parser.add_argument(
         "--ratio", default="80/20", help="shares of train, val and, perhaps, test (default: %(default)s)"

@@ -13,14 +13,14 @@ _EPILOG = """\
 examples:
   fusedet data view my_data --out sheet.jpg
   fusedet data view my_data --split val --class dog --count 60 --out dogs.png
-  fusedet data view my_data --augmented nano augment.rotate=10 --out batch.jpg   # what the network will see
+  fusedet data view my_data --augmented nano \\
+    augment.rotate=10 --out batch.jpg    # what the network will see
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.epilog = _EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
         "data",
         metavar="DATA",

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from fusedet.cli.shared.terminal import shows_progress
 from fusedet.common import atomic as whole_file
 from fusedet.common.errors import InputError
 
@@ -45,7 +46,7 @@ def counter(what: str = "images") -> Callable[[int], None]:
     def count(more: int) -> None:
         nonlocal done
         done += more
-        if sys.stderr.isatty():
+        if shows_progress(sys.stderr):
             print(f"\r{done} {what} ", end="", file=sys.stderr, flush=True)
 
     return count
