@@ -5,8 +5,9 @@ import math
 from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from fusedet.cli.shared.arguments import add_json, check_json, print_json
 from fusedet.cli.shared.files import counter, refuse_to_replace, write_text
 from fusedet.common.text import millions
 
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-eval", action="store_true", help="look at no image for the page, where a run does not tell AP by class"
     )
+    add_json(parser)
     parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
 
 
@@ -40,17 +42,43 @@ def run(args: argparse.Namespace) -> int:
         InputError: a run cannot be used, or the file exists.
     """
     refuse_to_replace("--out", args.out, args.force)
+    check_json(args)
     from fusedet.train.evaluation.report import compare_runs
 
     by_class = args.out is not None and not args.no_eval
     comparison = compare_runs(args.runs, by_class=by_class, on_batch=counter())
-    _print(comparison)
+    if not print_json(args, _as_json(comparison)):
+        _print(comparison)
     if args.out is not None:
         from fusedet.train.evaluation.report.compare_page import compare_page
 
         write_text(args.out, compare_page(comparison))
-        print(f"\npage in {args.out}")
+        if args.json is None:
+            print(f"\npage in {args.out}")
     return 0
+
+
+def _as_json(comparison: "RunComparison") -> dict[str, Any]:
+    """Figures of the best epoch of each run, and the settings that differ."""
+    return {
+        "same_images": comparison.same_images,
+        "runs": [
+            {
+                "name": run.name,
+                "best": run.record.best_row,
+                "epochs_done": run.record.epochs_done,
+                "epochs": run.record.config.train.epochs,
+                "seconds": run.record.seconds,
+                "parameters": run.record.best.parameters if run.record.best else None,
+                "operating_point": None
+                if run.record.evaluated_output is None
+                else run.record.evaluated_output.point.as_dict(),
+                "per_class": run.per_class,
+                "settings": {key: values[i] for key, values in comparison.differing.items()},
+            }
+            for i, run in enumerate(comparison.runs)
+        ],
+    }
 
 
 def _print(comparison: "RunComparison") -> None:

@@ -1,13 +1,20 @@
 """``fusedet train``: trains a network, or goes on with an interrupted training."""
 
 import argparse
+import math
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from fusedet.cli.shared.arguments import add_json, check_json, print_json
 from fusedet.common.errors import InputError
 from fusedet.configs import preset_names
+
+if TYPE_CHECKING:  # torch: not before the command is known to be this one
+    from fusedet.train import TrainResult
 
 __all__ = ["add_arguments", "run"]
 
@@ -48,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="run folder or a checkpoint in it; its own config is used, but KEY=VALUE may change where and how it runs",
     )
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -58,24 +66,46 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.resume is None:
         _check_config(args.config, args.overrides)
+    check_json(args)
+    with _silence(args.quiet or args.json == "-"):
+        result = _train(args)
+    content = {
+        "run": result.run_dir,
+        "best_epoch": result.best_epoch,
+        "metrics": result.metrics,
+        "finished": result.finished,
+    }
+    if _is_first_process() and not print_json(args, content) and args.quiet:
+        print(f"{result.run_dir}  best epoch {result.best_epoch}  AP {result.metrics.get('ap', math.nan):.3f}")
+    return 0 if result.finished else 130
+
+
+@contextmanager
+def _silence(wanted: bool) -> Iterator[None]:
+    """What a training says goes nowhere."""
+    with ExitStack() as stack:
+        if wanted:
+            stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
+        yield
+
+
+def _train(args: argparse.Namespace) -> "TrainResult":
     if args.resume is not None:
         from fusedet.train import resume
 
         overrides = args.overrides if args.config is None else [args.config, *args.overrides]
-        result = resume(args.resume, overrides)
-    else:
-        from fusedet.train.config import load_train_config
+        return resume(args.resume, overrides)
+    from fusedet.train.config import load_train_config
 
-        config = load_train_config(args.config, args.overrides)  # a typo is told before torch is imported
-        from fusedet.train.data.doctor.triage import triage
+    config = load_train_config(args.config, args.overrides)  # a typo is told before torch is imported
+    from fusedet.train.data.doctor.triage import triage
 
-        if _is_first_process():
-            for line in triage(config.data, config.model.input_size):
-                print(line)
-        from fusedet.train import train
+    if _is_first_process():
+        for line in triage(config.data, config.model.input_size):
+            print(line)
+    from fusedet.train import train
 
-        result = train(config, name=Path(args.config).stem)
-    return 0 if result.finished else 130
+    return train(config, name=Path(args.config).stem)
 
 
 def _check_config(config: str | None, overrides: Sequence[str]) -> None:

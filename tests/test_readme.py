@@ -77,6 +77,24 @@ def test_commands_in_documents(line: str) -> None:
     check(line)
 
 
+def examples(name: str) -> list[str]:
+    """Commands in the help of the command called ``name``."""
+    text = build_parser(name).epilog or ""
+    lines = re.sub(r"\s*\\\n\s*", " ", text).splitlines()
+    return [line.strip() for line in lines if line.startswith("  fusedet ") and ">>" not in line]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_commands_in_help(name: str) -> None:
+    for line in examples(name):
+        check(line)
+
+
+def test_examples_in_help_are_found() -> None:
+    assert "fusedet train nano data=my_data epochs=50" in examples("train")
+    assert any("--search" in line and "--out" in line for line in examples("tune"))
+
+
 @pytest.mark.parametrize("target", in_documents(make_targets))
 def test_make_targets_in_documents(target: str) -> None:
     assert re.search(rf"^{re.escape(target)}:", (ROOT / "Makefile").read_text(), re.MULTILINE)

@@ -108,13 +108,13 @@ def _export(
     """One file, of one size."""
     if args.data is not None:
         result, certificate = export_certified_by(args, model, out, settings)
-        _say_what_was_written(result)
+        _say_what_was_written(result, args.quiet)
         say_what_was_certified(result, certificate)
         return result, certificate
     from fusedet.export import export_onnx  # torch: not before the command is known to be this one
 
     result = export_onnx(model, out, **settings)
-    _say_what_was_written(result)
+    _say_what_was_written(result, args.quiet)
     return result, None
 
 
@@ -186,7 +186,10 @@ def _found(figures: dict[str, Any]) -> tuple[str, str]:
     return f"{figures['ap']:.3f}", f"{100 * (figures['operating_point']['duplicate_share'] or 0):.1f} %"
 
 
-def _say_what_was_written(result: "ExportResult") -> None:
+def _say_what_was_written(result: "ExportResult", quiet: bool) -> None:
+    if quiet:
+        print(result.plain, result.fused, sep="\n")
+        return
     for path, ops in ((result.plain, result.plain_ops), (result.fused, result.fused_ops)):
         print(f"{path}  {path.stat().st_size / 1e6:.2f} MB  {_summary(ops)}")
     print(f"fused: {result.fused_activations} activations, left outside convolutions: {len(result.declined)}")

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from fusedet.cli.shared.arguments import add_json, check_json, print_json
 from fusedet.common.duplicates import DUPLICATE_IOU
 from fusedet.common.hashing import sha256
 from fusedet.common.text import gmacs, millions
@@ -18,6 +19,14 @@ MOST_NAMES = 10
 _NO_NMS = f"none; duplicate detections above IoU {DUPLICATE_IOU} are removed"
 
 
+#: Facts that are numbers, and how they are told.
+_NUMBERS = {
+    "parameters": lambda count: f"{millions(count)} when exported",
+    "macs": lambda count: f"{gmacs(count)} for one image",
+    "size": lambda count: f"{count:,} bytes",
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.add_argument(
@@ -27,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="exported file, also of Ultralytics and others, checkpoint, run folder with best.pt in it, or preset "
         "with starter weights",
     )
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,17 +46,21 @@ def run(args: argparse.Namespace) -> int:
         InputError: there is no such file, or it is none that fusedet knows.
     """
     path = model_file(args.model)
-    rows = _checkpoint(path) if path.suffix in CHECKPOINTS else _exported(path)
+    check_json(args)
+    facts = _checkpoint(path) if path.suffix in CHECKPOINTS else _exported(path)
     if path.is_file():  # not a bundle's folder
-        rows += [("size", f"{path.stat().st_size:,} bytes"), ("sha256", sha256(path))]
+        facts |= {"size": path.stat().st_size, "sha256": sha256(path)}
+    if print_json(args, {"file": str(path), **facts}):
+        return 0
     print(path)
+    rows = [(name, text) for name, value in facts.items() for text in _texts(name, value) if text]
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
         print(f"  {name:<{width}}  {text}")
     return 0
 
 
-def _exported(path: Path) -> list[tuple[str, str]]:
+def _exported(path: Path) -> dict[str, Any]:
     """What an ONNX file says of itself; needs no more than the runtime."""
     from fusedet.deploy.detector.formats import FusedetFile, find_format
     from fusedet.deploy.detector.session import open_session
@@ -54,51 +68,54 @@ def _exported(path: Path) -> list[tuple[str, str]]:
     session = open_session(path, threads=1)
     kind = find_format(session, str(path))
     contract = kind.contract
-    rows = [
-        ("kind", "exported file" if isinstance(kind, FusedetFile) else f"file of {kind}"),
-        ("classes", _names(contract.names)),
-        ("input size", _size(contract.input_size)),
-        ("input format", kind.takes),
-        ("NMS", f"after the network, at IoU {contract.nms_iou}" if contract.nms else _NO_NMS),
-    ]
+    facts = {
+        "kind": "exported file" if isinstance(kind, FusedetFile) else f"file of {kind}",
+        "classes": list(contract.names),
+        "input size": contract.input_size,
+        "input format": kind.takes,
+        "NMS": f"after the network, at IoU {contract.nms_iou}" if contract.nms else _NO_NMS,
+    }
     if isinstance(kind, FusedetFile):
         slope = f", slope {contract.negative_slope}" if contract.activation == "leaky_relu" else ""
-        rows.append(("activation", contract.activation + slope))
-    return [
-        *rows,
-        *(("input", _tensor(tensor)) for tensor in session.get_inputs()),
-        *(("output", _tensor(tensor)) for tensor in session.get_outputs()),
-        *((name, _fact(name, text)) for name, text in contract.extra.items()),
-    ]
+        facts["activation"] = contract.activation + slope
+    own = {name: int(text) if name in _NUMBERS and text.isdecimal() else text for name, text in contract.extra.items()}
+    tensors = {"input": session.get_inputs(), "output": session.get_outputs()}
+    return {**facts, **{name: [_tensor(one) for one in found] for name, found in tensors.items()}, **own}
 
 
-def _checkpoint(path: Path) -> list[tuple[str, str]]:
+def _checkpoint(path: Path) -> dict[str, Any]:
     from fusedet.model import count_macs, count_parameters, load_detector
 
     net, meta = load_detector(path)
     figures = meta.get("metrics")
     numbers = figures.items() if isinstance(figures, dict) else ()
-    metrics = "  ".join(f"{name} {value:.3f}" for name, value in numbers if _is_figure(value))
-    rows = [
-        ("kind", "checkpoint"),
-        ("classes", _names(meta["names"])),
-        ("input size", _size(net.config.input_size)),
-        ("activation", net.config.activation),
-        ("parameters", f"{millions(count_parameters(net))} when exported"),
-        ("macs", f"{gmacs(count_macs(net))} for one image"),
-        ("epoch", str(meta.get("epoch", ""))),
-        ("metrics", metrics),
-        ("data", str(meta.get("data", ""))),
-        ("written by", f"fusedet {meta.get('fusedet_version', '')}"),
-    ]
-    return [(name, text) for name, text in rows if text]
+    return {
+        "kind": "checkpoint",
+        "classes": list(meta["names"]),
+        "input size": net.config.input_size,
+        "activation": net.config.activation,
+        "parameters": count_parameters(net),
+        "macs": count_macs(net),
+        "epoch": meta.get("epoch"),
+        "metrics": {str(name): value for name, value in numbers if _is_figure(value)},
+        "data": str(meta.get("data", "")),
+        "written by": f"fusedet {meta.get('fusedet_version', '')}",
+    }
 
 
-def _fact(name: str, text: str) -> str:
-    """What a file says of itself, numbers as they are told elsewhere."""
-    if name == "parameters" and text.isdecimal():
-        return millions(int(text))
-    return f"{gmacs(int(text))} for one image" if name == "macs" and text.isdecimal() else text
+def _texts(name: str, value: Any) -> list[str]:
+    """The lines for a fact; none where it is not known."""
+    if name == "classes":
+        return [_names(value)]
+    if name == "input size":
+        return [f"{value[0]} x {value[1]} (height x width)"]
+    if name == "metrics":
+        return ["  ".join(f"{key} {figure:.3f}" for key, figure in value.items())]
+    if isinstance(value, int) and name in _NUMBERS:
+        return [_NUMBERS[name](value)]
+    if isinstance(value, list):
+        return value
+    return [] if value is None else [str(value)]
 
 
 def _is_figure(value: object) -> bool:
@@ -110,10 +127,6 @@ def _names(names: Iterable[str]) -> str:
     listed = list(names)
     rest = f", ... ({len(listed)} in all)" if len(listed) > MOST_NAMES else ""
     return ", ".join(listed[:MOST_NAMES]) + rest
-
-
-def _size(size_hw: tuple[int, int]) -> str:
-    return f"{size_hw[0]} x {size_hw[1]} (height x width)"
 
 
 def _tensor(tensor: Any) -> str:

@@ -1,10 +1,15 @@
 """Arguments that several commands have."""
 
 import argparse
+import json
+import math
+from pathlib import Path
+from typing import Any
 
+from fusedet.cli.shared.files import refuse_to_replace, write_text
 from fusedet.common.duplicates import DUPLICATE_IOU
 
-__all__ = ["add_duplicate_iou"]
+__all__ = ["add_duplicate_iou", "add_json", "check_json", "print_json"]
 
 
 def add_duplicate_iou(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +22,53 @@ def add_duplicate_iou(parser: argparse.ArgumentParser) -> None:
         help="without NMS, remove the lower-scored of two boxes of a class that overlap by more than this, 0..1; off "
         "keeps both (default: %(default)s)",
     )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Declares ``--json [FILE]`` for :func:`print_json`."""
+    parser.add_argument(
+        "--json",
+        metavar="FILE",
+        nargs="?",
+        const="-",
+        help="JSON instead of text, on standard output or into a new FILE",
+    )
+
+
+def check_json(args: argparse.Namespace) -> None:
+    """To be called before long work.
+
+    Raises:
+        InputError: the file of ``--json`` exists.
+    """
+    if args.json not in (None, "-"):
+        refuse_to_replace("--json", Path(args.json), getattr(args, "force", False))
+
+
+def print_json(args: argparse.Namespace, content: Any) -> bool:
+    """Writes ``content`` where ``--json`` says; False where nobody asked for it. NaN becomes null.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    if args.json is None:
+        return False
+    text = json.dumps(_plain(content), indent=2, ensure_ascii=False) + "\n"
+    if args.json == "-":
+        print(text, end="")
+    else:
+        write_text(Path(args.json), text)
+    return True
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, bool | int | float | str | None) else str(value)
 
 
 def _duplicate_iou(text: str) -> float | None:

@@ -1,6 +1,7 @@
 """What a person sees in a terminal: colour, width, and that a command is at work. Nothing of it goes into files."""
 
 import os
+import shutil
 import sys
 import textwrap
 import threading
@@ -36,10 +37,7 @@ def wrapped(text: str, stream: TextIO) -> str:
     """A long line broken between words, where ``stream`` is a terminal; a path or a command stays whole."""
     if not stream.isatty():
         return text
-    try:
-        width = os.get_terminal_size(stream.fileno()).columns
-    except (OSError, ValueError):
-        width = 80
+    width = shutil.get_terminal_size().columns
     return textwrap.fill(text, max(width, 20), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 

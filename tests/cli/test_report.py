@@ -1,5 +1,6 @@
 """``fusedet report`` and ``fusedet compare``, on a training of seconds."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -57,6 +58,10 @@ def test_the_comparison_is_printed_and_written(
     shutil.copytree(finished, other)
     config = other / "config.yaml"
     config.write_text(config.read_text().replace("seed: 0", "seed: 7"))
+    assert main(["compare", str(finished), str(other), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [run["settings"]["train.seed"] for run in told["runs"]] == [0, 7]
+    assert 0 <= told["runs"][0]["best"]["ap"] <= 1
     assert main(["compare", str(finished), str(other)]) == 0
     printed = capsys.readouterr().out
     assert "AP50-95" in printed.splitlines()[0]

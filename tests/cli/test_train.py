@@ -50,12 +50,15 @@ def test_a_training_of_one_epoch_and_its_resume(
         "base: pico\nmodel: {input_size: 64}\ndata: {root: rectangles, workers: 0}\n"
         "train: {epochs: 1, batch: 2, device: cpu}\n"
     )
-    assert main(["train", "tiny.yaml", "optim.lr=1e-3"]) == 0
+    assert main(["train", "tiny.yaml", "lr=1e-3", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["run"], told["finished"], told["best_epoch"]) == ("runs/tiny-1", True, 1)
     run = Path("runs/tiny-1")
     assert {"best.pt", "last.pt", "config.yaml"} <= {path.name for path in run.iterdir()}
     capsys.readouterr()
 
-    assert main(["train", str(run / "config.yaml"), "train.out=again"]) == 0, "the saved config is a config"
+    assert main(["train", str(run / "config.yaml"), "out=again", "-q"]) == 0, "the saved config is a config"
+    assert capsys.readouterr().out.splitlines()[0].startswith("again  best epoch 1  AP ")
     assert (Path("again") / "config.yaml").read_text().replace("out: again", "out: null") == (
         run / "config.yaml"
     ).read_text()

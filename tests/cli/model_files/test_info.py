@@ -1,4 +1,5 @@
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,16 @@ def test_a_checkpoint_that_others_have_touched(
     save_checkpoint(tmp_path / "best.pt", checkpoint.state, {**checkpoint.meta, "metrics": metrics})
     assert main(["info", str(tmp_path / "best.pt")]) == 0
     assert rows(capsys).get("metrics", "").strip() == ("ap75 0.500" if isinstance(metrics, dict) else "")
+
+
+def test_facts_as_json(exported: Path, run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(exported), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["classes"], found["input size"]) == (["red", "green", "blue"], [64, 64])
+    assert found["size"] == exported.stat().st_size
+    out = tmp_path / "facts.json"
+    command = ["info", str(run_folder), "--json", str(out)]
+    assert main(command) == 0
+    assert capsys.readouterr().out == ""
+    assert json.loads(out.read_text())["metrics"] == {"ap": 0.25}
+    assert main(command) == 2, "a file is not replaced unasked"
