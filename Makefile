@@ -11,6 +11,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 PACKAGES := cli common configs deploy export model train
 ARGS ?=
+# Where there is no GPU of NVIDIA's, torch comes from here and without CUDA's gigabytes; where this cannot be reached, from
+# wherever pip looks.
+TORCH_FOR_CPUS ?= https://download.pytorch.org/whl/cpu
 
 .PHONY: demo test check docs bench arm64 dist release-check clean
 
@@ -59,6 +62,8 @@ release-check: $(READY)
 $(READY): pyproject.toml constraints.txt
 	@echo 'installing what is needed into $(VENV): this takes some minutes'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	command -v nvidia-smi >/dev/null || $(BIN)/python -m pip install --quiet --retries 1 --timeout 10 \
+		--constraint constraints.txt --index-url $(TORCH_FOR_CPUS) torch >/dev/null 2>&1 || true
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,desktop]'
 	touch $@
 

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -153,6 +154,36 @@ def test_supervision_annotators(picture: Path, make_model: MakeModel, capsys: py
     run("supervision_annotators", picture, out, make_model())
     assert capsys.readouterr().out.startswith("1 found")
     assert np.abs(cv2.imread(str(out)).astype(int) - cv2.imread(str(picture))).max() > 50
+
+
+def cells(kind: str) -> list[dict[str, Any]]:
+    """Of the notebook."""
+    notebook = json.loads((ROOT / "examples" / "first_detector.ipynb").read_text(encoding="utf-8"))
+    assert notebook["nbformat"] == 4
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == kind]
+
+
+def test_the_notebook_is_stored_without_what_it_printed() -> None:
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in cells("code"))
+    ids = [cell["id"] for kind in ("code", "markdown") for cell in cells(kind)]
+    assert len(set(ids)) == len(ids)
+    assert all(len(line) <= 120 for kind in ("code", "markdown") for cell in cells(kind) for line in cell["source"])
+
+
+@pytest.mark.slow
+def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    small = {"IMAGES, EPOCHS = 600, 30": "IMAGES, EPOCHS = 8, 1", "epochs=EPOCHS": "epochs=EPOCHS, imgsz=64, workers=0"}
+    names: dict[str, Any] = {}
+    for cell in cells("code"):
+        source = "".join(cell["source"])
+        for full, short in small.items():
+            source = source.replace(full, short)
+        exec(compile(source, cell["id"], "exec"), names)  # noqa: S102 - a file of this repository
+    assert (tmp_path / "first_detector" / "digits.fused.onnx").is_file()
+    assert "digits.fused.onnx: AP50-95" in capsys.readouterr().out
+    assert names["EPOCHS"] == 1
 
 
 EVENT = {
