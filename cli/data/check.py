@@ -21,7 +21,7 @@ examples:
   fusedet data check my_data
   fusedet data check my_data --page check.html --json check.json
   fusedet data check --train a/train.json --val a/val.json \\
-    --images a/pictures --input-size 416
+    --images a/images --input-size 416
   fusedet data check my_data --fix my_data_fixed   # mends a copy
 
 Errors are what training refuses, or would learn or grade falsely; warnings are what is lost, doubtful or counted twice;
@@ -43,22 +43,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--train", metavar="FILE", type=Path, help="annotations to learn from, in the place of DATA's")
     parser.add_argument("--val", metavar="FILE", type=Path, help="annotations to grade on, in the place of DATA's")
-    parser.add_argument("--images", metavar="DIR", type=Path, help="folder of the pictures (default: images/ in DATA)")
+    parser.add_argument("--images", metavar="DIR", type=Path, help="folder of the images (default: images/ in DATA)")
     parser.add_argument("--val-images", metavar="DIR", type=Path, help="those to grade on, where they lie elsewhere")
     parser.add_argument(
         "--input-size", metavar="N", type=int, default=320, help="of the network, in pixels (default: %(default)s)"
     )
-    parser.add_argument("--fast", action="store_true", help="open no picture: what the annotations and names tell")
+    parser.add_argument("--fast", action="store_true", help="open no image: what the annotations and names tell")
     parser.add_argument("--strict", action="store_true", help="exit with 1 for warnings too")
     parser.add_argument(
         "--exif-boxes",
         choices=("stored", "shown"),
-        help="whether boxes of pictures that EXIF turns are of the stored or of the shown picture, where they fit both",
+        help="whether boxes of images that EXIF turns are of the stored or of the shown image, where they fit both",
     )
     parser.add_argument("--json", metavar="FILE", type=Path, help="write every finding there")
-    parser.add_argument("--page", metavar="FILE", type=Path, help="write an HTML page with pictures there")
+    parser.add_argument("--page", metavar="FILE", type=Path, help="write an HTML page with images there")
     parser.add_argument("--fix", metavar="DIR", type=Path, help="write a repaired copy there")
-    parser.add_argument("--link", action="store_true", help="with --fix: hard links to the pictures, not copies")
+    parser.add_argument("--link", action="store_true", help="with --fix: hard links to the images, not copies")
     parser.add_argument(
         "--leave-out",
         action="store_true",
@@ -103,11 +103,11 @@ def _check_arguments(args: argparse.Namespace) -> None:
     if args.input_size < 32:
         raise InputError(f"--input-size must be at least 32, but got {args.input_size}")
     if args.fix is not None and args.fast:
-        raise InputError("--fix needs the pictures opened: leave --fast out")
+        raise InputError("--fix needs the images opened: leave --fast out")
     if args.exif_boxes is not None and args.fast:
-        raise InputError("--exif-boxes is about pictures, which --fast does not open")
+        raise InputError("--exif-boxes is about images, which --fast does not open")
     if args.link and args.fix is None:
-        raise InputError("--link says how --fix copies the pictures: it needs --fix DIR")
+        raise InputError("--link says how --fix copies the images: it needs --fix DIR")
     if args.leave_out and args.fix is None:
         raise InputError("--leave-out says what the copy of --fix may lack: it needs --fix DIR")
     refuse_to_replace("--json", args.json, args.force)
@@ -119,7 +119,7 @@ def _check_arguments(args: argparse.Namespace) -> None:
 
 
 def _open(args: argparse.Namespace) -> "tuple[list[Split], list[Path]]":
-    """The sets to check, and the picture files of sets in the same folder that are not checked."""
+    """The sets to check, and the image files of sets in the same folder that are not checked."""
     from fusedet.train.data.doctor import find_files, listed_files, read_split
 
     files = {} if args.data is None else find_files(args.data)
@@ -132,7 +132,7 @@ def _open(args: argparse.Namespace) -> "tuple[list[Split], list[Path]]":
         splits.append(read_split(name, file, images))
     own = {file for file, _ in files.values()}
     beside = {path for file in own for path in file.parent.glob("*.json")} - own
-    return splits, [path for file in sorted(beside) for path in listed_files(file, splits[0].images)]
+    return splits, [path for file in sorted(beside) for path in listed_files(file, splits[0].image_folder)]
 
 
 def _fix(report: "Report", out: Path, *, link: bool, leave_out: bool) -> None:
@@ -150,10 +150,10 @@ def _fix(report: "Report", out: Path, *, link: bool, leave_out: bool) -> None:
 
 
 def _counter() -> Callable[[int, int], None]:
-    """Says on a terminal how many pictures are done."""
+    """Says on a terminal how many images are done."""
 
     def count(done: int, total: int) -> None:
         if sys.stderr.isatty() and (done % 50 == 0 or done == total):
-            print(f"\r{done} of {total} pictures ", end="\n" if done == total else "", file=sys.stderr, flush=True)
+            print(f"\r{done} of {total} images ", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
     return count

@@ -17,7 +17,7 @@ examples:
 coco        annotations/{train,val,test}.json and images/
 yolo        data.yaml, images/SPLIT, labels/SPLIT; or classes.txt, images/ ...
 voc         Annotations/*.xml, JPEGImages/ and perhaps ImageSets/Main/SPLIT.txt
-openimages  {train,validation,test}-annotations-bbox.csv and folders of pictures of these names
+openimages  {train,validation,test}-annotations-bbox.csv and folders of images of these names
 
 What was written is read again and compared, box by box. What the new form cannot hold is told.
 """
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", metavar="DST", type=Path, help="folder to make")
     parser.add_argument("--from", dest="read_as", choices=_FORMS, required=True, help="what SRC is")
     parser.add_argument("--to", dest="write_as", choices=_FORMS, required=True, help="what DST will be")
-    parser.add_argument("--link", action="store_true", help="hard links to the pictures, not copies")
+    parser.add_argument("--link", action="store_true", help="hard links to the images, not copies")
     parser.add_argument(
         "--one-based",
         action="store_true",
@@ -53,17 +53,17 @@ def run(args: argparse.Namespace) -> int:
     from fusedet.train.data.convert import convert
 
     done = convert(args.source, args.out, args.read_as, args.write_as, link=args.link, one_based=args.one_based)
-    for name, pictures in done.pictures.items():
-        print(f"{name}: {pictures} pictures, {done.boxes[name]} boxes")
+    for name, images in done.images.items():
+        print(f"{name}: {images} images, {done.boxes[name]} boxes")
     print(f"{args.out}: read again, no side of a box is off by more than {done.error_px:.2g} px")
     lost = [f"{count} {what}" for what, count in done.lost.items()]
     if args.read_as == "coco":
-        lost.append("the ids of pictures, classes and boxes")
+        lost.append("the ids of images, classes and boxes")
     if lost:
         print(f"{args.write_as} cannot hold, and they are left out: {', '.join(lost)}")
     if done.turned:
         print(
-            f"{done.turned} pictures are turned by EXIF when they are shown; their boxes were taken as those of the "
-            "stored picture, and fusedet data check tells which they are"
+            f"{done.turned} images are turned by EXIF when they are shown; their boxes were taken as those of the "
+            "stored image, and fusedet data check tells which they are"
         )
     return 0

@@ -1,4 +1,4 @@
-"""``fusedet data label``: a detector labels pictures for a training."""
+"""``fusedet data label``: a detector labels images for a training."""
 
 import argparse
 import math
@@ -16,7 +16,7 @@ from fusedet.configs.layouts import image_folder
 
 if TYPE_CHECKING:  # training's packages are imported when the command runs
     from fusedet.deploy.detector.predictor import Predictor
-    from fusedet.train.labelling.label import Picture
+    from fusedet.train.labelling.label import ImageFile
 
 __all__ = ["add_arguments", "run"]
 
@@ -29,24 +29,24 @@ _EVERY_S = 1.0
 
 _EPILOG = """\
 examples:
-  fusedet data label runs/nano-1 new_pictures --out new.json --score 0.4
-  fusedet data label deimv2.onnx picodet.onnx new_pictures --out new.json \\
+  fusedet data label runs/nano-1 new_images --out new.json --score 0.4
+  fusedet data label deimv2.onnx picodet.onnx new_images --out new.json \\
     --classes person,car=vehicle,truck=vehicle
   fusedet data label deimv2.onnx recordings --every 2 --classes person,car \\
     --out my_data/annotations/all.json
 
 TEACHER is a checkpoint, a run folder, a preset with starter weights, a file of fusedet export, or an ONNX file of
 DEIMv2, PicoDet, YOLOX or one that Ultralytics exported. Several teachers of the same classes are fused to one. IMAGES
-is a folder, with the folders in it, a COCO file whose pictures are meant, or footage: a video, or a folder of videos.
+is a folder, with the folders in it, a COCO file whose images are meant, or footage: a video, or a folder of videos.
 Of footage, a frame every some seconds becomes a JPEG file, unless an earlier one shows nearly the same. Each label says
 its score; a training on them may leave out doubtful ones:
 
   fusedet train nano data=my_data data.min_score=0.5 \\
-    'data.extra_train=[{annotations: new.json, images: new_pictures}]'
+    'data.extra_train=[{annotations: new.json, images: new_images}]'
 
 Ctrl-C keeps what is done in FILE.partial; the same command goes on from there.
 
-exit codes: 0 done; 1 done, but pictures that could not be read were left out; 2 bad input; 130 stopped by Ctrl-C.
+exit codes: 0 done; 1 done, but images that could not be read were left out; 2 bad input; 130 stopped by Ctrl-C.
 """
 
 
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     parser.add_argument("teachers", metavar="TEACHER", nargs="+", type=Path, help="a detector; several are fused")
     parser.add_argument(
-        "pictures", metavar="IMAGES", type=Path, help="folder of pictures or videos, a video, or a COCO file"
+        "inputs", metavar="IMAGES", type=Path, help="folder of images or videos, a video, or a COCO file"
     )
     parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="the COCO file to write")
     parser.add_argument(
@@ -68,14 +68,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--images",
         metavar="DIR",
         type=Path,
-        help="folder of a COCO file's pictures, or for the frames of footage (default: ../images)",
+        help="folder of a COCO file's images, or for the frames of footage (default: ../images)",
     )
     parser.add_argument(
         "--every", metavar="SECONDS", type=float, help=f"of footage, between two frames (default: {_EVERY_S:g})"
     )
-    parser.add_argument(
-        "--batch", type=int, default=8, metavar="N", help="pictures for each call (default: %(default)s)"
-    )
+    parser.add_argument("--batch", type=int, default=8, metavar="N", help="images for each call (default: %(default)s)")
     parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
 
 
@@ -83,25 +81,25 @@ def run(args: argparse.Namespace) -> int:
     """Labels, and prints what was found; returns the exit code.
 
     Raises:
-        InputError: a teacher, the pictures, a setting or FILE cannot be used.
+        InputError: a teacher, the images, a setting or FILE cannot be used.
     """
     _check_arguments(args)
     files = [model_file(path) for path in args.teachers]
     classes = None if args.classes is None else _classes(args.classes)
     from fusedet.train.labelling.label import label_images
 
-    teacher, pictures = _open_teacher(files, args.score), _pictures(args)
+    teacher, image_files = _open_teacher(files, args.score), _image_files(args)
     summary = label_images(
         teacher,
-        pictures,
+        image_files,
         args.out,
         score_threshold=args.score,
         classes=classes,
         origin={f"teacher {i}": f"{path.name}, SHA-256 {sha256(path)}" for i, path in enumerate(files, start=1)},
         batch=args.batch,
-        on_batch=_counter(len(pictures)),
+        on_batch=_counter(len(image_files)),
     )
-    print(f"{args.out}: {sum(summary.objects.values())} boxes in {summary.images} pictures")
+    print(f"{args.out}: {sum(summary.objects.values())} boxes in {summary.images} images")
     found = ((name, count) for name, count in summary.objects.items() if count)
     ranking = sorted(found, key=lambda item: -item[1])
     for name, count in ranking[:_MOST_CLASSES]:
@@ -110,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
         rest = ranking[_MOST_CLASSES:]
         print(f"  {len(rest)} more classes: {sum(count for _, count in rest)}")
     if summary.unreadable:
-        print(f"left out: {summary.unreadable} pictures that could not be read")
+        print(f"left out: {summary.unreadable} images that could not be read")
     return 1 if summary.unreadable else 0
 
 
@@ -149,32 +147,32 @@ def _open_teacher(files: list[Path], score: float) -> "Predictor":
     return Ensemble([load_predictor(path, EvalConfig(score_threshold=_ENSEMBLE_SCORE)) for path in files])
 
 
-def _pictures(args: argparse.Namespace) -> "list[Picture]":
+def _image_files(args: argparse.Namespace) -> "list[ImageFile]":
     from fusedet.train.labelling.footage import find_videos
-    from fusedet.train.labelling.label import find_pictures, pictures_of
+    from fusedet.train.labelling.label import find_images, images_of
 
-    videos = find_videos(args.pictures)
-    if args.pictures.is_file() and not videos:
+    videos = find_videos(args.inputs)
+    if args.inputs.is_file() and not videos:
         if args.every is not None:
-            raise InputError(f"--every is for footage, but {args.pictures} is no video")
-        return pictures_of(args.pictures, args.images or image_folder(args.pictures))
-    if videos and (args.pictures.is_file() or args.every is not None or not _any_picture(args.pictures)):
+            raise InputError(f"--every is for footage, but {args.inputs} is no video")
+        return images_of(args.inputs, args.images or image_folder(args.inputs))
+    if videos and (args.inputs.is_file() or args.every is not None or not _any_image(args.inputs)):
         return _frames(args, videos)
     if args.every is not None:
-        raise InputError(f"--every is for footage, but there is no video in {args.pictures}")
+        raise InputError(f"--every is for footage, but there is no video in {args.inputs}")
     if args.images is not None:
-        raise InputError(f"--images is the folder of a COCO file's pictures, but {args.pictures} is a folder itself")
-    return find_pictures(args.pictures)
+        raise InputError(f"--images is the folder of a COCO file's images, but {args.inputs} is a folder itself")
+    return find_images(args.inputs)
 
 
-def _any_picture(folder: Path) -> bool:
+def _any_image(folder: Path) -> bool:
     from fusedet.deploy.camera.sources import IMAGE_SUFFIXES
 
     return any(path.suffix.lower() in IMAGE_SUFFIXES for path in folder.rglob("*"))
 
 
-def _frames(args: argparse.Namespace, videos: list[Path]) -> "list[Picture]":
-    """The frames of footage, written where a training looks for its pictures."""
+def _frames(args: argparse.Namespace, videos: list[Path]) -> "list[ImageFile]":
+    """The frames of footage, written where a training looks for its images."""
     from fusedet.train.labelling.footage import take_frames
 
     if args.images is None and args.out.parent.name != "annotations":
@@ -186,19 +184,19 @@ def _frames(args: argparse.Namespace, videos: list[Path]) -> "list[Picture]":
     frames = take_frames(videos, args.every or _EVERY_S, folder, counter("frames"))
     if sys.stderr.isatty():
         print(file=sys.stderr)
-    taken = f"{counted(len(frames.pictures), 'frame')} of {counted(len(videos), 'video')}"
+    taken = f"{counted(len(frames.image_files), 'frame')} of {counted(len(videos), 'video')}"
     print(f"{folder}: {taken}; {frames.alike} more show nothing new")
-    return frames.pictures
+    return frames.image_files
 
 
 def _counter(total: int) -> Callable[[int], None]:
-    """Says on a terminal how many pictures are done."""
+    """Says on a terminal how many images are done."""
     done = 0
 
     def count(more: int) -> None:
         nonlocal done
         done += more
         if sys.stderr.isatty():
-            print(f"\r{done} of {total} pictures ", end="\n" if done == total else "", file=sys.stderr, flush=True)
+            print(f"\r{done} of {total} images ", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
     return count

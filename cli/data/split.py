@@ -23,7 +23,7 @@ examples:
   fusedet data split all.json --ratio 70/15/15 --out annotations --seed 1
   fusedet data split all.json --group '^(cam\d+_\d{8})'   # cameras by day
 
-Every class gets its share in every set, as far as the groups allow. The pictures stay where they are.
+Every class gets its share in every set, as far as the groups allow. The images stay where they are.
 """
 
 
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--group",
         metavar="REGEX",
-        help="pictures whose names give the same match (its first group, if it has one) stay in one set",
+        help="images whose names give the same match (its first group, if it has one) stay in one set",
     )
     parser.add_argument("--seed", type=int, default=0, help="same seed, same sets (default: %(default)s)")
     parser.add_argument(
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     sets = divide(content, ratios, groups, args.seed)
     for name, part in sets.items():
         if not part["images"]:
-            found = f"found {counted(len(names), 'picture')} in {counted(len(set(groups)), 'group')}"
+            found = f"found {counted(len(names), 'image')} in {counted(len(set(groups)), 'group')}"
             raise InputError(f"{source}: {name} would be empty: {found}, expected more, smaller groups")
     out.mkdir(parents=True, exist_ok=True)
     for name, part in sets.items():
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     _print(sets, content)
     if pattern is not None:
         alone = sum(pattern.search(name) is None for name in names)
-        more = f"; {alone} pictures do not match and are groups of their own" if alone else ""
+        more = f"; {alone} images do not match and are groups of their own" if alone else ""
         print(f"{counted(len(set(groups)), 'group')}{more}")
     return 0
 
@@ -121,15 +121,14 @@ def _pattern(text: str | None) -> re.Pattern[str] | None:
 
 
 def _print(sets: dict[str, dict[str, Any]], content: dict[str, Any]) -> None:
-    """Pictures and boxes of each set, and its share of each class, the rarest first."""
+    """Images and boxes of each set, and its share of each class, the rarest first."""
     total = Counter(a["category_id"] for a in content["annotations"])
     counts = {name: Counter(a["category_id"] for a in part["annotations"]) for name, part in sets.items()}
     titles = {category["id"]: str(category["name"]) for category in content["categories"]}
     width = max([8, *map(len, titles.values())])
     print(f"{'':<{width}}" + "".join(f"  {name:>14}" for name in sets))
     print(
-        f"{'pictures':<{width}}"
-        + "".join(f"  {_share(len(p['images']), len(content['images']))}" for p in sets.values())
+        f"{'images':<{width}}" + "".join(f"  {_share(len(p['images']), len(content['images']))}" for p in sets.values())
     )
     print(f"{'boxes':<{width}}" + "".join(f"  {_share(sum(c.values()), total.total())}" for c in counts.values()))
     rarest = sorted(titles, key=lambda k: total[k])

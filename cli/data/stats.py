@@ -1,4 +1,4 @@
-"""``fusedet data stats``: what a data set consists of, as text and as one picture."""
+"""``fusedet data stats``: what a data set consists of, as text and as one image."""
 
 import argparse
 from pathlib import Path
@@ -61,15 +61,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _print(figures: "Statistics", input_size: int) -> None:
     facts = figures.as_dict()
-    empty, crowd = facts["pictures_without_boxes"], facts["crowd_regions"]
-    numbers = counted(figures.pictures, "picture"), counted(figures.boxes, "box", "boxes")
+    empty, crowd = facts["images_without_boxes"], facts["crowd_regions"]
+    numbers = counted(figures.images, "image"), counted(figures.boxes, "box", "boxes")
     print(f"{figures.split}: {', '.join(numbers)}, {counted(len(figures.per_class), 'class', 'classes')}")
     if empty or crowd:
-        print(f"  {empty} pictures without a box, {crowd} regions of many objects")
+        print(f"  {empty} images without a box, {crowd} regions of many objects")
     for title, key in (
         (f"shorter side at {input_size} px", "side_at_input_px"),
-        ("size over picture", "relative_size"),
-        ("boxes in a picture", "boxes_per_picture"),
+        ("size over image", "relative_size"),
+        ("boxes in an image", "boxes_per_image"),
     ):
         if facts[key]:
             values = "  ".join(f"{p}%: {v:.3g}" for p, v in zip(facts["percentiles"], facts[key], strict=True))

@@ -1,4 +1,4 @@
-"""``fusedet data view``: a sheet of labelled pictures, as they are or as a training shows them to its network."""
+"""``fusedet data view``: a sheet of labelled images, as they are or as a training shows them to its network."""
 
 import argparse
 from pathlib import Path
@@ -31,12 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="the sheet to write, .jpg or .png")
     parser.add_argument("--images", metavar="DIR", type=Path, help="folder of the images (default: images/ in DATA)")
     parser.add_argument("--split", default="train", help="which annotations of the folder DATA (default: %(default)s)")
-    parser.add_argument("--class", dest="class_name", metavar="NAME", help="only pictures with an object of this class")
-    parser.add_argument("--count", type=int, default=24, metavar="N", help="pictures at most (default: %(default)s)")
-    parser.add_argument("--side", type=int, default=260, metavar="N", help="of a picture, in px (default: %(default)s)")
+    parser.add_argument("--class", dest="class_name", metavar="NAME", help="only images with an object of this class")
+    parser.add_argument("--count", type=int, default=24, metavar="N", help="images at most (default: %(default)s)")
+    parser.add_argument("--side", type=int, default=260, metavar="N", help="of an image, in px (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="another one shows others (default: %(default)s)")
     parser.add_argument(
-        "--augmented", metavar="CONFIG", help="a YAML file or a preset: the pictures as its training varies them"
+        "--augmented", metavar="CONFIG", help="a YAML file or a preset: the images as its training varies them"
     )
     parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
 
@@ -45,13 +45,13 @@ def run(args: argparse.Namespace) -> int:
     """Draws the sheet.
 
     Raises:
-        InputError: the data, a picture or a setting cannot be used.
+        InputError: the data, an image or a setting cannot be used.
     """
     annotations, images = _check_arguments(args)
     from fusedet.common.text import nearest
     from fusedet.train.config import load_train_config
     from fusedet.train.data.coco import load_coco
-    from fusedet.train.data.contact_sheet import save_picture
+    from fusedet.train.data.contact_sheet import save_image
     from fusedet.train.data.preview import augmented_sheet, choose, labelled_sheet
 
     config = None if args.augmented is None else load_train_config(args.augmented, args.overrides)
@@ -63,9 +63,9 @@ def run(args: argparse.Namespace) -> int:
     else:
         samples = choose(dataset, args.count, args.seed, args.class_name)
         if not samples:
-            raise InputError(f"--class {args.class_name!r}: no picture of {annotations} has one")
+            raise InputError(f"--class {args.class_name!r}: no image of {annotations} has one")
         sheet = labelled_sheet(samples, dataset.names, args.side)
-    save_picture(args.out, sheet)
+    save_image(args.out, sheet)
     print(f"{args.out}: {sheet.shape[1]} x {sheet.shape[0]} px")
     return 0
 
@@ -82,6 +82,6 @@ def _check_arguments(args: argparse.Namespace) -> tuple[Path, Path]:
     if args.overrides and args.augmented is None:
         raise InputError(f"{args.overrides[0]!r} is a setting of a training: it needs --augmented CONFIG")
     if args.augmented is not None and args.class_name is not None:
-        raise InputError("--class has no place beside --augmented, whose pictures are made of several")
+        raise InputError("--class has no place beside --augmented, whose images are made of several")
     refuse_to_replace("--out", args.out, args.force)
     return coco_files(args.data, args.split, args.images)

@@ -27,10 +27,8 @@ def test_convert_says_what_is_lost(here: Path, capsys: pytest.CaptureFixture[str
     drawn.write()
     assert main(["data", "convert", "drawn", "yolo", "--from", "coco", "--to", "yolo"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith(
-        "train: 20 pictures, 59 boxes\nval: 5 pictures, 15 boxes\nyolo: read again, no side of a box"
-    )
-    assert "yolo cannot hold, and they are left out: 1 segmentations, 1 crowd regions, the ids of pictures" in said
+    assert said.startswith("train: 20 images, 59 boxes\nval: 5 images, 15 boxes\nyolo: read again, no side of a box")
+    assert "yolo cannot hold, and they are left out: 1 segmentations, 1 crowd regions, the ids of images" in said
     assert main(["data", "convert", "yolo", "back", "--from", "yolo", "--to", "coco", "--link"]) == 0
     assert "cannot hold" not in capsys.readouterr().out
     assert main(["train", "tiny.yaml", "data.root=back"]) == 0
@@ -53,11 +51,11 @@ def test_split_and_train_on_it(here: Path, capsys: pytest.CaptureFixture[str]) -
 def test_stats(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "stats", "drawn", "--out", "stats.png", "--input-size", "64"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("train: 20 pictures, 60 boxes, 3 classes\n  shorter side at 64 px")
+    assert said.startswith("train: 20 images, 60 boxes, 3 classes\n  shorter side at 64 px")
     assert "box 20, disc 20, cross 20" in said
-    picture = cv2.imread("stats.png")
-    assert picture is not None
-    assert picture.shape[1] > 1500
+    image = cv2.imread("stats.png")
+    assert image is not None
+    assert image.shape[1] > 1500
 
 
 @pytest.mark.parametrize("augmented", [[], ["--augmented", "tiny.yaml", "augment.flip=0"]], ids=["plain", "augmented"])
@@ -71,7 +69,7 @@ def test_view(augmented: list[str], here: Path, capsys: pytest.CaptureFixture[st
 
 def test_view_of_one_class(here: Path) -> None:
     drawn = DrawnSet(Path("drawn"))
-    drawn.train["annotations"] = drawn.train["annotations"][:5]  # two pictures, one of them without a cross
+    drawn.train["annotations"] = drawn.train["annotations"][:5]  # two images, one of them without a cross
     drawn.write()
     assert main(["data", "view", "drawn", "--out", "sheet.png", "--class", "cross", "--side", "64"]) == 0
     sheet = cv2.imread("sheet.png")

@@ -11,24 +11,24 @@ from fusedet.common.atomic import write_bytes
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.deploy.drawing.draw import class_color
 
-__all__ = ["contact_sheet", "draw_labels", "fit", "save_picture"]
+__all__ = ["contact_sheet", "draw_labels", "fit", "save_image"]
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _TEXT_SIZE, _CAPTION_PX, _GAP = 0.4, 18, 6
 _PAPER, _INK, _CROWD = (255, 255, 255), (40, 40, 40), (150, 150, 150)
 
 
-def fit(picture: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], float]:
+def fit(image: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], float]:
     """An image whose longer side is ``side`` at most, and by how much it was scaled."""
-    scale = min(1.0, side / max(picture.shape[:2]))
+    scale = min(1.0, side / max(image.shape[:2]))
     if scale == 1:
-        return picture.copy(), scale
-    size = tuple(max(1, round(length * scale)) for length in picture.shape[1::-1])
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8), scale
+        return image.copy(), scale
+    size = tuple(max(1, round(length * scale)) for length in image.shape[1::-1])
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8), scale
 
 
 def draw_labels(
-    picture: NDArray[np.uint8],
+    image: NDArray[np.uint8],
     boxes_xyxy: NDArray[np.float32],
     labels: Sequence[int],
     names: Sequence[str] = (),
@@ -38,8 +38,8 @@ def draw_labels(
     """Draws boxes into an image, each in the colour of its class.
 
     Args:
-        picture: uint8 BGR ``[H, W, 3]``; is drawn into.
-        boxes_xyxy: ``[N, 4]`` in pixels of ``picture``.
+        image: uint8 BGR ``[H, W, 3]``; is drawn into.
+        boxes_xyxy: ``[N, 4]`` in pixels of ``image``.
         labels: class indices; below 0 for regions to ignore, which are grey.
         names: of the classes, to be written at the boxes; none: nothing is written.
         colors: BGR of each box, in the place of its class's.
@@ -48,17 +48,17 @@ def draw_labels(
     shades = [_color(label, i, colors) for i, label in enumerate(labels)]
     corners = [[int(v) for v in np.clip(np.rint(box), -9999, 9999)] for box in boxes_xyxy]
     for (left, top, right, bottom), shade in zip(corners, shades, strict=True):
-        cv2.rectangle(picture, (left, top), (right - 1, bottom - 1), shade, thickness)
+        cv2.rectangle(image, (left, top), (right - 1, bottom - 1), shade, thickness)
     if not names:
         return
     plates: list[tuple[int, int, int, int]] = []
     largest_first = sorted(range(len(corners)), key=lambda i: -float(np.prod(boxes_xyxy[i][2:] - boxes_xyxy[i][:2])))
     for i in largest_first:  # after all boxes, so that none crosses a text; the colour tells of those without one
         text = names[labels[i]] if labels[i] >= 0 else "ignored"
-        plate = _plate(text, corners[i], picture.shape[1], picture.shape[0])
+        plate = _plate(text, corners[i], image.shape[1], image.shape[0])
         if not any(_overlap(plate, other) for other in plates):
             plates.append(plate)
-            _write(picture, text, plate, shades[i])
+            _write(image, text, plate, shades[i])
 
 
 def _color(label: int, i: int, colors: Sequence[tuple[int, int, int]]) -> tuple[int, int, int]:
@@ -79,14 +79,12 @@ def _overlap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> bool
     return a[0] < b[0] + b[2] and b[0] < a[0] + a[2] and a[1] < b[1] + b[3] and b[1] < a[1] + a[3]
 
 
-def _write(
-    picture: NDArray[np.uint8], text: str, plate: tuple[int, int, int, int], color: tuple[int, int, int]
-) -> None:
+def _write(image: NDArray[np.uint8], text: str, plate: tuple[int, int, int, int], color: tuple[int, int, int]) -> None:
     x, y, wide, high = plate
-    cv2.rectangle(picture, (x, y), (x + wide - 1, y + high - 1), color, cv2.FILLED)
+    cv2.rectangle(image, (x, y), (x + wide - 1, y + high - 1), color, cv2.FILLED)
     blue, green, red = color
     ink = _INK if 0.114 * blue + 0.587 * green + 0.299 * red > 130 else _PAPER
-    cv2.putText(picture, text, (x + 2, y + high - 3), _FONT, _TEXT_SIZE, ink, 1, cv2.LINE_AA)
+    cv2.putText(image, text, (x + 2, y + high - 3), _FONT, _TEXT_SIZE, ink, 1, cv2.LINE_AA)
 
 
 def contact_sheet(
@@ -114,9 +112,9 @@ def contact_sheet(
     return sheet
 
 
-def save_picture(path: Path, picture: NDArray[np.uint8]) -> None:
+def save_image(path: Path, image: NDArray[np.uint8]) -> None:
     """Writes an image as a whole or not at all, in the format that the name ends in."""
-    _, data = cv2.imencode(path.suffix, picture, [cv2.IMWRITE_JPEG_QUALITY, 90] if path.suffix != ".png" else [])
+    _, data = cv2.imencode(path.suffix, image, [cv2.IMWRITE_JPEG_QUALITY, 90] if path.suffix != ".png" else [])
     write_bytes(path, data.tobytes())  # not cv2.imwrite, which cannot write every name on every system
 
 

@@ -47,7 +47,7 @@ _PATIENCE = 10
 _LAST_SECONDS = 60
 
 # First words of the seeds: what a random stream is for.
-_ORDER, _PICTURE = 1, 2
+_ORDER, _IMAGE = 1, 2
 
 
 class Batch(NamedTuple):
@@ -122,7 +122,7 @@ class _Batches(Dataset[Batch | InputError]):
         return collate(prepared, [self._examples.samples[key.sample].image_id for key in keys])
 
     def _prepare(self, key: Key) -> Example:
-        rng = np.random.default_rng([_PICTURE, self._seed, key.epoch, key.position])
+        rng = np.random.default_rng([_IMAGE, self._seed, key.epoch, key.position])
         return augment(self._examples, key.sample, self._input_size, self._config, key.mosaic, rng)
 
 
@@ -288,10 +288,10 @@ def iterate_images(dataset: CocoDataset, workers: int = 2) -> Iterator[tuple[Sam
     Raises:
         InputError: an image cannot be read or does not agree with its annotations.
     """
-    return zip(dataset.samples, map_ahead(_annotated_picture, dataset.samples, workers), strict=True)
+    return zip(dataset.samples, map_ahead(_annotated_image, dataset.samples, workers), strict=True)
 
 
-def _annotated_picture(sample: Sample) -> NDArray[np.uint8]:
+def _annotated_image(sample: Sample) -> NDArray[np.uint8]:
     return load_at_size(sample, (sample.height, sample.width))
 
 

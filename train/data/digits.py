@@ -97,10 +97,10 @@ def make_digits_video(
         if not writer.isOpened():
             raise InputError(f"{path}: this build of OpenCV cannot write MP4 videos there")
         for frame in range(max(1, round(seconds * fps))):
-            picture = background.copy()
+            image = background.copy()
             for mover in movers:
-                mover.paint(picture, frame / fps)
-            writer.write(picture)
+                mover.paint(image, frame / fps)
+            writer.write(image)
         writer.release()
         os.replace(part, path)
     finally:
@@ -123,14 +123,14 @@ class _Mover:
     start: NDArray[np.float64]
     velocity: NDArray[np.float64]
 
-    def paint(self, picture: NDArray[np.uint8], time_s: float) -> None:
+    def paint(self, image: NDArray[np.uint8], time_s: float) -> None:
         """Draws the digit where it is after ``time_s``."""
         left, top, width, height = self.cell_xywh
         ink = _ink(self.glyph, self.height, _MAX_TURN_DEGREES * np.sin(time_s + self.start[0]), 1.0)
         room = np.maximum((width - ink.shape[1], height - ink.shape[0]), 1)
         way = (self.start + self.velocity * time_s) % (2 * room)
         x, y = np.round(room - np.abs(way - room)).astype(int)  # there and back again
-        _paint(picture, ink, left + int(x), top + int(y), self.color)
+        _paint(image, ink, left + int(x), top + int(y), self.color)
 
 
 def _movers(background: NDArray[np.uint8], rng: np.random.Generator) -> list[_Mover]:
@@ -172,9 +172,9 @@ def _make_split(root: Path, split: Split, count: int, size: tuple[int, int], see
     annotations: list[dict[str, Any]] = []
     for image_id in range(1, count + 1):
         rng = np.random.default_rng([0 if split == "train" else 1, seed, image_id])
-        picture, objects = _scene(glyphs, size, rng)
+        image, objects = _scene(glyphs, size, rng)
         name = f"{split}-{image_id:05}.jpg"
-        cv2.imwrite(str(root / "images" / name), picture, [cv2.IMWRITE_JPEG_QUALITY, 92])
+        cv2.imwrite(str(root / "images" / name), image, [cv2.IMWRITE_JPEG_QUALITY, 92])
         images.append({"id": image_id, "file_name": name, "width": size[1], "height": size[0]})
         for label, (x, y, width, height) in objects:
             annotations.append(
@@ -215,7 +215,7 @@ def _scene(
     glyphs: Sequence[tuple[int, NDArray[np.float32]]], size: tuple[int, int], rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], list[tuple[int, tuple[int, int, int, int]]]]:
     """An image and its digits: label and ``(x, y, width, height)`` of the ink."""
-    picture = _background(size, rng)
+    image = _background(size, rng)
     objects: list[tuple[int, tuple[int, int, int, int]]] = []
     count = 0 if rng.uniform() < _EMPTY_PART else int(rng.integers(1, _MAX_OBJECTS + 1))
     for label, glyph in _pick(glyphs, count, rng):
@@ -225,9 +225,9 @@ def _scene(
         box = _free_place(ink.shape, size, [box for _, box in objects], rng)
         if box is not None:
             x, y, width, height = box
-            _paint(picture, ink, x, y, _contrasting(picture[y : y + height, x : x + width], rng))
+            _paint(image, ink, x, y, _contrasting(image[y : y + height, x : x + width], rng))
             objects.append((label, box))
-    return picture, objects
+    return image, objects
 
 
 def _free_place(
@@ -263,9 +263,9 @@ def _ink(glyph: NDArray[np.float32], height: int, degrees: float, stretch: float
     return cv2.resize(tight, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
-def _paint(picture: NDArray[np.uint8], ink: NDArray[np.float32], x: int, y: int, color: NDArray[np.float32]) -> None:
+def _paint(image: NDArray[np.uint8], ink: NDArray[np.float32], x: int, y: int, color: NDArray[np.float32]) -> None:
     """Lays ink of a color onto the image."""
-    view = picture[y : y + ink.shape[0], x : x + ink.shape[1]]
+    view = image[y : y + ink.shape[0], x : x + ink.shape[1]]
     view[:] = np.round(view + ink[..., None] * (color - view))
 
 
@@ -287,35 +287,35 @@ def _background(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.u
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
     angle = rng.uniform(0, 2 * np.pi)
     along = (x * np.cos(angle) + y * np.sin(angle)) / 2.83 + 0.5
-    picture = np.float32(first) + np.float32(second - first) * along[..., None]
+    image = np.float32(first) + np.float32(second - first) * along[..., None]
     clouds = rng.normal(0, 1, (int(rng.integers(3, 9)), int(rng.integers(3, 9)), 3)).astype(np.float32)
-    picture += rng.uniform(4, 14) * cv2.resize(clouds, (width, height), interpolation=cv2.INTER_CUBIC)
+    image += rng.uniform(4, 14) * cv2.resize(clouds, (width, height), interpolation=cv2.INTER_CUBIC)
     if rng.uniform() < 0.35:
         turn, waves = rng.uniform(0, np.pi), rng.uniform(4, 20)
         stripes = np.sin(np.pi * waves * (x * np.cos(turn) + y * np.sin(turn)))
-        picture += rng.uniform(4, 12) * np.clip(stripes * 3, -1, 1)[..., None]
-    drawn = np.clip(picture, 0, 255).astype(np.uint8)
+        image += rng.uniform(4, 12) * np.clip(stripes * 3, -1, 1)[..., None]
+    drawn = np.clip(image, 0, 255).astype(np.uint8)
     for _ in range(int(rng.integers(0, 9))):
         _clutter(drawn, rng)
     grain = rng.uniform(1, 5) * rng.standard_normal((height, width, 1), np.float32)
     return np.clip(drawn + grain, 0, 255).astype(np.uint8)
 
 
-def _clutter(picture: NDArray[np.uint8], rng: np.random.Generator) -> None:
+def _clutter(image: NDArray[np.uint8], rng: np.random.Generator) -> None:
     """One shape or line that is no digit, in a color near to what is there."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     x, y = int(rng.integers(width)), int(rng.integers(height))
-    color = np.clip(picture[y, x] + rng.uniform(-55, 55, 3), 0, 255).tolist()
+    color = np.clip(image[y, x] + rng.uniform(-55, 55, 3), 0, 255).tolist()
     radius = round(min(height, width) * rng.uniform(0.03, 0.18))
     corners = [x, y] + radius * rng.uniform(-1, 1, (int(rng.integers(3, 6)), 2))
     hull = cv2.convexHull(corners.astype(np.int32))
     kind = rng.integers(4)
     if kind == 0:
-        cv2.ellipse(picture, (x, y), (radius, radius // 2 + 1), rng.uniform(0, 180), 0, 360, color, -1, cv2.LINE_AA)
+        cv2.ellipse(image, (x, y), (radius, radius // 2 + 1), rng.uniform(0, 180), 0, 360, color, -1, cv2.LINE_AA)
     elif kind == 1:
-        cv2.fillConvexPoly(picture, hull, color, cv2.LINE_AA)
+        cv2.fillConvexPoly(image, hull, color, cv2.LINE_AA)
     elif kind == 2:
-        cv2.polylines(picture, [hull], True, color, int(rng.integers(1, 4)), cv2.LINE_AA)
+        cv2.polylines(image, [hull], True, color, int(rng.integers(1, 4)), cv2.LINE_AA)
     else:
         end = (int(rng.integers(width)), int(rng.integers(height)))
-        cv2.line(picture, (x, y), end, color, int(rng.integers(1, 5)), cv2.LINE_AA)
+        cv2.line(image, (x, y), end, color, int(rng.integers(1, 5)), cv2.LINE_AA)

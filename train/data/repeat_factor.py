@@ -26,8 +26,8 @@ def repeat_factors(samples: Sequence[Sample], classes: int, threshold: float) ->
         threshold: classes in a smaller part of the images than this are rare; 0..1.
     """
     present = [np.unique(sample.labels[~sample.crowd]) for sample in samples]
-    pictures = np.bincount(np.concatenate([np.empty(0, np.int64), *present]), minlength=classes)
-    wanted = np.sqrt(threshold * len(samples) / np.maximum(pictures, 1)).clip(min=1.0)
+    images = np.bincount(np.concatenate([np.empty(0, np.int64), *present]), minlength=classes)
+    wanted = np.sqrt(threshold * len(samples) / np.maximum(images, 1)).clip(min=1.0)
     factors = np.array([wanted[labels].max(initial=1.0) for labels in present])
     total = factors.sum()
     return factors * (np.ceil(total - 1e-9 * total) / total).clip(min=1.0)  # the sum of ones is whole, but for rounding

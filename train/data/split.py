@@ -67,8 +67,8 @@ def _class_counts(content: Mapping[str, Any], groups: Sequence[str]) -> dict[str
 
 def _sizes(counts: Mapping[str, object], groups: Sequence[str]) -> NDArray[np.float64]:
     """Images in each group, in the order of ``counts``."""
-    pictures = Counter(groups)
-    return np.array([pictures[group] for group in counts], np.float64)
+    images = Counter(groups)
+    return np.array([images[group] for group in counts], np.float64)
 
 
 def _assign(

@@ -47,7 +47,7 @@ class Ensemble:
     def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:
         """Detections in each image, in its own pixels."""
         found = [member.batch(images_bgr) for member in self.members]
-        return [fuse(of_one_picture) for of_one_picture in zip(*found, strict=True)]
+        return [fuse(of_one_image) for of_one_image in zip(*found, strict=True)]
 
 
 def fuse(found: Sequence[Detections]) -> Detections:

@@ -13,7 +13,7 @@ from fusedet.deploy.camera.sources import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_vid
 from fusedet.deploy.camera.sources.attached.device import rate_of
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.train.data.doctor.checks.duplicates import Seen
-from fusedet.train.labelling.label import Picture
+from fusedet.train.labelling.label import ImageFile
 
 __all__ = ["Frames", "find_videos", "frames_every", "take_frames"]
 
@@ -25,11 +25,11 @@ class Frames(NamedTuple):
     """What was taken from recordings.
 
     Attributes:
-        pictures: those that were kept, with ids from 1.
+        image_files: those that were kept, with ids from 1.
         alike: how many were left out because they show nothing new.
     """
 
-    pictures: list[Picture]
+    image_files: list[ImageFile]
     alike: int
 
 
@@ -62,7 +62,7 @@ def take_frames(
     Raises:
         InputError: a video cannot be read, two would give files of one name, or another file of such a name is there.
     """
-    seen, pictures, alike = Seen(), list[Picture](), 0
+    seen, image_files, alike = Seen(), list[ImageFile](), 0
     for video, name in zip(videos, _names(videos), strict=True):
         for time_s, frame in frames_every(video, every_s):
             on_frame(1)
@@ -71,8 +71,8 @@ def take_frames(
                 continue
             file_name = f"{name}-{time_s:09.2f}.jpg"
             _write(folder / file_name, frame)
-            pictures.append(Picture(len(pictures) + 1, file_name, folder / file_name))
-    return Frames(pictures, alike)
+            image_files.append(ImageFile(len(image_files) + 1, file_name, folder / file_name))
+    return Frames(image_files, alike)
 
 
 def frames_every(video: Path, every_s: float) -> Iterator[tuple[float, NDArray[np.uint8]]]:
@@ -108,7 +108,7 @@ def _names(videos: list[Path]) -> list[str]:
     names = [video.resolve().relative_to(root).with_suffix("").as_posix() for video in videos]
     for i, name in enumerate(names):
         if name in names[:i]:
-            raise InputError(f"{videos[i]} and {videos[names.index(name)]} would give pictures of one name; rename one")
+            raise InputError(f"{videos[i]} and {videos[names.index(name)]} would give images of one name; rename one")
     return names
 
 
@@ -118,7 +118,7 @@ def _write(path: Path, frame: NDArray[np.uint8]) -> None:
     content = data.tobytes()
     if path.exists():
         if path.read_bytes() != content:
-            raise InputError(f"{path}: exists already, and is another picture; give another folder with --images")
+            raise InputError(f"{path}: exists already, and is another image; give another folder with --images")
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, content)

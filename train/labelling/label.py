@@ -24,7 +24,7 @@ from fusedet.deploy.detector.predictor import Predictor
 from fusedet.train.data.coco import load_coco
 from fusedet.train.data.image_cache import in_batches, map_ahead
 
-__all__ = ["Picture", "Summary", "find_pictures", "label_images", "pictures_of"]
+__all__ = ["ImageFile", "Summary", "find_images", "images_of", "label_images"]
 
 #: Overlap of two boxes above which they are one object, where a mapping makes one class of several.
 MERGED_IOU = 0.7
@@ -34,7 +34,7 @@ _THREADS = 2
 _log = logging.getLogger(__name__)
 
 
-class Picture(NamedTuple):
+class ImageFile(NamedTuple):
     """An image to label: its id and its name relative to the folder of the images, as the annotations will say."""
 
     image_id: int
@@ -57,7 +57,7 @@ class Summary:
     unreadable: int
 
 
-def find_pictures(folder: Path) -> list[Picture]:
+def find_images(folder: Path) -> list[ImageFile]:
     """The images in a folder and in the folders in it, sorted by name, with ids from 1.
 
     Raises:
@@ -68,10 +68,10 @@ def find_pictures(folder: Path) -> list[Picture]:
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
     if not paths:
         raise InputError(f"{folder}: no image in this folder (looked for {' '.join(sorted(IMAGE_SUFFIXES))})")
-    return [Picture(i, path.relative_to(folder).as_posix(), path) for i, path in enumerate(paths, start=1)]
+    return [ImageFile(i, path.relative_to(folder).as_posix(), path) for i, path in enumerate(paths, start=1)]
 
 
-def pictures_of(annotations: Path, images: Path) -> list[Picture]:
+def images_of(annotations: Path, images: Path) -> list[ImageFile]:
     """The images that a COCO file lists, with its ids; what it says of their objects does not matter.
 
     Raises:
@@ -79,12 +79,12 @@ def pictures_of(annotations: Path, images: Path) -> list[Picture]:
     """
     samples = load_coco(annotations, images).samples
     ids = [sample.image_id if sample.source_id is None else sample.source_id for sample in samples]
-    return [Picture(i, s.path.relative_to(images).as_posix(), s.path) for i, s in zip(ids, samples, strict=True)]
+    return [ImageFile(i, s.path.relative_to(images).as_posix(), s.path) for i, s in zip(ids, samples, strict=True)]
 
 
 def label_images(
     teacher: Predictor,
-    pictures: Sequence[Picture],
+    image_files: Sequence[ImageFile],
     out: Path,
     *,
     score_threshold: float = 0.3,
@@ -93,7 +93,7 @@ def label_images(
     batch: int = 8,
     on_batch: Callable[[int], None] = lambda count: None,
 ) -> Summary:
-    """Writes what ``teacher`` finds in ``pictures`` to ``out``, as COCO annotations with a ``score`` each.
+    """Writes what ``teacher`` finds in ``image_files`` to ``out``, as COCO annotations with a ``score`` each.
 
     Images are read as training reads them, without the turn that their EXIF data may ask for. ``out`` is written as a
     whole, at the end. Until then what is done lies beside it, in ``out`` + ``.partial``: an interrupted run that is
@@ -101,7 +101,7 @@ def label_images(
 
     Args:
         teacher: finds objects.
-        pictures: to label; one that cannot be read is left out.
+        image_files: to label; one that cannot be read is left out.
         out: the JSON file; replaced if it exists.
         score_threshold: lowest score that becomes a label, 0..1.
         classes: class of the teacher -> class to write; the others are left out. Left out, all of them as they are.
@@ -118,19 +118,19 @@ def label_images(
     settings = {"origin": dict(origin or {}), "score_threshold": score_threshold, "classes": mapping.names_by_theirs}
     journal = _Journal(out.with_name(out.name + ".partial"), settings)
     with journal:
-        todo = [picture for picture in pictures if picture.file_name not in journal.rows]
-        on_batch(len(pictures) - len(todo))
+        todo = [image_file for image_file in image_files if image_file.file_name not in journal.rows]
+        on_batch(len(image_files) - len(todo))
         for group in in_batches(map_ahead(_read, todo, _THREADS), batch):
             found = iter(teacher.batch([image for _, image in group if image is not None]))
             journal.add(
                 [
-                    _row(picture, image, None if image is None else mapping(_sure(next(found), score_threshold)))
-                    for picture, image in group
+                    _row(image_file, image, None if image is None else mapping(_sure(next(found), score_threshold)))
+                    for image_file, image in group
                 ]
             )
             on_batch(len(group))
-    rows = [journal.rows[picture.file_name] for picture in pictures]
-    content, summary = _as_coco(pictures, rows, mapping.names, settings)
+    rows = [journal.rows[image_file.file_name] for image_file in image_files]
+    content, summary = _as_coco(image_files, rows, mapping.names, settings)
     write_text(out, json.dumps(content) + "\n")
     journal.remove()
     return summary
@@ -227,22 +227,22 @@ def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def _read(picture: Picture) -> tuple[Picture, NDArray[np.uint8] | None]:
+def _read(image_file: ImageFile) -> tuple[ImageFile, NDArray[np.uint8] | None]:
     try:
-        return picture, read_image(picture.path, upright=False)
+        return image_file, read_image(image_file.path, upright=False)
     except InputError as error:
         _log.warning("left out: %s", error)
-        return picture, None
+        return image_file, None
 
 
 def _sure(detections: Detections, score_threshold: float) -> Detections:
     return detections[detections.scores >= score_threshold]
 
 
-def _row(picture: Picture, image: NDArray[np.uint8] | None, found: Detections | None) -> dict[str, Any]:
+def _row(image_file: ImageFile, image: NDArray[np.uint8] | None, found: Detections | None) -> dict[str, Any]:
     """An image's line in the journal; one that could not be read has no size."""
     if image is None or found is None:
-        return {"file_name": picture.file_name}
+        return {"file_name": image_file.file_name}
     boxes = found.boxes_xyxy.astype(float)
     boxes[:, 2:] -= boxes[:, :2]
     objects = [
@@ -250,25 +250,25 @@ def _row(picture: Picture, image: NDArray[np.uint8] | None, found: Detections | 
         for class_id, box, score in zip(found.class_ids, boxes, found.scores, strict=True)
     ]
     height, width = image.shape[:2]
-    return {"file_name": picture.file_name, "width": width, "height": height, "objects": objects}
+    return {"file_name": image_file.file_name, "width": width, "height": height, "objects": objects}
 
 
 def _as_coco(
-    pictures: Sequence[Picture], rows: Sequence[dict[str, Any]], names: Sequence[str], settings: dict[str, Any]
+    image_files: Sequence[ImageFile], rows: Sequence[dict[str, Any]], names: Sequence[str], settings: dict[str, Any]
 ) -> tuple[dict[str, Any], Summary]:
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     counts = dict.fromkeys(names, 0)
-    for picture, row in zip(pictures, rows, strict=True):
+    for image_file, row in zip(image_files, rows, strict=True):
         if "objects" not in row:
             continue
-        images.append({"id": picture.image_id, **{key: row[key] for key in ("file_name", "width", "height")}})
+        images.append({"id": image_file.image_id, **{key: row[key] for key in ("file_name", "width", "height")}})
         for class_id, *box, score in row["objects"]:
             counts[names[class_id]] += 1
             annotations.append(
                 {
                     "id": len(annotations) + 1,
-                    "image_id": picture.image_id,
+                    "image_id": image_file.image_id,
                     "category_id": class_id + 1,
                     "bbox": box,
                     "area": round(box[2] * box[3], 2),
@@ -282,4 +282,4 @@ def _as_coco(
         "categories": [{"id": i, "name": name} for i, name in enumerate(names, start=1)],
         "annotations": annotations,
     }
-    return content, Summary(len(images), counts, len(pictures) - len(images))
+    return content, Summary(len(images), counts, len(image_files) - len(images))

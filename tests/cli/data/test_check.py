@@ -101,7 +101,7 @@ def test_a_name_is_no_html(here: Path) -> None:
 
 
 def test_a_repaired_copy_trains(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    spoil("parts of the picture", "no such file", "half a JPEG")
+    spoil("parts of the image", "no such file", "half a JPEG")
     before = {p: hashlib.sha256(p.read_bytes()).hexdigest() for p in Path("drawn").rglob("*") if p.is_file()}
     assert main(["data", "check", "drawn", "--fix", "fixed", "--leave-out"]) == 1
     assert "fixed: 3 findings fixed, told in fixed/fixes.md; the copy: 1 note" in capsys.readouterr().out
@@ -134,11 +134,11 @@ def test_paths_of_a_tool_are_mended_and_training_says_how(here: Path, capsys: py
 def test_files_that_lie_elsewhere(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.move("drawn/annotations/train.json", "t.json")
     shutil.move("drawn/annotations/val.json", "v.json")
-    shutil.move("drawn/images", "pictures")
+    shutil.move("drawn/images", "images")
     Path("more").mkdir()
-    for path in Path("pictures").glob("val-*"):
+    for path in Path("images").glob("val-*"):
         path.rename(Path("more") / path.name)
-    words = ["data", "check", "--train", "t.json", "--val", "v.json", "--images", "pictures", "--val-images", "more"]
+    words = ["data", "check", "--train", "t.json", "--val", "v.json", "--images", "images", "--val-images", "more"]
     assert main([*words, "--strict", "--fix", "fixed"]) == 0
     assert sorted(path.name for path in Path("fixed/images").iterdir()) == ["train", "val"]
     capsys.readouterr()
@@ -146,7 +146,7 @@ def test_files_that_lie_elsewhere(here: Path, capsys: pytest.CaptureFixture[str]
     assert main(["data", "check", "fixed/annotations/val.json"]) == 0
 
 
-def test_pictures_of_another_set_are_not_left_over(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_images_of_another_set_are_not_left_over(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "check", "drawn/annotations/train.json", "--strict"]) == 0
     assert "unlisted" not in capsys.readouterr().out
 
@@ -160,7 +160,7 @@ def test_training_tells_of_warnings(here: Path, capsys: pytest.CaptureFixture[st
     spoil("half outside")
     assert main(["train", "tiny.yaml"]) == 0
     said = capsys.readouterr()
-    assert said.out.startswith("data: 1 x boxes partly outside their picture (fusedet data check drawn tells more)\n")
+    assert said.out.startswith("data: 1 x boxes partly outside their image (fusedet data check drawn tells more)\n")
     assert said.err == ""
 
 
@@ -173,7 +173,7 @@ def test_training_tells_of_warnings(here: Path, capsys: pytest.CaptureFixture[st
         (["drawn/annotations/val.json", "--train", "x.json"], ["--train and --val have no place beside it"]),
         (["drawn", "--images", "nowhere"], ["nowhere: no such folder of images"]),
         (["drawn", "--input-size", "3"], ["--input-size must be at least 32, but got 3"]),
-        (["drawn", "--fix", "x", "--fast"], ["--fix needs the pictures opened"]),
+        (["drawn", "--fix", "x", "--fast"], ["--fix needs the images opened"]),
         (["drawn", "--link"], ["it needs --fix DIR"]),
         (["drawn", "--leave-out"], ["it needs --fix DIR"]),
         (["drawn", "--fix", "drawn"], ["drawn: exists already"]),

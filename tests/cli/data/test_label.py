@@ -25,7 +25,7 @@ def test_an_exported_file_labels_a_folder(
     out = tmp_path / "labels.json"
     assert main(["data", "label", str(exported), str(rectangles / "images"), "--out", str(out), "--score", "0.5"]) == 0
     printed = capsys.readouterr().out
-    assert f"{out}: 3 boxes in 3 pictures" in printed
+    assert f"{out}: 3 boxes in 3 images" in printed
     assert f"  {NAMES[0]}: 1\n" in printed
     assert boxes(out, rectangles / "images") == [list(map(float, box)) for box in BOXES]
     content = json.loads(out.read_text())
@@ -45,11 +45,11 @@ def test_labels_teach_and_grade(exported: Path, rectangles: Path, tmp_path: Path
 def test_a_checkpoint_and_an_ensemble_are_teachers(
     run_folder: Path, exported: Path, rectangles: Path, tmp_path: Path
 ) -> None:
-    pictures = str(rectangles / "images")
-    assert main(["data", "label", str(run_folder), pictures, "--out", str(tmp_path / "a.json")]) == 0
+    image_files = str(rectangles / "images")
+    assert main(["data", "label", str(run_folder), image_files, "--out", str(tmp_path / "a.json")]) == 0
     second = tmp_path / "second.onnx"
     onnx.save(build_model(Contract(names=NAMES, input_size=(64, 64)), scores=(0.7,)), second)
-    assert main(["data", "label", str(exported), str(second), pictures, "--out", str(tmp_path / "b.json")]) == 0
+    assert main(["data", "label", str(exported), str(second), image_files, "--out", str(tmp_path / "b.json")]) == 0
     scores = [annotation["score"] for annotation in json.loads((tmp_path / "b.json").read_text())["annotations"]]
     assert scores == pytest.approx([0.8] * 3)
 
@@ -63,14 +63,14 @@ def test_classes_are_chosen(exported: Path, rectangles: Path, tmp_path: Path) ->
     assert [annotation["category_id"] for annotation in content["annotations"]] == [2, 1]
 
 
-def test_a_picture_that_cannot_be_read_is_told(
+def test_a_image_that_cannot_be_read_is_told(
     exported: Path, rectangles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     images = tmp_path / "images"
     shutil.copytree(rectangles / "images", images)
     (images / "1.png").write_bytes(b"")
     assert main(["data", "label", str(exported), str(images), "--out", str(tmp_path / "labels.json")]) == 1
-    assert "left out: 1 pictures that could not be read" in capsys.readouterr().out
+    assert "left out: 1 images that could not be read" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -140,8 +140,8 @@ def test_footage_becomes_a_set(exported: Path, tmp_path: Path, capsys: pytest.Ca
     [
         (["recordings", "--out", "all.json"], "expected a file in a folder annotations/"),
         (["recordings", "--out", "all.json", "--every", "0"], "--every must be above 0 seconds, but got 0"),
-        (["pictures", "--out", "all.json", "--every", "1"], "--every is for footage, but there is no video in"),
-        (["pictures", "--out", "all.json", "--images", "x"], "is a folder itself"),
+        (["images", "--out", "all.json", "--every", "1"], "--every is for footage, but there is no video in"),
+        (["images", "--out", "all.json", "--images", "x"], "is a folder itself"),
     ],
 )
 def test_mistakes_about_footage(
@@ -154,8 +154,8 @@ def test_mistakes_about_footage(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     record(tmp_path / "recordings" / "gate.avi", [scene(0)])
-    (tmp_path / "pictures").mkdir()
-    (tmp_path / "pictures" / "a.png").touch()
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.png").touch()
     assert main(["data", "label", str(exported), *arguments]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "all.json").exists()

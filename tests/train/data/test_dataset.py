@@ -58,7 +58,7 @@ def ids(batches: list[Batch]) -> list[int]:
 NO_OBJECTS = (np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 
-def test_collate_pads_to_the_picture_with_the_most_objects() -> None:
+def test_collate_pads_to_the_image_with_the_most_objects() -> None:
     image = np.zeros((32, 64, 3), np.uint8)
     two = Example(image, np.float32([[1, 2, 3, 4], [5, 6, 7, 8]]), np.array([3, CROWD]), np.float32([0.25, 0.5]))
     none = Example(image + 1, *NO_OBJECTS)
@@ -95,7 +95,7 @@ def test_a_set_smaller_than_a_batch_repeats(drawn: CocoDataset) -> None:
     order = batch.image_ids.tolist()
     assert sorted(order[:6]) == [1, 2, 3, 4, 5, 6]
     assert order == (order[:6] * 3)[:16]
-    assert not torch.equal(batch.images[0], batch.images[6])  # the same picture, varied anew
+    assert not torch.equal(batch.images[0], batch.images[6])  # the same image, varied anew
 
 
 def test_batches_depend_on_seed_and_epoch_alone(drawn: CocoDataset) -> None:
@@ -162,7 +162,7 @@ def test_ranks_share_an_epoch(drawn: CocoDataset) -> None:
 
 @pytest.mark.parametrize("size", [(64, 64), (32, 96), (96, 64)])
 def test_boxes_lie_on_their_objects(drawn: CocoDataset, size: tuple[int, int]) -> None:
-    """The drawn rectangles are the only red things; discs may lie upon them, so one clear box is enough a picture."""
+    """The drawn rectangles are the only red things; discs may lie upon them, so one clear box is enough an image."""
     found = 0
     for batch in loader(drawn, AugmentConfig(mosaic=0, hue=0, saturation=0, value=0), size=size).epoch(0, mosaic=True):
         assert batch.images.shape == (4, *size, 3)
@@ -176,7 +176,7 @@ def test_boxes_lie_on_their_objects(drawn: CocoDataset, size: tuple[int, int]) -
     assert found >= 3
 
 
-def test_crowd_regions_and_empty_pictures_reach_the_batch(drawn_root: Path) -> None:
+def test_crowd_regions_and_empty_images_reach_the_batch(drawn_root: Path) -> None:
     path = drawn_root / "annotations" / "train.json"
     content = path.read_text().replace('"iscrowd": 0', '"iscrowd": 1', 1)
     path.write_text(content.replace('"image_id": 2,', '"image_id": 3,'))

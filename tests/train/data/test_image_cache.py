@@ -18,7 +18,7 @@ def sample(path: Path, width: int, height: int) -> Sample:
     return Sample(1, path, width, height, *NOTHING)
 
 
-def picture(path: Path, width: int, height: int) -> Path:
+def image(path: Path, width: int, height: int) -> Path:
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     cv2.imwrite(str(path), pixels)
     return path
@@ -72,21 +72,21 @@ def test_a_damaged_image_is_named_before_it_is_needed(drawn: CocoDataset, mode: 
 
 
 def test_a_file_of_other_proportions_is_an_error(tmp_path: Path) -> None:
-    path = picture(tmp_path / "a.png", 100, 80)
+    path = image(tmp_path / "a.png", 100, 80)
     with pytest.raises(InputError) as caught:
         load_image(sample(path, 100, 60))
     assert str(caught.value) == f"{path}: is 100x80 pixels, but the annotations say 100x60"
 
 
 def test_swapped_sides_point_at_the_orientation(tmp_path: Path) -> None:
-    path = picture(tmp_path / "a.png", 100, 80)
+    path = image(tmp_path / "a.png", 100, 80)
     with pytest.raises(InputError, match="EXIF"):
         load_image(sample(path, 80, 100))
 
 
 @pytest.mark.parametrize(("width", "height"), [(100, 75), (400, 300), (41, 31), (33, 25)])
 def test_another_size_of_the_same_proportions_is_none(tmp_path: Path, width: int, height: int) -> None:
-    path = picture(tmp_path / "a.png", width, height)
+    path = image(tmp_path / "a.png", width, height)
     assert load_image(sample(path, 200, 150)).shape == (height, width, 3)
     assert load_at_size(sample(path, 200, 150), (150, 200)).shape == (150, 200, 3)
 

@@ -7,7 +7,7 @@ from fusedet.train.data.dataset import Share, build_train_loader
 from fusedet.train.data.repeat_factor import repeat_factors, repeated
 
 
-class Picture:
+class Image:
     """What the factors look at of a sample."""
 
     def __init__(self, *labels: int, crowd: tuple[int, ...] = ()) -> None:
@@ -16,12 +16,12 @@ class Picture:
 
 
 def test_factors_are_those_of_lvis():
-    """Class 0 is in 16 of 16 pictures, class 1 in one, class 2 nowhere: worked by hand."""
-    samples = [Picture(0, 0), *(Picture(0) for _ in range(13)), Picture(0, 1), Picture(0, 2, crowd=(1,))]
+    """Class 0 is in 16 of 16 images, class 1 in one, class 2 nowhere: worked by hand."""
+    samples = [Image(0, 0), *(Image(0) for _ in range(13)), Image(0, 1), Image(0, 2, crowd=(1,))]
     factors = repeat_factors(samples, 3, 0.25)
     assert factors.tolist() == [1.0] * 14 + [2.0, 1.0]  # sqrt(0.25 / (1 / 16)) = 2; a region to ignore asks for nothing
     assert repeat_factors(samples, 3, 1 / 16).tolist() == [1.0] * 16, "nothing is rarer than that"
-    assert repeat_factors([*samples, Picture()], 3, 0.25)[-1] == pytest.approx(1, abs=0.1), "an empty picture"
+    assert repeat_factors([*samples, Image()], 3, 0.25)[-1] == pytest.approx(1, abs=0.1), "an empty image"
     odd = repeat_factors(samples, 3, 0.3)
     assert odd.sum() == pytest.approx(round(odd.sum()))
     assert (odd >= 1).all()

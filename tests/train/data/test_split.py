@@ -11,7 +11,7 @@ from fusedet.train.data.split import divide, group_names
 
 
 def content(images: int, seed: int = 0) -> dict[str, Any]:
-    """Pictures of 20 cameras with objects of a frequent, a middling and a rare class."""
+    """Images of 20 cameras with objects of a frequent, a middling and a rare class."""
     rng = np.random.default_rng(seed)
     annotations = []
     for i in range(images):
@@ -67,7 +67,7 @@ def test_a_seed_says_all() -> None:
     assert first["val"]["images"] != other["val"]["images"]
 
 
-def test_pictures_without_objects_are_shared_out_too() -> None:
+def test_images_without_objects_are_shared_out_too() -> None:
     whole = {**content(50), "annotations": []}
     groups = group_names([i["file_name"] for i in whole["images"]], None)
     sets = divide(whole, {"train": 80, "val": 20}, groups, 0)

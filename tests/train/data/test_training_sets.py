@@ -88,7 +88,7 @@ def test_unsure_labels_become_regions_or_go(
     path = with_scores(drawn_root, [0.1, 0.3, 0.5, 0.7, None])
     dataset = sort_by_score(load_coco(path, drawn_root / "images"), min_score, ignore_score)
     scores, crowd = (np.concatenate([getattr(s, name) for s in dataset.samples[:3]]) for name in ("scores", "crowd"))
-    np.testing.assert_allclose(scores[~crowd], [*objects, 1.0])  # the sixth label of these pictures has no score
+    np.testing.assert_allclose(scores[~crowd], [*objects, 1.0])  # the sixth label of these images has no score
     np.testing.assert_allclose(scores[crowd], regions)
     for sample in dataset.samples:
         lengths = {len(getattr(sample, name)) for name in ("boxes_xyxy", "labels", "crowd", "areas", "scores")}

@@ -130,7 +130,7 @@ def test_what_can_hardly_be_seen_is_no_example(box: list[float], label: int, kep
 
 
 @pytest.mark.parametrize("size", [(320, 320), (192, 320), (320, 192)])
-def test_mosaic_puts_four_pictures_around_a_point(size: tuple[int, int]) -> None:
+def test_mosaic_puts_four_images_around_a_point(size: tuple[int, int]) -> None:
     shapes = [(100, 200), (320, 100), (64, 64), (500, 400)]
     for seed in range(20):
         places = mosaic_places(shapes, size, np.random.default_rng(seed))
@@ -170,7 +170,7 @@ def test_letterbox_is_the_runtimes() -> None:
 
 
 @pytest.mark.parametrize("mosaic", [True, False])
-def test_without_any_variation_a_picture_is_letterboxed(mosaic: bool) -> None:
+def test_without_any_variation_a_image_is_letterboxed(mosaic: bool) -> None:
     source = example([[10, 20, 60, 40]], [1], (60, 80))
     result = augment([source], 0, (96, 160), STILL, mosaic, np.random.default_rng(0))
     np.testing.assert_array_equal(result.image, letterbox_example(source, (96, 160)).image)
@@ -274,11 +274,11 @@ def test_augment_keeps_its_promises(size: tuple[int, int], mosaic: bool) -> None
         np.testing.assert_array_equal(one.image, image)
 
 
-def test_a_mosaic_shows_several_pictures() -> None:
+def test_a_mosaic_shows_several_images() -> None:
     config = STILL.model_copy(update={"mosaic": 1.0})
     plain = [replace(example([[0, 0, 64, 64]], [i]), image=np.full((64, 64, 3), 20 * i, np.uint8)) for i in range(8)]
     shown = [
         set(augment(plain, 3, (64, 64), config, True, np.random.default_rng(s)).labels.tolist()) for s in range(20)
     ]
     assert max(map(len, shown)) >= 3
-    assert sum(3 in labels for labels in shown) >= 15  # its own picture, unless it lies outside
+    assert sum(3 in labels for labels in shown) >= 15  # its own image, unless it lies outside

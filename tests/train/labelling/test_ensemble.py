@@ -57,7 +57,7 @@ def test_a_box_joins_the_object_that_it_overlaps_most() -> None:
 
 
 class Fixed:
-    """Finds the same in every picture."""
+    """Finds the same in every image."""
 
     def __init__(self, found: Detections, names: tuple[str, ...] = NAMES) -> None:
         self.names, self._found = names, found

@@ -21,9 +21,9 @@ def scene(seed: int) -> NDArray[np.uint8]:
 def record(path: Path, scenes: list[NDArray[np.uint8]], seconds_each: float = 1.0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), RATE, (SIDE, SIDE))
-    for picture in scenes:
+    for image_file in scenes:
         for _ in range(round(seconds_each * RATE)):
-            writer.write(picture)
+            writer.write(image_file)
     writer.release()
     return path
 
@@ -43,26 +43,26 @@ def test_what_shows_nothing_new_is_left_out(tmp_path: Path) -> None:
     assert find_videos(tmp_path) == [one, two]
     assert find_videos(one) == [one]
     frames = take_frames([one, two], 0.5, tmp_path / "images")
-    assert [picture.image_id for picture in frames.pictures] == [1, 2, 3]
-    assert [picture.file_name.rpartition("-")[0] for picture in frames.pictures] == [
+    assert [image_file.image_id for image_file in frames.image_files] == [1, 2, 3]
+    assert [image_file.file_name.rpartition("-")[0] for image_file in frames.image_files] == [
         "day/gate",
         "day/gate",
         "night/gate",
     ]
     assert frames.alike == 7
-    assert all(cv2.imread(str(picture.path)).shape == (SIDE, SIDE, 3) for picture in frames.pictures)
+    assert all(cv2.imread(str(image_file.path)).shape == (SIDE, SIDE, 3) for image_file in frames.image_files)
 
     assert take_frames([one, two], 0.5, tmp_path / "images") == frames, "again, it writes the same"
-    frames.pictures[0].path.write_bytes(b"mine")
-    with pytest.raises(InputError, match="exists already, and is another picture"):
+    frames.image_files[0].path.write_bytes(b"mine")
+    with pytest.raises(InputError, match="exists already, and is another image"):
         take_frames([one, two], 0.5, tmp_path / "images")
-    assert frames.pictures[0].path.read_bytes() == b"mine"
+    assert frames.image_files[0].path.read_bytes() == b"mine"
 
 
-def test_a_night_without_anything_is_one_picture() -> None:
+def test_a_night_without_anything_is_one_image() -> None:
     seen, rng = Seen(), np.random.default_rng(0)
     dark = [rng.integers(8, 14, (SIDE, SIDE, 3), dtype=np.uint8) for _ in range(4)]
-    assert [seen.is_new(picture) for picture in dark] == [True, False, False, False]
+    assert [seen.is_new(image_file) for image_file in dark] == [True, False, False, False]
     assert seen.is_new(np.full((SIDE, SIDE, 3), 90, np.uint8))
     walker = dark[0].copy()
     walker[20:70, 30:50] = 90
@@ -76,5 +76,5 @@ def test_bad_recordings_are_told(tmp_path: Path) -> None:
         take_frames([fake], 1.0, tmp_path / "images")
     assert not (tmp_path / "images").exists()
     twins = [record(tmp_path / f"a.{suffix}", [scene(0)]) for suffix in ("avi", "mkv")]
-    with pytest.raises(InputError, match=r"a\.mkv and .*a\.avi would give pictures of one name"):
+    with pytest.raises(InputError, match=r"a\.mkv and .*a\.avi would give images of one name"):
         take_frames(twins, 1.0, tmp_path / "images")

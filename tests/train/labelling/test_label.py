@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from fusedet.configs import InputError
 from fusedet.deploy import Detections
 from fusedet.train.data.coco import load_coco
-from fusedet.train.labelling.label import find_pictures, label_images, pictures_of
+from fusedet.train.labelling.label import find_images, images_of, label_images
 from tests.train.drawing import draw_set
 
 NAMES = ("car", "person", "truck")
 
 
 class Teacher:
-    """Finds in a picture what is listed under its grey level; counts what it is asked."""
+    """Finds in an image what is listed under its grey level; counts what it is asked."""
 
     names = NAMES
 
@@ -52,12 +52,12 @@ FOUND = {
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three grey pictures of 40 x 30, one of them in a folder in the folder, and a text file."""
-    root = tmp_path / "pictures"
+    """Three grey images of 40 x 30, one of them in a folder in the folder, and a text file."""
+    root = tmp_path / "images"
     (root / "sub").mkdir(parents=True)
     for name, level in (("b.png", 10), ("sub/a.png", 20), ("c.png", 30)):
         cv2.imwrite(str(root / name), np.full((30, 40, 3), level, np.uint8))
-    (root / "notes.txt").write_text("no picture")
+    (root / "notes.txt").write_text("no image")
     return root
 
 
@@ -75,7 +75,7 @@ def annotations(path: Path) -> dict[str, list[list[Any]]]:
 def test_labels_are_coco_annotations_with_scores(folder: Path, tmp_path: Path) -> None:
     out, counted = tmp_path / "labels.json", []
     summary = label_images(
-        Teacher(FOUND), find_pictures(folder), out, origin={"teacher": "x"}, batch=2, on_batch=counted.append
+        Teacher(FOUND), find_images(folder), out, origin={"teacher": "x"}, batch=2, on_batch=counted.append
     )
     assert annotations(out) == {
         "b.png": [["car", [1.0, 2.0, 10.0, 20.0], 0.9124], ["person", [5.0, 5.0, 10.0, 10.0], 0.5]],
@@ -86,39 +86,39 @@ def test_labels_are_coco_annotations_with_scores(folder: Path, tmp_path: Path) -
     assert sum(counted) == 3
     content = json.loads(out.read_text())
     assert content["info"]["origin"] == {"teacher": "x"}
-    assert [sorted(path.name for path in tmp_path.iterdir())] == [["labels.json", "pictures"]]
+    assert [sorted(path.name for path in tmp_path.iterdir())] == [["labels.json", "images"]]
     dataset = load_coco(out, folder)
     assert dataset.names == NAMES
     np.testing.assert_allclose(dataset.samples[0].scores, [0.9124, 0.5])
 
 
 def test_classes_are_chosen_renamed_and_merged(folder: Path, tmp_path: Path) -> None:
-    """The second picture's car and truck are one vehicle, the surer one; a person at the place is no rival."""
+    """The second image's car and truck are one vehicle, the surer one; a person at the place is no rival."""
     found = {20: [*FOUND[20][:2], (1, 1, 20, 20, 0.5, CAR), (21, 21, 30, 30, 0.5, CAR)]}
     out = tmp_path / "labels.json"
     mapping = {"truck": "vehicle", "car": "vehicle"}
-    label_images(Teacher(found), find_pictures(folder), out, classes=mapping)
+    label_images(Teacher(found), find_images(folder), out, classes=mapping)
     assert annotations(out)["sub/a.png"] == [
         ["vehicle", [0.0, 0.0, 20.0, 20.0], 0.7],
         ["vehicle", [21.0, 21.0, 9.0, 9.0], 0.5],
     ]
-    label_images(Teacher(FOUND), find_pictures(folder), out, classes={"person": "person"})
+    label_images(Teacher(FOUND), find_images(folder), out, classes={"person": "person"})
     assert {name for labels in annotations(out).values() for name, _, _ in labels} == {"person"}
     assert json.loads(out.read_text())["categories"] == [{"id": 1, "name": "person"}]
 
 
 def test_an_interrupted_run_goes_on(folder: Path, tmp_path: Path) -> None:
-    pictures = find_pictures(folder)
+    image_files = find_images(folder)
     through, out = tmp_path / "through.json", tmp_path / "labels.json"
-    label_images(Teacher(FOUND), pictures, through)
+    label_images(Teacher(FOUND), image_files, through)
     with pytest.raises(KeyboardInterrupt):
-        label_images(Teacher(FOUND, fail_at=20), pictures, out, batch=1)
+        label_images(Teacher(FOUND, fail_at=20), image_files, out, batch=1)
     partial = tmp_path / "labels.json.partial"
     assert not out.exists()
     with partial.open("a") as file:
         file.write('{"file_name": "sub/a.p')  # as a sudden end leaves it
     teacher, counted = Teacher(FOUND), list[int]()
-    label_images(teacher, pictures, out, batch=1, on_batch=counted.append)
+    label_images(teacher, image_files, out, batch=1, on_batch=counted.append)
     assert teacher.seen == [20]
     assert counted == [2, 1]
     assert out.read_text() == through.read_text()
@@ -128,17 +128,17 @@ def test_an_interrupted_run_goes_on(folder: Path, tmp_path: Path) -> None:
 def test_other_settings_do_not_go_on_with_it(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "labels.json"
     with pytest.raises(KeyboardInterrupt):
-        label_images(Teacher(FOUND, fail_at=30), find_pictures(folder), out, batch=1)
+        label_images(Teacher(FOUND, fail_at=30), find_images(folder), out, batch=1)
     before = (tmp_path / "labels.json.partial").read_text()
     with pytest.raises(InputError, match=r"labels\.json\.partial: begun with other settings; delete it"):
-        label_images(Teacher(FOUND), find_pictures(folder), out, score_threshold=0.5)
+        label_images(Teacher(FOUND), find_images(folder), out, score_threshold=0.5)
     assert (tmp_path / "labels.json.partial").read_text() == before
 
 
 def test_what_cannot_be_read_is_left_out(folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (folder / "c.png").write_bytes(b"no picture")
+    (folder / "c.png").write_bytes(b"no image")
     with caplog.at_level(logging.WARNING):
-        summary = label_images(Teacher(FOUND), find_pictures(folder), tmp_path / "labels.json")
+        summary = label_images(Teacher(FOUND), find_images(folder), tmp_path / "labels.json")
     assert (summary.images, summary.unreadable) == (2, 1)
     assert set(annotations(tmp_path / "labels.json")) == {"b.png", "sub/a.png"}
     (message,) = caplog.messages
@@ -146,25 +146,25 @@ def test_what_cannot_be_read_is_left_out(folder: Path, tmp_path: Path, caplog: p
     assert "c.png" in message
 
 
-def test_pictures_of_a_coco_file_keep_their_ids(tmp_path: Path) -> None:
+def test_images_of_a_coco_file_keep_their_ids(tmp_path: Path) -> None:
     root = draw_set(tmp_path / "drawn")
-    pictures = pictures_of(root / "annotations" / "val.json", root / "images")
-    assert [(p.image_id, p.file_name) for p in pictures] == [(i, f"val-{i}.png") for i in (1, 2, 3)]
-    label_images(Teacher({90: [(0, 0, 9, 9, 1.0, CAR)]}), pictures, tmp_path / "labels.json")
+    image_files = images_of(root / "annotations" / "val.json", root / "images")
+    assert [(p.image_id, p.file_name) for p in image_files] == [(i, f"val-{i}.png") for i in (1, 2, 3)]
+    label_images(Teacher({90: [(0, 0, 9, 9, 1.0, CAR)]}), image_files, tmp_path / "labels.json")
     assert [sample.image_id for sample in load_coco(tmp_path / "labels.json", root / "images").samples] == [1, 2, 3]
 
 
-def test_pictures_are_labelled_as_training_sees_them(tmp_path: Path) -> None:
-    """EXIF data that turn a picture on a screen do not turn it here."""
-    picture = np.zeros((20, 40, 3), np.uint8)
-    ok, data = cv2.imencode(".jpg", picture)
+def test_images_are_labelled_as_training_sees_them(tmp_path: Path) -> None:
+    """EXIF data that turn an image on a screen do not turn it here."""
+    image_file = np.zeros((20, 40, 3), np.uint8)
+    ok, data = cv2.imencode(".jpg", image_file)
     assert ok
     exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"  # orientation 6: a quarter turn
     turned = data.tobytes()[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data.tobytes()[2:]
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "turned.jpg").write_bytes(turned)
     assert cv2.imread(str(tmp_path / "images" / "turned.jpg")).shape == (40, 20, 3)
-    label_images(Teacher({}), find_pictures(tmp_path / "images"), tmp_path / "labels.json")
+    label_images(Teacher({}), find_images(tmp_path / "images"), tmp_path / "labels.json")
     (image,) = json.loads((tmp_path / "labels.json").read_text())["images"]
     assert (image["width"], image["height"]) == (40, 20)
 
@@ -178,14 +178,14 @@ def test_pictures_are_labelled_as_training_sees_them(tmp_path: Path) -> None:
 )
 def test_wrong_settings(folder: Path, tmp_path: Path, settings: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError) as caught:
-        label_images(Teacher(FOUND), find_pictures(folder), tmp_path / "labels.json", **settings)
+        label_images(Teacher(FOUND), find_images(folder), tmp_path / "labels.json", **settings)
     assert str(caught.value) == said
-    assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
+    assert [path.name for path in tmp_path.iterdir()] == ["images"]
 
 
-def test_a_folder_must_hold_pictures(tmp_path: Path) -> None:
+def test_a_folder_must_hold_images(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere: no such folder of images"):
-        find_pictures(tmp_path / "nowhere")
+        find_images(tmp_path / "nowhere")
     (tmp_path / "notes.txt").touch()
     with pytest.raises(InputError, match=r"no image in this folder"):
-        find_pictures(tmp_path)
+        find_images(tmp_path)

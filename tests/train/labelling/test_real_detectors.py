@@ -15,7 +15,7 @@ from tests import ROOT
 DATA = ROOT / os.environ.get("FUSEDET_DATA", "../shared/data") / "coco80"
 PEERS = ROOT / os.environ.get("FUSEDET_PEERS", "../shared/peers")
 
-#: File -> AP on the first 100 pictures of coco80's validation split, measured with these adapters. On all 500,
+#: File -> AP on the first 100 images of coco80's validation split, measured with these adapters. On all 500,
 #: in the same order: 0.286, 0.228, 0.276, 0.250, 0.252.
 AP = {
     "deimv2_femto_416.onnx": 0.335,

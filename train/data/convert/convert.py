@@ -39,14 +39,14 @@ class Conversion:
     """What became of the sets.
 
     Attributes:
-        pictures: set -> how many.
+        images: set -> how many.
         boxes: set -> how many that were written, crowd regions too where the form holds them.
         lost: what the new form cannot hold -> how often it was there.
         turned: images that EXIF turns when they are shown; their boxes are taken as those of the stored image.
         error_px: largest difference of a box side between what was read and what was written, read again.
     """
 
-    pictures: dict[str, int]
+    images: dict[str, int]
     boxes: dict[str, int]
     lost: dict[str, int]
     turned: int
@@ -77,13 +77,13 @@ def convert(
     old, new = formats[read_as], formats[write_as]
     sets = old.read(source)
     if not any(one.dataset.samples for one in sets):
-        raise InputError(f"{source}: there is no picture in it")
+        raise InputError(f"{source}: there is no image in it")
     with whole_folder(out) as made:
         new.write(sets, made, link)
         again = new.read(made)
     keeps_crowd = "crowd regions" in new.holds
     return Conversion(
-        pictures={one.name: len(one.dataset.samples) for one in sets},
+        images={one.name: len(one.dataset.samples) for one in sets},
         boxes={one.name: sum(int((keeps_crowd | ~s.crowd).sum()) for s in one.dataset.samples) for one in sets},
         lost=_lost(sets, new.holds),
         turned=sum(read_header(sample.path).orientation > 1 for one in sets for sample in one.dataset.samples),

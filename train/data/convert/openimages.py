@@ -11,7 +11,7 @@ from pathlib import Path
 from fusedet.common.errors import InputError
 from fusedet.common.plain_json import short
 from fusedet.train.data.coco import CocoDataset
-from fusedet.train.data.convert.sets import LabelledSet, Row, make_sample, picture_names, picture_size
+from fusedet.train.data.convert.sets import LabelledSet, Row, image_names, image_size, make_sample
 from fusedet.train.labelling.folders import copy_file
 
 __all__ = ["HOLDS", "read_openimages", "write_openimages"]
@@ -61,7 +61,7 @@ def write_openimages(sets: Sequence[LabelledSet], out: Path, link: bool = False)
                 image_id = Path(name).with_suffix("").as_posix()
                 if seen.setdefault(image_id, name) != name:
                     raise InputError(
-                        f"{sample.path}: Open Images knows pictures without their ending, as {seen[image_id]}"
+                        f"{sample.path}: Open Images knows images without their ending, as {seen[image_id]}"
                     )
                 copy_file(sample.path, out / theirs / name, link)
                 for box, label, crowd, score in zip(
@@ -112,17 +112,17 @@ def _as_set(
     places = [source / theirs, source / "images" / theirs, source / split, source / "images"]
     images = next((place for place in places if place.is_dir()), None)
     if images is None:
-        raise InputError(f"{source}: expected the pictures in {theirs}/, but there is no such folder")
+        raise InputError(f"{source}: expected the images in {theirs}/, but there is no such folder")
     by_image: dict[str, list[dict[str, str]]] = {}
     for row in rows:
         by_image.setdefault(row["ImageID"], []).append(row)
-    pictures = {Path(name).with_suffix("").as_posix(): name for name in picture_names(images)}
-    lost = [image_id for image_id in by_image if image_id not in pictures]
+    images = {Path(name).with_suffix("").as_posix(): name for name in image_names(images)}
+    lost = [image_id for image_id in by_image if image_id not in images]
     if lost:
-        raise InputError(f"{table}: {len(lost)} pictures are not in {images}, first {lost[0]:.100}")
+        raise InputError(f"{table}: {len(lost)} images are not in {images}, first {lost[0]:.100}")
     samples = []
-    for number, (image_id, name) in enumerate(pictures.items(), start=1):
-        size = picture_size(images / name)
+    for number, (image_id, name) in enumerate(images.items(), start=1):
+        size = image_size(images / name)
         boxes = [_row(row, size, index, table) for row in by_image.get(image_id, [])]
         samples.append(make_sample(number, images / name, size, boxes))
     dataset = CocoDataset(tuple(names), tuple(range(1, len(names) + 1)), tuple(samples), table)

@@ -12,7 +12,7 @@ from fusedet.deploy.camera.sources import IMAGE_SUFFIXES, read_image
 from fusedet.train.data.coco import CocoDataset, Sample
 from fusedet.train.data.doctor.checks.header import read_header
 
-__all__ = ["LabelledSet", "Row", "make_sample", "picture_names", "picture_size", "single_folder"]
+__all__ = ["LabelledSet", "Row", "image_names", "image_size", "make_sample", "single_folder"]
 
 
 @dataclass(frozen=True)
@@ -69,13 +69,13 @@ def _areas(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float32]:
     return (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).prod(1).astype(np.float32)
 
 
-def picture_names(folder: Path) -> list[str]:
+def image_names(folder: Path) -> list[str]:
     """Names of the images in a folder and the folders in it, sorted, relative to it."""
     found = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
     return sorted(path.relative_to(folder).as_posix() for path in found)
 
 
-def picture_size(path: Path) -> tuple[int, int]:
+def image_size(path: Path) -> tuple[int, int]:
     """Stored width and height in pixels, from the header where it says them.
 
     Raises:

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from fusedet.common.errors import InputError
 from fusedet.train.data.coco import CocoDataset, Sample
-from fusedet.train.data.convert.sets import LabelledSet, Row, make_sample, picture_names, picture_size, single_folder
+from fusedet.train.data.convert.sets import LabelledSet, Row, image_names, image_size, make_sample, single_folder
 from fusedet.train.data.convert.text import read_lines
 from fusedet.train.labelling.folders import copy_file
 
@@ -32,7 +32,7 @@ def read_voc(source: Path, one_based: bool = False) -> list[LabelledSet]:
     if annotations is None:
         raise InputError(f"{source}: expected Annotations/*.xml, but there is none")
     images = next((source / name for name in ("JPEGImages", "images") if (source / name).is_dir()), annotations)
-    stems = {Path(name).with_suffix("").as_posix(): name for name in picture_names(images)}
+    stems = {Path(name).with_suffix("").as_posix(): name for name in image_names(images)}
     lists = _lists(source) or {
         "train": sorted(p.relative_to(annotations).with_suffix("").as_posix() for p in annotations.rglob("*.xml"))
     }
@@ -42,8 +42,8 @@ def read_voc(source: Path, one_based: bool = False) -> list[LabelledSet]:
     for split, entries in parsed.items():
         samples = []
         for image_id, (stem, root) in enumerate(entries, start=1):
-            path = _picture(root, stem, stems, images, annotations)
-            size = _size(root) or picture_size(path)
+            path = _image(root, stem, stems, images, annotations)
+            size = _size(root) or image_size(path)
             samples.append(make_sample(image_id, path, size, list(_rows(root, stem, classes, one_based))))
         names, ids = tuple(classes), tuple(range(1, len(classes) + 1))
         sets.append(LabelledSet(split, CocoDataset(names, ids, tuple(samples), annotations), images))
@@ -62,7 +62,7 @@ def write_voc(sets: Sequence[LabelledSet], out: Path, link: bool = False, one_ba
             name = prefixes[one.name] + one.file_name(sample)
             stem = Path(name).with_suffix("").as_posix()
             if seen.setdefault(stem, name) != name:
-                raise InputError(f"{sample.path}: VOC knows pictures by their name without its ending, as {seen[stem]}")
+                raise InputError(f"{sample.path}: VOC knows images by their name without its ending, as {seen[stem]}")
             stems.append(stem)
             copy_file(sample.path, out / "JPEGImages" / name, link)
             root = _as_xml(name, sample, one.dataset.names, one_based)
@@ -130,13 +130,13 @@ def _classes(source: Path, parsed: dict[str, list[tuple[str, ElementTree.Element
     return {name: i for i, name in enumerate([*names, *sorted(used - set(names))])}
 
 
-def _picture(root: ElementTree.Element, stem: str, stems: dict[str, str], images: Path, annotations: Path) -> Path:
+def _image(root: ElementTree.Element, stem: str, stems: dict[str, str], images: Path, annotations: Path) -> Path:
     """By the name of the XML file, else by the name in it, which some tools spell with a folder of theirs."""
     said = Path((root.findtext("filename") or "").replace("\\", "/")).name
     for name in (stems.get(stem), said, stems.get(Path(said).stem)):
         if name and (images / name).is_file():
             return images / name
-    raise InputError(f"{annotations / stem!s:.300}.xml: there is no picture {said or stem:.100} in {images}")
+    raise InputError(f"{annotations / stem!s:.300}.xml: there is no image {said or stem:.100} in {images}")
 
 
 def _size(root: ElementTree.Element) -> tuple[int, int] | None:

@@ -14,7 +14,7 @@ import yaml
 from fusedet.common.errors import InputError
 from fusedet.common.plain_json import short
 from fusedet.train.data.coco import CocoDataset
-from fusedet.train.data.convert.sets import LabelledSet, Row, make_sample, picture_names, picture_size
+from fusedet.train.data.convert.sets import LabelledSet, Row, image_names, image_size, make_sample
 from fusedet.train.data.convert.text import read_lines
 from fusedet.train.labelling.folders import copy_file
 
@@ -48,7 +48,7 @@ def read_yolo(source: Path) -> list[LabelledSet]:
         if folders:
             sets.append(_read_set(split, folders, names, config))
     if not sets:
-        raise InputError(f"{config}: expected 'train' or 'val' with a folder of pictures, but there is none")
+        raise InputError(f"{config}: expected 'train' or 'val' with a folder of images, but there is none")
     return sets
 
 
@@ -121,20 +121,20 @@ def _folders(value: object, config: Path, settings: dict[str, Any]) -> list[Path
         place = next((place for place in places if os.path.exists(place)), None)  # whatever the text is
         if place is None:
             place_text = short(str(places[0]), 200)
-            raise InputError(f"{config}: {short(text)}: no such folder or list of pictures ({place_text})")
+            raise InputError(f"{config}: {short(text)}: no such folder or list of images ({place_text})")
         found.append(place)
     return found
 
 
 def _read_set(split: str, folders: list[Path], names: tuple[str, ...], config: Path) -> LabelledSet:
-    paths = [path for folder in folders for path in _pictures(folder)]
+    paths = [path for folder in folders for path in _images(folder)]
     if not paths:
-        raise InputError(f"{folders[0]}: no pictures there")
+        raise InputError(f"{folders[0]}: no images there")
     root = folders[0] if len(folders) == 1 and folders[0].is_dir() else _common(paths)
     polygons = 0
     samples = []
     for image_id, path in enumerate(sorted(paths), start=1):
-        size = picture_size(path)
+        size = image_size(path)
         rows = []
         for row, is_polygon in _rows(_label_file(path), len(names), size):
             rows.append(row)
@@ -144,9 +144,9 @@ def _read_set(split: str, folders: list[Path], names: tuple[str, ...], config: P
     return LabelledSet(split, dataset, root, {"segmentations": polygons} if polygons else {})
 
 
-def _pictures(place: Path) -> Iterator[Path]:
+def _images(place: Path) -> Iterator[Path]:
     if place.is_dir():
-        yield from (place / name for name in picture_names(place))
+        yield from (place / name for name in image_names(place))
         return
     for line in read_lines(place):
         if line.strip():
@@ -163,9 +163,9 @@ def _common(paths: list[Path]) -> Path:
     return common
 
 
-def _label_file(picture: Path) -> Path:
+def _label_file(image: Path) -> Path:
     """The last folder called images becomes labels; else the text lies beside the image."""
-    parts = list(picture.parts)
+    parts = list(image.parts)
     for i in range(len(parts) - 2, -1, -1):
         if parts[i] == "images":
             parts[i] = "labels"

@@ -20,7 +20,7 @@ from fusedet.train.data.doctor.checks.exif import (
 )
 from fusedet.train.data.doctor.checks.files import check_files, check_listed_in_two, check_unlisted, present
 from fusedet.train.data.doctor.checks.ids import check_categories, check_ids, check_same_classes
-from fusedet.train.data.doctor.checks.images import Look, check_depth, check_picture, look
+from fusedet.train.data.doctor.checks.images import Look, check_depth, check_image, look
 from fusedet.train.data.doctor.finding import KINDS, SEVERITIES, Finding, Severity
 from fusedet.train.data.doctor.paths import match_files
 from fusedet.train.data.doctor.source import Split
@@ -64,9 +64,9 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """For a JSON file."""
         return {
-            "sets": {s.name: {"annotations": str(s.annotations), "images": str(s.images)} for s in self.splits},
+            "sets": {s.name: {"annotations": str(s.annotations), "images": str(s.image_folder)} for s in self.splits},
             "input_size": list(self.input_size),
-            "pictures_opened": not self.fast,
+            "images_opened": not self.fast,
             "counts": {severity: self.count(severity) for severity in SEVERITIES},
             "kinds": dict(Counter(finding.kind for finding in self.findings)),
             "statistics": {figures.split: figures.as_dict() for figures in self.statistics},
@@ -98,8 +98,8 @@ def validate_splits(
         InputError: there is no folder of images.
     """
     for split in splits:
-        if not split.images.is_dir():
-            raise InputError(f"{split.images}: no such folder of images")
+        if not split.image_folder.is_dir():
+            raise InputError(f"{split.image_folder}: no such folder of images")
     match_files(splits, others)
     statistics = [measure(split, input_size) for split in splits]
     findings = list(_fast_rules(splits, statistics, others))
@@ -107,7 +107,7 @@ def validate_splits(
     if not fast:
         looks = list(_looks(splits, progress))
         for seen in looks:
-            findings.extend(check_picture(seen))
+            findings.extend(check_image(seen))
         findings.extend(check_depth(looks))
         turned = turned_images(looks)
         findings.extend(check_exif(turned, exif_boxes))

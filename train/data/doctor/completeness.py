@@ -23,7 +23,7 @@ def check_complete(splits: Sequence[RepairedSplit], actions: Sequence[Action], *
         if lost and not leave_out:
             name = repaired.split.name
             first = repaired.by_position[lost[0]].file_name or f"images[{lost[0]}]"
-            had = sum(bool(image.objects) for image in repaired.split.pictures)
+            had = sum(bool(image.objects) for image in repaired.split.images)
             raise InputError(
                 f"the copy would lack {len(lost)} of {counted(had, 'annotated image')} of {name}, first "
                 f"{first}{_reason(actions, name, set(lost))}; "

@@ -47,9 +47,9 @@ def write_repaired(report: Report, out: Path, *, link: bool = False, leave_out: 
         (made / "annotations").mkdir()
         (made / "images").mkdir()
         classes = _classes(repaired_splits)
-        one_folder = len({repaired.split.images.resolve() for repaired in repaired_splits}) == 1
+        one_folder = len({repaired.split.image_folder.resolve() for repaired in repaired_splits}) == 1
         for repaired in repaired_splits:
-            names = _copy_pictures(repaired, made / "images", "" if one_folder else repaired.split.name, link)
+            names = _copy_images(repaired, made / "images", "" if one_folder else repaired.split.name, link)
             content = _content(repaired, classes, names)
             text = json.dumps(content, ensure_ascii=False)
             (made / "annotations" / f"{repaired.split.name}.json").write_text(text, encoding="utf-8")
@@ -92,7 +92,7 @@ def _content(repaired: RepairedSplit, classes: dict[str, int], names: dict[int, 
     }
 
 
-def _copy_pictures(repaired: RepairedSplit, folder: Path, prefix: str, link: bool) -> dict[int, str]:
+def _copy_images(repaired: RepairedSplit, folder: Path, prefix: str, link: bool) -> dict[int, str]:
     """Position of an image -> its name in the copy."""
     names: dict[int, str] = {}
     for position in repaired.images:
@@ -119,10 +119,10 @@ def _inner_name(file: str | None) -> str:
 
 def _save_turned(source: Path, target: Path, orientation: int) -> Path:
     """Saves the image upright and without EXIF; PNG where OpenCV cannot write the format."""
-    picture = _turn(read_image(source, upright=False), orientation)
+    pixels = _turn(read_image(source, upright=False), orientation)
     suffix = target.suffix.lower() if target.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp") else ".png"
     settings = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if suffix in (".jpg", ".jpeg") else []
-    written, data = cv2.imencode(suffix, picture, settings)
+    written, data = cv2.imencode(suffix, pixels, settings)
     assert written
     if suffix != target.suffix.lower():
         target = target.with_suffix(suffix)
@@ -130,12 +130,12 @@ def _save_turned(source: Path, target: Path, orientation: int) -> Path:
     return target
 
 
-def _turn(picture: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+def _turn(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     """A stored image as its EXIF orientation shows it (TIFF 6.0, tag 274)."""
     if orientation >= 5:
-        picture = picture.swapaxes(0, 1)  # 5 is the transposed image; the others mirror it after that
+        pixels = pixels.swapaxes(0, 1)  # 5 is the transposed image; the others mirror it after that
     flips = {2: (1,), 3: (0, 1), 4: (0,), 6: (1,), 7: (0, 1), 8: (0,)}.get(orientation, ())
-    return np.ascontiguousarray(np.flip(picture, flips))
+    return np.ascontiguousarray(np.flip(pixels, flips))
 
 
 def _write_log(folder: Path, actions: Sequence[Action]) -> None:

@@ -25,7 +25,7 @@ _JSON_KEYS = (
     *("kind", "severity", "split", "file", "image_id", "annotation_id"),
     *("expected", "found", "section", "position"),
 )
-_DROP_PICTURE = "leaves the picture out"
+_DROP_IMAGE = "leaves the image out"
 _DROP_OBJECT = "leaves the box out"
 
 #: Every kind there is, in the order of a report within one severity.
@@ -48,45 +48,45 @@ KINDS: dict[str, Kind] = {
     "unknown-category": Kind("error", "annotations of a category that is not listed", _DROP_OBJECT),
     "bad-score": Kind("error", "scores that are no number in 0..1", _DROP_OBJECT),
     # Files
-    "file-name": Kind("error", "images without a file name", _DROP_PICTURE),
+    "file-name": Kind("error", "images without a file name", _DROP_IMAGE),
     "file-repeated": Kind("warning", "files that are listed twice", "makes one of both, with the boxes of both"),
-    "missing-file": Kind("error", "files that are annotated but not there", _DROP_PICTURE),
+    "missing-file": Kind("error", "files that are annotated but not there", _DROP_IMAGE),
     "other-path": Kind("error", "files that are there by another path", "takes the file that is there"),
-    "unlisted-file": Kind("warning", "pictures that no annotation file lists", _DROP_PICTURE),
+    "unlisted-file": Kind("warning", "images that no annotation file lists", _DROP_IMAGE),
     "image-size": Kind("error", "images without a width and height", "takes them from the file"),
     # Images
-    "empty-file": Kind("error", "files of zero bytes", _DROP_PICTURE),
-    "not-a-picture": Kind("error", "files that are no pictures", _DROP_PICTURE),
-    "truncated-picture": Kind("error", "pictures that were cut off", _DROP_PICTURE),
-    "unreadable-picture": Kind("error", "pictures that cannot be read", _DROP_PICTURE),
+    "empty-file": Kind("error", "files of zero bytes", _DROP_IMAGE),
+    "not-a-image": Kind("error", "files that are no images", _DROP_IMAGE),
+    "truncated-image": Kind("error", "images that were cut off", _DROP_IMAGE),
+    "unreadable-image": Kind("error", "images that cannot be read", _DROP_IMAGE),
     "wrong-size": Kind(
-        "error", "pictures of another shape than annotated", "takes the file's size if all boxes fit, or leaves it out"
+        "error", "images of another shape than annotated", "takes the file's size if all boxes fit, or leaves it out"
     ),
-    "other-size": Kind("note", "pictures of another size than annotated, but the same shape", ""),
-    "exif-turned": Kind("error", "annotated as the EXIF orientation turns them", "saves the picture turned"),
-    "exif-unturned": Kind("warning", "annotated as stored, but shown turned", "turns picture and boxes"),
-    "exif-boxes-shown": Kind("error", "boxes of the picture as EXIF shows it", "saves the picture turned"),
-    "exif-boxes-stored": Kind("error", "boxes of the picture as stored", "turns picture and boxes"),
+    "other-size": Kind("note", "images of another size than annotated, but the same shape", ""),
+    "exif-turned": Kind("error", "annotated as the EXIF orientation turns them", "saves the image turned"),
+    "exif-unturned": Kind("warning", "annotated as stored, but shown turned", "turns image and boxes"),
+    "exif-boxes-shown": Kind("error", "boxes of the image as EXIF shows it", "saves the image turned"),
+    "exif-boxes-stored": Kind("error", "boxes of the image as stored", "turns image and boxes"),
     "exif-unclear": Kind("warning", "turned by EXIF; neither size nor boxes say what was annotated", ""),
-    "blank-picture": Kind("warning", "pictures of a single colour", ""),
-    "unused-bits": Kind("warning", "16-bit pictures that are nearly black when they are read", ""),
-    "large-picture": Kind("note", "very large pictures, slow to read", ""),
+    "blank-image": Kind("warning", "images of a single colour", ""),
+    "unused-bits": Kind("warning", "16-bit images that are nearly black when they are read", ""),
+    "large-image": Kind("note", "very large images, slow to read", ""),
     # Boxes
     "no-box": Kind("error", "annotations without a box", _DROP_OBJECT),
     "segmentation-only": Kind("error", "annotations with a segmentation but no box", "draws the box around it"),
     "box-not-numbers": Kind("error", "boxes that are not four numbers", "reads text as numbers, or leaves it out"),
-    "normalised-box": Kind("error", "boxes in 0..1, not in pixels", "multiplies by the picture's size"),
+    "normalised-box": Kind("error", "boxes in 0..1, not in pixels", "multiplies by the image's size"),
     "corner-box": Kind("error", "boxes as two corners, not as corner and size", "subtracts the corners"),
     "inverted-box": Kind("warning", "boxes of negative width or height", "swaps the sides"),
     "empty-box": Kind("warning", "boxes without an area", _DROP_OBJECT),
-    "outside-box": Kind("warning", "boxes wholly outside their picture", _DROP_OBJECT),
-    "overhanging-box": Kind("warning", "boxes partly outside their picture", "cuts it at the border"),
+    "outside-box": Kind("warning", "boxes wholly outside their image", _DROP_OBJECT),
+    "overhanging-box": Kind("warning", "boxes partly outside their image", "cuts it at the border"),
     "duplicate-box": Kind("warning", "boxes of one class that lie on each other", "keeps the first"),
     "two-classes": Kind("note", "boxes of two classes that lie on each other", ""),
     "crowd": Kind("note", "regions of many objects, ignored in training and grading", ""),
     # Images that are there twice
-    "leak": Kind("warning", "pictures that are in two sets", "keeps it in the set to grade on"),
-    "duplicate-picture": Kind("warning", "pictures that are in a set twice", "keeps the one with more boxes"),
+    "leak": Kind("warning", "images that are in two sets", "keeps it in the set to grade on"),
+    "duplicate-image": Kind("warning", "images that are in a set twice", "keeps the one with more boxes"),
     # The set as a whole
     "no-objects": Kind("error", "nothing to learn from", ""),
     "no-val-objects": Kind("warning", "validation sets without a box: no AP, and best.pt is the last epoch", ""),
@@ -95,9 +95,9 @@ KINDS: dict[str, Kind] = {
     "class-unused": Kind("note", "classes without a single box", ""),
     "rare-class": Kind("note", "classes with very few boxes", ""),
     "imbalance": Kind("note", "classes of very different frequency", ""),
-    "unlabelled-pictures": Kind("note", "pictures without a box", ""),
+    "unlabelled-images": Kind("note", "images without a box", ""),
     "small-objects": Kind("note", "objects too small at the input size", ""),
-    "small-set": Kind("note", "few pictures", ""),
+    "small-set": Kind("note", "few images", ""),
 }
 
 

@@ -165,7 +165,7 @@ def _size_of_file(context: FixContext) -> str:
     return f"wrote the file's size, {width}x{height}"
 
 
-def _turn_picture(context: FixContext) -> str:
+def _turn_image(context: FixContext) -> str:
     """Marks it as one to be saved as it is shown; from now on its size is that of the image that the boxes are of."""
     seen, kind = context.looks[context.finding.split, context.at], context.finding.kind
     context.repaired.turns[context.at] = seen.header.orientation
@@ -260,21 +260,21 @@ _REPAIRS: dict[str, _Repair] = {
     "file-name": _drop_image,
     "missing-file": _drop_image,
     "empty-file": _drop_image,
-    "not-a-picture": _drop_image,
-    "truncated-picture": _drop_image,
-    "unreadable-picture": _drop_image,
+    "not-a-image": _drop_image,
+    "truncated-image": _drop_image,
+    "unreadable-image": _drop_image,
     "other-path": _of_living(_take_match),
     "unlisted-file": lambda context: "left the file out",
     "image-id-repeated": _drop_both,
     "image-size": _of_living(_size_of_file),
     "wrong-size": _of_living(_size_of_file),
-    "exif-turned": _of_living(_turn_picture),
-    "exif-unturned": _of_living(_turn_picture),
-    "exif-boxes-shown": _of_living(_turn_picture),
-    "exif-boxes-stored": _of_living(_turn_picture),
+    "exif-turned": _of_living(_turn_image),
+    "exif-unturned": _of_living(_turn_image),
+    "exif-boxes-shown": _of_living(_turn_image),
+    "exif-boxes-stored": _of_living(_turn_image),
     "leak": _of_living(_leave_leak_out),
     "file-repeated": _of_living(_merge),
-    "duplicate-picture": _of_living(_keep_one),
+    "duplicate-image": _of_living(_keep_one),
     "image-id": _of_living(_new_id),
     "annotation-id": _of_living(_new_id),
     "annotation-id-repeated": _of_living(_new_id),

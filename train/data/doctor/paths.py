@@ -43,16 +43,16 @@ def match_files(splits: Sequence[Split], others: Sequence[Path] = ()) -> None:
         splits: of one data set.
         others: image files that sets use which are not examined; they are not taken.
     """
-    for folder in dict.fromkeys(split.images for split in splits):
-        of_folder = [split for split in splits if split.images == folder]
+    for folder in dict.fromkeys(split.image_folder for split in splits):
+        of_folder = [split for split in splits if split.image_folder == folder]
         lost = [(split, image) for split in of_folder for image in _missing(split)]
         if not lost:
             continue
         gone = {(id(split), image.position) for split, image in lost}
         paths = [
-            split.images / image.file_name
+            split.image_folder / image.file_name
             for split in of_folder
-            for image in split.pictures
+            for image in split.images
             if image.file_name is not None and (id(split), image.position) not in gone
         ]
         listed = {os.path.normcase(os.path.abspath(path)) for path in (*paths, *others)}
@@ -75,7 +75,7 @@ def images_in(folder: Path) -> Iterator[str]:
 
 
 def _missing(split: Split) -> list[Image]:
-    named = [(image, split.images / image.file_name) for image in split.pictures if image.file_name is not None]
+    named = [(image, split.image_folder / image.file_name) for image in split.images if image.file_name is not None]
     missing = set(missing_files(path for _, path in named))
     return [image for image, path in named if path in missing]
 

@@ -30,7 +30,7 @@ class RepairedSplit:
 
     def __init__(self, split: Split) -> None:
         self.split = split
-        self.by_position = {image.position: image for image in split.pictures}
+        self.by_position = {image.position: image for image in split.images}
         self.things = {thing.position: thing for thing in split.objects}
         self.images = {p: copy.deepcopy(image.raw) for p, image in self.by_position.items()}
         self.objects = {p: copy.deepcopy(t.raw) for p, t in self.things.items() if t.image and t.category}

@@ -83,7 +83,7 @@ class Split:
     Attributes:
         name: ``train``, ``val``, ...
         annotations: the file.
-        images: folder that the file names are relative to.
+        image_folder: what the file names are relative to.
         content: the whole file; nobody writes into it.
         matches: position of an image whose name leads nowhere -> what may be meant: see
             :func:`fusedet.train.data.doctor.paths.match_files`.
@@ -91,7 +91,7 @@ class Split:
 
     name: str
     annotations: Path
-    images: Path
+    image_folder: Path
     content: dict[str, Any]
     matches: "dict[int, Match]" = field(default_factory=dict)
 
@@ -105,14 +105,14 @@ class Split:
         ]
 
     @cached_property
-    def pictures(self) -> list[Image]:
+    def images(self) -> list[Image]:
         """The entries of ``images`` that are dictionaries, with their objects."""
-        pictures = [
+        images = [
             Image(i, entry, _key(entry.get("id")), _file_name(entry.get("file_name")), _size(entry))
             for i, entry in enumerate(self.content["images"])
             if isinstance(entry, dict)
         ]
-        by_key = {picture.key: picture for picture in reversed(pictures) if picture.key is not None}
+        by_key = {image.key: image for image in reversed(images) if image.key is not None}
         classes = {category.key: category for category in reversed(self.categories) if category.key is not None}
         for i, entry in enumerate(self.content["annotations"]):
             if isinstance(entry, dict):
@@ -121,17 +121,17 @@ class Split:
                 self._objects.append(found)
                 if image is not None:
                     image.objects.append(found)
-        return pictures
+        return images
 
     @property
     def objects(self) -> list[Object]:
         """The entries of ``annotations`` that are dictionaries."""
-        return self._objects if self.pictures else []
+        return self._objects if self.images else []
 
     def path(self, image: Image) -> Path | None:
         """Where the image lies, or where what its name seems to mean does."""
         name = self.file(image)
-        return None if name is None else self.images / name
+        return None if name is None else self.image_folder / name
 
     def file(self, image: Image) -> str | None:
         """Its name relative to the folder of images: its own, or of the file that this seems to mean."""

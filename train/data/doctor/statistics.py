@@ -21,10 +21,10 @@ class Statistics:
 
     Attributes:
         split: its name.
-        pictures: how many.
+        images: how many.
         per_class: class name -> boxes, the most frequent first.
-        per_picture: int ``[pictures]``: boxes in each.
-        sizes_wh: float ``[pictures, 2]`` in pixels, of those that say it.
+        per_image: int ``[images]``: boxes in each.
+        sizes_wh: float ``[images, 2]`` in pixels, of those that say it.
         boxes_wh: float ``[boxes, 2]`` in pixels of their image, which must say its size.
         letterboxed: float ``[boxes]``: shorter side in pixels of the network's input.
         relative: float ``[boxes]``: square root of box area over image area.
@@ -33,9 +33,9 @@ class Statistics:
     """
 
     split: str
-    pictures: int
+    images: int
     per_class: dict[str, int]
-    per_picture: NDArray[np.int64]
+    per_image: NDArray[np.int64]
     sizes_wh: NDArray[np.float64]
     boxes_wh: NDArray[np.float64]
     letterboxed: NDArray[np.float64]
@@ -52,15 +52,15 @@ class Statistics:
         """The figures for a JSON file."""
         quartiles = [5, 25, 50, 75, 95]
         return {
-            "pictures": self.pictures,
-            "pictures_without_boxes": int((self.per_picture == 0).sum()),
+            "images": self.images,
+            "images_without_boxes": int((self.per_image == 0).sum()),
             "boxes": self.boxes,
             "crowd_regions": self.crowd,
             "boxes_per_class": self.per_class,
             "percentiles": quartiles,
             "side_at_input_px": _percentiles(self.letterboxed, quartiles),
             "relative_size": _percentiles(self.relative, quartiles),
-            "boxes_per_picture": _percentiles(self.per_picture, quartiles),
+            "boxes_per_image": _percentiles(self.per_image, quartiles),
         }
 
 
@@ -72,9 +72,9 @@ def measure(split: Split, input_size: tuple[int, int]) -> Statistics:
         input_size: ``(height, width)`` of the network's input in pixels.
     """
     per_class = Counter({category.name: 0 for category in split.categories if category.name is not None})
-    per_picture, sizes, boxes, pictures_wh = [], [], [], []
+    per_image, sizes, boxes, images_wh = [], [], [], []
     crowd = 0
-    for image in split.pictures:
+    for image in split.images:
         count = 0
         if image.size_wh is not None:
             sizes.append(image.size_wh)
@@ -89,17 +89,17 @@ def measure(split: Split, input_size: tuple[int, int]) -> Statistics:
                 per_class[thing.category.name] += 1
             if image.size_wh is not None:
                 boxes.append(thing.box_xywh)
-                pictures_wh.append(image.size_wh)
-        per_picture.append(count)
-    xywh, wh = np.array(boxes, np.float64).reshape(-1, 4), np.array(pictures_wh, np.float64).reshape(-1, 2)
+                images_wh.append(image.size_wh)
+        per_image.append(count)
+    xywh, wh = np.array(boxes, np.float64).reshape(-1, 4), np.array(images_wh, np.float64).reshape(-1, 2)
     scale = np.minimum(1.0, np.array(input_size[::-1]) / np.maximum(wh, 1)).min(1) if len(wh) else np.zeros(0)
     middles = ((xywh[:, :2] + xywh[:, 2:] / 2) / np.maximum(wh, 1)).clip(0, 1 - 1e-9)
     places, _, _ = np.histogram2d(middles[:, 1], middles[:, 0], bins=CELLS, range=((0, 1), (0, 1)))
     return Statistics(
         split.name,
-        len(split.pictures),
+        len(split.images),
         dict(per_class.most_common()),
-        np.array(per_picture, np.int64),
+        np.array(per_image, np.int64),
         np.array(sizes, np.float64).reshape(-1, 2),
         xywh[:, 2:],
         xywh[:, 2:].min(1, initial=np.inf) * scale,

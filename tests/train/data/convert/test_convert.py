@@ -22,7 +22,7 @@ OTHERS = sorted(set(FORMATS) - {"coco"})
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Odd boxes, an area that is not a box's, a crowd region, a score, a picture in a folder and one without boxes."""
+    """Odd boxes, an area that is not a box's, a crowd region, a score, an image in a folder and one without boxes."""
     drawn = DrawnSet(draw_clean_set(tmp_path / "set", train=8, val=4))
     drawn.objects(0)[0]["bbox"] = [0.37, 1.91, 17.123, 33.3]
     drawn.objects(1)[0]["iscrowd"] = 1
@@ -99,7 +99,7 @@ def test_vocs_own_count_of_pixels(root: Path, tmp_path: Path) -> None:
 
 
 def test_yolo_as_others_write_it(tmp_path: Path) -> None:
-    """Names as a list, a path that leads astray, a polygon, a picture without a file of labels."""
+    """Names as a list, a path that leads astray, a polygon, an image without a file of labels."""
     for name in ("a", "b"):
         (tmp_path / "train" / "images").mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(tmp_path / "train" / "images" / f"{name}.png"), np.zeros((100, 200, 3), np.uint8))
@@ -185,7 +185,7 @@ def test_names_that_are_in_two_sets_are_kept_apart(tmp_path: Path) -> None:
     assert len(read_voc(tmp_path / "voc")) == 2
 
 
-def test_turned_pictures_are_counted(root: Path, tmp_path: Path) -> None:
+def test_turned_images_are_counted(root: Path, tmp_path: Path) -> None:
     add_exif(root / "images" / "train-0.jpg", 6)
     assert convert(root, tmp_path / "out", "coco", "yolo").turned == 1
 
@@ -201,8 +201,8 @@ YOLO = "train: images\nnames: [dog]\n"
         ("train: images\n", "", "'names' must be a list of class names, but is None"),
         ("train: images\nnames: {1: dog}\n", "", "'names' must count from 0 without gaps"),
         ("train: images\nnames: [a, a]\n", "", "'names' has a name twice"),
-        ("names: [dog]\n", "", "expected 'train' or 'val' with a folder of pictures"),
-        ("train: nowhere\nnames: [dog]\n", "", "'nowhere': no such folder or list of pictures"),
+        ("names: [dog]\n", "", "expected 'train' or 'val' with a folder of images"),
+        ("train: nowhere\nnames: [dog]\n", "", "'nowhere': no such folder or list of images"),
         (YOLO, "0 0.5 0.5 0.1 0.1\n1 0.5 0.5 0.1 0.1\n", "a.txt:2: expected a class from 0 to 0, but found 1"),
         (YOLO, "dog 0.5 0.5 0.1 0.1\n", "a.txt:1: expected a class and numbers in 0..1"),
         (YOLO, "0 0.5 0.5 0.1\n", "a.txt:1: expected 4 numbers of a box or 6 and more of a polygon, but found 3"),
@@ -252,7 +252,7 @@ def test_nothing_is_written_over(root: Path, tmp_path: Path) -> None:
         ("yolo", "data.yaml", b"train: images/train\nnames: {0: a, x: b}\n", "'names' must count from 0 without gaps"),
         ("yolo", "data.yaml", b"train: images/train\nnames: [a, [b]]\n", "'names' must hold texts"),
         ("yolo", "data.yaml", b"train: 2024-99-99\nnames: [a]\n", "data.yaml: not YAML: "),
-        ("yolo", "data.yaml", b"train: " + b"x" * 5000 + b"\nnames: [a]\n", "no such folder or list of pictures"),
+        ("yolo", "data.yaml", b"train: " + b"x" * 5000 + b"\nnames: [a]\n", "no such folder or list of images"),
         ("yolo", "labels/train/0.txt", b"0 .5 .5 .1 .1\n\xff\n", "0.txt:2: not text in UTF-8"),
         ("voc", "ImageSets/Main/train.txt", b"\xff\n", "train.txt:1: not text in UTF-8"),
         ("voc", "ImageSets/Main/train.txt", b"x" * 5000, "cannot be read: File name too long"),
@@ -269,9 +269,9 @@ def test_nothing_is_written_over(root: Path, tmp_path: Path) -> None:
 )
 def test_files_that_are_no_text(form: str, file: str, data: bytes, message: str, tmp_path: Path) -> None:
     root = tmp_path / "set"
-    for folder_of_pictures in ("images/train", "JPEGImages", "train"):
-        (root / folder_of_pictures).mkdir(parents=True)
-        cv2.imwrite(str(root / folder_of_pictures / "0.png"), np.zeros((8, 8, 3), np.uint8))
+    for folder_of_images in ("images/train", "JPEGImages", "train"):
+        (root / folder_of_images).mkdir(parents=True)
+        cv2.imwrite(str(root / folder_of_images / "0.png"), np.zeros((8, 8, 3), np.uint8))
     (root / "Annotations").mkdir()
     (root / "Annotations" / "0.xml").write_text("<annotation><filename>0.png</filename></annotation>")
     (root / "ImageSets" / "Main").mkdir(parents=True)

@@ -13,10 +13,10 @@ WIDTH, HEIGHT = 128, 96
 
 
 def draw_clean_set(root: Path, train: int, val: int, seed: int = 0) -> Path:
-    """``root/images`` and ``root/annotations/{train,val}.json``: pictures unlike each other, three objects in each.
+    """``root/images`` and ``root/annotations/{train,val}.json``: images unlike each other, three objects in each.
 
     Training image ``i`` has the id ``i + 1``, and its annotations have the ids ``3 * i + 1`` to ``3 * i + 3``, of the
-    categories 1 to 3; ids of the other half start at 10001. Every tenth picture is a PNG, the others are JPEGs.
+    categories 1 to 3; ids of the other half start at 10001. Every tenth image is a PNG, the others are JPEGs.
     """
     rng = np.random.default_rng(seed)
     (root / "images").mkdir(parents=True)
@@ -25,9 +25,9 @@ def draw_clean_set(root: Path, train: int, val: int, seed: int = 0) -> Path:
         content: dict[str, Any] = {"images": [], "annotations": [], "categories": []}
         content["categories"] = [{"id": i, "name": name} for i, name in enumerate(NAMES, start=1)]
         for i in range(count):
-            picture, boxes = draw_picture(rng)
+            pixels, boxes = draw_image(rng)
             name = f"{split}-{i}.{'png' if i % 10 == 9 else 'jpg'}"
-            cv2.imwrite(str(root / "images" / name), picture)
+            cv2.imwrite(str(root / "images" / name), pixels)
             content["images"].append({"id": first + i, "file_name": name, "width": WIDTH, "height": HEIGHT})
             for k, box in enumerate(boxes):
                 entry = {"id": first + 3 * i + k, "image_id": first + i, "category_id": k + 1, "bbox": box}
@@ -36,31 +36,31 @@ def draw_clean_set(root: Path, train: int, val: int, seed: int = 0) -> Path:
     return root
 
 
-def draw_picture(rng: np.random.Generator) -> tuple[np.ndarray, list[list[int]]]:
+def draw_image(rng: np.random.Generator) -> tuple[np.ndarray, list[list[int]]]:
     """Clouds with a rectangle, a disc and a cross side by side, and their boxes."""
     clouds = rng.integers(20, 150, (5, 7, 3), dtype=np.uint8)
-    picture = cv2.resize(clouds, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    pixels = cv2.resize(clouds, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
     boxes = []
     for k in range(3):
         side = int(rng.integers(24, 36))
         x, y = 42 * k + int(rng.integers(0, 42 - side)), int(rng.integers(0, HEIGHT - side))
         color = [int(v) for v in rng.integers(180, 256, 3)]
         if k == 0:
-            cv2.rectangle(picture, (x, y), (x + side - 1, y + side - 1), color, -1)
+            cv2.rectangle(pixels, (x, y), (x + side - 1, y + side - 1), color, -1)
         elif k == 1:
-            cv2.circle(picture, (x + side // 2, y + side // 2), side // 2, color, -1)
+            cv2.circle(pixels, (x + side // 2, y + side // 2), side // 2, color, -1)
         else:
-            cv2.line(picture, (x, y), (x + side - 1, y + side - 1), color, 5)
-            cv2.line(picture, (x + side - 1, y), (x, y + side - 1), color, 5)
+            cv2.line(pixels, (x, y), (x + side - 1, y + side - 1), color, 5)
+            cv2.line(pixels, (x + side - 1, y), (x, y + side - 1), color, 5)
         boxes.append([x, y, side, side])
-    return picture, boxes
+    return pixels, boxes
 
 
 class DrawnSet:
     """A set on disk with its annotations in memory, to be changed and written."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.images = root, root / "images"
+        self.root, self.image_folder = root, root / "images"
         self.content = {
             name: json.loads((root / "annotations" / f"{name}.json").read_text()) for name in ("train", "val")
         }
@@ -83,7 +83,7 @@ class DrawnSet:
         return entries
 
     def path(self, i: int) -> Path:
-        return self.images / f"train-{i}.{'png' if i % 10 == 9 else 'jpg'}"
+        return self.image_folder / f"train-{i}.{'png' if i % 10 == 9 else 'jpg'}"
 
     def write(self) -> None:
         for name, content in self.content.items():

@@ -12,7 +12,7 @@ from tests.train.data.doctor.drawing import HEIGHT, WIDTH, DrawnSet, add_exif
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault of its own picture, so that all of them can be in one set.
+    """A fault of its own image, so that all of them can be in one set.
 
     Attributes:
         kind: that must be found.
@@ -31,7 +31,7 @@ class Fault:
     also: frozenset[str] = frozenset()
 
 
-def picture(kind: str, i: int, plant: Callable[[DrawnSet], object], *also: str) -> Fault:
+def image_fault(kind: str, i: int, plant: Callable[[DrawnSet], object], *also: str) -> Fault:
     """A fault of training image ``i``."""
     return Fault(kind, plant, f"train-{i}.{'png' if i % 10 == 9 else 'jpg'}", also=frozenset(also))
 
@@ -90,12 +90,12 @@ def corners(s: DrawnSet, i: int) -> None:
 
 
 def copy_of(s: DrawnSet, i: int, name: str, split: str, change: Callable[[np.ndarray], np.ndarray] | None) -> None:
-    """Lists a copy of training picture ``i`` as another picture, with one of its boxes."""
+    """Lists a copy of training image ``i`` as another image, with one of its boxes."""
     if change is None:
-        (s.images / name).write_bytes(s.path(i).read_bytes())
+        (s.image_folder / name).write_bytes(s.path(i).read_bytes())
     else:
-        cv2.imwrite(str(s.images / name), change(read(s, i)), [cv2.IMWRITE_JPEG_QUALITY, 60])
-    height, width = cv2.imread(str(s.images / name)).shape[:2]
+        cv2.imwrite(str(s.image_folder / name), change(read(s, i)), [cv2.IMWRITE_JPEG_QUALITY, 60])
+    height, width = cv2.imread(str(s.image_folder / name)).shape[:2]
     number = 50000 + i
     s.content[split]["images"].append({"id": number, "file_name": name, "width": width, "height": height})
     box = [side * width / WIDTH for side in s.objects(i)[0]["bbox"]]
@@ -139,7 +139,7 @@ def flat(s: DrawnSet, i: int) -> None:
     cv2.imwrite(str(s.path(i)), np.full((HEIGHT, WIDTH, 3), 77, np.uint8))
 
 
-#: A name for each -> what it is. No two are about one picture.
+#: A name for each -> what it is. No two are about one image.
 FAULTS = {
     "no dictionary": Fault("broken-entry", lambda s: s.train["annotations"].append(7), "train.json"),
     "text as class id": category("category-id", {"id": "nine", "name": "nine"}, "categories-differ", "class-unused"),
@@ -156,10 +156,10 @@ FAULTS = {
         split="val",
         also=frozenset({"class-unused"}),
     ),
-    "text as image id": picture("image-id", 0, lambda s: rename_id(s, 0, "img-0", "img-0")),
-    "number as text as image id": picture("image-id", 1, lambda s: rename_id(s, 1, "2", 2)),
-    "image id twice": picture("image-id-repeated", 22, repeat_image_id, "unknown-image", "unlabelled-pictures"),
-    "negative image id": picture("negative-id", 2, lambda s: rename_id(s, 2, -3, -3)),
+    "text as image id": image_fault("image-id", 0, lambda s: rename_id(s, 0, "img-0", "img-0")),
+    "number as text as image id": image_fault("image-id", 1, lambda s: rename_id(s, 1, "2", 2)),
+    "image id twice": image_fault("image-id-repeated", 22, repeat_image_id, "unknown-image", "unlabelled-images"),
+    "negative image id": image_fault("negative-id", 2, lambda s: rename_id(s, 2, -3, -3)),
     "text as annotation id": first_object("annotation-id", 3, annotation="a", id="a"),
     "annotation id twice": first_object("annotation-id-repeated", 4, annotation=1, id=1),
     "negative annotation id": first_object("negative-id", 5, annotation=-5, id=-5),
@@ -170,26 +170,28 @@ FAULTS = {
     "no file name": Fault(
         "file-name", lambda s: s.image(11).pop("file_name"), "", also=frozenset({"unlisted-file"})
     ),
-    "listed twice": picture("file-repeated", 12, lambda s: listed_twice(s, 12)),
-    "no such file": picture("missing-file", 13, lambda s: s.path(13).unlink()),
+    "listed twice": image_fault("file-repeated", 12, lambda s: listed_twice(s, 12)),
+    "no such file": image_fault("missing-file", 13, lambda s: s.path(13).unlink()),
     "path of another system": Fault(
         "other-path", lambda s: s.image(49).update(file_name="..\\label\\train-49.png"), "..\\label\\train-49.png"
     ),
     "left over": Fault(
-        "unlisted-file", lambda s: cv2.imwrite(str(s.images / "more.png"), np.full((30, 30), 200, np.uint8)), "more.png"
+        "unlisted-file",
+        lambda s: cv2.imwrite(str(s.image_folder / "more.png"), np.full((30, 30), 200, np.uint8)),
+        "more.png",
     ),
-    "no size": picture("image-size", 14, lambda s: s.image(14).pop("width")),
-    "zero bytes": picture("empty-file", 15, lambda s: s.path(15).write_bytes(b"")),
-    "a text": picture("not-a-picture", 16, lambda s: s.path(16).write_text("<html>not found</html>")),
-    "half a JPEG": picture("truncated-picture", 17, lambda s: cut(s, 17)),
-    "half a PNG": picture("truncated-picture", 19, lambda s: cut(s, 19)),
-    "damaged PNG": picture("unreadable-picture", 29, lambda s: spoil_png(s, 29)),
-    "wrong size": picture("wrong-size", 18, lambda s: s.image(18).update(width=300)),
-    "other size": picture("other-size", 20, lambda s: half_size(s, 20)),
-    "annotated upright": picture("exif-turned", 23, lambda s: turned(s, 23)),
-    "annotated lying": picture("exif-unturned", 24, lambda s: add_exif(s.path(24), 8)),
-    "upside down": picture("exif-unclear", 25, lambda s: add_exif(s.path(25), 3)),
-    "one colour": picture("blank-picture", 26, lambda s: flat(s, 26)),
+    "no size": image_fault("image-size", 14, lambda s: s.image(14).pop("width")),
+    "zero bytes": image_fault("empty-file", 15, lambda s: s.path(15).write_bytes(b"")),
+    "a text": image_fault("not-a-image", 16, lambda s: s.path(16).write_text("<html>not found</html>")),
+    "half a JPEG": image_fault("truncated-image", 17, lambda s: cut(s, 17)),
+    "half a PNG": image_fault("truncated-image", 19, lambda s: cut(s, 19)),
+    "damaged PNG": image_fault("unreadable-image", 29, lambda s: spoil_png(s, 29)),
+    "wrong size": image_fault("wrong-size", 18, lambda s: s.image(18).update(width=300)),
+    "other size": image_fault("other-size", 20, lambda s: half_size(s, 20)),
+    "annotated upright": image_fault("exif-turned", 23, lambda s: turned(s, 23)),
+    "annotated lying": image_fault("exif-unturned", 24, lambda s: add_exif(s.path(24), 8)),
+    "upside down": image_fault("exif-unclear", 25, lambda s: add_exif(s.path(25), 3)),
+    "one colour": image_fault("blank-image", 26, lambda s: flat(s, 26)),
     "no box": Fault("no-box", without(27, "bbox"), "train-27.jpg", 82),
     "polygon only": Fault(
         "segmentation-only", without(28, "bbox", segmentation=[[10, 10, 40, 12, 30, 50]]), "train-28.jpg", 85
@@ -198,7 +200,7 @@ FAULTS = {
     "NaN": first_object("box-not-numbers", 31, bbox=[10, 10, float("nan"), 20]),
     "infinity": first_object("box-not-numbers", 32, bbox=[10, 10, float("inf"), 20]),
     "three numbers": first_object("box-not-numbers", 33, bbox=[10, 10, 20]),
-    "parts of the picture": first_object("normalised-box", 34, "small-objects", bbox=[0.25, 0.5, 0.3, 0.4]),
+    "parts of the image": first_object("normalised-box", 34, "small-objects", bbox=[0.25, 0.5, 0.3, 0.4]),
     "two corners": Fault("corner-box", lambda s: corners(s, 35), "train-35.jpg", 106),
     "negative width": first_object("inverted-box", 36, bbox=[60, 40, -20, 10]),
     "no height": first_object("empty-box", 37, bbox=[60, 40, 20, 0]),
@@ -207,11 +209,11 @@ FAULTS = {
     "two boxes": Fault("duplicate-box", lambda s: two_boxes(s, 41, 70001), "train-41.jpg", 70001),
     "two classes": Fault("two-classes", lambda s: two_boxes(s, 42, 70002, category_id=2), "train-42.jpg", 70002),
     "many objects": Fault("crowd", lambda s: s.objects(43)[0].update(iscrowd=1), "train.json"),
-    "the same picture to grade": picture("leak", 44, lambda s: copy_of(s, 44, "again.jpg", "val", None)),
-    "a copy to grade": picture("leak", 45, lambda s: copy_of(s, 45, "smaller.jpg", "val", smaller)),
+    "the same image to grade": image_fault("leak", 44, lambda s: copy_of(s, 44, "again.jpg", "val", None)),
+    "a copy to grade": image_fault("leak", 45, lambda s: copy_of(s, 45, "smaller.jpg", "val", smaller)),
     "one file in both": Fault("leak", lambda s: listed_in_both(s, 46), "train-46.jpg", split="val"),
-    "the same picture": Fault(
-        "duplicate-picture", lambda s: copy_of(s, 47, "same.jpg", "train", None), "same.jpg"
+    "the same image": Fault(
+        "duplicate-image", lambda s: copy_of(s, 47, "same.jpg", "train", None), "same.jpg"
     ),
-    "a copy": Fault("duplicate-picture", lambda s: copy_of(s, 48, "bright.jpg", "train", brighter), "bright.jpg"),
+    "a copy": Fault("duplicate-image", lambda s: copy_of(s, 48, "bright.jpg", "train", brighter), "bright.jpg"),
 }  # fmt: skip

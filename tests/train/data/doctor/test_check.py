@@ -9,7 +9,7 @@ from fusedet.train.data.doctor import KINDS, Report
 from tests.train.data.doctor.conftest import check
 from tests.train.data.doctor.faults import FAULTS, Fault
 
-#: What a set of 50 pictures is told for its size.
+#: What a set of 50 images is told for its size.
 SIZE_NOTES = {"small-set"}
 
 
@@ -39,7 +39,7 @@ def test_all_faults_are_found_in_one_set(spoiled: Callable[..., Path]) -> None:
     assert len(FAULTS) >= 40
     assert [name for name, fault in FAULTS.items() if not named(report, fault)] == []
     planted = {fault.file for fault in FAULTS.values()} | {"train-21.jpg", "train-22.jpg", "train-11.jpg", "val.json"}
-    assert {finding.file for finding in report.findings} - planted == set(), "pictures without a fault are accused"
+    assert {finding.file for finding in report.findings} - planted == set(), "images without a fault are accused"
     assert [KINDS[f.kind].severity for f in report.findings] == sorted(
         (f.severity for f in report.findings), key=("error", "warning", "note").index
     )
@@ -52,6 +52,6 @@ def test_findings_say_what_was_expected_and_what_came(spoiled: Callable[..., Pat
     assert finding.as_dict()["severity"] == "error"
 
 
-def test_the_fast_part_opens_no_picture(spoiled: Callable[..., Path]) -> None:
+def test_the_fast_part_opens_no_image(spoiled: Callable[..., Path]) -> None:
     root = spoiled(FAULTS["a text"].plant, FAULTS["zero bytes"].plant, FAULTS["a copy"].plant)
     assert {finding.kind for finding in check(root, fast=True).findings} - SIZE_NOTES == {"empty-file"}

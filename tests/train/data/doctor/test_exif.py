@@ -112,5 +112,5 @@ def test_one_stray_box_does_not_speak_for_a_set(tmp_path: Path) -> None:
 
 def test_training_does_not_begin_with_boxes_of_the_other_side(tmp_path: Path) -> None:
     root = draw(tmp_path / "set", [TALL, SMALL], 6, "stored", "shown")
-    with pytest.raises(InputError, match=r"boxes of the picture as shown.*--fix"):
+    with pytest.raises(InputError, match=r"boxes of the image as shown.*--fix"):
         triage(DataConfig(root=root), (64, 64))

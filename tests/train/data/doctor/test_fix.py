@@ -67,7 +67,7 @@ def test_all_faults_are_mended_at_once_and_the_copy_trains(
 #: Fault -> the file whose boxes are looked at, and the first of them afterwards.
 MENDED = {
     "texts as box": ("train-30.jpg", [10, 10, 20.5, 20]),
-    "parts of the picture": ("train-34.jpg", [32, 48, 38.4, 38.4]),
+    "parts of the image": ("train-34.jpg", [32, 48, 38.4, 38.4]),
     "two corners": ("train-35.jpg", [60, 40, 60, 50]),
     "negative width": ("train-36.jpg", [40, 40, 20, 10]),
     "half outside": ("train-40.jpg", [0, 40, 20, 20]),
@@ -97,8 +97,8 @@ def test_a_mask_without_a_box_or_beside_an_empty_one_gets_its_box(spoiled: Calla
         assert boxes_of(tmp_path / "out", file)[0] == [WIDTH - 5, 0, 2, 7]
 
 
-def test_boxes_of_unknown_pictures_teach_nothing(spoiled: Callable[..., Path], tmp_path: Path) -> None:
-    """Two pictures have one id: its boxes are right for one of them, and nobody knows for which."""
+def test_boxes_of_unknown_images_teach_nothing(spoiled: Callable[..., Path], tmp_path: Path) -> None:
+    """Two images have one id: its boxes are right for one of them, and nobody knows for which."""
     write_repaired(check(spoiled(FAULTS["image id twice"].plant)), tmp_path / "out", leave_out=True)
     content = json.loads((tmp_path / "out" / "annotations" / "train.json").read_text())
     assert {"train-21.jpg", "train-22.jpg"}.isdisjoint(image["file_name"] for image in content["images"])
@@ -134,7 +134,7 @@ def test_a_whole_set_of_corners(spoiled: Callable[..., Path], tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("orientation", range(2, 9))
-def test_pictures_are_turned_as_opencv_turns_them(orientation: int, tmp_path: Path) -> None:
+def test_images_are_turned_as_opencv_turns_them(orientation: int, tmp_path: Path) -> None:
     root = draw_clean_set(tmp_path / "set", train=3, val=2)
     drawn = DrawnSet(root)
     add_exif(drawn.path(0), orientation)

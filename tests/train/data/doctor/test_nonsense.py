@@ -61,7 +61,7 @@ def test_nonsense_is_found_and_mended(seed: int, tiny_root: Path, tmp_path: Path
     write_repaired(report, tmp_path / "out", link=True, leave_out=True)
     left = [finding for finding in check(tmp_path / "out").findings if finding.severity == "error"]
     if {finding.kind for finding in left} == {"no-objects"}:
-        return  # nothing that could be learned was left of a set of 12 pictures
+        return  # nothing that could be learned was left of a set of 12 images
     assert not left
     load_sets(DataConfig(root=tmp_path / "out"))
 

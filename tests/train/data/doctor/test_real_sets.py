@@ -11,15 +11,15 @@ from tests.test_real_data import folder
 from tests.train.data.doctor.conftest import check
 from tests.train.data.doctor.drawing import draw_clean_set
 
-#: Set -> (kind, file, annotation) of each true fault: pictures that were seen side by side, boxes that were drawn.
+#: Set -> (kind, file, annotation) of each true fault: images that were seen side by side, boxes that were drawn.
 TRUE_FAULTS: dict[str, set[tuple[str, str, int | None]]] = {
     # One field under the microscope, moved by a few pixels, in train and in val.
     "bccd": {("leak", "BloodImage_00038.jpg", None)},
     "fruits": set(),
     # The same photographs under two or three names, some of them smaller; their boxes differ by up to 40 pixels.
-    "raccoon": {("duplicate-picture", f"raccoon-{i}.jpg", None) for i in (45, 52, 74, 83, 98, 116)},
+    "raccoon": {("duplicate-image", f"raccoon-{i}.jpg", None) for i in (45, 52, 74, 83, 98, 116)},
     # One scene, photographed twice without a change.
-    "playing_cards": {("duplicate-picture", "cam_image54.jpg", None)},
+    "playing_cards": {("duplicate-image", "cam_image54.jpg", None)},
     # One snowboarder with two boxes, as in COCO.
     "coco80": {("duplicate-box", "000000043314.jpg", 10474)},
 }
@@ -40,7 +40,7 @@ def test_labels_of_detectors_are_told_as_they_are() -> None:
 
 
 @pytest.mark.slow
-def test_five_thousand_pictures_take_seconds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_five_thousand_images_take_seconds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = draw_clean_set(tmp_path / "set", train=4500, val=500)
     start = time.perf_counter()
     fast = check(root, fast=True)
@@ -50,7 +50,7 @@ def test_five_thousand_pictures_take_seconds(tmp_path: Path, capsys: pytest.Capt
     assert not fast.findings
     assert not whole.findings
     with capsys.disabled():
-        print(f"\n5000 drawn pictures of 128x96: {middle - start:.1f} s fast, {end - middle:.1f} s in all")
+        print(f"\n5000 drawn images of 128x96: {middle - start:.1f} s fast, {end - middle:.1f} s in all")
     assert middle - start < 20
     assert end - middle < 120
     assert json.loads((root / "annotations" / "train.json").read_text())["images"]

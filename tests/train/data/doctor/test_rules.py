@@ -11,7 +11,7 @@ import pytest
 from fusedet.train.data.doctor import KINDS
 from fusedet.train.data.doctor.checks.header import Header, read_header
 from tests.train.data.doctor.conftest import check
-from tests.train.data.doctor.drawing import HEIGHT, WIDTH, DrawnSet, add_exif, draw_clean_set, draw_picture
+from tests.train.data.doctor.drawing import HEIGHT, WIDTH, DrawnSet, add_exif, draw_clean_set, draw_image
 from tests.train.data.doctor.faults import FAULTS, turned
 
 
@@ -39,14 +39,14 @@ def big(s: DrawnSet) -> None:
 
 
 def few_bits(s: DrawnSet, bits: int) -> None:
-    """Picture 9, a PNG, as a camera of so many bits gives it."""
+    """Image 9, a PNG, as a camera of so many bits gives it."""
     image = cv2.imread(str(s.path(9)))
     assert image is not None
     cv2.imwrite(str(s.path(9)), (image.astype(np.uint16) << bits) // 256 + (1 << (bits - 1)) - 1)
 
 
 def other_side(s: DrawnSet, plant: Callable[[DrawnSet], object]) -> None:
-    """Picture 1 turned by EXIF, and annotated with the size of the other side than its boxes."""
+    """Image 1 turned by EXIF, and annotated with the size of the other side than its boxes."""
     plant(s)
     s.image(1).update(width=HEIGHT, height=WIDTH)
 
@@ -60,10 +60,10 @@ WHOLE: dict[str, Callable[[DrawnSet], object]] = {
     "class-unused": lambda s: [c["categories"].append({"id": 8, "name": "none"}) for c in s.content.values()],
     "rare-class": lambda s: keep_few(s, 5),
     "imbalance": many_of_one,
-    "unlabelled-pictures": lambda s: s.train.update(annotations=s.train["annotations"][3:]),
+    "unlabelled-images": lambda s: s.train.update(annotations=s.train["annotations"][3:]),
     "small-objects": lambda s: s.objects(0)[0].update(bbox=[5, 5, 6, 20]),
     "small-set": lambda s: None,
-    "large-picture": big,
+    "large-image": big,
     "unused-bits": lambda s: few_bits(s, 12),
     "exif-boxes-shown": lambda s: other_side(s, lambda s: turned(s, 1)),
     "exif-boxes-stored": lambda s: other_side(s, lambda s: add_exif(s.path(1), 6)),
@@ -87,9 +87,9 @@ def test_the_factor_of_unused_bits_is_told(bits: int, factor: int | None, spoile
 def test_a_tiff_of_floats_is_no_damaged_one(spoiled: Callable[..., Path], capfd: pytest.CaptureFixture[str]) -> None:
     def plant(s: DrawnSet) -> None:
         s.image(9)["file_name"] = "floats.tif"
-        cv2.imwrite(str(s.images / "floats.tif"), np.random.default_rng(0).random((HEIGHT, WIDTH), np.float32))
+        cv2.imwrite(str(s.image_folder / "floats.tif"), np.random.default_rng(0).random((HEIGHT, WIDTH), np.float32))
 
-    (found,) = [f.found for f in check(spoiled(plant)).findings if f.kind == "unreadable-picture"]
+    (found,) = [f.found for f in check(spoiled(plant)).findings if f.kind == "unreadable-image"]
     assert found == "a TIFF of 32 bits a value: save it as PNG of 8 bits"
     assert "WARN" not in capfd.readouterr().err
 
@@ -99,9 +99,9 @@ def test_every_kind_has_a_test() -> None:
 
 
 def frames(root: Path, change: Callable[[np.ndarray, int], np.ndarray], count: int = 6) -> Path:
-    """A set whose training pictures are frames of one camera."""
+    """A set whose training images are frames of one camera."""
     draw_clean_set(root, train=count, val=2)
-    base, _ = draw_picture(np.random.default_rng(7))
+    base, _ = draw_image(np.random.default_rng(7))
     for i in range(count):
         cv2.imwrite(str(root / "images" / f"train-{i}.jpg"), change(base.copy(), i), [cv2.IMWRITE_JPEG_QUALITY, 90])
     return root
@@ -120,11 +120,11 @@ def noisy(frame: np.ndarray, i: int) -> np.ndarray:
 
 
 def test_frames_in_which_something_moves_are_no_copies(tmp_path: Path) -> None:
-    assert not [f for f in check(frames(tmp_path / "set", passing)).findings if f.kind == "duplicate-picture"]
+    assert not [f for f in check(frames(tmp_path / "set", passing)).findings if f.kind == "duplicate-image"]
 
 
 def test_frames_in_which_nothing_moves_are_copies(tmp_path: Path) -> None:
-    found = [f for f in check(frames(tmp_path / "set", noisy)).findings if f.kind == "duplicate-picture"]
+    found = [f for f in check(frames(tmp_path / "set", noisy)).findings if f.kind == "duplicate-image"]
     assert [finding.file for finding in found] == [f"train-{i}.jpg" for i in range(1, 6)]
 
 
@@ -138,8 +138,8 @@ def test_headers_say_size_and_orientation(orientation: int, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "webp", "gif"])
 def test_a_cut_off_file_is_told(suffix: str) -> None:
-    picture = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
-    written, data = cv2.imencode(f".{suffix}", picture)
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
+    written, data = cv2.imencode(f".{suffix}", pixels)
     assert written
     whole = data.tobytes()
     assert read_header(whole).complete

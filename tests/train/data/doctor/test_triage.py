@@ -19,12 +19,12 @@ def test_nothing_is_said_of_clean_data(clean_root: Path) -> None:
 def test_warnings_are_a_line(spoiled: Callable[..., Path]) -> None:
     root = spoiled(*(FAULTS[name].plant for name in ("outside", "half outside", "two boxes", "left over", "no height")))
     (line,) = triage(DataConfig(root=root), (128, 128))
-    assert line.startswith("data: 1 x boxes without an area; 1 x boxes wholly outside their picture; 1 x boxes partly")
+    assert line.startswith("data: 1 x boxes without an area; 1 x boxes wholly outside their image; 1 x boxes partly")
     assert line.endswith(f"; ... (fusedet data check {root} tells more)")
 
 
 def test_errors_stop_it(spoiled: Callable[..., Path]) -> None:
-    root = spoiled(FAULTS["parts of the picture"].plant, FAULTS["two corners"].plant)
+    root = spoiled(FAULTS["parts of the image"].plant, FAULTS["two corners"].plant)
     with pytest.raises(InputError) as caught:
         triage(DataConfig(root=root), (128, 128))
     said = str(caught.value)

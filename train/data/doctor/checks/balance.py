@@ -12,7 +12,7 @@ __all__ = ["SMALL_PX", "check_balance"]
 SMALL_PX = 8
 #: Fewer boxes of a class than this teach little; one class may have so many times the boxes of another.
 _RARE, _RATIO = 20, 50
-_FEW_PICTURES = {"train": 100, "val": 20}
+_FEW_IMAGES = {"train": 100, "val": 20}
 
 
 def check_balance(splits: Sequence[Split], statistics: Sequence[Statistics]) -> Iterator[Finding]:
@@ -29,17 +29,17 @@ def _of_one(split: Split, figures: Statistics) -> Iterator[Finding]:
         yield split.about_all("no-objects", "at least one usable box", "none")
     if split.name == "val" and not figures.boxes:
         yield split.about_all("no-val-objects", "at least one usable box", "none")
-    empty = int((figures.per_picture == 0).sum())
+    empty = int((figures.per_image == 0).sum())
     if empty:
-        found = f"{empty} without ({empty / max(1, figures.pictures):.1%})"
-        yield split.about_all("unlabelled-pictures", "pictures with boxes", found)
+        found = f"{empty} without ({empty / max(1, figures.images):.1%})"
+        yield split.about_all("unlabelled-images", "images with boxes", found)
     small = int((figures.letterboxed < SMALL_PX).sum())
     if small:
         found = f"{small} boxes ({small / figures.boxes:.1%}) with a smaller one"
         yield split.about_all("small-objects", f"sides of at least {SMALL_PX} px at the input size", found)
-    least = _FEW_PICTURES.get(split.name, 0)
-    if figures.pictures < least:
-        yield split.about_all("small-set", f"at least {least} pictures", f"{figures.pictures}")
+    least = _FEW_IMAGES.get(split.name, 0)
+    if figures.images < least:
+        yield split.about_all("small-set", f"at least {least} images", f"{figures.images}")
     if split.name != "train":
         return
     counts = {name: count for name, count in figures.per_class.items() if count}

@@ -32,7 +32,7 @@ def check_boxes(split: Split) -> Iterator[Finding]:
             yield _without_box(split, thing)
         elif thing.image is not None and thing.image.size_wh is not None:
             yield from _placed(split, thing, thing.image.size_wh, thing.position in corners)
-    for image in split.pictures:
+    for image in split.images:
         yield from _on_each_other(split, image)
     if regions:
         yield split.about_all("crowd", "single objects", f"{regions} annotations with iscrowd 1")
@@ -50,7 +50,7 @@ def corner_boxes(split: Split) -> set[int]:
     A single box may hang over the border. Where many do, and all of them would lie inside it as corners, they are.
     """
     of_set = _Forms([])
-    by_image = [(image, _Forms.of(image)) for image in split.pictures if image.objects and image.size_wh is not None]
+    by_image = [(image, _Forms.of(image)) for image in split.images if image.objects and image.size_wh is not None]
     for _, forms in by_image:
         of_set.verdicts.extend(forms.verdicts)
     if of_set.are_corners(_LEAST_OF_SET, _LEAVE_SHARE):
@@ -119,7 +119,7 @@ def _placed(split: Split, thing: Object, size_wh: tuple[int, int], corner: bool)
     inside = f"a box inside {size_wh[0]}x{size_wh[1]} pixels"
     over = max(-x, -y, x + width - size_wh[0], y + height - size_wh[1])
     if is_normalised(thing.box_xywh):
-        yield split.about_object("normalised-box", thing, _BOX, f"{shown}, parts of the picture's size")
+        yield split.about_object("normalised-box", thing, _BOX, f"{shown}, parts of the image's size")
     elif corner:
         yield split.about_object("corner-box", thing, _BOX, f"{shown}, which fits as [left, top, right, bottom]")
     elif width < 0 or height < 0:

@@ -48,12 +48,12 @@ class Seen:
         self._bits: list[NDArray[np.bool_]] = []
         self._thumbs: list[NDArray[np.uint8]] = []
 
-    def is_new(self, picture: NDArray[np.uint8]) -> bool:
+    def is_new(self, pixels: NDArray[np.uint8]) -> bool:
         """Whether no earlier image was nearly the same as this one, uint8 BGR ``[H, W, 3]``; it counts from now on.
 
         Images without contrast, as of a camera at night, are the same where their levels are.
         """
-        bits, thumb = fingerprint(picture)
+        bits, thumb = fingerprint(pixels)
         flat = _is_flat(thumb)
         near = np.ones(len(self._bits), bool)
         if self._bits and not flat:
@@ -83,8 +83,8 @@ def _finding(first: Look, second: Look, how: str) -> Finding:
     found = f"{how} {first.image.file_name} of {first.split.name} ({boxes})"
     other = (first.split.name, first.image.position)
     if first.split is second.split:
-        return second.split.about_image("duplicate-picture", second.image, "each picture once", found, other)
-    expected = f"a picture that is not in {first.split.name}"
+        return second.split.about_image("duplicate-image", second.image, "each image once", found, other)
+    expected = f"an image that is not in {first.split.name}"
     return second.split.about_image("leak", second.image, expected, found, other)
 
 

@@ -124,16 +124,16 @@ def _expected(one: TurnedImage, kind: str) -> str:
     size = "{}x{} pixels, as annotated".format(*(one.image.size_wh or (0, 0)))
     if kind.startswith("exif-boxes"):
         return f"boxes inside {size}"
-    return size if kind == "exif-turned" else "a picture stored as it is shown"
+    return size if kind == "exif-turned" else "an image stored as it is shown"
 
 
 def _found(one: TurnedImage, kind: str, votes: "Counter[Frame]") -> str:
     file = "{}x{} pixels and EXIF orientation {}".format(*one.stored_wh, one.orientation)
     if kind == "exif-unclear":
-        return f"{file}; its boxes may be of the stored or of the shown picture: --exif-boxes stored or shown says it"
+        return f"{file}; its boxes may be of the stored or of the shown image: --exif-boxes stored or shown says it"
     if kind.startswith("exif-boxes"):
         frame: Frame = "stored" if kind == "exif-boxes-stored" else "shown"
-        return f"{file}, and boxes of the picture as {frame}, into which {votes[frame]} of them alone fit"
+        return f"{file}, and boxes of the image as {frame}, into which {votes[frame]} of them alone fit"
     return file
 
 

@@ -16,11 +16,11 @@ __all__ = ["check_files", "check_listed_in_two", "check_unlisted", "present"]
 def check_files(split: Split) -> Iterator[Finding]:
     """Each image has a name, is there, holds something and is listed once."""
     first: dict[str, Image] = {}
-    named = [(image, path) for image in split.pictures if (path := split.path(image)) is not None]
+    named = [(image, path) for image in split.images if (path := split.path(image)) is not None]
     missing = set(missing_files(path for _, path in named))
     matched, lost = sum(bool(match.file) for match in split.matches.values()), len(split.matches)
     count = f"{matched} of {counted(lost, 'missing file')} can be found so, each as the only one"
-    for image in split.pictures:
+    for image in split.images:
         if image.file_name is None:
             yield split.about_image("file-name", image, "a text as 'file_name'", repr(image.raw.get("file_name")))
     for image, path in named:
@@ -35,16 +35,16 @@ def check_files(split: Split) -> Iterator[Finding]:
             yield split.about_image("missing-file", image, f"a file {path}", found)
         elif match is not None:
             found = f"{match.file} ({match.how}; {count})"
-            yield split.about_image("other-path", image, f"a file {split.images / str(image.file_name)}", found)
+            yield split.about_image("other-path", image, f"a file {split.image_folder / str(image.file_name)}", found)
         if path not in missing and _size(path) == 0:
-            yield split.about_image("empty-file", image, "a picture", "a file of zero bytes")
+            yield split.about_image("empty-file", image, "an image", "a file of zero bytes")
 
 
 def check_unlisted(splits: Sequence[Split], others: Sequence[Path] = ()) -> Iterator[Finding]:
     """Images in the folders that no set lists. ``others`` are files that belong to a set that is not checked."""
-    for folder in dict.fromkeys(split.images for split in splits):
-        of_folder = [split for split in splits if split.images == folder]
-        files = (split.file(image) for split in of_folder for image in split.pictures)
+    for folder in dict.fromkeys(split.image_folder for split in splits):
+        of_folder = [split for split in splits if split.image_folder == folder]
+        files = (split.file(image) for split in of_folder for image in split.images)
         listed = {os.path.normpath(file) for file in files if file is not None}
         listed |= {os.path.relpath(path, folder) for path in others}
         for name in images_in(folder):
@@ -57,20 +57,20 @@ def check_listed_in_two(splits: Sequence[Split]) -> Iterator[Finding]:
     """A file of one set must not be in another: the evaluation would be for what was learned by heart."""
     first: dict[str, tuple[Split, Image]] = {}
     for split in splits:
-        for image in split.pictures:
+        for image in split.images:
             path = split.path(image)
             if path is None:
                 continue
             known, twin = first.setdefault(os.path.normpath(path), (split, image))
             if known is not split:
-                expected, found = f"a picture that is not in {known.name}", f"the same file in {known.name}"
+                expected, found = f"an image that is not in {known.name}", f"the same file in {known.name}"
                 yield split.about_image("leak", image, expected, found, (known.name, twin.position))
 
 
 def present(split: Split) -> list[tuple[Image, Path]]:
     """The images whose files are there and hold something, each file once."""
     known: dict[Path, Image] = {}
-    for image in split.pictures:
+    for image in split.images:
         path = split.path(image)
         if path is not None:
             known.setdefault(path, image)

@@ -14,7 +14,7 @@ def check_ids(split: Split) -> Iterator[Finding]:
     """Ids of images and annotations, and whom annotations refer to."""
     yield from _broken_entries(split)
     seen: dict[object, Image] = {}
-    for image in split.pictures:
+    for image in split.images:
         yield from _image(split, image, seen.get(image.key))
         if image.key is not None:
             seen.setdefault(image.key, image)

@@ -14,7 +14,7 @@ from fusedet.train.data.doctor.finding import Finding
 from fusedet.train.data.doctor.source import Image, Split
 from fusedet.train.data.image_cache import same_shape
 
-__all__ = ["THUMB", "Look", "check_depth", "check_picture", "fingerprint", "look"]
+__all__ = ["THUMB", "Look", "check_depth", "check_image", "fingerprint", "look"]
 
 #: Side of the small grey copies, in pixels.
 THUMB = 48
@@ -61,43 +61,43 @@ def look(split: Split, image: Image, path: Path) -> Look:
     try:
         data = path.read_bytes()
     except OSError as error:
-        return Look(split, image, Header(""), "unreadable-picture", error.strerror or "it cannot be opened")
+        return Look(split, image, Header(""), "unreadable-image", error.strerror or "it cannot be opened")
     header = read_header(data)
     if header.format and not header.complete:
-        return Look(split, image, header, "truncated-picture", f"{len(data)} bytes, and the end is missing")
+        return Look(split, image, header, "truncated-image", f"{len(data)} bytes, and the end is missing")
     if header.format == "tiff" and header.bits > _MOST_BITS:
         detail = f"a TIFF of {header.bits} bits a value: save it as PNG of 8 bits"
-        return Look(split, image, header, "unreadable-picture", detail)
+        return Look(split, image, header, "unreadable-image", detail)
     try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
-        return Look(split, image, header, "unreadable-picture", str(error.err))
-    if picture is None:
+        return Look(split, image, header, "unreadable-image", str(error.err))
+    if pixels is None:
         if header.format:
             detail = f"a damaged {header.format.upper()} file"
             if header.format == "tiff":
                 detail += ", or one of a kind that OpenCV does not know: then save it as PNG of 8 bits"
-            return Look(split, image, header, "unreadable-picture", detail)
-        return Look(split, image, header, "not-a-picture", f"a file that begins with {data[:8]!r}")
-    height, width = picture.shape[:2]
-    bits, thumb = fingerprint(np.asarray(picture, np.uint8))
+            return Look(split, image, header, "unreadable-image", detail)
+        return Look(split, image, header, "not-a-image", f"a file that begins with {data[:8]!r}")
+    height, width = pixels.shape[:2]
+    bits, thumb = fingerprint(np.asarray(pixels, np.uint8))
     return Look(
         split,
         image,
         header,
         size_wh=(width, height),
-        digest=hashlib.blake2b(np.array([height, width]).tobytes() + picture.tobytes(), digest_size=16).digest(),
+        digest=hashlib.blake2b(np.array([height, width]).tobytes() + pixels.tobytes(), digest_size=16).digest(),
         bits=bits,
         thumb=thumb,
-        blank=bool((picture == picture[0, 0]).all()),
+        blank=bool((pixels == pixels[0, 0]).all()),
         brightest=_brightest(data) if header.bits == _MOST_BITS else None,
     )
 
 
 def _brightest(data: bytes) -> int | None:
     """The largest value of an image of 16 bits, before 8 of them are taken; alpha, which is opaque, does not count."""
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    return int(picture.max()) if picture is not None and picture.dtype == np.uint16 else None
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    return int(pixels.max()) if pixels is not None and pixels.dtype == np.uint16 else None
 
 
 def check_depth(looks: Sequence[Look]) -> Iterator[Finding]:
@@ -108,33 +108,33 @@ def check_depth(looks: Sequence[Look]) -> Iterator[Finding]:
         if 0 < brightest < 1 << _MOST_UNUSED:
             bits = max(8, brightest.bit_length())
             found = (
-                f"{len(values)} pictures of 16 bits with values up to {brightest}: {bits} bits, read as "
+                f"{len(values)} images of 16 bits with values up to {brightest}: {bits} bits, read as "
                 f"{brightest >> 8} of 255; multiply the values by {1 << (16 - bits)}, here and on the camera"
             )
-            yield split.about_all("unused-bits", "values up to 65535 in pictures of 16 bits", found)
+            yield split.about_all("unused-bits", "values up to 65535 in images of 16 bits", found)
 
 
-def fingerprint(picture: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
+def fingerprint(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
     """``bits`` and ``thumb`` of a :class:`Look`, of uint8 BGR ``[H, W, 3]``."""
-    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    grey = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
     cells = cv2.resize(grey, (_HASH_SIDE + 1, _HASH_SIDE), interpolation=cv2.INTER_AREA)
     thumb = np.asarray(cv2.resize(grey, (THUMB, THUMB), interpolation=cv2.INTER_AREA), np.uint8)
     return (cells[:, 1:] > cells[:, :-1]).ravel(), thumb
 
 
-def check_picture(seen: Look) -> Iterator[Finding]:
+def check_image(seen: Look) -> Iterator[Finding]:
     """Whether the image can be read and is the annotated one."""
     split, image = seen.split, seen.image
     if seen.fault:
-        yield split.about_image(seen.fault, image, "a picture that OpenCV can decode", seen.detail)
+        yield split.about_image(seen.fault, image, "an image that OpenCV can decode", seen.detail)
         return
     yield from _size(seen)
     width, height = seen.size_wh
     if seen.blank:
-        yield split.about_image("blank-picture", image, "a picture of something", "a single colour")
+        yield split.about_image("blank-image", image, "an image of something", "a single colour")
     if width * height > _LARGE_PIXELS:
         found = f"{width}x{height} pixels"
-        yield split.about_image("large-picture", image, f"at most {_LARGE_PIXELS / 1e6:.0f} million pixels", found)
+        yield split.about_image("large-image", image, f"at most {_LARGE_PIXELS / 1e6:.0f} million pixels", found)
 
 
 def _size(seen: Look) -> Iterator[Finding]:

@@ -56,7 +56,7 @@ def report_page(report: Report, title: str) -> str:
 def _tiles(report: Report, findings: Sequence[Finding]) -> tuple[list[_Tile], int]:
     """A small copy of each image that the findings name, and of how many there is none for want of space."""
     splits = {split.name: split for split in report.splits}
-    images = {(s.name, i.position): i for s in report.splits for i in s.pictures}
+    images = {(s.name, i.position): i for s in report.splits for i in s.images}
     things = {(s.name, t.position): t for s in report.splits for t in s.objects}
     unreadable = {(seen.split.name, seen.image.position) for seen in report.looks if seen.fault}
     groups: dict[tuple[str, int], list[Finding]] = {}

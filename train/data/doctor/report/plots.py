@@ -73,7 +73,7 @@ def _classes(ax: Axes, figures: Statistics) -> None:
     ax.set_ylim(max(len(shown), _LEAST_ROWS) - 0.4, -0.6)
     ax.margins(x=0.12)
     more = len(figures.per_class) - len(shown)
-    ax.set_title(f"{figures.split}: {figures.pictures:,} images, {figures.boxes:,} boxes", loc="left", weight="bold")
+    ax.set_title(f"{figures.split}: {figures.images:,} images, {figures.boxes:,} boxes", loc="left", weight="bold")
     ax.set_xlabel(f"boxes of each class{f', {more} rarer ones left out' if more else ''}")
 
 
@@ -106,8 +106,8 @@ def _ratios(ax: Axes, figures: Statistics) -> None:
 
 
 def _counts(ax: Axes, figures: Statistics) -> None:
-    top = int(np.percentile(figures.per_picture, 99)) + 1 if figures.pictures else 1
-    ax.hist(figures.per_picture.clip(0, top), np.arange(-0.5, top + 1).tolist(), color=_BLUE)
+    top = int(np.percentile(figures.per_image, 99)) + 1 if figures.images else 1
+    ax.hist(figures.per_image.clip(0, top), np.arange(-0.5, top + 1).tolist(), color=_BLUE)
     ax.set_xlabel("boxes in an image")
     ax.set_ylabel("images")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -12,7 +12,7 @@ _FIRST = 3
 
 def terminal_report(report: Report) -> str:
     """The text, without colours."""
-    lines = [line for figures in report.statistics for line in [_about(figures.split, figures.pictures, figures.boxes)]]
+    lines = [line for figures in report.statistics for line in [_about(figures.split, figures.images, figures.boxes)]]
     for kind, findings in report.by_kind().items():
         lines.append("")
         lines.extend(_group(kind, findings))
