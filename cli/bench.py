@@ -5,7 +5,6 @@ import itertools
 import json
 import math
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusedet.cli.bench_report import as_json, indented, machine_lines, model_lines, operator_lines, tuning_lines
 from fusedet.cli.shared.files import refuse_to_replace, write_text
+from fusedet.cli.shared.terminal import say_progress
 from fusedet.common.errors import InputError
 from fusedet.configs.inputs import CHECKPOINTS, EXPORTED_FIRST, model_file
 
@@ -173,8 +173,6 @@ class _Bench:
             self.finished = True
         except KeyboardInterrupt:
             pass
-        finally:
-            _wipe()
 
     def choose(self) -> None:
         """Prints what was tried, chooses for each model, and saves the choice; half a comparison chooses nothing."""
@@ -215,13 +213,11 @@ class _Bench:
             startup = operators = None
             try:
                 if self.finished:
-                    _tell(f"{model.name}: starting processes, profiling")
+                    say_progress(f"{model.name}: starting processes, profiling")
                     startup = measure_startup(model, one.threads, one.spinning)
                     operators = profile(model, self._images[model][0], threads=one.threads, rounds=_PROFILED_RUNS)
             except KeyboardInterrupt:
                 self.finished = False
-            finally:
-                _wipe()
             peak = self._peaks[one.threads].gmac_per_s
             size, told = self._sizes[model], self._told[model]
             found.append(Figures(one, size, told, self._fps, samples, startup, operators, peak))
@@ -268,14 +264,4 @@ class _Progress:
     def __call__(self, what: str, done: int, of: int | None) -> None:
         if perf_counter() - self._told > _PROGRESS_EVERY_S:
             self._told = perf_counter()
-            _tell(f"{what}: {done}{'' if of is None else f' of {of}'} ")
-
-
-def _tell(text: str) -> None:
-    """Replaces what stands in the terminal's last line."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-
-
-def _wipe() -> None:
-    _tell("")
+            say_progress(f"{what}: {done}{'' if of is None else f' of {of}'}")

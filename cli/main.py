@@ -50,10 +50,10 @@ _TALKING = ("run", "service")
 
 #: Name of each command, one word or two -> what it does and the extras to install for it.
 COMMANDS = {
-    "demo": Command("train a small detector on drawn pictures, export it and run it", "demo,desktop"),
+    "demo": Command("train a small detector on drawn images, export it and run it", "demo,desktop"),
     "train": Command("train a network on your COCO-format data", "train,desktop"),
     "tune": Command("search for better settings by short trainings", "train,tune,desktop"),
-    "eval": Command("grade a checkpoint or an exported file on annotated images", "train,desktop"),
+    "eval": Command("evaluate a checkpoint or an exported file on annotated images", "train,desktop"),
     "export": Command(
         "turn a checkpoint into an ONNX file, and prove that both agree", "export,desktop", "model_files"
     ),
@@ -71,17 +71,15 @@ COMMANDS = {
     "data convert": Command("turn a data set of COCO, YOLO, VOC or Open Images into another form", "train,desktop"),
     "data split": Command("divide an annotation file into sets with the same share of every class", "train,desktop"),
     "data stats": Command("say and draw what a data set consists of: classes, sizes, places", "train,desktop"),
-    "data view": Command(
-        "draw a sheet of labelled pictures, as they are or as a training varies them", "train,desktop"
-    ),
-    "data label": Command("let a detector label pictures for a training", "train,desktop"),
+    "data view": Command("draw a sheet of annotated images, as they are or as a training varies them", "train,desktop"),
+    "data label": Command("let a detector annotate images for a training", "train,desktop"),
     "bundle": Command(
         "put an exported model and what belongs to it into one zip for the board", "export,desktop", "model_files"
     ),
     "check": Command(
         "let an exported file prove on this machine that it still finds its boxes", "desktop", "model_files"
     ),
-    "detect": Command("run an exported file on pictures, a video or a camera", "desktop"),
+    "detect": Command("run an exported file on images, a video or a camera", "desktop"),
     "bench": Command("measure on this machine what an exported file costs, and tune its threads", "desktop"),
     "run": Command("run on live cameras until stopped: events, outputs, a web page", "headless,run,web,mqtt", "camera"),
     "service": Command(

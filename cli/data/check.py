@@ -2,12 +2,12 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fusedet.cli.shared.files import refuse_to_replace, write_text
+from fusedet.cli.shared.terminal import say_progress
 from fusedet.common.errors import InputError
 from fusedet.configs.layouts import SetFiles, image_folder
 
@@ -153,7 +153,6 @@ def _counter() -> Callable[[int, int], None]:
     """Says on a terminal how many images are done."""
 
     def count(done: int, total: int) -> None:
-        if sys.stderr.isatty() and (done % 50 == 0 or done == total):
-            print(f"\r{done} of {total} images ", end="\n" if done == total else "", file=sys.stderr, flush=True)
+        say_progress(f"{done} of {total} images")
 
     return count

@@ -3,7 +3,6 @@
 import argparse
 import math
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         classes=classes,
         origin={f"teacher {i}": f"{path.name}, SHA-256 {sha256(path)}" for i, path in enumerate(files, start=1)},
         batch=args.batch,
-        on_batch=_counter(len(image_files)),
+        on_batch=counter(total=len(pictures)),
     )
     print(f"{args.out}: {sum(summary.objects.values())} boxes in {summary.images} images")
     found = ((name, count) for name, count in summary.objects.items() if count)
@@ -186,17 +185,4 @@ def _frames(args: argparse.Namespace, videos: list[Path]) -> "list[ImageFile]":
         print(file=sys.stderr)
     taken = f"{counted(len(frames.image_files), 'frame')} of {counted(len(videos), 'video')}"
     print(f"{folder}: {taken}; {frames.alike} more show nothing new")
-    return frames.image_files
-
-
-def _counter(total: int) -> Callable[[int], None]:
-    """Says on a terminal how many images are done."""
-    done = 0
-
-    def count(more: int) -> None:
-        nonlocal done
-        done += more
-        if sys.stderr.isatty():
-            print(f"\r{done} of {total} images ", end="\n" if done == total else "", file=sys.stderr, flush=True)
-
-    return count
+    return frames.pictures

@@ -1,10 +1,9 @@
 """Files that commands read and write: none is replaced unasked, and none is left half written."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from fusedet.cli.shared.terminal import shows_progress
+from fusedet.cli.shared.terminal import say_progress
 from fusedet.common import atomic as whole_file
 from fusedet.common.errors import InputError
 
@@ -39,14 +38,13 @@ def write_text(path: Path, text: str) -> None:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def counter(what: str = "images") -> Callable[[int], None]:
-    """Says on a terminal how many images, or other things, are done."""
+def counter(what: str = "images", total: int | None = None) -> Callable[[int], None]:
+    """Says on a terminal how many images, or other things, are done, of how many in all."""
     done = 0
 
     def count(more: int) -> None:
         nonlocal done
         done += more
-        if shows_progress(sys.stderr):
-            print(f"\r{done} {what} ", end="", file=sys.stderr, flush=True)
+        say_progress(f"{done}{'' if total is None else f' of {total}'} {what}")
 
     return count

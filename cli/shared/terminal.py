@@ -10,13 +10,17 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any, TextIO
 
-__all__ = ["bold", "red", "show_progress", "shows_progress", "working", "wrapped"]
+__all__ = ["bold", "red", "say_progress", "show_progress", "working", "wrapped"]
 
 #: Seconds without output after which a command says that it is at work, and how often it says so again.
 _SILENCE_S, _EVERY_S = 0.5, 1.0
 _CLEAR = "\r\033[K"
 
+#: Seconds between two changes of what it says.
+_CHANGE_S = 0.1
+
 _hidden = False
+_active: "_Line | None" = None
 
 
 def bold(text: str, stream: TextIO) -> str:
@@ -47,9 +51,10 @@ def show_progress(shown: bool) -> None:
     _hidden = not shown
 
 
-def shows_progress(stream: TextIO) -> bool:
-    """Whether ``stream`` is a terminal, and progress is to be shown."""
-    return stream.isatty() and not _hidden
+def say_progress(text: str) -> None:
+    """How far the command is, such as ``12 images``; only where :func:`working` shows its line."""
+    if _active is not None:
+        _active.tell(text)
 
 
 @contextmanager
@@ -58,10 +63,11 @@ def working(what: str, silence_s: float = _SILENCE_S, every_s: float = _EVERY_S)
 
     The line is gone before anything else is printed. Standard output and standard error are watched for that.
     """
-    if not shows_progress(sys.stderr):
+    global _active
+    if _hidden or not sys.stderr.isatty():
         yield
         return
-    line = _Line(sys.stderr, what)
+    line = _active = _Line(sys.stderr, what)
     before = sys.stdout, sys.stderr
     done = threading.Event()
 
@@ -78,6 +84,7 @@ def working(what: str, silence_s: float = _SILENCE_S, every_s: float = _EVERY_S)
         done.set()
         ticker.join()
         line.clear()
+        _active = None
         sys.stdout, sys.stderr = before
 
 
@@ -85,20 +92,28 @@ class _Line:
     """The line; it is shown only where the cursor stands at the beginning of one."""
 
     def __init__(self, terminal: TextIO, what: str) -> None:
-        self._terminal, self._what = terminal, what
+        self._terminal, self._what, self._detail = terminal, what, ""
         self._lock = threading.RLock()
-        self._begin = self._last = monotonic()
+        self._begin = self._last = self._told = monotonic()
         self._is_shown, self._at_start = False, True
 
     def silent_s(self) -> float:
         """Seconds since something was printed."""
         return monotonic() - self._last
 
+    def tell(self, text: str) -> None:
+        """Says how far the command is, but not more often than anyone can read."""
+        with self._lock:
+            self._detail = f": {text}"
+            if monotonic() - self._told >= _CHANGE_S:
+                self._told = monotonic()
+                self.show(0)
+
     def show(self, silence_s: float) -> None:
         """Writes it, unless the command has spoken just now."""
         with self._lock:
             if self._at_start and self.silent_s() >= silence_s:
-                self._terminal.write(f"{_CLEAR}{self._what} ... {monotonic() - self._begin:.0f} s")
+                self._terminal.write(f"{_CLEAR}{self._what}{self._detail} ... {monotonic() - self._begin:.0f} s")
                 self._terminal.flush()
                 self._is_shown = True
 

@@ -95,7 +95,7 @@ def compare_outputs(outputs: Iterable[Output]) -> str:
             f"{output.name}  {output.ap:.3f}  {output.ap50:.3f}   {point.threshold:.2f}      {point.precision:.2f}   "
             f"   {point.recall:.2f}     {100 * point.duplicate_share:5.1f} %         {point.count_error:.2f}"
         )
-    return "\n".join(lines)
+    return "\n".join(lines).replace(" nan", "   -")  # of no box, and of no object, there is no share
 
 
 def better_output(with_nms: Output, nms_free: Output) -> Output:

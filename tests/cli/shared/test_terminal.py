@@ -7,6 +7,7 @@ import time
 import pytest
 
 from fusedet.cli.main import COMMANDS, build_parser, main
+from fusedet.cli.shared.files import counter
 from fusedet.cli.shared.terminal import bold, show_progress, working, wrapped
 
 
@@ -44,6 +45,17 @@ def test_a_silent_command_says_that_it_works_and_leaves_nothing_of_it(monkeypatc
         print("done")
     assert screen(terminal.getvalue()) == "done\n"
     assert sys.stdout is terminal
+
+
+def test_the_line_says_how_far_a_command_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = a_terminal(monkeypatch)
+    count = counter(total=20)
+    count(1)  # nothing is at work yet
+    with working("fusedet eval", silence_s=0.01, every_s=0.01):
+        count(11)
+        wait_for("fusedet eval: 12 of 20 images ... 0 s", terminal)
+        print("AP 0.5")
+    assert screen(terminal.getvalue()) == "AP 0.5\n"
 
 
 def test_an_unfinished_line_of_a_command_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
