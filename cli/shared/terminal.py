@@ -76,7 +76,7 @@ def working(what: str, silence_s: float = _SILENCE_S, every_s: float = _EVERY_S)
             line.show(silence_s)
 
     ticker = threading.Thread(target=tick, daemon=True)
-    sys.stdout, sys.stderr = _Watched(before[0], line), _Watched(before[1], line)  # type: ignore[assignment]
+    sys.stdout, sys.stderr = _Watched(before[0], line), _Watched(before[1], line)
     ticker.start()
     try:
         yield
