@@ -1,4 +1,4 @@
-"""``fusedet demo``: the whole way once, on drawn pictures: data, training, export, detection in a video."""
+"""``fusedet demo``: the whole way once, on drawn images: data, training, export, detection in a video."""
 
 import argparse
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from fusedet.cli.shared.renamed import add_renamed
 from fusedet.common.errors import InputError
 
 if TYPE_CHECKING:  # imported when the command runs
@@ -14,16 +15,16 @@ if TYPE_CHECKING:  # imported when the command runs
 
 __all__ = ["add_arguments", "run"]
 
-_PICTURES = 8
+_ANNOTATED = 8
 _VIDEO_FPS = 25
 #: Height and width in pixels.
-_PICTURE_SIZE, _VIDEO_SIZE = (192, 192), (288, 384)
-_MOST_PICTURES = 100_000
+_IMAGE_SIZE, _VIDEO_SIZE = (192, 192), (288, 384)
+_MOST_IMAGES = 100_000
 
 _SUMMARY = """\
 # A detector of handwritten digits
 
-Trained on {train} drawn pictures, graded on {val} others whose digits it never saw.
+Trained on {train} drawn images, evaluated on {val} others whose digits it never saw.
 
 | | |
 | --- | --- |
@@ -36,12 +37,12 @@ Trained on {train} drawn pictures, graded on {val} others whose digits it never 
 
 - `{model}`: the file for the board; every activation lives inside its convolution
 - `{video}`: moving digits with what was found
-- `{pictures}`: validation pictures with what was found
+- `{annotated}`: validation images with what was found
 - `{curves}`: the training curves
 
 ## With your own data
 
-Put your pictures into `my_data/images` and their COCO annotations into `my_data/annotations/train.json` and `val.json`:
+Put your images into `my_data/images` and their COCO annotations into `my_data/annotations/train.json` and `val.json`:
 
     fusedet train nano data.root=my_data
     fusedet export runs/nano-1 --out models --images my_data/images
@@ -55,7 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", metavar="DIR", type=Path, default=Path("runs/demo"), help="a new folder; DIR-2 if it is there already"
     )
     parser.add_argument("--epochs", metavar="N", type=int, help="train for N epochs (default: as the preset demo says)")
-    parser.add_argument("--pictures", metavar="N", type=int, default=600, help="to train on (default: %(default)s)")
+    parser.add_argument("--images", metavar="N", type=int, default=600, help="to train on (default: %(default)s)")
+    add_renamed(parser, "--pictures", "--images", type=int)
 
 
 @dataclass(frozen=True)
@@ -79,16 +81,16 @@ def run(args: argparse.Namespace) -> int:
     from fusedet.train.config import load_train_config
     from fusedet.train.data.digits import make_digits, make_digits_video
 
-    if args.pictures < 1:
-        raise InputError(f"--pictures must be at least 1, but got {args.pictures}")
-    if args.pictures > _MOST_PICTURES:
-        raise InputError(f"--pictures must be at most {_MOST_PICTURES}, but got {args.pictures}")
+    if args.images < 1:
+        raise InputError(f"--images must be at least 1, but got {args.images}")
+    if args.images > _MOST_IMAGES:
+        raise InputError(f"--images must be at most {_MOST_IMAGES}, but got {args.images}")
     epochs = [] if args.epochs is None else [f"train.epochs={args.epochs}"]
     load_train_config("demo", epochs)  # wrong settings are told before anything is drawn
     start = perf_counter()
     out = new_folder(args.out)
-    _say(1, f"drawing {args.pictures} pictures of handwritten digits")
-    data = make_digits(out / "data", train=args.pictures, val=max(1, args.pictures // 4), size=_PICTURE_SIZE)
+    _say(1, f"drawing {args.images} images of handwritten digits")
+    data = make_digits(out / "data", train=args.images, val=max(1, args.images // 4), size=_IMAGE_SIZE)
 
     _say(2, "training pico on them")
     places = [f"data.root={data}", f"train.out={out / 'training'}"]
@@ -107,12 +109,12 @@ def run(args: argparse.Namespace) -> int:
     _say(5, "running it over a video of moving digits")
     detector = Detector(exported.fused, score_threshold=0.4)
     speed = _annotate_video(detector, make_digits_video(out / "video" / "digits.mp4", fps=_VIDEO_FPS, size=_VIDEO_SIZE))
-    _annotate_pictures(detector, data, out / "pictures")
+    _annotate_images(detector, data, out / "images")
     print(f"{speed.frames_per_second:.0f} frames/s, {speed.network_ms:.1f} ms of each for the network")
 
     minutes = (perf_counter() - start) / 60
     summary = out / "README.md"
-    summary.write_text(_summary(args.pictures, metrics, trained.metrics["ap"], speed, minutes, exported.fused, out))
+    summary.write_text(_summary(args.images, metrics, trained.metrics["ap"], speed, minutes, exported.fused, out))
     print(f"\nDone in {minutes:.1f} minutes. Look into {out}: {summary} says what is there and what to do next.")
     return 0
 
@@ -140,7 +142,7 @@ def _annotate_video(detector: "Detector", video: Path) -> _Speed:
     return _Speed(frames * 1000 / total_ms, network_ms / frames)
 
 
-def _annotate_pictures(detector: "Detector", data: Path, folder: Path) -> None:
+def _annotate_images(detector: "Detector", data: Path, folder: Path) -> None:
     from fusedet.deploy.camera.result import Result
     from fusedet.deploy.camera.sinks import AnnotatedImages
     from fusedet.deploy.camera.sources import open_source
@@ -148,7 +150,7 @@ def _annotate_pictures(detector: "Detector", data: Path, folder: Path) -> None:
 
     folder.mkdir()
     sink = AnnotatedImages(folder)
-    for sample in load_coco(data / "annotations" / "val.json", data / "images").samples[:_PICTURES]:
+    for sample in load_coco(data / "annotations" / "val.json", data / "images").samples[:_ANNOTATED]:
         source = open_source(str(sample.path))
         for frame in source:
             detections = detector(frame.image)
@@ -158,11 +160,11 @@ def _annotate_pictures(detector: "Detector", data: Path, folder: Path) -> None:
 
 
 def _summary(
-    pictures: int, metrics: "Metrics", torch_ap: float, speed: _Speed, minutes: float, model: Path, out: Path
+    images: int, metrics: "Metrics", torch_ap: float, speed: _Speed, minutes: float, model: Path, out: Path
 ) -> str:
     return _SUMMARY.format(
-        train=pictures,
-        val=max(1, pictures // 4),
+        train=images,
+        val=max(1, images // 4),
         ap50=metrics.ap50,
         ap=metrics.ap,
         torch_ap=torch_ap,
@@ -171,6 +173,6 @@ def _summary(
         minutes=minutes,
         model=model.relative_to(out),
         video="video/detected.mp4",
-        pictures="pictures/",
+        annotated="images/",
         curves="training/curves.png",
     )

@@ -171,7 +171,7 @@ def _make_folder(out: Path | None, label: str) -> Path:
     from fusedet.deploy.camera.sinks import new_folder
 
     if out is None:
-        return new_folder(Path("detections") / (label or "pictures"))
+        return new_folder(Path("detections") / (label or "images"))
     out.mkdir(parents=True, exist_ok=True)
     return out
 

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FILE", type=Path, help="the page (default: report.html in RUN)")
     parser.add_argument("--data", metavar="DIR", type=Path, help="the data set, where it has moved since the training")
     parser.add_argument(
-        "--no-eval", action="store_true", help="curves of the training only: look at no picture, need no data"
+        "--no-eval", action="store_true", help="curves of the training only: look at no image, need no data"
     )
     parser.add_argument("--latency", action="store_true", help="export the best weights for the moment, and time them")
     parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"{args.run_folder}: expected the folder of a training, but there is no {folder}/config.yaml")
     refuse_to_replace("--out", out, args.force)
     if args.no_eval and (args.data or args.latency):
-        raise InputError("--no-eval needs no pictures, so --data and --latency have no place beside it")
+        raise InputError("--no-eval needs no images, so --data and --latency have no place beside it")
     from fusedet.train.evaluation.report import ReportOptions
 
     options = ReportOptions(args.data, not args.no_eval, (), counter())

@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         classes=classes,
         origin={f"teacher {i}": f"{path.name}, SHA-256 {sha256(path)}" for i, path in enumerate(files, start=1)},
         batch=args.batch,
-        on_batch=counter(total=len(pictures)),
+        on_batch=counter(total=len(image_files)),
     )
     print(f"{args.out}: {sum(summary.objects.values())} boxes in {summary.images} images")
     found = ((name, count) for name, count in summary.objects.items() if count)
@@ -185,4 +185,4 @@ def _frames(args: argparse.Namespace, videos: list[Path]) -> "list[ImageFile]":
         print(file=sys.stderr)
     taken = f"{counted(len(frames.image_files), 'frame')} of {counted(len(videos), 'video')}"
     print(f"{folder}: {taken}; {frames.alike} more show nothing new")
-    return frames.pictures
+    return frames.image_files

@@ -51,7 +51,7 @@ def test_a_workstation_with_everything(wheel: Path, tmp_path: Path) -> None:
     extras = "train,desktop,demo,run,web,mqtt,supervision,dev,docs"
     station.pip("install", "--constraint", constraints, f"{wheel}[{extras}]")
     station.run("python", "-m", "pip", "check")
-    said = station.run("fusedet", "demo", "--epochs", "1", "--pictures", "32", "--out", "demo")
+    said = station.run("fusedet", "demo", "--epochs", "1", "--images", "32", "--out", "demo")
     assert "[5/5]" in said
     assert "fusedet detect" in (station.folder / "demo" / "README.md").read_text()
     station.run("fusedet", "info", "demo/training")
