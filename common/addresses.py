@@ -17,7 +17,7 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"]+")
 #: In a query: what stands behind a =, and what has none.
 _VALUE = re.compile(r"(?<==)[^&;]*|(?<![^&;])[^&;=]+(?![^&;])")
 _HOW = (
-    "percent-encode it (%40 for @, %2F for /, %3F for ?, %23 for #, %5B for [), "
+    "percent-encode it (%40 for an at sign, %2F for /, %3F for ?, %23 for #, %5B for [), "
     "or write ${NAME} for an environment variable that holds the password as it is"
 )
 
@@ -39,7 +39,7 @@ def split_address(text: str) -> SplitResult:
     if not text.isprintable():
         raise InputError("an address must not hold line breaks and other characters that cannot be printed")
     if re.search(r"[/?#].*@", rest):
-        raise InputError(f"an @ behind a / ? or # may belong to a password: {_HOW}")
+        raise InputError(f"an at sign behind a / ? or # may belong to a password: {_HOW}")
     try:
         parts = urlsplit(text)
         _ = parts.port

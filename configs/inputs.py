@@ -37,6 +37,8 @@ def model_file(
     if path.is_dir():
         file = next((path / name for name in of_run if (path / name).is_file()), path / of_run[-1])
     if not file.is_file():
+        if path.is_dir():
+            raise InputError(f"{path}: expected a model file or a run folder, but this folder has no {file.name}")
         raise InputError(f"{file}: no such model file")
     return file
 

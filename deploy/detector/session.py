@@ -103,7 +103,10 @@ def _start(
     if adjust is not None:
         adjust(options)
     folder = None if isinstance(model, bytes) else Path(model).parent
-    content = Path(model).read_bytes() if isinstance(model, str) else model
+    try:
+        content = Path(model).read_bytes() if isinstance(model, str) else model
+    except OSError as error:
+        raise InputError(f"{model!s}: cannot be read: {error.strerror}") from error
     classes = check_weights(content, folder, name)
     if isinstance(model, str) and not is_utf8(model):  # ONNX Runtime takes no such name: it gets the bytes
         model = content

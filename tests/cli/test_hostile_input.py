@@ -164,7 +164,7 @@ HOSTILE: list[tuple[str, str]] = [
     ("run cameras.yaml cameras.door.fps=-1", "cameras.door.fps"),
     ("run cameras.yaml cameras.door.zones=3", "cameras.door.zones"),
     ("run cameras.yaml classes=[dragon]", "dragon"),
-    ("run cameras.yaml =3", "=3"),
+    ("run cameras.yaml =3", "expected key.sub=value"),
     ("run cameras.yaml serve.port=99999", "serve.port"),
     ("run cameras.yaml serve.host=0.0.0.0", "serve.token is required"),
     ("train nano data.root=drawn train.epochs=99999999999999999999", "train.epochs"),

@@ -157,7 +157,7 @@ def test_a_variable_that_is_not_one_is_refused_and_what_one_holds_is_not_quoted(
 def test_a_whole_address_may_stand_in_a_variable() -> None:
     config = with_password("rtsp://me:pa%2Fss@cam/s", "${PW}")
     assert split_address(config.cameras["door"].source).hostname == "cam"
-    with pytest.raises(InputError, match=r"cameras\.door\.source: an @ behind"):
+    with pytest.raises(InputError, match=r"cameras\.door\.source: an at sign behind"):
         with_password("rtsp://me:pa/ss@cam/s", "${PW}")
 
 

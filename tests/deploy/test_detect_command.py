@@ -72,7 +72,7 @@ def test_one_picture(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_run_folder_is_run_by_its_exported_file(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("run").mkdir()
     assert main(["detect", "run", "photos/a.png", "--no-images"]) == 2
-    assert "run/best.pt: no such model file" in capsys.readouterr().err
+    assert "run: expected a model file or a run folder, but this folder has no best.pt" in capsys.readouterr().err
     Path("run/best.pt").touch()
     Path("run/best.onnx").write_bytes(model.read_bytes())
     assert main(["detect", "run", "photos/a.png", "--no-images"]) == 0
@@ -243,7 +243,7 @@ def test_force_replaces_results(model: Path) -> None:
     ("arguments", "message"),
     [
         (["none.onnx", "photos"], "none.onnx: no such model file"),
-        (["photos", "photos"], "photos: expected an ONNX file or a bundle, but this is a folder"),
+        (["photos", "photos"], "photos: expected a model file or a run folder"),
         (["photos/a.png", "photos"], "photos/a.png: not an ONNX file"),
         (["MODEL", "none"], "none: no such file or folder"),
         (["MODEL", "*.gif"], "*.gif: no image matches"),

@@ -280,7 +280,7 @@ def test_arguments_that_cannot_be_used(settings, message, tmp_path, monkeypatch)
 
 def test_models_that_are_not_there(tmp_path):
     (tmp_path / "run").mkdir()
-    with pytest.raises(InputError, match=r"run/best\.pt: no such model file"):
+    with pytest.raises(InputError, match=r"run: expected a model file.* no best\.pt"):
         export_onnx(tmp_path / "run")
     with pytest.raises(InputError, match=r"gone\.pt: no such model file"):
         export_onnx(tmp_path / "gone.pt")

@@ -19,7 +19,7 @@ def write(folder: Path, more: str = "", source: str = "0") -> Path:
 
 WRONG = [
     ("rtmp://127.0.0.1/live", "", "cameras.door.source: rtmp://127.0.0.1/live: expected an address with rtsp"),
-    ('"rtsp://admin:geh#eim@host/s"', "", "cameras.door.source: an @ behind"),
+    ('"rtsp://admin:geh#eim@host/s"', "", "cameras.door.source: an at sign behind"),
     ("/no/such/video.mp4", "", "cameras.door.source: /no/such/video.mp4: no such file"),
     ("broken.mp4", "", "cameras.door.source: broken.mp4: "),
     ("empty", "", "cameras.door.source: empty: no image in this folder"),

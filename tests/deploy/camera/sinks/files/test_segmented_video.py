@@ -84,7 +84,7 @@ def test_each_camera_keeps_its_newest(tmp_path: Path) -> None:
 CRASH = """
 import os, sys
 from pathlib import Path
-from tests.deploy.camera.sinks.test_segmented_video import write
+from tests.deploy.camera.sinks.files.test_segmented_video import write
 from fusedet.deploy.camera.sinks import SegmentedVideo
 from fusedet.deploy.camera.sinks.files.retention import Limits
 write(SegmentedVideo(Path(sys.argv[1]), 1 / 60, Limits(9)), *[tenth / 10 for tenth in range(25)])
