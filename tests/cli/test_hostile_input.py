@@ -170,7 +170,7 @@ HOSTILE: list[tuple[str, str]] = [
     ("train nano data.root=drawn train.epochs=99999999999999999999", "train.epochs"),
     ("train nano data.root=drawn model.input_size=3200000", "model.input_size"),
     ("train nano data.root=drawn optim.lr=.inf", "optim.lr"),
-    ("demo --epochs 1 --pictures 99999999999999999999", "--pictures"),
+    ("demo --epochs 1 --images 99999999999999999999", "--images"),
     ("data split drawn --val 7 --out new", "7"),
     ("fuse model.onnx --shape 0x0", "0x0"),
     ("fuse model.onnx --shape 9999999999x3", "9999999999x3"),

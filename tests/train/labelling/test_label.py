@@ -86,7 +86,7 @@ def test_labels_are_coco_annotations_with_scores(folder: Path, tmp_path: Path) -
     assert sum(counted) == 3
     content = json.loads(out.read_text())
     assert content["info"]["origin"] == {"teacher": "x"}
-    assert [sorted(path.name for path in tmp_path.iterdir())] == [["labels.json", "images"]]
+    assert [sorted(path.name for path in tmp_path.iterdir())] == [["images", "labels.json"]]
     dataset = load_coco(out, folder)
     assert dataset.names == NAMES
     np.testing.assert_allclose(dataset.samples[0].scores, [0.9124, 0.5])

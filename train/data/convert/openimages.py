@@ -110,24 +110,24 @@ def _as_set(
 ) -> LabelledSet:
     theirs = _THEIR_NAME[split]
     places = [source / theirs, source / "images" / theirs, source / split, source / "images"]
-    images = next((place for place in places if place.is_dir()), None)
-    if images is None:
+    folder = next((place for place in places if place.is_dir()), None)
+    if folder is None:
         raise InputError(f"{source}: expected the images in {theirs}/, but there is no such folder")
     by_image: dict[str, list[dict[str, str]]] = {}
     for row in rows:
         by_image.setdefault(row["ImageID"], []).append(row)
-    images = {Path(name).with_suffix("").as_posix(): name for name in image_names(images)}
+    images = {Path(name).with_suffix("").as_posix(): name for name in image_names(folder)}
     lost = [image_id for image_id in by_image if image_id not in images]
     if lost:
-        raise InputError(f"{table}: {len(lost)} images are not in {images}, first {lost[0]:.100}")
+        raise InputError(f"{table}: {len(lost)} images are not in {folder}, first {lost[0]:.100}")
     samples = []
     for number, (image_id, name) in enumerate(images.items(), start=1):
-        size = image_size(images / name)
+        size = image_size(folder / name)
         boxes = [_row(row, size, index, table) for row in by_image.get(image_id, [])]
-        samples.append(make_sample(number, images / name, size, boxes))
+        samples.append(make_sample(number, folder / name, size, boxes))
     dataset = CocoDataset(tuple(names), tuple(range(1, len(names) + 1)), tuple(samples), table)
     flags = sum(row.get(flag) == "1" for row in rows for flag in _FLAGS if flag != "IsGroupOf")
-    return LabelledSet(split, dataset, images, {"flags such as IsOccluded": flags} if flags else {})
+    return LabelledSet(split, dataset, folder, {"flags such as IsOccluded": flags} if flags else {})
 
 
 def _row(row: dict[str, str], size_wh: tuple[int, int], index: dict[str, int], table: Path) -> Row:

@@ -27,8 +27,8 @@ def root(tmp_path: Path) -> Path:
     drawn.objects(0)[0]["bbox"] = [0.37, 1.91, 17.123, 33.3]
     drawn.objects(1)[0]["iscrowd"] = 1
     drawn.objects(2)[0]["score"] = 0.5
-    (drawn.images / "more").mkdir()
-    drawn.path(3).rename(drawn.images / "more" / "a b.jpg")
+    (drawn.image_folder / "more").mkdir()
+    drawn.path(3).rename(drawn.image_folder / "more" / "a b.jpg")
     drawn.image(3)["file_name"] = "more/a b.jpg"
     drawn.train["annotations"] = [a for a in drawn.train["annotations"] if a["image_id"] != 5]
     drawn.write()
