@@ -234,7 +234,7 @@ class _Comparison:
         if not self.conclusive and not self.missing:
             raise ExportError(
                 f"{self.between[0]} and {self.between[1]} cannot be compared on {self.images} images: "
-                "their scores are too nearly equal; give images of what the network was trained on"
+                "their scores are too nearly equal; train for longer, or give images of what the network was trained on"
             )
         score, side, iou = map(float, np.array(self.gaps).max(axis=0)) if self.gaps else (0.0, 0.0, 1.0)
         worst = max(self.badness, key=lambda image: self.badness[image])
