@@ -20,7 +20,7 @@ def fail(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ([], ["expected a config", "nano", "pico"]),
         (["nanno"], ["did you mean 'nano'?"]),
         (["nano", "train.epoch=3"], ["command line: train.epoch: unknown key, did you mean 'epochs'?"]),
-        (["nano"], ["data.root"]),
+        (["nano"], ["no data", "data=DIR"]),
         (["nano", "data.root=nowhere"], ["nowhere"]),
         (["nano", "--resume", "runs/x"], ["--resume", "'nano'"]),
         (["--resume", "runs/x"], ["runs/x"]),

@@ -18,6 +18,7 @@ def checkpoint(tmp_path_factory):
 
 def command(*words):
     parser = argparse.ArgumentParser()
+    parser.add_argument("--quiet", action="store_true")  # as the program gives it to every command
     add_arguments(parser)
     return run(parser.parse_args([str(word) for word in words]))
 
