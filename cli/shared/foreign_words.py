@@ -87,8 +87,8 @@ class _Words:
         ours = self._ours(name)
         if self._trains and not (ours == "CONFIG" and not has_config):
             return [word]
-        if self._keys and (ours is None or ours == f"{name}=" != "source="):
-            return [word]
+        if self._keys and (ours in (None, f"--{name}") or ours == f"{name}=" != "source="):
+            return [word]  # a setting of the camera config, as serve={...} is beside --serve
         if ours is None:
             _answer(name, f"{name}=")
             return [word]
