@@ -85,7 +85,7 @@ KINDS: dict[str, Kind] = {
     "two-classes": Kind("note", "boxes of two classes that lie on each other", ""),
     "crowd": Kind("note", "regions of many objects, ignored in training and grading", ""),
     # Images that are there twice
-    "leak": Kind("warning", "images that are in two sets", "keeps it in the set to grade on"),
+    "leak": Kind("warning", "images that are in two sets", "keeps it in the validation set"),
     "duplicate-image": Kind("warning", "images that are in a set twice", "keeps the one with more boxes"),
     # The set as a whole
     "no-objects": Kind("error", "nothing to learn from", ""),
