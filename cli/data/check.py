@@ -42,9 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder with images/ and annotations/{train,val,test}.json, or one COCO annotation file",
     )
     parser.add_argument("--train", metavar="FILE", type=Path, help="annotations to learn from, in the place of DATA's")
-    parser.add_argument("--val", metavar="FILE", type=Path, help="annotations to grade on, in the place of DATA's")
+    parser.add_argument("--val", metavar="FILE", type=Path, help="annotations to evaluate on, in the place of DATA's")
     parser.add_argument("--images", metavar="DIR", type=Path, help="folder of the images (default: images/ in DATA)")
-    parser.add_argument("--val-images", metavar="DIR", type=Path, help="those to grade on, where they lie elsewhere")
+    parser.add_argument("--val-images", metavar="DIR", type=Path, help="those to evaluate on, where they lie elsewhere")
     parser.add_argument(
         "--input-size", metavar="N", type=int, default=320, help="of the network, in pixels (default: %(default)s)"
     )

@@ -1,4 +1,4 @@
-"""``fusedet data split``: divides one annotation file into sets to learn from and to grade on."""
+"""``fusedet data split``: divides one annotation file into sets to learn from and to evaluate on."""
 
 import argparse
 import json
