@@ -166,10 +166,11 @@ def _run(arguments: list[str]) -> int:
 
 def _run_parsed(name: str, args: argparse.Namespace) -> int:
     show_progress(not args.quiet)
-    if args.quiet:
-        logging.disable(logging.WARNING)
     if args.verbose and name not in _TALKING:
         log_to_stderr("%(name)s: %(message)s")
+    logged = logging.root.manager.disable
+    if args.quiet:
+        logging.disable(logging.WARNING)
     try:
         if name in _TALKING:
             return int(args.run(args))
@@ -179,6 +180,8 @@ def _run_parsed(name: str, args: argparse.Namespace) -> int:
         if args.verbose:
             print(hide_in_text("".join(traceback.format_exception(error, chain=False))), end="", file=sys.stderr)
         raise
+    finally:
+        logging.disable(logged)  # of a program that calls this function, the log goes on
 
 
 def build_parser(name: str) -> argparse.ArgumentParser:

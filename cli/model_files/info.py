@@ -109,7 +109,7 @@ def _texts(name: str, value: Any) -> list[str]:
         return [_names(value)]
     if name == "input size":
         return [f"{value[0]} x {value[1]} (height x width)"]
-    if name == "metrics":
+    if isinstance(value, dict):
         return ["  ".join(f"{key} {figure:.3f}" for key, figure in value.items())]
     if isinstance(value, int) and name in _NUMBERS:
         return [_NUMBERS[name](value)]
