@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from fusedet.deploy.bench.figures import Figures
     from fusedet.deploy.bench.tuned import Tuned
 
-__all__ = ["add_arguments", "run"]
-
 #: What is measured when no model is named.
 _STARTER = Path("nano")
 #: Held in memory at once; more tell nothing new about speed.

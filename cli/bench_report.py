@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from fusedet.deploy.bench.operators import Node, Operators
     from fusedet.deploy.bench.tuned import Tuned
 
-__all__ = ["as_json", "indented", "machine_lines", "model_lines", "operator_lines", "tuning_lines"]
-
 #: Of what is written with ``--json``.
 FORMAT_VERSION = 1
 _LABEL = 11

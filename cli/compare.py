@@ -14,8 +14,6 @@ from fusedet.common.text import millions
 if TYPE_CHECKING:  # imported when the command runs
     from fusedet.train.evaluation.report.compare import ComparedRun, RunComparison
 
-__all__ = ["add_arguments", "run"]
-
 _TITLES = (
     *("", "AP50-95", "AP50", "small", "medium", "large", "threshold", "duplicates", "count error"),
     *("best", "epochs", "time", "parameters"),

@@ -9,8 +9,6 @@ from importlib.util import find_spec
 from fusedet.cli.main import COMMANDS, build_parser
 from fusedet.configs import preset_names
 
-__all__ = ["add_arguments", "run"]
-
 _EPILOG = """\
 once, in the shell that you use:
   fusedet completion bash >> ~/.bashrc

@@ -13,8 +13,6 @@ if TYPE_CHECKING:  # imported when the command runs
     from fusedet.deploy.detector.detector import Detector
     from fusedet.train import Metrics
 
-__all__ = ["add_arguments", "run"]
-
 _ANNOTATED = 8
 _VIDEO_FPS = 25
 #: Height and width in pixels.

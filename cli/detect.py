@@ -27,8 +27,6 @@ if TYPE_CHECKING:  # the runtime itself is imported when the command runs
     from fusedet.deploy.detector.detector import Detector
     from fusedet.deploy.tracking.tracker import Tracker
 
-__all__ = ["add_arguments", "run"]
-
 #: What detects when no model is named: everyday objects, the 80 classes of COCO.
 _STARTER = "nano"
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:  # the runtime itself is imported when the command runs
     from fusedet.deploy.detector.detections import Detections
     from fusedet.deploy.detector.detector import Detector, Timings
 
-__all__ = ["Report"]
-
 _PROGRESS_EVERY_S = 0.2
 #: Times are summed up over the last so many images: a camera may run for weeks.
 _MOST_TIMINGS = 10_000

@@ -16,8 +16,6 @@ if TYPE_CHECKING:  # training's packages are imported when the command runs
     from fusedet.train.evaluation.metrics import Metrics
     from fusedet.train.evaluation.operating_point import OperatingPoint
 
-__all__ = ["add_arguments", "run"]
-
 #: Classes that the table lists; a data set of more is listed in the JSON file.
 MOST_CLASSES = 30
 

@@ -24,8 +24,6 @@ from fusedet.common.addresses import hide_in_text
 from fusedet.common.atomic import OF_THE_DISK
 from fusedet.common.errors import GaveUpError, InputError
 
-__all__ = ["COMMANDS", "Command", "build_parser", "main"]
-
 #: Exit codes beside 0, BAD_INPUT and a command's own.
 FAILED = 1
 INTERRUPTED = 130

@@ -12,8 +12,6 @@ from fusedet.configs.inputs import BEST_CHECKPOINT
 if TYPE_CHECKING:  # imported when the command runs
     from fusedet.train.evaluation.report import ReportOptions
 
-__all__ = ["add_arguments", "run"]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""

@@ -9,8 +9,6 @@ from fusedet.cli.shared.files import refuse_to_replace, write_text
 if TYPE_CHECKING:  # pydantic is imported when the command runs
     from pydantic import BaseModel
 
-__all__ = ["add_arguments", "run"]
-
 _EPILOG = """\
 The first line of a config points the editor's YAML language server to the file:
 

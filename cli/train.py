@@ -16,8 +16,6 @@ from fusedet.configs import preset_names
 if TYPE_CHECKING:  # torch: not before the command is known to be this one
     from fusedet.train import TrainResult
 
-__all__ = ["add_arguments", "run"]
-
 _EPILOG = """\
 examples:
   fusedet train nano data=my_data epochs=50

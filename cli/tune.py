@@ -10,8 +10,6 @@ from fusedet.common.errors import InputError
 if TYPE_CHECKING:
     from fusedet.train.config import TrainConfig
 
-__all__ = ["add_arguments", "run"]
-
 #: Trials that the summary lists.
 _BEST = 5
 

@@ -5,8 +5,6 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from fusedet.common.errors import InputError
 
-__all__ = ["encode_login", "encode_value", "has_variable", "hide_in_text", "hide_secrets", "split_address"]
-
 _HIDDEN = "***"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 #: Some cameras want their password as a part of the path: ``/user=admin_password=abc_channel=1.sdp``.

@@ -8,8 +8,6 @@ from typing import SupportsIndex
 from fusedet.common.errors import InputError
 from fusedet.common.plain_json import short
 
-__all__ = ["check_fraction", "check_whole"]
-
 
 def check_fraction(name: str, value: object, instead: str = "") -> None:
     """Checks that an argument is a number in 0..1; ``instead`` says what else it may be.

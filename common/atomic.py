@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["OF_THE_DISK", "naming", "remove_parts", "whole_file", "write_bytes", "write_text"]
-
 #: What the system says when something cannot be written, also where it does not say to which file.
 OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 _PARTS = ".fusedet-*.part"

@@ -1,7 +1,5 @@
 """The exceptions that tell a user what went wrong, in one line."""
 
-__all__ = ["GaveUpError", "InputError"]
-
 
 class InputError(ValueError):
     """Bad input from the user: a file, a key, a value, a model or a source.

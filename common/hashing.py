@@ -3,8 +3,6 @@
 import hashlib
 from pathlib import Path
 
-__all__ = ["sha256"]
-
 
 def sha256(path: Path) -> str:
     """A file's SHA-256 in hexadecimal, as ``sha256sum`` prints it."""

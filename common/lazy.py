@@ -6,8 +6,6 @@ A package whose names need torch can so be a neighbour of its config, which must
 import importlib
 from collections.abc import Callable, Mapping
 
-__all__ = ["imported_on_use"]
-
 
 def imported_on_use(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
     """The ``__getattr__`` of a package (PEP 562).

@@ -9,8 +9,6 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ["Machine", "physical_cores", "processor_name", "this_machine", "vector_unit"]
-
 #: ``CPU part`` of ARM's own cores (implementer 0x41), which Linux tells by number alone.
 _ARM_CORES = {
     0xC07: "Cortex-A7",

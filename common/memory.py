@@ -3,8 +3,6 @@
 import os
 import sys
 
-__all__ = ["resident_bytes"]
-
 
 def resident_bytes() -> int | None:
     """What lies in RAM. Outside of Linux the most that ever lay there; None where the system does not tell."""

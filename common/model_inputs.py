@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["without_weight_inputs"]
-
 
 def without_weight_inputs(model: "onnx.ModelProto") -> "onnx.ModelProto":
     """A copy whose inputs are those that somebody has to give.

@@ -12,8 +12,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from fusedet.common.text import counted
 
-__all__ = ["number", "percent", "render", "share"]
-
 _TEMPLATES = Path(__file__).with_name("templates")
 
 

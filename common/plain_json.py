@@ -4,8 +4,6 @@ import json
 import reprlib
 from typing import Any
 
-__all__ = ["parse_json", "short"]
-
 _REPR = reprlib.Repr()
 _REPR.maxlevel = 3
 _REPR.maxstring = _REPR.maxother = _REPR.maxlong = 60

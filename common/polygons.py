@@ -6,8 +6,6 @@ from itertools import combinations
 
 from fusedet.common.errors import InputError
 
-__all__ = ["Point", "check_line", "check_polygon"]
-
 Point = tuple[float, float]
 
 #: A line shorter than this part of the image has no length, and a polygon smaller than its square no area.

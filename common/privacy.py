@@ -6,6 +6,4 @@ Its packages for Linux do so from 1.31 on, with a lasting number for the machine
 
 import os
 
-__all__: list[str] = []
-
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

@@ -3,8 +3,6 @@
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["OPERATING_POINT_NOTE", "counted", "gmacs", "is_utf8", "millions", "nearest"]
-
 #: Above a table of what is shown at a score threshold.
 OPERATING_POINT_NOTE = (
     "At the recommended score threshold of each, that of the best F1, and at IoU 0.5. Duplicates are boxes that show "

@@ -5,8 +5,6 @@ import threading
 from collections.abc import Callable
 from time import monotonic
 
-__all__ = ["ThrottledLog", "Trouble"]
-
 _EVERY_S = 60.0
 #: Kinds of trouble that are remembered; beyond them the one that was said longest ago is forgotten.
 _MOST_KINDS = 256

@@ -32,17 +32,6 @@ from fusedet.configs.outputs import OutputsSection
 from fusedet.configs.strict import StrictModel
 from fusedet.configs.validate import validate
 
-__all__ = [
-    "CameraConfig",
-    "CameraSection",
-    "FilterSection",
-    "LineSection",
-    "ServeSection",
-    "TrackSection",
-    "ZoneSection",
-    "load_camera_config",
-]
-
 _SHORTEST_TOKEN = 8
 
 

@@ -6,8 +6,6 @@ from textwrap import shorten
 from fusedet.common.errors import InputError
 from fusedet.common.text import nearest
 
-__all__ = ["check_class_names"]
-
 
 def check_class_names(asked: Iterable[str], names: Sequence[str], where: str) -> None:
     """Checks that the model has every class that is asked for.

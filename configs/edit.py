@@ -8,8 +8,6 @@ import yaml
 
 from fusedet.common.errors import InputError
 
-__all__ = ["set_value"]
-
 _INDENT = 2
 _LINE = 100
 

@@ -9,8 +9,6 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from fusedet.common.addresses import has_variable, hide_secrets, split_address
 
-__all__ = ["Fraction", "Host", "Name", "Point", "Seconds", "Secret", "check_address", "check_name"]
-
 _NAME = r"^[A-Za-z0-9_-]{1,64}$"
 _LETTERS = str.maketrans(dict(zip("äöüßÄÖÜøæ", ("ae", "oe", "ue", "ss", "Ae", "Oe", "Ue", "o", "ae"), strict=True)))
 

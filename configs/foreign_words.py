@@ -1,7 +1,5 @@
 """Words that people bring from other programs, and what they are called here. Standard library only."""
 
-__all__ = ["ANSWERS", "COMMANDS", "KEYS", "NO_SETTINGS", "OPTIONS", "SETTINGS"]
-
 #: Commands -> ours, with the options that make it the same.
 COMMANDS = {
     **dict.fromkeys(("predict", "infer", "inference"), "detect"),

@@ -6,8 +6,6 @@ from typing import Any, NamedTuple
 
 from fusedet.configs.loader import ConfigTree, KeyPath
 
-__all__ = ["FormerKey", "take_former_keys"]
-
 _log = logging.getLogger(__name__)
 
 

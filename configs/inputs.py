@@ -7,8 +7,6 @@ from fusedet.common.errors import InputError
 from fusedet.configs.layouts import find_sets, image_folder
 from fusedet.configs.starter import available, starter_model
 
-__all__ = ["BEST_CHECKPOINT", "CHECKPOINTS", "EXPORTED_FIRST", "coco_files", "model_file", "or_starter"]
-
 #: What a checkpoint's name ends in.
 CHECKPOINTS = (".pt", ".pth")
 #: Of a run folder: the averaged weights of its best epoch.

@@ -17,8 +17,6 @@ from typing import NamedTuple
 
 from fusedet.common.errors import InputError
 
-__all__ = ["SPLITS", "SetFiles", "explain", "find_sets", "image_folder"]
-
 SPLITS = ("train", "val", "test")
 #: What tools call the sets.
 _WORDS = {

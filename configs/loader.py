@@ -18,19 +18,6 @@ from fusedet.common.errors import InputError
 from fusedet.common.text import nearest
 from fusedet.configs import preset_names, preset_path
 
-__all__ = [
-    "BASE_KEY",
-    "COMMAND_LINE",
-    "LEFT_EMPTY",
-    "ConfigTree",
-    "KeyPath",
-    "dotted",
-    "dump_yaml",
-    "load_config",
-    "override",
-    "quoted",
-]
-
 #: Keys and list positions that lead to a value, from the root: ``("model", "stages", 0, "depth")``.
 KeyPath = tuple[str | int, ...]
 

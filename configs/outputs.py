@@ -8,8 +8,6 @@ from pydantic import AfterValidator, Field, model_validator
 from fusedet.configs.fields import Host, Seconds, Secret, check_address
 from fusedet.configs.strict import StrictModel
 
-__all__ = ["ImagesSection", "JsonLinesSection", "MqttSection", "OutputsSection", "VideoSection", "WebhookSection"]
-
 Days = Annotated[float, Field(gt=0, le=36500)]
 Gigabytes = Annotated[float, Field(gt=0)]
 CaFile = Annotated[Path | None, Field(description="trusted instead of the authorities of the system, as PEM")]

@@ -8,8 +8,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["reference_text"]
-
 _Schema = Mapping[str, Any]
 
 

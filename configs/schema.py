@@ -12,8 +12,6 @@ from pydantic import BaseModel
 
 from fusedet.configs.loader import BASE_KEY
 
-__all__ = ["config_schema", "schema_text"]
-
 _BASE = {
     "description": "a preset's name, or the path of a file relative to this one, that this file changes",
     "title": "Base",

@@ -15,8 +15,6 @@ from fusedet.common.text import nearest
 from fusedet.configs.foreign_words import NO_SETTINGS, SETTINGS
 from fusedet.configs.loader import BASE_KEY, COMMAND_LINE, KeyPath
 
-__all__ = ["all_keys", "full_key", "inner_node", "json_schema", "nodes", "spelled_out"]
-
 
 @functools.cache
 def json_schema(model: type[BaseModel]) -> dict[str, Any]:

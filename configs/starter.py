@@ -8,8 +8,6 @@ from pathlib import Path
 
 from fusedet.common.errors import InputError
 
-__all__ = ["available", "starter_checkpoint", "starter_model"]
-
 _FOLDER = Path(__file__).parent / "weights"
 _CHECKPOINT, _MODEL = ".pt", ".fused.onnx"
 

@@ -7,8 +7,6 @@ from pydantic import BaseModel, ConfigDict
 
 from fusedet.configs.former_keys import FormerKey
 
-__all__ = ["StrictModel"]
-
 
 class StrictModel(BaseModel):
     """A config section in which an unknown key is an error, and an infinite number as well.

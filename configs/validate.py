@@ -16,8 +16,6 @@ from fusedet.configs.loader import COMMAND_LINE, LEFT_EMPTY, ConfigTree, KeyPath
 from fusedet.configs.schema_keys import all_keys, full_key, inner_node, json_schema, nodes
 from fusedet.configs.strict import StrictModel
 
-__all__ = ["dump_config", "flat_settings", "validate"]
-
 #: Errors that one message lists; the rest is counted.
 MOST_ERRORS = 3
 

@@ -10,8 +10,6 @@ from fusedet.configs.loader import ConfigTree
 from fusedet.configs.strict import StrictModel
 from fusedet.configs.validate import validate
 
-__all__ = ["expand"]
-
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 #: Meant as one, but nothing would take its place.
 _MISTAKEN = re.compile(r"\$\{[^}]*\w")

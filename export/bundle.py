@@ -20,8 +20,6 @@ from fusedet.deploy.detector.contract import Contract
 from fusedet.deploy.detector.session import open_session, read_contract
 from fusedet.export.graph.external_data import whole_model
 
-__all__ = ["write_bundle"]
-
 #: Every file in a zip has this time, so that the same models give the same bytes.
 _TIME = (2000, 1, 1, 0, 0, 0)
 

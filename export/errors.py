@@ -2,8 +2,6 @@
 
 from fusedet.common.errors import InputError
 
-__all__ = ["ExportError"]
-
 
 class ExportError(InputError):
     """A model cannot be exported as asked, or what was exported does not do what the network does.

@@ -29,8 +29,6 @@ from fusedet.export.proof.images import Images
 from fusedet.export.proof.verify import Agreement, verify
 from fusedet.model import STRIDES, DetectorNet, InferenceGraph, count_macs, count_parameters, load_detector
 
-__all__ = ["LAYOUTS", "ExportOptions", "ExportResult", "export_onnx", "output_paths"]
-
 #: ``fusedet``: the three outputs of :mod:`fusedet.deploy.detector.contract`. ``ultralytics``: the one output of
 #: :mod:`fusedet.export.graph.ultralytics_layout`.
 LAYOUTS = ("fusedet", "ultralytics")

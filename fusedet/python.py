@@ -18,8 +18,6 @@ from fusedet.train.evaluation.metrics import Metrics
 from fusedet.train.loop.start import train as train_from_config
 from fusedet.train.run_folder import RunFolder
 
-__all__ = ["TrainedModel", "evaluate", "train"]
-
 
 @dataclass(frozen=True)
 class TrainedModel:

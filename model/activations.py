@@ -6,8 +6,6 @@ from torch import nn
 
 from fusedet.model.config import ActivationName
 
-__all__ = ["activation_gain", "build_activation"]
-
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": lambda: nn.ReLU(inplace=True),
     "prelu": lambda: nn.PReLU(init=0.1),

@@ -5,8 +5,6 @@ from torch import Tensor, nn
 from fusedet.model.blocks import ConvNormAct, FusedInverted, InvertedResidual, LayerStyle
 from fusedet.model.config import ModelConfig, StageConfig
 
-__all__ = ["Backbone"]
-
 _BLOCKS = {"inverted": InvertedResidual, "fused": FusedInverted}
 
 

@@ -13,16 +13,6 @@ from torch.nn import functional
 from fusedet.model.activations import build_activation
 from fusedet.model.config import CHANNEL_BLOCK, ActivationName, ModelConfig
 
-__all__ = [
-    "ConvNormAct",
-    "DepthwiseSeparable",
-    "FusedInverted",
-    "InvertedResidual",
-    "LayerStyle",
-    "init_weights",
-    "round_channels",
-]
-
 #: Dilation of 1x1 kernels in training on a CPU. It changes nothing, a single point has no holes; but without it torch
 #: leaves batches of less than 16 on one thread to a matrix product that takes two to four times as long as oneDNN.
 _FASTER_POINT = 2

@@ -22,8 +22,6 @@ from fusedet.common.errors import InputError
 from fusedet.model.config import ModelConfig
 from fusedet.model.detector import DetectorNet, build_detector
 
-__all__ = ["FORMAT", "Checkpoint", "load_checkpoint", "load_detector", "save_checkpoint"]
-
 FORMAT = "fusedet-checkpoint-1"
 
 

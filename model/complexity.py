@@ -6,8 +6,6 @@ from torch import Tensor, nn
 from fusedet.model.detector import DetectorNet
 from fusedet.model.inference import InferenceGraph
 
-__all__ = ["count_macs", "count_parameters"]
-
 
 def count_parameters(net: DetectorNet) -> int:
     """Parameters of the exported network: folded, one branch of the head."""

@@ -6,8 +6,6 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from fusedet.configs.strict import StrictModel
 
-__all__ = ["CHANNEL_BLOCK", "ActivationName", "HeadConfig", "ModelConfig", "NeckConfig", "StageConfig"]
-
 ActivationName = Literal["leaky_relu", "relu", "prelu", "silu", "hardswish", "elu", "sigmoid", "tanh"]
 
 #: Deepest stride of the network: every input side is a multiple of it.

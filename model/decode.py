@@ -7,8 +7,6 @@ from torch import Tensor
 
 from fusedet.model.head import ExportOutput
 
-__all__ = ["Anchors", "anchor_points", "decode_boxes", "select_top"]
-
 
 class Anchors(NamedTuple):
     """Anchor points of all prediction maps, in the order of the predictions.

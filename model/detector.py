@@ -11,8 +11,6 @@ from fusedet.model.config import ModelConfig
 from fusedet.model.head import DetectionHead, Predictions
 from fusedet.model.neck import Neck
 
-__all__ = ["PIXEL_SCALE", "STRIDES", "DetectorNet", "Predictions", "build_detector"]
-
 #: Strides of the prediction maps.
 STRIDES = (8, 16, 32)
 #: Images come as bytes; the network is trained on 0..1.

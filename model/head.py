@@ -22,8 +22,6 @@ from torch.nn import functional
 from fusedet.model.blocks import DepthwiseSeparable, LayerStyle
 from fusedet.model.config import ModelConfig
 
-__all__ = ["BranchOutput", "DetectionHead", "ExportHead", "ExportOutput", "Predictions"]
-
 #: Share of anchor points that see an object before anything is learned (RetinaNet: Lin et al., 2017, section 4.1).
 _PRIOR = 0.01
 #: Side distances are predicted in units of the stride; a box of 4x4 strides is where learning starts.

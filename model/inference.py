@@ -8,8 +8,6 @@ from fusedet.model.detector import PIXEL_SCALE, STRIDES, DetectorNet
 from fusedet.model.head import ExportHead, ExportOutput
 from fusedet.model.reparam import fold, scale_input
 
-__all__ = ["NMS_CANDIDATES", "InferenceGraph"]
-
 #: Boxes of an image that NMS chooses from. Five points learn each object: enough for a hundred of them. Twice as many
 #: find no more in images with tens of objects, and take a small network 7 % longer.
 NMS_CANDIDATES = 500

@@ -6,8 +6,6 @@ from torch.nn import functional
 from fusedet.model.blocks import ConvNormAct, DepthwiseSeparable, LayerStyle
 from fusedet.model.config import ModelConfig, NeckConfig
 
-__all__ = ["Neck"]
-
 
 class Neck(nn.Module):
     """Path aggregation by sums.

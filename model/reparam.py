@@ -7,8 +7,6 @@ from torch import Tensor, nn
 from fusedet.model.blocks import ConvNormAct
 from fusedet.model.detector import DetectorNet
 
-__all__ = ["fold", "scale_input"]
-
 
 def fold(net: DetectorNet) -> DetectorNet:
     """A copy of ``net`` for inference: every :class:`ConvNormAct` is one convolution and its activation.

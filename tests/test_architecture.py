@@ -16,31 +16,18 @@ OPTIONAL = {"aiohttp", "paho", "picamera2", "supervision"}
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
 
-def public_names(path: Path) -> set[str]:
-    """``__all__`` of a module."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
-            return set(ast.literal_eval(node.value))
-    return set()
-
-
 def private_imports(path: Path) -> list[str]:
-    """Names that a module imports from another one which does not list them."""
-    found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("fusedet."):
-            continue
-        target = ROOT.joinpath(*node.module.split(".")[1:])
-        submodules = {file.stem for file in target.glob("*.py")} | {file.parent.name for file in target.glob("*/*.py")}
-        target = target / "__init__.py" if target.is_dir() else target.with_suffix(".py")
-        if not target.exists():
-            target = ROOT / "fusedet" / target.name
-        private = {alias.name for alias in node.names} - public_names(target) - submodules
-        found += [f"{path.relative_to(ROOT)}: {node.module} does not list {name} in __all__" for name in private]
-    return found
+    """Names with a leading underscore that a module imports from another one."""
+    return [
+        f"{path.relative_to(ROOT)}: {alias.name} is private to {node.module}"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fusedet.")
+        for alias in node.names
+        if alias.name.startswith("_")
+    ]
 
 
-def test_only_public_names_are_imported() -> None:
+def test_no_module_imports_a_private_name_of_another() -> None:
     assert [fault for path in FILES for fault in private_imports(path)] == []
 
 

@@ -13,7 +13,8 @@ from fusedet.model import load_detector
 from fusedet.train import train
 from fusedet.train.config import AugmentConfig, DataConfig, load_train_config
 from fusedet.train.data.coco import CocoDataset, check_same_categories, load_coco
-from fusedet.train.data.dataset import CROWD, PADDING, build_train_loader
+from fusedet.train.data.dataset import PADDING, build_train_loader
+from fusedet.train.data.transforms import CROWD
 from fusedet.train.run_folder import RunFolder
 from tests import ROOT
 

@@ -13,8 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-__all__ = ["COLORS", "Curve", "color", "heat_map", "line_chart", "new_axes", "size_histogram", "titled", "to_svg"]
-
 #: Variables of ``common/templates/style.css`` and their values in light, in which matplotlib draws.
 COLORS = {
     **{"ink": "#1c2430", "quiet": "#5a6675", "line": "#dde3ea"},

@@ -15,21 +15,6 @@ from fusedet.configs.strict import StrictModel
 from fusedet.configs.validate import validate
 from fusedet.model.config import ModelConfig
 
-__all__ = [
-    "STARTER",
-    "AugmentConfig",
-    "DataConfig",
-    "EvalConfig",
-    "ExtraSet",
-    "FrozenPart",
-    "LoggerName",
-    "LossConfig",
-    "OptimConfig",
-    "RunConfig",
-    "TrainConfig",
-    "load_train_config",
-]
-
 #: ``train.init`` that means the starter weights of the config's own preset.
 STARTER = Path("starter")
 #: Parts of the network that a training can leave as they are.

@@ -17,8 +17,6 @@ try:
 except ImportError:  # Windows has none: there, nobody is kept out
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["RunFolder"]
-
 
 @dataclass(frozen=True)
 class RunFolder:

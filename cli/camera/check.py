@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from fusedet.configs.camera import CameraConfig
     from fusedet.deploy.detector.detector import Detector
 
-__all__ = ["check_config", "check_places", "inside"]
-
 
 def check_config(config: "CameraConfig") -> "Detector":
     """The detector, if all is well.

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from fusedet.deploy.camera.sources import SourceSettings
     from fusedet.deploy.detector.detector import Detector
 
-__all__ = ["check_classes", "make_detector", "make_pipeline", "make_places", "source_settings", "with_tls"]
-
 
 def make_detector(config: "CameraConfig") -> "Detector":
     """The detector, after its self-test where the file holds one.

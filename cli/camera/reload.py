@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from fusedet.deploy.camera.events.places import Places
     from fusedet.deploy.camera.pipeline.pipeline import Pipeline
 
-__all__ = ["Reloader", "save_places"]
-
 _log = logging.getLogger(__name__)
 
 #: Settings for which the model is opened anew.

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from fusedet.deploy.camera.pipeline.pipeline import Pipeline
     from fusedet.deploy.camera.sinks import Window
 
-__all__ = ["HUNG", "add_arguments", "run"]
-
 _log = logging.getLogger(__name__)
 
 #: Exit code when detection hangs: only a new process helps, which a service manager starts (EX_SOFTWARE of sysexits.h).

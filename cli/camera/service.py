@@ -15,8 +15,6 @@ from fusedet.common.errors import InputError
 if TYPE_CHECKING:
     from fusedet.configs.camera import CameraConfig
 
-__all__ = ["add_arguments", "run", "unit"]
-
 _EPILOG = """\
 To install it, as root:
 

@@ -14,8 +14,6 @@ from fusedet.configs.layouts import SetFiles, image_folder
 if TYPE_CHECKING:  # training's packages are imported when the command runs
     from fusedet.train.data.doctor import Report, Split
 
-__all__ = ["add_arguments", "run"]
-
 _EPILOG = """\
 examples:
   fusedet data check my_data

@@ -5,8 +5,6 @@ from pathlib import Path
 
 from fusedet.common.errors import InputError
 
-__all__ = ["add_arguments", "run"]
-
 _FORMS = ("coco", "yolo", "voc", "openimages")
 
 _EPILOG = """\

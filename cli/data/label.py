@@ -17,8 +17,6 @@ if TYPE_CHECKING:  # training's packages are imported when the command runs
     from fusedet.deploy.detector.predictor import Predictor
     from fusedet.train.labelling.label import ImageFile
 
-__all__ = ["add_arguments", "run"]
-
 #: Below this a detector of several says nothing that the others could confirm.
 _ENSEMBLE_SCORE = 0.05
 #: Classes that the summary lists; the rest is counted.

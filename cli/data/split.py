@@ -12,8 +12,6 @@ from fusedet.common.errors import InputError
 from fusedet.common.text import counted
 from fusedet.configs.layouts import find_sets
 
-__all__ = ["add_arguments", "run"]
-
 _NAMES = ("train", "val", "test")
 _MOST_CLASSES = 15
 

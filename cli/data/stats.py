@@ -12,8 +12,6 @@ from fusedet.common.text import counted
 if TYPE_CHECKING:  # training's packages are imported when the command runs
     from fusedet.train.data.doctor.statistics import Statistics
 
-__all__ = ["add_arguments", "run"]
-
 _MOST_CLASSES = 12
 
 

@@ -7,8 +7,6 @@ from fusedet.cli.shared.files import refuse_to_replace
 from fusedet.common.errors import InputError
 from fusedet.configs.inputs import coco_files
 
-__all__ = ["add_arguments", "run"]
-
 _EPILOG = """\
 examples:
   fusedet data view my_data --out sheet.jpg

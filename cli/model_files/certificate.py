@@ -17,8 +17,6 @@ if TYPE_CHECKING:  # torch: not before the command is known to be this one
     from fusedet.export.proof.certify import Evaluator
     from fusedet.train.data.coco import CocoDataset
 
-__all__ = ["add_certificate_arguments", "check_certificate_arguments", "export_certified_by", "say_what_was_certified"]
-
 #: Limits of version 0.1 by their names today.
 _RENAMED_LIMITS = {"standing": "unfused"}
 

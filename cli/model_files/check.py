@@ -11,8 +11,6 @@ from fusedet.configs.inputs import CHECKPOINTS, EXPORTED_FIRST, model_file
 if TYPE_CHECKING:
     from fusedet.deploy.detector.self_test import SelfTestResult
 
-__all__ = ["add_arguments", "run"]
-
 FAILED = 1
 
 

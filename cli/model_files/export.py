@@ -21,8 +21,6 @@ from fusedet.configs.starter import starter_checkpoint
 if TYPE_CHECKING:  # torch: not before the command is known to be this one
     from fusedet.export import Certificate, ExportResult
 
-__all__ = ["add_arguments", "run"]
-
 #: An input's sides are multiples of it.
 _STRIDE = 32
 

@@ -7,8 +7,6 @@ from pathlib import Path
 from fusedet.cli.model_files import layout_report
 from fusedet.cli.shared.files import refuse_to_replace
 
-__all__ = ["add_arguments", "run"]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""

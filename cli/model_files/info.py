@@ -11,8 +11,6 @@ from fusedet.common.hashing import sha256
 from fusedet.common.text import gmacs, millions
 from fusedet.configs.inputs import CHECKPOINTS, model_file
 
-__all__ = ["add_arguments", "run"]
-
 #: Class names that are listed; the rest is counted.
 MOST_NAMES = 10
 #: What becomes of boxes that need no NMS, unless another IoU is set.

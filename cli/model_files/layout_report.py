@@ -12,16 +12,6 @@ from fusedet.common.errors import InputError
 if TYPE_CHECKING:
     from fusedet.export import Finding, Latency, TimeShares
 
-__all__ = [
-    "add_arguments",
-    "check_counts",
-    "finding_lines",
-    "latency_lines",
-    "parse_shapes",
-    "share_line",
-    "write_report",
-]
-
 #: Node names that are listed; the rest is counted.
 MOST_NAMES = 3
 

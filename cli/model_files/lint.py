@@ -11,8 +11,6 @@ from fusedet.cli.shared.files import refuse_to_replace
 if TYPE_CHECKING:
     from fusedet.export import LintReport
 
-__all__ = ["add_arguments", "run"]
-
 #: Exit code with ``--strict`` where something was found.
 FOUND = 1
 

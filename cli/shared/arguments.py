@@ -9,8 +9,6 @@ from typing import Any
 from fusedet.cli.shared.files import refuse_to_replace, write_text
 from fusedet.common.duplicates import DUPLICATE_IOU
 
-__all__ = ["add_duplicate_iou", "add_json", "check_json", "print_json"]
-
 
 def add_duplicate_iou(parser: argparse.ArgumentParser) -> None:
     """Declares ``--duplicate-iou``: ``duplicate_iou`` of what is parsed is in 0..1, or None for ``off``."""

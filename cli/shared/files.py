@@ -7,8 +7,6 @@ from fusedet.cli.shared.terminal import say_progress
 from fusedet.common import atomic as whole_file
 from fusedet.common.errors import InputError
 
-__all__ = ["counter", "refuse_to_replace", "write_text"]
-
 
 def refuse_to_replace(option: str, path: Path | None, force: bool) -> None:
     """To be called before long work.

@@ -8,8 +8,6 @@ from pathlib import Path
 from fusedet.common.errors import InputError
 from fusedet.configs.foreign_words import ANSWERS, COMMANDS, NO_SETTINGS, OPTIONS
 
-__all__ = ["known_command", "known_words"]
-
 #: What a positional argument is called that takes settings.
 _SETTINGS = "KEY=VALUE"
 #: Settings of ``fusedet run`` that people write as options; its source stands in place of the config.

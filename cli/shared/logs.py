@@ -5,8 +5,6 @@ import sys
 
 from fusedet.common.addresses import hide_in_text
 
-__all__ = ["log_to_stderr"]
-
 
 class _WithoutSecrets(logging.Formatter):
     """Of whatever an unforeseen error quotes, tracebacks too, no address shows its login."""

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from fusedet.common.errors import InputError
 
-__all__ = ["exported_from"]
-
 
 def exported_from(checkpoint: Path) -> Path:
     """The fused file of a checkpoint, made for this command alone and removed when it ends.

@@ -10,8 +10,6 @@ from typing import NoReturn
 from fusedet.cli.shared.terminal import bold, red, wrapped
 from fusedet.common.addresses import hide_in_text
 
-__all__ = ["BAD_INPUT", "Parser", "add_common_options", "fail"]
-
 #: Exit code.
 BAD_INPUT = 2
 _HEADING = re.compile(r"^(usage:|[a-z][^\n]*:$)", re.MULTILINE)

@@ -2,8 +2,6 @@
 
 import os
 
-__all__ = ["silence_opencv"]
-
 
 def silence_opencv() -> None:
     """Call it before OpenCV is imported, which reads this when it loads. What the user has set stays."""

@@ -4,8 +4,6 @@ import argparse
 import sys
 from typing import Any
 
-__all__ = ["add_renamed", "say_renamed"]
-
 
 def add_renamed(parser: argparse.ArgumentParser, old: str, new: str, **settings: Any) -> None:
     """Takes ``old`` for ``new``, an argument that the parser has already; ``settings`` are further ones of it."""

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["on_stop_signals"]
-
 
 @contextmanager
 def on_stop_signals(stop: Callable[[int, FrameType | None], object]) -> Iterator[None]:

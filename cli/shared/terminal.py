@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any, TextIO
 
-__all__ = ["bold", "red", "say_progress", "show_progress", "working", "wrapped"]
-
 #: Seconds without output after which a command says that it is at work, and how often it says so again.
 _SILENCE_S, _EVERY_S = 0.5, 1.0
 _CLEAR = "\r\033[K"

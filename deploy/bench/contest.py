@@ -17,8 +17,6 @@ from fusedet.deploy.bench.health import Reading, read_health
 from fusedet.deploy.bench.timing import WIDE_SPREAD, Stats, summarise
 from fusedet.deploy.detector.detector import Detector
 
-__all__ = ["Contest", "Entrant", "Plan", "Samples"]
-
 #: Runs that lay out the memory before anything counts.
 _WARM_UP = 3
 _BLOCKS = 5

@@ -8,8 +8,6 @@ from fusedet.deploy.bench.operators import Operators
 from fusedet.deploy.bench.startup import Startup
 from fusedet.deploy.bench.timing import Stats, summarise
 
-__all__ = ["Figures"]
-
 
 @dataclass(frozen=True)
 class Figures:

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Health", "Reading", "read_health", "summarise_health"]
-
 #: A clock that fell below this part of its highest value has dropped.
 _DROPPED = 0.93
 #: Bits of the Raspberry Pi's ``get_throttled`` for what is so now; 16 places higher: what was so since it started.

@@ -12,8 +12,6 @@ from fusedet.deploy.camera.sources import open_source
 from fusedet.deploy.detector.self_test import read_self_test
 from fusedet.deploy.detector.session import open_session
 
-__all__ = ["FRAME_HW", "load_images", "own_image"]
-
 #: Of an image that stands for a camera's.
 FRAME_HW = (480, 640)
 

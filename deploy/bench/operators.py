@@ -23,8 +23,6 @@ from numpy.typing import NDArray
 from fusedet.deploy.detector.formats import find_format
 from fusedet.deploy.detector.session import open_session
 
-__all__ = ["Node", "Operators", "profile", "read_profile"]
-
 _WARM_UP = 3
 #: Convolutions -> which input holds the weights ``[out, in / groups, rows, columns]``.
 _WEIGHTS = {"Conv": 1, "FusedConv": 1, "NhwcFusedConv": 1, "ConvInteger": 1, "QLinearConv": 3}

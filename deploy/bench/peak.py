@@ -13,8 +13,6 @@ import onnxruntime as ort
 
 from fusedet.deploy.detector.session import CPU
 
-__all__ = ["Peak", "convolution_chain"]
-
 _CHANNELS, _SIDE, _LAYERS = 128, 40, 4
 _GMAC = _LAYERS * _CHANNELS * _CHANNELS * 9 * _SIDE * _SIDE / 1e9
 _LEAST_RUNS, _LEAST_S = 4, 0.15

@@ -19,8 +19,6 @@ from fusedet.common.memory import resident_bytes
 from fusedet.deploy.bench.images import FRAME_HW
 from fusedet.deploy.detector.detector import Detector
 
-__all__ = ["Startup", "measure_startup"]
-
 #: That the process writes: imported, opened, first, memory.
 _LINES = 4
 #: Images until memory is looked at: buffers have their size by then.

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from fusedet.deploy.detector.session import open_session
 
-__all__ = ["WIDE_SPREAD", "Stats", "clock_of", "random_feed", "summarise", "time_files", "time_in_turn"]
-
 Name = TypeVar("Name")
 
 #: From this :attr:`Stats.spread` on the machine did something else as well.

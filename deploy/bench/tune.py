@@ -10,8 +10,6 @@ from fusedet.deploy.bench.figures import Figures
 from fusedet.deploy.bench.tuned import Tuned
 from fusedet.deploy.detector.session import default_threads
 
-__all__ = ["MARGIN", "candidates", "choose", "holds", "largest_that_holds"]
-
 #: A gain below this is not worth a thread, or a core that never rests.
 _WORTH = 0.05
 #: Part of the time between two frames that is to stay free.

@@ -10,8 +10,6 @@ from fusedet.deploy.camera.sources import Frame
 from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.detector import Timings
 
-__all__ = ["Result"]
-
 
 @dataclass(frozen=True)
 class Result:

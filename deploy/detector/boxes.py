@@ -3,8 +3,6 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["box_iou"]
-
 
 def box_iou(first: ArrayLike, second: ArrayLike, is_crowd: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
     """IoU ``[N, M]`` in 0..1 of xyxy boxes ``[N, 4]`` and ``[M, 4]``; 0 where neither has an area.

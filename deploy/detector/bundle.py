@@ -14,8 +14,6 @@ from typing import Any
 from fusedet.common.errors import InputError
 from fusedet.common.plain_json import parse_json, short
 
-__all__ = ["BUNDLE_VERSION", "MANIFEST", "Bundle", "is_bundle", "open_bundle"]
-
 MANIFEST = "manifest.json"
 BUNDLE_VERSION = 1
 #: No ONNX file is larger; a small zip may hold anything that repeats itself.

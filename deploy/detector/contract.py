@@ -16,8 +16,6 @@ from typing import Any
 from fusedet.common.errors import InputError
 from fusedet.common.plain_json import parse_json, short
 
-__all__ = ["FORMAT_VERSION", "FUSED_KEY", "INPUT_FORMATS", "MOST_SIDE", "OUTPUT_NAMES", "Contract"]
-
 #: Raised by one when a reader of the older form would misread the newer one.
 FORMAT_VERSION = 1
 OUTPUT_NAMES = ("boxes", "scores", "class_ids")

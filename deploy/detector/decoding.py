@@ -9,8 +9,6 @@ from fusedet.common.duplicates import DUPLICATE_IOU
 from fusedet.deploy.detector.contract import Contract
 from fusedet.deploy.detector.detections import Detections
 
-__all__ = ["Place", "decode_outputs", "nms"]
-
 #: Boxes that are compared with each other at once.
 _BLOCK = 64
 #: Of N boxes, ``[N]`` each: left, top, right, bottom, area, class id, and position among all boxes.

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NO_TRACK", "Detections"]
-
 #: In the place of a track's number: seen once only, or with too low a score to begin a track.
 NO_TRACK = -1
 

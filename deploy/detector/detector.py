@@ -21,8 +21,6 @@ from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.formats import find_format
 from fusedet.deploy.detector.session import open_session
 
-__all__ = ["Detector", "Prepared", "RawOutputs", "Timings"]
-
 
 @dataclass(frozen=True)
 class Timings:

@@ -15,8 +15,6 @@ from fusedet.common.errors import InputError
 from fusedet.deploy.detector.contract import INPUT_FORMATS
 from fusedet.deploy.detector.opencv import cv2
 
-__all__ = ["Letterbox", "check_image", "letterbox", "to_blob"]
-
 
 @dataclass(frozen=True)
 class Letterbox:

@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from fusedet.deploy.detector.detections import Detections
 
-__all__ = ["Predictor"]
-
 
 class Predictor(Protocol):
     """Anything that finds objects in images: a network in torch, an exported file, several detectors together."""

@@ -16,8 +16,6 @@ from fusedet.deploy.detector.bundle import MANIFEST, is_bundle, open_bundle
 from fusedet.deploy.detector.contract import FUSED_KEY, OUTPUT_NAMES, Contract
 from fusedet.deploy.detector.weights import check_weights
 
-__all__ = ["CPU", "MOST_THREADS", "default_threads", "open_session", "read_contract"]
-
 CPU = "CPUExecutionProvider"
 #: More threads than this gain little on networks of this size.
 MOST_THREADS = 4

@@ -11,8 +11,6 @@ import numpy as np
 from fusedet.common.errors import InputError
 from fusedet.deploy.detector.onnx_tensors import Tensor, read_tensors, readers_of
 
-__all__ = ["check_weights"]
-
 #: Nodes that compute with weights, or hand them on. Others may read a number that is none for good reason, as a mask.
 _COMPUTING = frozenset(
     {"BatchNormalization", "Cast", "Conv", "ConvTranspose", "DequantizeLinear", "FusedConv", "Gemm", "Identity"}

@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from fusedet.deploy.detector.opencv import cv2
 
-__all__ = ["LabelStyle", "stroke_width"]
-
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
 

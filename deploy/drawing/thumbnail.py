@@ -11,8 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.deploy.drawing.draw import place_text
 
-__all__ = ["Box", "Mark", "Thumbnail", "small_jpeg", "thumbnail"]
-
 #: Longest side on the page; boxes and letters are measured in its pixels.
 _SIDE = 460
 _LETTER_WIDTH, _PLATE_HEIGHT = 7.3, 16

@@ -3,8 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["assign_least_cost"]
-
 
 def assign_least_cost(cost: NDArray[np.float64], limit: float) -> list[tuple[int, int]]:
     """Pairs of rows and columns with the least sum of costs; a pair above ``limit`` is not made.

@@ -3,8 +3,6 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Motion"]
-
 #: Uncertainty of a position and of a speed, as parts of the box's height and for one interval (Wojke et al., "Simple
 #: online and realtime tracking with a deep association metric", 2017, and the code published with it).
 _POSITION, _SPEED = 1 / 20, 1 / 160

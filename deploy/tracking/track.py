@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from fusedet.deploy.detector.detections import NO_TRACK
 from fusedet.deploy.tracking.motion import Motion
 
-__all__ = ["Track"]
-
 #: An object stands still that was for so long within so much of its box's size around one place.
 _STILL_AFTER_S, _STILL_WITHIN = 2.0, 0.15
 #: Boxes tremble: where an object rests is their mean over about so long.

@@ -16,8 +16,6 @@ from onnx import helper, numpy_helper
 
 from fusedet.export.graph.fuse import count_uses
 
-__all__ = ["fold_batchnorms"]
-
 _Arrays = Mapping[str, NDArray[np.generic]]
 
 

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper, shape_inference
 from onnx.reference import ReferenceEvaluator
 
-__all__ = ["fold_constants"]
-
 #: Operators whose result is worth storing: they shuffle a few numbers. Weights are not computed anew.
 _FOLDABLE = frozenset(
     {"Cast", "Concat", "ConstantOfShape", "Equal", "Expand", "Gather", "Mul", "Reshape", "Slice", "Unsqueeze", "Where"}

@@ -8,8 +8,6 @@ from onnx import TensorProto
 
 from fusedet.common.errors import InputError
 
-__all__ = ["load_whole", "whole_model"]
-
 #: Bytes that protobuf can hold.
 _LARGEST_FILE = 2**31 - 1
 

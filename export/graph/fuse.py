@@ -28,19 +28,6 @@ from onnx import helper, numpy_helper
 
 from fusedet.deploy.detector.contract import FUSED_KEY
 
-__all__ = [
-    "CONVOLUTIONS",
-    "FUSABLE",
-    "NONLINEARITIES",
-    "Declined",
-    "FusionResult",
-    "count_uses",
-    "feeding_convolutions",
-    "fuse",
-    "unfused_activations",
-    "values_read",
-]
-
 #: What the CPU kernel of FusedConv accepts in ONNX Runtime 1.17 as well as in 1.31. HardSwish is not among them: 1.31
 #: takes it, 1.17 refuses to load the file.
 FUSABLE = frozenset({"Relu", "LeakyRelu", "Clip", "HardSigmoid", "Sigmoid", "Tanh"})

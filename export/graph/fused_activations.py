@@ -7,8 +7,6 @@ from onnx import helper
 
 from fusedet.export.graph.ops import short_name
 
-__all__ = ["FusedActivation", "fused_activations"]
-
 
 @dataclass(frozen=True)
 class FusedActivation:

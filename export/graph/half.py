@@ -8,8 +8,6 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-__all__ = ["halve_weights"]
-
 #: Smaller tensors, such as biases, are not worth a node.
 _LEAST = 256
 _LARGEST = float(np.finfo(np.float16).max)

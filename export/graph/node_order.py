@@ -12,8 +12,6 @@ import onnx
 from fusedet.common.errors import InputError
 from fusedet.export.graph.fuse import values_read
 
-__all__ = ["sort_nodes"]
-
 
 def sort_nodes(graph: onnx.GraphProto | onnx.FunctionProto, source: str) -> bool:
     """Sorts the nodes of a graph or function in place, those of its subgraphs as well.

@@ -9,8 +9,6 @@ import onnxruntime as ort
 
 from fusedet.common.errors import InputError
 
-__all__ = ["count_ops", "optimize", "optimize_model", "short_name"]
-
 _SHORT_DOMAINS = {"": "", "ai.onnx": "", "com.microsoft": "", "com.microsoft.nchwc": "nchwc."}
 
 

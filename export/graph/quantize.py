@@ -30,8 +30,6 @@ from fusedet.export.errors import ExportError
 from fusedet.export.graph.node_order import sort_nodes
 from fusedet.export.proof.images import Images
 
-__all__ = ["Accuracy", "Int8Settings", "Quantized", "Sensitivity", "Step", "predicting_convolutions", "quantize"]
-
 Method = Literal["minmax", "entropy", "percentile"]
 #: AP50-95 of an ONNX file, 0..1.
 Accuracy = Callable[[Path], float]

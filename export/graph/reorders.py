@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import onnx
 
-__all__ = ["Reorder", "find_reorders"]
-
 _CONVOLUTIONS = ("Conv", "FusedConv")
 _REORDERS = ("ReorderInput", "ReorderOutput")
 #: Operators that ONNX Runtime computes in blocks when all their inputs are.

@@ -20,8 +20,6 @@ from fusedet.export.graph.ultralytics_layout import (
 )
 from fusedet.model import InferenceGraph
 
-__all__ = ["INPUT_NAME", "OPSET", "to_onnx"]
-
 INPUT_NAME = "images"
 #: The oldest operator set that has all a detector needs, for the sake of older runtimes and converters.
 OPSET = 17

@@ -15,8 +15,6 @@ from torch import Tensor, nn
 from fusedet.deploy.detector.contract import Contract
 from fusedet.model import DetectorNet, InferenceGraph
 
-__all__ = ["OUTPUT_NAME", "UltralyticsGraph", "ultralytics_description", "ultralytics_metadata"]
-
 OUTPUT_NAME = "output0"
 
 

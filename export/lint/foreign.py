@@ -28,20 +28,6 @@ from fusedet.export.graph.external_data import load_whole
 from fusedet.export.graph.fuse import FusionResult, fuse
 from fusedet.export.graph.node_order import sort_nodes
 
-__all__ = [
-    "LEVELS",
-    "Comparison",
-    "ForeignResult",
-    "Prepared",
-    "compare_outputs",
-    "fuse_file",
-    "input_shapes",
-    "open_model",
-    "prepare",
-    "random_inputs",
-    "read_foreign",
-]
-
 #: ONNX Runtime's optimisation levels by the names they have here.
 LEVELS = {
     "none": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,

@@ -20,8 +20,6 @@ from fusedet.export.lint.foreign import prepare
 from fusedet.export.lint.rule_costs import COSTS, Cost
 from fusedet.export.lint.rules import RULES, Match, Network
 
-__all__ = ["Finding", "Lint", "LintReport", "lint"]
-
 #: Vector units with which ONNX Runtime computes convolutions in blocks of 8 channels; others: 16, or no blocks at all.
 _BLOCKS_OF_8 = ("avx2", "avx")
 #: Finding of the reorders whose cause no rule knows.

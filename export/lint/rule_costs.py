@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-__all__ = ["COSTS", "Cost"]
-
 
 @dataclass(frozen=True)
 class Cost:

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from fusedet.common.errors import InputError
 from fusedet.deploy.detector.detections import Detections
 
-__all__ = ["Certificate", "Check", "Limits", "Worst"]
-
 FORMAT_VERSION = 1
 
 

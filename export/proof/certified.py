@@ -24,8 +24,6 @@ from fusedet.export.proof.page import certificate_page
 from fusedet.export.proof.self_test import choose_self_test, embed_self_test
 from fusedet.model import load_detector
 
-__all__ = ["certificate_paths", "export_certified"]
-
 
 def certificate_paths(plain: Path, *, passed: bool = True) -> tuple[Path, Path]:
     """Where the certificate of a plain file stands, as JSON and as a page.

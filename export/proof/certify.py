@@ -32,8 +32,6 @@ from fusedet.export.proof.reference import Reference
 from fusedet.export.proof.verify import Agreement, Tolerance, compare
 from fusedet.model import DetectorNet
 
-__all__ = ["AP_SETTINGS", "Evaluator", "certify"]
-
 #: Runs that must be the same.
 _EXACT = ("training", "plain", "fused")
 #: When a detection of a smaller file counts as that of the fused one: near enough to be taken for it.

@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from fusedet.deploy.detector.opencv import cv2
 
-__all__ = ["Images", "draw_images"]
-
 #: Images by the name that an error message gives them: uint8 ``[H, W, 3]`` in BGR.
 Images = Mapping[str, NDArray[np.uint8]]
 

@@ -22,8 +22,6 @@ from fusedet.deploy.bench.timing import clock_of, time_in_turn
 from fusedet.export.lint.foreign import LEVELS, open_model
 from fusedet.export.lint.lint import Lint
 
-__all__ = ["Latency", "TimeShares", "compare_latency", "time_shares"]
-
 #: Runs that lay out the memory before anything counts.
 _WARM_UP = 3
 #: Levels that are worth a comparison: at none nobody runs anything.

@@ -5,8 +5,6 @@ from typing import Any
 
 from fusedet.export.proof.certificate import Check, Limits
 
-__all__ = ["operating_point_checks", "threshold_of"]
-
 #: Files that must show the same as training; of others fewer duplicates are no fault.
 _SAME = ("plain", "fused")
 

@@ -10,8 +10,6 @@ from fusedet.deploy.drawing.draw import class_color
 from fusedet.deploy.drawing.thumbnail import Box, Thumbnail, small_jpeg, thumbnail
 from fusedet.export.proof.certificate import Certificate, Worst
 
-__all__ = ["certificate_page"]
-
 #: Figures of accuracy and what people call them.
 _TITLES = {
     "ap": "AP50-95",

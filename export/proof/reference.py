@@ -20,8 +20,6 @@ from fusedet.model import STRIDES, DetectorNet
 from fusedet.model.decode import anchor_points, decode_boxes
 from fusedet.model.inference import NMS_CANDIDATES
 
-__all__ = ["Reference"]
-
 #: Padding of the letterbox, as training draws it.
 _PADDING = 114
 #: Classes that one anchor point may report.

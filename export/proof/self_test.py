@@ -11,8 +11,6 @@ from fusedet.deploy.detector.detector import Detector
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.deploy.detector.self_test import SelfTest
 
-__all__ = ["choose_self_test", "embed_self_test"]
-
 #: Scores from which a box belongs to the test, the first at which some image has one.
 _THRESHOLDS = (0.25, 0.1)
 #: More boxes prove no more.

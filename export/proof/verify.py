@@ -26,14 +26,6 @@ from fusedet.export.graph.ultralytics_layout import UltralyticsGraph
 from fusedet.export.proof.images import Images, draw_images
 from fusedet.model import InferenceGraph
 
-__all__ = [
-    "Agreement",
-    "Missing",
-    "Tolerance",
-    "compare",
-    "verify",
-]
-
 
 @dataclass(frozen=True)
 class Tolerance:

@@ -16,19 +16,6 @@ from numpy.typing import NDArray
 from fusedet.common.errors import InputError
 from fusedet.common.plain_json import parse_json
 
-__all__ = [
-    "CocoDataset",
-    "Sample",
-    "check_same_categories",
-    "is_number",
-    "is_whole",
-    "load_coco",
-    "missing_files",
-    "read_checked",
-    "read_json",
-    "read_section",
-]
-
 _log = logging.getLogger(__name__)
 
 

@@ -11,8 +11,6 @@ from fusedet.common.atomic import write_bytes
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.deploy.drawing.draw import class_color
 
-__all__ = ["contact_sheet", "draw_labels", "fit", "save_image"]
-
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _TEXT_SIZE, _CAPTION_PX, _GAP = 0.4, 18, 6
 _PAPER, _INK, _CROWD = (255, 255, 255), (40, 40, 40), (150, 150, 150)

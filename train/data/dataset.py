@@ -24,18 +24,6 @@ from fusedet.train.data.image_cache import ImageStore, Progress, load_at_size, m
 from fusedet.train.data.repeat_factor import repeat_factors, repeated
 from fusedet.train.data.transforms import CROWD, Example, augment
 
-__all__ = [
-    "CROWD",
-    "PADDING",
-    "Batch",
-    "Share",
-    "TrainLoader",
-    "ValidationImages",
-    "build_train_loader",
-    "collate",
-    "iterate_images",
-]
-
 #: Label of the rows that fill a batch up to its image with the most objects.
 PADDING = -1
 

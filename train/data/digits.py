@@ -19,8 +19,6 @@ from fusedet.common.errors import InputError
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.train.labelling.folders import whole_folder
 
-__all__ = ["make_digits", "make_digits_video"]
-
 Split = Literal["train", "val"]
 
 _DESCRIPTION = "fusedet digits"

@@ -18,18 +18,6 @@ from fusedet.deploy.detector.letterbox import Letterbox
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.train.data.coco import Sample
 
-__all__ = [
-    "CacheMode",
-    "ImageStore",
-    "Progress",
-    "in_batches",
-    "load_at_size",
-    "load_image",
-    "map_ahead",
-    "same_shape",
-    "training_size",
-]
-
 CacheMode = Literal["auto", "memory", "none"]
 #: Called with the images done and their total.
 Progress = Callable[[int, int], None]

@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from fusedet.train.data.coco import is_number, is_whole
 
-__all__ = ["box_of_segmentation"]
-
 #: A compressed run is a number in base 32: five bits a character, and a sixth that says that more follow.
 _FIRST_CHARACTER, _BITS, _MORE, _SIGN = 48, 5, 0x20, 0x10
 

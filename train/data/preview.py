@@ -11,8 +11,6 @@ from fusedet.train.data.coco import CocoDataset, Sample
 from fusedet.train.data.contact_sheet import contact_sheet, draw_labels, fit
 from fusedet.train.data.image_cache import load_image
 
-__all__ = ["augmented_sheet", "choose", "labelled_sheet"]
-
 
 def choose(dataset: CocoDataset, count: int, seed: int, class_name: str | None = None) -> list[Sample]:
     """Some images of a set, at random, in the order of the file; only those with an object of a class if named."""

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from fusedet.train.data.coco import Sample
 
-__all__ = ["repeat_factors", "repeated"]
-
 
 def repeat_factors(samples: Sequence[Sample], classes: int, threshold: float) -> NDArray[np.float64]:
     """How often each image should be seen in an epoch, ``[N]``, each at least 1; their sum is a whole number.

@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["divide", "group_names"]
-
 
 def group_names(file_names: Sequence[str], pattern: re.Pattern[str] | None) -> list[str]:
     """The group of each image: what the first group of ``pattern`` matches, or the whole match.

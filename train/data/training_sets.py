@@ -12,8 +12,6 @@ from fusedet.configs.layouts import SetFiles, explain
 from fusedet.train.config import DataConfig
 from fusedet.train.data.coco import CocoDataset, Sample, check_same_categories, load_coco
 
-__all__ = ["annotation_digest", "count_objects", "join", "load_sets", "set_files", "sort_by_score"]
-
 
 def set_files(data: DataConfig) -> tuple[SetFiles, SetFiles]:
     """The files of the training set and of the validation set.

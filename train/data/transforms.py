@@ -15,22 +15,6 @@ from fusedet.deploy.detector.letterbox import letterbox
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.train.config import AugmentConfig
 
-__all__ = [
-    "CROWD",
-    "PAD_VALUE",
-    "Example",
-    "Examples",
-    "augment",
-    "letterbox_example",
-    "letterbox_place",
-    "mixup",
-    "mosaic_places",
-    "paste",
-    "random_affine",
-    "random_hsv",
-    "transform_boxes",
-]
-
 #: Label of a region with objects of class 0 that nobody told apart; ``CROWD - 1`` is one of class 1, and so on.
 CROWD = -2
 #: Grey level where no image is.

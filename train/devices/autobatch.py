@@ -14,8 +14,6 @@ from fusedet.train.devices.collectives import gather
 from fusedet.train.targets.assign import GroundTruth
 from fusedet.train.targets.losses import detection_loss
 
-__all__ = ["batch_that_fits", "largest_that_fits"]
-
 #: Part of the memory that a step may take; the rest is for batches with more objects and for the evaluation.
 _SHARE = 0.8
 #: At most so many, and not more than leave an epoch this many steps.

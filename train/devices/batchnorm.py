@@ -12,8 +12,6 @@ from torch import Tensor, distributed, nn
 
 from fusedet.train.devices.collectives import world_size
 
-__all__ = ["SyncedBatchNorm", "synchronise_norms"]
-
 
 def synchronise_norms(net: nn.Module, device: torch.device) -> None:
     """Makes every BatchNorm2d in ``net`` one whose statistics are those of all processes, in place."""

@@ -15,17 +15,6 @@ from torch import Tensor, distributed
 
 from fusedet.common.errors import GaveUpError, InputError
 
-__all__ = [
-    "all_reduce_sum",
-    "any_rank",
-    "explain_lost_rank",
-    "final_barrier",
-    "gather",
-    "raise_on_all_ranks",
-    "rank_mean",
-    "world_size",
-]
-
 _T = TypeVar("_T")
 
 

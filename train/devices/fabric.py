@@ -12,8 +12,6 @@ from lightning_fabric.strategies import DDPStrategy
 from fusedet.common.errors import InputError
 from fusedet.train.config import RunConfig
 
-__all__ = ["Processes", "build_fabric", "count_processes"]
-
 
 class Processes(NamedTuple):
     """How many processes train: on each machine, and on how many machines."""

@@ -9,8 +9,6 @@ import ctypes
 import os
 import sys
 
-__all__ = ["keep_memory"]
-
 #: Parameters of glibc's mallopt, from its malloc.h.
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 

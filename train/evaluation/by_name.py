@@ -13,8 +13,6 @@ from fusedet.deploy.detector.formats.coco_names import are_numbers
 from fusedet.deploy.detector.predictor import Predictor
 from fusedet.train.data.coco import CocoDataset
 
-__all__ = ["by_name", "left_out"]
-
 
 @dataclass(frozen=True)
 class _Renumbered:

@@ -8,16 +8,6 @@ from numpy.typing import NDArray
 
 from fusedet.train.evaluation.matching import Ranked
 
-__all__ = [
-    "CONFIDENCES",
-    "RECALLS",
-    "ConfidenceCurves",
-    "best_confidence",
-    "confidence_curves",
-    "interpolated_precision",
-    "mean_curves",
-]
-
 #: Where curves over the confidence are worked out.
 CONFIDENCES: NDArray[np.float64] = np.linspace(0, 1, 501)
 #: Where COCO reads the precision.

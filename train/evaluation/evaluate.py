@@ -25,8 +25,6 @@ from fusedet.train.data.image_cache import in_batches
 from fusedet.train.evaluation.by_name import by_name
 from fusedet.train.evaluation.metrics import Metrics, evaluate_detections
 
-__all__ = ["TorchDetector", "evaluate", "evaluate_model", "find_objects", "load_predictor"]
-
 _T = TypeVar("_T")
 
 

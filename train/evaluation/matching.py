@@ -11,8 +11,6 @@ from fusedet.deploy.detector.detections import Detections
 from fusedet.train.data.coco import CocoDataset, Sample
 from fusedet.train.evaluation.metrics import MAX_DETECTIONS
 
-__all__ = ["IGNORED", "NONE", "Judged", "Ranked", "best_labels", "judge", "match", "rank"]
-
 #: In the place of an object: there is none.
 NONE = -1
 #: In the place of an object: the detection lies in a region to ignore, and counts neither way.

@@ -11,8 +11,6 @@ from faster_coco_eval import COCO, COCOeval_faster
 from fusedet.deploy.detector.detections import Detections
 from fusedet.train.data.coco import CocoDataset
 
-__all__ = ["MAX_DETECTIONS", "SUMMARY_NAMES", "Metrics", "evaluate_detections", "has_objects"]
-
 #: COCO's limit of detections for each image.
 MAX_DETECTIONS = 100
 

@@ -13,8 +13,6 @@ from fusedet.train.data.coco import CocoDataset, Sample
 from fusedet.train.evaluation.curves import best_confidence, confidence_curves, mean_curves
 from fusedet.train.evaluation.matching import IGNORED, NONE, best_labels, match, rank
 
-__all__ = ["DEFAULT_THRESHOLD", "OperatingPoint", "operating_point", "recommended_threshold"]
-
 #: The score threshold where no better one is known: nothing was found that is right. ``fusedet detect`` has it, too.
 DEFAULT_THRESHOLD = 0.25
 #: A wrong box that overlaps a better one of its class by more than this shows the same object again.

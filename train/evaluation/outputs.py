@@ -18,18 +18,6 @@ from fusedet.train.evaluation.metrics import evaluate_detections
 from fusedet.train.evaluation.operating_point import OperatingPoint, operating_point
 from fusedet.train.run_folder import RunFolder
 
-__all__ = [
-    "NMS_FREE_FLAG",
-    "Output",
-    "better_output",
-    "compare_outputs",
-    "measure_outputs",
-    "read_outputs",
-    "reason",
-    "recommend",
-    "write_outputs",
-]
-
 #: The flag of ``fusedet export`` and ``fusedet eval`` for the output that is not the default.
 NMS_FREE_FLAG = "--nms-free"
 _WITH_NMS, _NMS_FREE = "with NMS", "NMS-free"

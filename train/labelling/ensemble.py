@@ -18,8 +18,6 @@ from fusedet.deploy.detector.boxes import box_iou
 from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.predictor import Predictor
 
-__all__ = ["Ensemble", "fuse"]
-
 #: Overlap above which a box joins an object.
 FUSION_IOU = 0.55
 

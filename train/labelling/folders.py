@@ -11,8 +11,6 @@ from pathlib import Path
 from fusedet.common.atomic import OF_THE_DISK
 from fusedet.common.errors import InputError
 
-__all__ = ["check_free", "copy_file", "whole_folder"]
-
 
 def check_free(out: Path) -> None:
     """To be called before long work.

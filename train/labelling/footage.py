@@ -15,8 +15,6 @@ from fusedet.deploy.detector.opencv import cv2
 from fusedet.train.data.doctor.checks.duplicates import Seen
 from fusedet.train.labelling.label import ImageFile
 
-__all__ = ["Frames", "find_videos", "frames_every", "take_frames"]
-
 #: Of the images: what a detector learns from should not be spoiled again.
 _JPEG_QUALITY = 95
 

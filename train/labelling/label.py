@@ -24,8 +24,6 @@ from fusedet.deploy.detector.predictor import Predictor
 from fusedet.train.data.coco import load_coco
 from fusedet.train.data.image_cache import in_batches, map_ahead
 
-__all__ = ["ImageFile", "Summary", "find_images", "images_of", "label_images"]
-
 #: Overlap of two boxes above which they are one object, where a mapping makes one class of several.
 MERGED_IOU = 0.7
 #: Images that are read ahead.

@@ -7,8 +7,6 @@ from typing import Any
 from fusedet.train.evaluation.metrics import Metrics
 from fusedet.train.evaluation.report.analysis import Evaluation
 
-__all__ = ["Best"]
-
 
 @dataclass
 class Best:

@@ -4,8 +4,6 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
-__all__ = ["TimedLoading"]
-
 _T = TypeVar("_T")
 
 

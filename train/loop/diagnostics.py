@@ -33,8 +33,6 @@ from fusedet.model.activations import build_activation
 from fusedet.model.blocks import ConvNormAct
 from fusedet.model.config import ActivationName
 
-__all__ = ["CONSTANT", "DIAGNOSTIC_NAMES", "Diagnostics", "LayerRow", "Units", "read_diagnostics"]
-
 #: A unit that moves by less than this part of its layer's median unit is constant.
 CONSTANT = 0.01
 #: What :meth:`Diagnostics.finish_epoch` adds to the figures of an epoch.

@@ -8,8 +8,6 @@ from torch.nn import functional
 from fusedet.model.detector import STRIDES
 from fusedet.train.config import AugmentConfig
 
-__all__ = ["GROWN_AT", "rescale", "side_factor"]
-
 #: Part of the training after which images that grow (``augment.grow_from``) have their full size.
 GROWN_AT = 0.75
 

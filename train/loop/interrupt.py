@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["Stop", "stop_flag"]
-
 
 class Stop:
     """True once a stop of the training was requested."""

@@ -11,8 +11,6 @@ from fusedet.train.loop.curve_plots import draw_curves
 from fusedet.train.loop.loggers import Ending, open_loggers
 from fusedet.train.run_folder import RunFolder
 
-__all__ = ["MetricLog"]
-
 
 class MetricLog:
     """Writes one row an epoch.

@@ -18,8 +18,6 @@ from fusedet.train.devices.fabric import count_processes
 from fusedet.train.loop.progress import TrainingProgress
 from fusedet.train.optim.optimizer import resolve_optim_defaults
 
-__all__ = ["TrainingData", "read_images", "resolve_defaults", "with_batch"]
-
 #: Fewer training images than this take small batches: an epoch has too few steps otherwise.
 SMALL_SET = 1000
 SMALL_SET_BATCH, BATCH = 8, 16

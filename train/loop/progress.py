@@ -7,8 +7,6 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-__all__ = ["TrainingProgress"]
-
 
 class TrainingProgress:
     """A live bar on a terminal; plain lines in a log file.

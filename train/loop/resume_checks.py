@@ -10,8 +10,6 @@ from fusedet.model.checkpoint import Checkpoint
 from fusedet.train.config import TrainConfig
 from fusedet.train.run_folder import RunFolder
 
-__all__ = ["CHANGEABLE", "check_changes", "config_to_resume"]
-
 #: Where and how fast a training runs, and what helps one that diverged. Anything else would make it another training.
 CHANGEABLE = (
     "data.cache",

@@ -14,8 +14,6 @@ from typing import Any
 
 import torch
 
-__all__ = ["FAR_STEPS", "LARGEST_LOSS", "MAX_FAILURES", "NEAR_STEPS", "RECOVERED_STEPS", "Rollback", "Step", "copied"]
-
 #: A loss above this is one of a training that has gone astray.
 LARGEST_LOSS = 1e6
 #: Good steps between two states that are kept in memory: the near one, and two far ones.

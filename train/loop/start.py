@@ -25,8 +25,6 @@ from fusedet.train.loop.trainer import Trainer, TrainResult
 from fusedet.train.run_folder import RunFolder
 from fusedet.train.transfer.finetune import plan_transfer
 
-__all__ = ["resume", "train"]
-
 
 def train(config: TrainConfig, name: str = "run", progress: TrainingProgress | None = None) -> TrainResult:
     """Trains a network from the beginning.

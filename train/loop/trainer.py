@@ -42,8 +42,6 @@ from fusedet.train.targets.assign import GroundTruth
 from fusedet.train.targets.losses import LOSS_NAMES, detection_loss
 from fusedet.train.transfer.finetune import Transfer, freeze, keep_frozen_norms
 
-__all__ = ["TrainResult", "Trainer"]
-
 _log = logging.getLogger(__name__)
 
 

@@ -7,8 +7,6 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-__all__ = ["ModelEma"]
-
 _Net = TypeVar("_Net", bound=nn.Module)
 
 

@@ -8,8 +8,6 @@ from torch import nn
 from fusedet.train.config import OptimConfig
 from fusedet.train.optim.muon import Muon
 
-__all__ = ["build_optimizer", "learning_rate_factor", "resolve_optim_defaults", "set_learning_rate"]
-
 #: Peak learning rate and weight decay of each optimiser.
 _DEFAULTS = {"muon": (0.02, 0.2), "adamw": (0.004, 0.05), "sgd": (0.01, 0.0005)}
 #: The same where an epoch has many steps: with what small sets want nothing is learned there (docs/recipe.md,

@@ -5,10 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fusedet.train.data.dataset import CROWD
+from fusedet.train.data.transforms import CROWD
 from fusedet.train.targets.boxes import box_overlap
-
-__all__ = ["Assignment", "GroundTruth", "Matching", "assign"]
 
 #: Objects smaller than this take candidates as if they had this side, in pixels: 1.5 times the finest stride, so that
 #: every object, however small, has an anchor point to learn at.

@@ -5,8 +5,6 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["box_overlap"]
-
 _EPS = 1e-7
 
 

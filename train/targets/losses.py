@@ -7,14 +7,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from fusedet.model.decode import Anchors, decode_boxes
-from fusedet.model.detector import Predictions
-from fusedet.model.head import BranchOutput
+from fusedet.model.head import BranchOutput, Predictions
 from fusedet.train.config import LossConfig
 from fusedet.train.devices.collectives import all_reduce_sum
 from fusedet.train.targets.assign import Assignment, GroundTruth, Matching, assign
 from fusedet.train.targets.boxes import box_overlap
-
-__all__ = ["LOSS_NAMES", "BranchLoss", "branch_loss", "detection_loss"]
 
 #: The loss, and the parts that it is the sum of.
 LOSS_NAMES = ("loss", "cls", "box", "l1", "one_to_one")

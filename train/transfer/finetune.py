@@ -18,8 +18,6 @@ from fusedet.model.detector import DetectorNet, build_detector
 from fusedet.train.config import STARTER, FrozenPart, TrainConfig
 from fusedet.train.transfer.growth import grow
 
-__all__ = ["CLASS_LAYERS", "Transfer", "freeze", "keep_frozen_norms", "plan_transfer"]
-
 #: Layers whose output channels are the classes: in their tensors a row is a class.
 CLASS_LAYERS = ("head.class_predictors.", "head.class_corrections.")
 #: Names that one line lists; the rest is counted.

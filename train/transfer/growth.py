@@ -12,8 +12,6 @@ from fusedet.model.blocks import DepthwiseSeparable, FusedInverted, InvertedResi
 from fusedet.model.config import ModelConfig
 from fusedet.model.detector import build_detector
 
-__all__ = ["grow"]
-
 #: Of the random weights that new channels start from: the same network grows each time.
 _SEED = 0
 

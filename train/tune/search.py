@@ -23,8 +23,6 @@ from fusedet.train.run_folder import RunFolder
 from fusedet.train.tune.space import Axis, Choice, own_values
 from fusedet.train.tune.trials import Trial, best_of, draw_trials, table
 
-__all__ = ["tune"]
-
 _NAME = "fusedet"
 #: Trials that run to their end before any is compared with the median of the others.
 _UNCOMPARED = 4

@@ -11,8 +11,6 @@ from fusedet.configs.loader import load_config
 from fusedet.configs.validate import flat_settings
 from fusedet.train.config import TrainConfig
 
-__all__ = ["Axis", "Choice", "Range", "own_values", "read_space"]
-
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})(?::(log|{_NUMBER}))?")
 _FORMS = "LOW..HIGH, LOW..HIGH:log, LOW..HIGH:STEP or at least two values between commas"

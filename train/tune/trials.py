@@ -14,8 +14,6 @@ from matplotlib.figure import Figure
 
 from fusedet.train.tune.space import Axis, Choice
 
-__all__ = ["Trial", "best_of", "draw_trials", "table"]
-
 
 @dataclass(frozen=True)
 class Trial:

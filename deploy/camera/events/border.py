@@ -10,8 +10,6 @@ from typing import Literal
 from fusedet.deploy.camera.events.geometry import Barrier, Region, Size
 from fusedet.deploy.camera.events.places import Line, Point, Zone
 
-__all__ = ["INSIDE", "OUTSIDE", "AtLine", "Side", "Sight", "pass_line", "settle_in_zone"]
-
 OUTSIDE, INSIDE = 0, 1
 #: Nothing trembles by this share of its box.
 _SURE_SHARE = 0.5

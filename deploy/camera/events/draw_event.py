@@ -6,8 +6,6 @@ from numpy.typing import NDArray
 from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.drawing.draw import class_color, draw_boxes
 
-__all__ = ["draw_event"]
-
 #: Number of the colour of an event's box.
 _EVENT_COLORS = {"enter": 2, "leave": 1, "dwell": 3, "cross": 0}
 

@@ -11,8 +11,6 @@ from fusedet.deploy.detector.opencv import cv2
 from fusedet.deploy.drawing.draw import class_color
 from fusedet.deploy.drawing.label_style import LabelStyle, stroke_width
 
-__all__ = ["draw_zones"]
-
 _BLACK = (0, 0, 0)
 #: What is written of a zone or line: the kinds of counts, in this order, before the number.
 _SHOWN = ("inside", "in", "out")

@@ -11,8 +11,6 @@ from fusedet.deploy.camera.events.geometry import Region, Size
 from fusedet.deploy.camera.events.places import Point
 from fusedet.deploy.detector.detections import Detections
 
-__all__ = ["ALL", "Filter", "Filters"]
-
 #: The name of the filter of every class.
 ALL = "all"
 

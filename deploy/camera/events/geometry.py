@@ -8,8 +8,6 @@ from collections.abc import Sequence
 
 from fusedet.deploy.camera.events.places import Line, Point
 
-__all__ = ["Barrier", "Region", "Size"]
-
 #: Width and height of the image in pixels.
 Size = tuple[int, int]
 #: A corner nearer to the image's border than this fraction was meant to be on it: nobody draws to the very pixel.

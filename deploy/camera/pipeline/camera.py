@@ -16,8 +16,6 @@ from fusedet.deploy.camera.sources import Frame, Source
 from fusedet.deploy.detector.detections import NO_TRACK, Detections
 from fusedet.deploy.tracking.tracker import Tracker, TrackerSettings
 
-__all__ = ["TRACKED_SCORE", "Camera", "CameraSettings"]
-
 #: With tracks, detections from this score on are looked at: they may go on a track, but begin none.
 TRACKED_SCORE = 0.1
 

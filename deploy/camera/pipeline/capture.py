@@ -13,8 +13,6 @@ from fusedet.deploy.camera.sources import Frame, Source
 from fusedet.deploy.camera.sources.attached.device import USUAL_FPS
 from fusedet.deploy.camera.sources.clock import LONGEST_AWAY_S, LONGEST_GAP_S, FrameClock
 
-__all__ = ["Capture"]
-
 _log = logging.getLogger(__name__)
 
 #: Between two attempts to open a source in the place of another.

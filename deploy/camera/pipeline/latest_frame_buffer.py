@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 from fusedet.deploy.camera.sources import Frame
 
-__all__ = ["LatestFrameBuffer"]
-
 #: Frames of a file that may wait.
 _OF_A_FILE = 2
 

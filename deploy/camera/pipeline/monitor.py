@@ -6,8 +6,6 @@ from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.events.places import Places
 from fusedet.deploy.camera.result import Result
 
-__all__ = ["Monitor"]
-
 
 class Monitor(Protocol):
     """A running pipeline, seen from outside. Every method may be called from any thread."""

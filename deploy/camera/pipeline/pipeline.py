@@ -30,8 +30,6 @@ from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sources import Frame
 from fusedet.deploy.detector.detector import Detector, RawOutputs
 
-__all__ = ["Pipeline"]
-
 #: What a sink gets to write what waits when the pipeline ends.
 _FINISH_S = 10.0
 _POLL_S = 0.2

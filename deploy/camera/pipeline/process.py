@@ -3,8 +3,6 @@
 import threading
 from time import monotonic, process_time
 
-__all__ = ["CpuShare"]
-
 _RENEW_S = 1.0
 
 

@@ -11,8 +11,6 @@ from fusedet.deploy.camera.sinks.annotation import image_with_zones
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.deploy.drawing.draw import draw_detections
 
-__all__ = ["RecentEvents"]
-
 _KEPT = 50
 _WIDTH = 320
 _QUALITY = 75

@@ -13,8 +13,6 @@ from fusedet.deploy.camera.pipeline.worker import Worker
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks import Sink
 
-__all__ = ["SinkWorker"]
-
 _log = logging.getLogger(__name__)
 
 _TEND_EVERY_S = 30.0

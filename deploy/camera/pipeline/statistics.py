@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["CameraStatistics", "Recent"]
-
 _KEPT = 600
 _RATE_OVER_S = 10.0
 #: So many frames in a row that fail are all of a camera's.

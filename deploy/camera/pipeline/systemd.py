@@ -3,8 +3,6 @@
 import os
 import socket
 
-__all__ = ["notify"]
-
 
 def notify(state: str) -> bool:
     """Sends a state such as ``READY=1``, ``WATCHDOG=1`` or ``STATUS=text``; False where nobody listens."""

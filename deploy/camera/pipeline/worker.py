@@ -5,8 +5,6 @@ import threading
 from collections.abc import Callable
 from time import monotonic
 
-__all__ = ["Worker"]
-
 _log = logging.getLogger(__name__)
 
 

@@ -7,8 +7,6 @@ from fusedet.deploy.camera.events.draw_zones import draw_zones
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.drawing.draw import draw_detections
 
-__all__ = ["annotated_image", "image_with_zones"]
-
 
 def image_with_zones(result: Result) -> NDArray[np.uint8]:
     """The result's image with the camera's zones and lines and what was counted there so far.

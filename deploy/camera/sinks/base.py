@@ -5,8 +5,6 @@ from abc import ABC, abstractmethod
 from fusedet.deploy.camera.events.places import Places
 from fusedet.deploy.camera.result import Result
 
-__all__ = ["Sink"]
-
 
 class Sink(ABC):
     """Takes the result of each frame.

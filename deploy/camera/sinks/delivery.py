@@ -12,8 +12,6 @@ from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.camera.sinks.spool import Spool
 
-__all__ = ["Delivery", "NotDeliveredError"]
-
 #: Waits after a failure: doubled each time, from the first to the longest.
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 30.0
 #: How long closing waits for what can be sent at once. The rest stays in the queue.

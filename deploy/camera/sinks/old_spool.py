@@ -10,8 +10,6 @@ from pathlib import Path
 
 from fusedet.common.atomic import remove_parts
 
-__all__ = ["read_old_queue", "remove_old_queue"]
-
 _NAME = re.compile(r"\d{20}\.log")
 
 

@@ -6,8 +6,6 @@ from typing import Any
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.detector.detections import NO_TRACK, Detections
 
-__all__ = ["to_camera_record", "to_record"]
-
 
 def to_record(result: Result) -> dict[str, Any]:
     """What was found in a frame, as plain values for JSON.

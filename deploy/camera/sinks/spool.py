@@ -21,8 +21,6 @@ from fusedet.common.errors import InputError
 from fusedet.deploy.camera.sinks.files.folders import make_folder
 from fusedet.deploy.camera.sinks.old_spool import read_old_queue, remove_old_queue
 
-__all__ = ["Record", "Spool"]
-
 _SYNC_EVERY_S = 1.0
 _SETUP = (
     "PRAGMA locking_mode = EXCLUSIVE",  # a second queue in the same folder fails instead of sharing it

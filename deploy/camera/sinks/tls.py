@@ -6,8 +6,6 @@ from pathlib import Path
 
 from fusedet.common.errors import InputError
 
-__all__ = ["TlsSettings"]
-
 
 @dataclass(frozen=True)
 class TlsSettings:

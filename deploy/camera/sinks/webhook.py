@@ -14,8 +14,6 @@ from fusedet.common.errors import InputError
 from fusedet.deploy.camera.sinks.delivery import Delivery, NotDeliveredError
 from fusedet.deploy.camera.sinks.tls import TlsSettings
 
-__all__ = ["Webhook"]
-
 #: Answers of the 400s that do not mean that the event is wrong: too slow, and too many.
 _TRY_AGAIN = frozenset({408, 429})
 _LONGEST_ASKED_WAIT_S = 600.0

@@ -9,8 +9,6 @@ from fusedet.deploy.camera.sinks.annotation import annotated_image
 from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.detector.opencv import cv2
 
-__all__ = ["Window", "WindowClosed"]
-
 
 class WindowClosed(Exception):  # noqa: N818 - not an error
     """The user has seen enough."""

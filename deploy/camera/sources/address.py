@@ -7,8 +7,6 @@ from urllib.parse import SplitResult, urlsplit
 from fusedet.common.addresses import hide_secrets, split_address
 from fusedet.common.errors import InputError
 
-__all__ = ["Address", "parse_address"]
-
 _PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 
 

@@ -7,8 +7,6 @@ from fusedet.deploy.camera.sources.attached.csi import is_csi
 from fusedet.deploy.camera.sources.open import open_source
 from fusedet.deploy.camera.sources.settings import SourceSettings
 
-__all__ = ["check_source"]
-
 
 def check_source(text: str, settings: SourceSettings) -> None:
     """Opens files, and takes addresses apart; asks nothing of a camera or the network.

@@ -2,8 +2,6 @@
 
 import math
 
-__all__ = ["LONGEST_AWAY_S", "LONGEST_GAP_S", "FrameClock"]
-
 #: A stamp that is later by more is not believed: counters wrap, and broken files hold any number.
 LONGEST_GAP_S = 3600.0
 #: The same of a camera, whose frames are stamped by the clock of this machine.

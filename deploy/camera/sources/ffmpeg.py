@@ -9,8 +9,6 @@ from typing import Any
 from fusedet.deploy.camera.sources.settings import SourceSettings
 from fusedet.deploy.detector.opencv import cv2
 
-__all__ = ["open_address", "silent_s", "user_sets_options"]
-
 _VARIABLE = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 _FFMPEG_SHARE = 0.9
 

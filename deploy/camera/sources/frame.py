@@ -10,8 +10,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Frame", "Source", "SourceHealth"]
-
 
 @dataclass(frozen=True)
 class Frame:

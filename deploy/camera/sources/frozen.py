@@ -3,8 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FrozenWatch"]
-
 #: One row of so many is compared: cheap, and nothing that is seen, not even a clock drawn in, lies between two.
 _ROWS = 4
 

@@ -21,8 +21,6 @@ from fusedet.deploy.camera.sources.frame import Frame, SourceHealth
 from fusedet.deploy.camera.sources.frozen import FrozenWatch
 from fusedet.deploy.camera.sources.settings import SourceSettings
 
-__all__ = ["LiveSource"]
-
 #: From the start of one attempt to the start of the next: the first wait, doubled up to the longest.
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 1.5

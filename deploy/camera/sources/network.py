@@ -12,8 +12,6 @@ from fusedet.deploy.camera.sources.http.request import NO_ANSWER, ask
 from fusedet.deploy.camera.sources.probe import LoginError, refusal, why_no_video
 from fusedet.deploy.camera.sources.settings import SourceSettings
 
-__all__ = ["NetworkCamera"]
-
 _LONGEST_PROBE_S = 2.0
 #: A camera locks out who comes too often with a wrong password.
 _REFUSED_RETRY_S = 30.0

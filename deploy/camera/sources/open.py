@@ -23,8 +23,6 @@ from fusedet.deploy.camera.sources.probe import why_no_video
 from fusedet.deploy.camera.sources.settings import SourceSettings
 from fusedet.deploy.detector.opencv import cv2
 
-__all__ = ["open_source"]
-
 #: Behind http, these are files with an end. Others, such as .ts, may as well be a camera that streams.
 _FILES_OF_THE_WEB = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
 _DEFAULTS = SourceSettings()

@@ -6,8 +6,6 @@ import socket
 from fusedet.deploy.camera.sources.address import Address
 from fusedet.deploy.camera.sources.attached.device import CameraError
 
-__all__ = ["LoginError", "refusal", "why_no_video"]
-
 _MOST_BYTES = 4096
 
 

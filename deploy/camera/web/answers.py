@@ -10,8 +10,6 @@ from typing import Any, NoReturn
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.web.framework import web
 
-__all__ = ["MAX_BODY", "Handler", "error_answer", "errors_as_json", "json_answer", "read_json", "to_json"]
-
 #: Bytes of the largest body that is read. 128 zones and lines with 64 corners each fit.
 MAX_BODY = 256 * 1024
 #: Whoever sends a body more slowly is not waited for.

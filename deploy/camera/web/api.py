@@ -15,8 +15,6 @@ from fusedet.deploy.camera.web.live import MAX_VIEWERS, LiveImages
 from fusedet.deploy.camera.web.metrics import to_prometheus
 from fusedet.deploy.camera.web.places import places_from_json, read_classes, read_number, version
 
-__all__ = ["Api"]
-
 _T = TypeVar("_T")
 #: Viewers share one status for so long; ``cpu_share`` is of the time between two.
 _STATUS_S = 0.5

@@ -17,8 +17,6 @@ from fusedet.common.errors import InputError
 from fusedet.deploy.camera.web.answers import Handler, error_answer
 from fusedet.deploy.camera.web.framework import web
 
-__all__ = ["Guard", "WrongGuesses", "add_security_headers", "is_loopback"]
-
 #: What the page for the token consists of.
 _OPEN_TO_ALL = frozenset({"/page/page.css", "/page/login.js", "/page/icon.svg", "/healthz"})
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})

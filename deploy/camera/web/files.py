@@ -5,8 +5,6 @@ from importlib import resources
 
 from fusedet.deploy.camera.web.framework import web
 
-__all__ = ["PageFiles"]
-
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 

@@ -24,8 +24,6 @@ from fusedet.deploy.detector.detections import NO_TRACK
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.deploy.drawing.draw import class_color
 
-__all__ = ["MAX_VIEWERS", "SIZES", "LiveImages", "encode", "nearest_size"]
-
 #: Open live views, each of one camera.
 MAX_VIEWERS = 32
 #: Longest sides of images in pixels. Few, so that viewers share them.

@@ -4,8 +4,6 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["to_prometheus"]
-
 #: Attribute of a camera -> name and help; all are counters.
 _CAMERA_COUNTERS = {
     "captured": ("fusedet_frames_captured_total", "Frames that the camera gave."),

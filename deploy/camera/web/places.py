@@ -10,8 +10,6 @@ from fusedet.common.errors import InputError
 from fusedet.deploy.camera.events.places import MARGIN, MIN_FRAMES, Line, Places, Point, Zone
 from fusedet.deploy.camera.web.answers import to_json
 
-__all__ = ["places_from_json", "read_classes", "read_number", "version"]
-
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MOST_PLACES = 64
 _MOST_CORNERS = 64

@@ -15,8 +15,6 @@ from fusedet.deploy.camera.web.files import PageFiles
 from fusedet.deploy.camera.web.framework import web
 from fusedet.deploy.camera.web.live import LiveImages
 
-__all__ = ["WebServer"]
-
 
 class WebServer:
     """Shows a running pipeline to browsers, and lets them change what :class:`Monitor` lets change.

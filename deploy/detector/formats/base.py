@@ -15,21 +15,6 @@ from fusedet.deploy.detector.decoding import Place
 from fusedet.deploy.detector.letterbox import check_image, letterbox, to_blob
 from fusedet.deploy.detector.opencv import cv2
 
-__all__ = [
-    "MOST_CANDIDATES",
-    "Candidates",
-    "ModelFormat",
-    "Stretch",
-    "as_planes",
-    "best_class",
-    "fixed_sides",
-    "foreign_contract",
-    "inputs_of",
-    "outputs_of",
-    "stretch",
-    "strongest",
-]
-
 #: Candidates that go into non-maximum suppression at most, the best.
 MOST_CANDIDATES = 1000
 

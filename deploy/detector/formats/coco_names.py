@@ -5,8 +5,6 @@ Many files name no classes: those of 80 are taken to know COCO's, of others the 
 
 from collections.abc import Sequence
 
-__all__ = ["COCO_NAMES", "are_numbers", "assumed_names"]
-
 COCO_NAMES = tuple(
     """\
 person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant, stop sign,

@@ -28,8 +28,6 @@ from fusedet.deploy.detector.formats.base import (
 )
 from fusedet.deploy.detector.formats.coco_names import COCO_NAMES
 
-__all__ = ["Detr"]
-
 _INPUTS, _OUTPUTS = ("images", "orig_target_sizes"), ("labels", "boxes", "scores")
 
 

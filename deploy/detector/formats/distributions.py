@@ -24,8 +24,6 @@ from fusedet.deploy.detector.formats.base import (
 )
 from fusedet.deploy.detector.formats.coco_names import assumed_names
 
-__all__ = ["DistributionFormat"]
-
 _BINS = 8
 
 

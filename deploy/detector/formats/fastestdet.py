@@ -27,8 +27,6 @@ from fusedet.deploy.detector.formats.base import (
 )
 from fusedet.deploy.detector.formats.coco_names import assumed_names
 
-__all__ = ["FastestDet"]
-
 _STRIDE, _BOX = 16, 5
 _NMS_IOU = 0.45
 

@@ -11,8 +11,6 @@ from fusedet.deploy.detector.contract import OUTPUT_NAMES, Contract
 from fusedet.deploy.detector.formats.base import Candidates, ModelFormat
 from fusedet.deploy.detector.session import read_contract
 
-__all__ = ["FusedetFile"]
-
 
 class FusedetFile(ModelFormat):
     """See the head of this file."""

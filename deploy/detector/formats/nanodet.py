@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from fusedet.deploy.detector.formats.base import as_planes
 from fusedet.deploy.detector.formats.distributions import DistributionFormat
 
-__all__ = ["NanoDet"]
-
 _MEAN, _STD = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)  # BGR
 
 

@@ -14,8 +14,6 @@ from fusedet.deploy.detector.formats.base import Stretch, as_planes, stretch
 from fusedet.deploy.detector.formats.distributions import DistributionFormat
 from fusedet.deploy.detector.opencv import cv2
 
-__all__ = ["PicoDet"]
-
 _MEAN, _STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # RGB
 
 

@@ -30,8 +30,6 @@ from fusedet.deploy.detector.formats.base import (
     strongest,
 )
 
-__all__ = ["UltralyticsFile"]
-
 #: IoU above which Ultralytics drops the worse of two boxes, unless it is told otherwise.
 _NMS_IOU = 0.7
 #: Columns of a row of the network without suppression, and rows before the scores of one that needs it.

@@ -30,8 +30,6 @@ from fusedet.deploy.detector.formats.base import (
 from fusedet.deploy.detector.formats.coco_names import assumed_names
 from fusedet.deploy.detector.letterbox import Letterbox, letterbox
 
-__all__ = ["Yolox"]
-
 _STRIDES = (8, 16, 32)
 _BOX = 5
 _NMS_IOU = 0.65

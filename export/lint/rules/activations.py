@@ -6,17 +6,6 @@ from fusedet.export.graph.fuse import FUSABLE
 from fusedet.export.lint.rules.network import Network
 from fusedet.export.lint.rules.rule import Match, rule
 
-__all__ = [
-    "activation_after_add",
-    "activation_elsewhere",
-    "hardswish",
-    "hardswish_in_parts",
-    "other_activation",
-    "prelu",
-    "shared_convolution",
-    "silu",
-]
-
 _FUSABLE_ONE = "LeakyReLU or ReLU, directly after the convolution"
 
 

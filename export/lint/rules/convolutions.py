@@ -7,8 +7,6 @@ from onnx import TensorProto
 from fusedet.export.lint.rules.network import Network
 from fusedet.export.lint.rules.rule import Match, rule
 
-__all__ = ["float16", "grouped", "quantised", "ragged", "thin", "transposed", "unblocked", "uneven", "weight_inputs"]
-
 #: Input channels have to be a multiple of this, or the convolution is not computed in blocks.
 _ALIGNMENT = 4
 _CONVOLUTIONS = ("Conv", "FusedConv")

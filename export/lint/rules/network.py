@@ -9,8 +9,6 @@ from onnx import helper, numpy_helper
 
 from fusedet.export.graph.fuse import CONVOLUTIONS, Declined, feeding_convolutions, fuse
 
-__all__ = ["Network"]
-
 #: Operators whose output has as many channels as their first input.
 _KEEP_CHANNELS = frozenset({"Add", "AveragePool", "BatchNormalization", "Dropout", "Identity", "MaxPool", "Mul", "Sum"})
 _KEEP_CHANNELS |= frozenset({"Pad", "Resize", "Upsample", "Clip", "Elu", "HardSigmoid", "HardSwish", "LeakyRelu"})

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 from fusedet.export.lint.rules.network import Network
 
-__all__ = ["Match", "Rule", "rule"]
-
 #: Positions of the nodes of one occurrence; the first one names it.
 Match = tuple[int, ...]
 

@@ -5,21 +5,6 @@ from collections.abc import Iterator
 from fusedet.export.lint.rules.network import Network
 from fusedet.export.lint.rules.rule import Match, rule
 
-__all__ = [
-    "arithmetic",
-    "attention",
-    "batchnorm",
-    "box_distribution",
-    "channel_shuffle",
-    "foldable_batchnorm",
-    "half_pixel_resize",
-    "split",
-    "squeeze_excite",
-    "sum_after_activation",
-    "transpose",
-    "view",
-]
-
 _VIEWS = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
 _SPLITS = ("Gather", "Slice", "Split")
 #: What attention is made of besides convolutions.

@@ -13,7 +13,6 @@ from fusedet.common.errors import InputError
 from fusedet.train.config import AugmentConfig, DataConfig
 from fusedet.train.data.coco import CocoDataset, load_coco
 from fusedet.train.data.dataset import (
-    CROWD,
     PADDING,
     Batch,
     Share,
@@ -23,7 +22,7 @@ from fusedet.train.data.dataset import (
     collate,
     iterate_images,
 )
-from fusedet.train.data.transforms import Example
+from fusedet.train.data.transforms import CROWD, Example
 from tests.train.drawing import draw_set
 
 STILL = AugmentConfig(mosaic=0, flip=0, hue=0, saturation=0, value=0, translate=0, scale=0)

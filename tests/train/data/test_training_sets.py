@@ -12,8 +12,9 @@ from fusedet.configs import InputError
 from fusedet.train import TrainConfig, train
 from fusedet.train.config import DataConfig, load_train_config
 from fusedet.train.data.coco import load_coco
-from fusedet.train.data.dataset import CROWD, build_train_loader
+from fusedet.train.data.dataset import build_train_loader
 from fusedet.train.data.training_sets import count_objects, join, load_sets, sort_by_score
+from fusedet.train.data.transforms import CROWD
 from fusedet.train.run_folder import RunFolder
 from tests.train.drawing import draw_set
 from tests.train.trainings import changed

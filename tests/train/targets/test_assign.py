@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from fusedet.model.decode import anchor_points
-from fusedet.train.data.dataset import CROWD, PADDING
+from fusedet.train.data.dataset import PADDING
+from fusedet.train.data.transforms import CROWD
 from fusedet.train.targets.assign import MIN_CANDIDATE_SIDE, Assignment, GroundTruth, Matching, assign
 
 ALPHA, BETA = 0.5, 6.0

@@ -6,7 +6,8 @@ import torch
 from fusedet.model.decode import anchor_points
 from fusedet.model.head import BranchOutput
 from fusedet.train.config import LossConfig
-from fusedet.train.data.dataset import CROWD, PADDING
+from fusedet.train.data.dataset import PADDING
+from fusedet.train.data.transforms import CROWD
 from fusedet.train.targets.assign import GroundTruth, Matching
 from fusedet.train.targets.losses import branch_loss
 

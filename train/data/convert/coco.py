@@ -12,8 +12,6 @@ from fusedet.train.data.coco import CocoDataset, load_coco, read_json
 from fusedet.train.data.convert.sets import LabelledSet, single_folder
 from fusedet.train.labelling.folders import copy_file
 
-__all__ = ["HOLDS", "read_coco", "write_coco"]
-
 #: What the form can say beside classes and boxes, as far as it passes through a conversion.
 HOLDS = frozenset({"crowd regions", "scores", "areas"})
 

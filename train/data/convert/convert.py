@@ -15,8 +15,6 @@ from fusedet.train.data.convert.sets import LabelledSet
 from fusedet.train.data.doctor.checks.header import read_header
 from fusedet.train.labelling.folders import check_free, whole_folder
 
-__all__ = ["FORMATS", "Conversion", "convert"]
-
 
 class _Format(NamedTuple):
     """How to read and write a form, and what it says beside classes and boxes."""

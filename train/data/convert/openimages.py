@@ -14,8 +14,6 @@ from fusedet.train.data.coco import CocoDataset
 from fusedet.train.data.convert.sets import LabelledSet, Row, image_names, image_size, make_sample
 from fusedet.train.labelling.folders import copy_file
 
-__all__ = ["HOLDS", "read_openimages", "write_openimages"]
-
 #: A group of more than five objects that touch (``IsGroupOf``) is what COCO calls a crowd.
 HOLDS = frozenset({"crowd regions", "scores"})
 

@@ -12,8 +12,6 @@ from fusedet.deploy.camera.sources import IMAGE_SUFFIXES, read_image
 from fusedet.train.data.coco import CocoDataset, Sample
 from fusedet.train.data.doctor.checks.header import read_header
 
-__all__ = ["LabelledSet", "Row", "image_names", "image_size", "make_sample", "single_folder"]
-
 
 @dataclass(frozen=True)
 class LabelledSet:

@@ -4,8 +4,6 @@ from pathlib import Path
 
 from fusedet.common.errors import InputError
 
-__all__ = ["read_lines"]
-
 
 def read_lines(path: Path) -> list[str]:
     """The lines of a text file, without their ends.

@@ -14,8 +14,6 @@ from fusedet.train.data.convert.sets import LabelledSet, Row, image_names, image
 from fusedet.train.data.convert.text import read_lines
 from fusedet.train.labelling.folders import copy_file
 
-__all__ = ["HOLDS", "read_voc", "write_voc"]
-
 #: ``difficult`` objects are ignored in evaluation, as crowd regions are.
 HOLDS = frozenset({"crowd regions"})
 

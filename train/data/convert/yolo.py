@@ -18,8 +18,6 @@ from fusedet.train.data.convert.sets import LabelledSet, Row, image_names, image
 from fusedet.train.data.convert.text import read_lines
 from fusedet.train.labelling.folders import copy_file
 
-__all__ = ["HOLDS", "read_yolo", "write_yolo"]
-
 HOLDS = frozenset[str]()
 
 _log = logging.getLogger(__name__)

@@ -27,8 +27,6 @@ from fusedet.train.data.doctor.source import Split
 from fusedet.train.data.doctor.statistics import Statistics, measure
 from fusedet.train.data.image_cache import Progress, map_ahead
 
-__all__ = ["Report", "validate_splits"]
-
 
 @dataclass(frozen=True)
 class Report:

@@ -8,8 +8,6 @@ from fusedet.train.data.doctor.finding import KINDS
 from fusedet.train.data.doctor.fix import Action
 from fusedet.train.data.doctor.repair import RepairedSplit
 
-__all__ = ["check_complete"]
-
 
 def check_complete(splits: Sequence[RepairedSplit], actions: Sequence[Action], *, leave_out: bool) -> None:
     """Makes sure that no annotated image is lost unasked, and that every set of the copy can be opened.

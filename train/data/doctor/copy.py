@@ -17,8 +17,6 @@ from fusedet.train.data.doctor.fix import Action, repair
 from fusedet.train.data.doctor.repair import RepairedSplit
 from fusedet.train.labelling.folders import copy_file, whole_folder
 
-__all__ = ["write_repaired"]
-
 _JPEG_QUALITY = 95
 
 

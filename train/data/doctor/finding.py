@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-__all__ = ["KINDS", "SEVERITIES", "Finding", "Kind", "Severity"]
-
 #: ``error``: training refuses it, or would learn or evaluate something false. ``warning``: an object or an image is
 #: lost,
 #: doubtful or counted twice. ``note``: good to know.

@@ -16,8 +16,6 @@ from fusedet.train.data.doctor.repair import FixContext, RepairedSplit, number_a
 from fusedet.train.data.doctor.source import Split
 from fusedet.train.data.masks import box_of_segmentation
 
-__all__ = ["Action", "repair"]
-
 
 class Action(NamedTuple):
     """What was done about a finding."""

@@ -19,8 +19,6 @@ from fusedet.deploy.camera.sources import IMAGE_SUFFIXES
 from fusedet.train.data.coco import missing_files
 from fusedet.train.data.doctor.source import Image, Split
 
-__all__ = ["Match", "images_in", "match_files"]
-
 _UPLOAD = re.compile(r"[0-9a-f]{8}-(?=.)")  # Label Studio's own before the name of what was uploaded
 
 

@@ -10,8 +10,6 @@ from fusedet.train.data.doctor.checks.images import Look
 from fusedet.train.data.doctor.finding import Finding
 from fusedet.train.data.doctor.source import Image, Object, Split
 
-__all__ = ["FixContext", "RepairedSplit", "number_anew", "turn_boxes"]
-
 
 class RepairedSplit:
     """A split under repair.

@@ -14,9 +14,6 @@ from fusedet.train.data.doctor.finding import Finding
 if TYPE_CHECKING:  # which knows splits itself
     from fusedet.train.data.doctor.paths import Match
 
-__all__ = ["Category", "Image", "Object", "Split", "find_files", "listed_files", "open_splits", "read_split"]
-
-
 #: A side of an image in pixels is shorter than this.
 _LONGEST = 10**9
 

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from fusedet.train.data.doctor.source import Split
 
-__all__ = ["Statistics", "measure"]
-
 #: Cells of the map of places in each direction.
 CELLS = 24
 

@@ -10,8 +10,6 @@ from fusedet.train.data.doctor.finding import KINDS, Finding
 from fusedet.train.data.doctor.source import read_split
 from fusedet.train.data.training_sets import load_sets, set_files
 
-__all__ = ["triage"]
-
 #: A folder of images may serve several sets: which of them no training names is of no matter to it.
 _OF_NO_MATTER = {"unlisted-file"}
 #: Errors after which ``--fix`` has lost nothing.

@@ -21,8 +21,6 @@ from fusedet.train.evaluation.metrics import Metrics
 from fusedet.train.evaluation.operating_point import DEFAULT_THRESHOLD
 from fusedet.train.evaluation.report.figures.confusion import Confusion, confusion
 
-__all__ = ["Analysis", "Evaluation", "analyse"]
-
 
 @dataclass(frozen=True)
 class Evaluation:

@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from fusedet.train.data.coco import CocoDataset
 
-__all__ = ["AnnotationStatistics", "annotation_statistics"]
-
 #: Cells of a heat map, along each side.
 CELLS = 24
 #: Edges of the histogram of sizes, in pixels of the network's input: two bins an octave.

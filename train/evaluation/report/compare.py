@@ -11,8 +11,6 @@ from fusedet.configs.validate import flat_settings
 from fusedet.train.evaluation.report.record import RunRecord, read_record
 from fusedet.train.evaluation.report.write import evaluate_best, sets_of
 
-__all__ = ["ComparedRun", "RunComparison", "compare_runs", "short_names"]
-
 #: Settings that differ between any two runs and say nothing.
 _MEANINGLESS = {"train.out", "train.report"}
 

@@ -11,8 +11,6 @@ from fusedet.train.evaluation.report.compare import ComparedRun, RunComparison
 from fusedet.train.evaluation.report.figures.training import epoch_curve
 from fusedet.train.evaluation.report.head import duration
 
-__all__ = ["compare_page"]
-
 
 class _Figure(NamedTuple):
     """One that has a chart: its name, the title of its axis, and the ends of that where they are known."""

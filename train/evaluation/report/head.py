@@ -16,8 +16,6 @@ from fusedet.train.evaluation.report.analysis import Analysis, Evaluation
 from fusedet.train.evaluation.report.latency import FileLatency
 from fusedet.train.evaluation.report.record import RunRecord
 
-__all__ = ["Content", "best_epoch", "commands", "duration", "notes", "recommended", "result", "tiles", "trained_on"]
-
 #: Largest difference of two evaluations of the same weights on the same images: GPUs and processors round differently.
 _ALIKE = 0.005
 

@@ -9,8 +9,6 @@ from fusedet.deploy.drawing.thumbnail import Box, Thumbnail, small_jpeg, thumbna
 from fusedet.train.data.image_cache import load_at_size
 from fusedet.train.evaluation.matching import IGNORED, Judged
 
-__all__ = ["COLORS", "Pair", "best_and_worst", "image_pair"]
-
 #: Over images the colours are those of the light page, whatever the page's own.
 COLORS = {"good": "#1a9c58", "warn": "#c77700", "bad": "#d62f25", "quiet": "#7a8594"}
 

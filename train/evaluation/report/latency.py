@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from fusedet.deploy.detector.detector import Detector, Timings
 
-__all__ = ["FileLatency", "exports_beside", "measure"]
-
 _WARM_UP, _ROUNDS = 3, 30
 
 

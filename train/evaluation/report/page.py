@@ -19,8 +19,6 @@ from fusedet.train.evaluation.report.figures.training import training_charts
 from fusedet.train.evaluation.report.images import COLORS, best_and_worst, image_pair
 from fusedet.train.evaluation.report.provenance import provenance
 
-__all__ = ["report_page"]
-
 #: Squared pixels of the image up to which COCO calls an object small, and medium.
 _SMALL, _MEDIUM = 32.0**2, 96.0**2
 

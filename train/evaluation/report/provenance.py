@@ -11,8 +11,6 @@ from fusedet.common.machine import processor_name
 from fusedet.train.data.coco import CocoDataset
 from fusedet.train.evaluation.report.record import RunRecord
 
-__all__ = ["provenance", "this_computer"]
-
 
 @cache
 def this_computer() -> str:

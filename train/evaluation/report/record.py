@@ -12,8 +12,6 @@ from fusedet.train.config import TrainConfig, load_train_config
 from fusedet.train.evaluation.outputs import Output, read_outputs
 from fusedet.train.run_folder import RunFolder
 
-__all__ = ["BestWeights", "RunRecord", "read_record"]
-
 _MOST_EPOCHS = 1e9
 
 

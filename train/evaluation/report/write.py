@@ -22,8 +22,6 @@ from fusedet.train.evaluation.report.page import report_page
 from fusedet.train.evaluation.report.record import RunRecord, read_record
 from fusedet.train.run_folder import RunFolder
 
-__all__ = ["ReportOptions", "evaluate_best", "report_after_training", "report_run", "sets_of"]
-
 
 @dataclass(frozen=True)
 class ReportOptions:

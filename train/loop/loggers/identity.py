@@ -5,8 +5,6 @@ import json
 from fusedet.common.atomic import write_text
 from fusedet.train.run_folder import RunFolder
 
-__all__ = ["keep_id", "known_id"]
-
 _FILE = "loggers.json"
 
 

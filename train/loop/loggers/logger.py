@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-__all__ = ["Ending", "Logger"]
-
 
 @dataclass(frozen=True)
 class Ending:

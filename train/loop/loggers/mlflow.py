@@ -12,8 +12,6 @@ from fusedet.train.loop.loggers.identity import keep_id, known_id
 from fusedet.train.loop.loggers.logger import Ending
 from fusedet.train.run_folder import RunFolder
 
-__all__ = ["MLflowLogger"]
-
 #: MLflow takes so many settings at once, each so long.
 _PARAMS_AT_ONCE, _PARAM_LENGTH = 100, 500
 #: A server that is away must not hold up the training for long; what the user says wins.

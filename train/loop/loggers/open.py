@@ -9,8 +9,6 @@ from fusedet.train.loop.loggers.logger import Logger
 from fusedet.train.loop.loggers.steady import Steady
 from fusedet.train.run_folder import RunFolder
 
-__all__ = ["check_loggers", "open_loggers"]
-
 
 def check_loggers(names: Sequence[str]) -> None:
     """Makes sure, before any work, that what ``train.loggers`` names is installed.

@@ -6,8 +6,6 @@ from typing import Any
 
 from fusedet.train.loop.loggers.logger import Ending, Logger
 
-__all__ = ["Steady"]
-
 
 class Steady:
     """Passes everything on to a logger, and tells once what goes wrong there.

@@ -8,8 +8,6 @@ from lightning_fabric.loggers import TensorBoardLogger
 from fusedet.train.loop.loggers.logger import Ending
 from fusedet.train.run_folder import RunFolder
 
-__all__ = ["TensorBoard"]
-
 
 class TensorBoard:
     """Writes ``tensorboard/``."""

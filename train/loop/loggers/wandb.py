@@ -11,8 +11,6 @@ from fusedet.train.loop.loggers.identity import keep_id, known_id
 from fusedet.train.loop.loggers.logger import Ending
 from fusedet.train.run_folder import RunFolder
 
-__all__ = ["WandbLogger"]
-
 #: Seconds after which a server is taken for gone.
 _PATIENCE_S = 20
 

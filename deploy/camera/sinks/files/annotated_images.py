@@ -8,8 +8,6 @@ from fusedet.deploy.camera.sinks.annotation import annotated_image
 from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.detector.opencv import cv2
 
-__all__ = ["AnnotatedImages"]
-
 #: Formats that every build of OpenCV writes; others become JPEG.
 _WRITABLE = frozenset({".bmp", ".jpeg", ".jpg", ".png"})
 

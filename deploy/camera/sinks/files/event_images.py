@@ -12,8 +12,6 @@ from fusedet.deploy.camera.sinks.files.folders import make_folder, safe_name, ti
 from fusedet.deploy.camera.sinks.files.retention import STAMP, Limits, Retention
 from fusedet.deploy.detector.opencv import cv2
 
-__all__ = ["EventImages"]
-
 _JPEG_QUALITY = 90
 _PATTERN = rf"{STAMP}_.+_[0-9a-f]{{8}}\.jpg"
 

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from fusedet.common.errors import InputError
 
-__all__ = ["make_folder", "new_folder", "safe_name", "time_stamp"]
-
 
 def new_folder(wanted: Path) -> Path:
     """Makes the folder ``wanted``, or the first free of ``wanted-2``, ``wanted-3`` and so on, and returns its path."""

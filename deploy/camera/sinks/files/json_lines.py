@@ -7,8 +7,6 @@ from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.camera.sinks.record import to_record
 
-__all__ = ["JsonLines"]
-
 
 class JsonLines(Sink):
     """One line of JSON a frame, see :func:`to_record`, written as soon as it is known. Only ASCII is written."""

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-__all__ = ["STAMP", "Limits", "Retention", "free_bytes_wanted", "no_room"]
-
 #: What :func:`fusedet.deploy.camera.sinks.files.folders.time_stamp` writes, as a regular expression.
 STAMP = r"(?P<stamp>\d{8}T\d{6}\.\d{3}Z)"
 #: A board without a battery for its clock believes that it is 1970: how old a file of then is, nobody knows.

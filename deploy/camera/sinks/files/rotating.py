@@ -16,8 +16,6 @@ from fusedet.deploy.camera.sinks.files.folders import make_folder
 from fusedet.deploy.camera.sinks.files.retention import free_bytes_wanted, no_room
 from fusedet.deploy.camera.sinks.record import to_camera_record
 
-__all__ = ["RotatingJsonLines"]
-
 
 class RotatingJsonLines(Sink):
     """A line of JSON for each frame, or for each event, at the end of a file. Only ASCII is written.

@@ -11,8 +11,6 @@ from fusedet.deploy.camera.sinks.files.folders import make_folder, safe_name, ti
 from fusedet.deploy.camera.sinks.files.retention import STAMP, Limits, Retention
 from fusedet.deploy.camera.sinks.files.video import AnnotatedVideo
 
-__all__ = ["SegmentedVideo"]
-
 #: A video ends where its camera gives nothing for longer: the gap is not filled with one still image.
 _GAP_S = 10.0
 #: OpenCV does not say when a disk is full, and the index at a video's end needs room as well.

@@ -13,8 +13,6 @@ from fusedet.deploy.camera.sinks.annotation import annotated_image
 from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.detector.opencv import cv2
 
-__all__ = ["AnnotatedVideo"]
-
 
 class AnnotatedVideo(Sink):
     """An MP4 of the frames with zones, lines and detections drawn in; there is no sound in it.

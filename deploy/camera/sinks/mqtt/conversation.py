@@ -12,8 +12,6 @@ from fusedet.deploy.camera.sinks.mqtt.settings import MqttSettings
 from fusedet.deploy.camera.sinks.mqtt.state import MqttState
 from fusedet.deploy.camera.sinks.spool import Spool
 
-__all__ = ["Conversation"]
-
 #: Events that are on their way at a time: the next ones are sent before the broker confirms the first.
 _WINDOW = 20
 #: A broker that confirms nothing for longer does not work.

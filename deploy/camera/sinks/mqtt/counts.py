@@ -6,8 +6,6 @@ from typing import Any
 
 from fusedet.deploy.camera.events.places import Places
 
-__all__ = ["counted_names", "counts_record", "names_of"]
-
 
 def counts_record(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> dict[str, Any]:
     """Counts of :meth:`fusedet.deploy.camera.events.rules.Rules.counts` with the sums that most receivers want.

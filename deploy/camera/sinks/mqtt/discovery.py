@@ -12,8 +12,6 @@ from fusedet.deploy.camera.events.places import Places
 from fusedet.deploy.camera.sinks.files.folders import safe_name
 from fusedet.deploy.camera.sinks.mqtt.session import Message
 
-__all__ = ["discovery_filter", "discovery_messages", "is_ours"]
-
 
 def discovery_messages(prefix: str, topic: str, camera: str, places: Places) -> dict[str, str]:
     """Topic -> message of each entity of a camera.

@@ -11,8 +11,6 @@ from fusedet.deploy.camera.sinks.delivery import NotDeliveredError
 from fusedet.deploy.camera.sinks.mqtt.settings import MqttSettings
 from fusedet.deploy.camera.sinks.tls import TlsSettings
 
-__all__ = ["Message", "Session"]
-
 #: A connection that is silent is looked after in this time; the broker tells others after one and a half times of it.
 _KEEPALIVE_S = 30
 _CONNECT_S = 10.0

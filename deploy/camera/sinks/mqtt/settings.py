@@ -7,8 +7,6 @@ from pathlib import Path
 from fusedet.deploy.camera.sinks.files.folders import safe_name
 from fusedet.deploy.camera.sinks.tls import TlsSettings
 
-__all__ = ["MqttSettings"]
-
 
 @dataclass(frozen=True, repr=False)
 class MqttSettings:

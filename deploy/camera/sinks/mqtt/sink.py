@@ -14,8 +14,6 @@ from fusedet.deploy.camera.sinks.mqtt.session import Session
 from fusedet.deploy.camera.sinks.mqtt.settings import MqttSettings
 from fusedet.deploy.camera.sinks.mqtt.state import MqttState
 
-__all__ = ["Mqtt"]
-
 
 class Mqtt(Delivery):
     """Publishes what cameras tell. An event stays in the queue on disk until the broker has confirmed it (QoS 1).

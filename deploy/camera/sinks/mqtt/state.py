@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from fusedet.deploy.camera.events.places import Places
 from fusedet.deploy.camera.sinks.mqtt.counts import names_of
 
-__all__ = ["MqttState"]
-
 
 class MqttState:
     """Set by whoever calls the sink, taken by the thread that publishes. Every method may be called from any thread."""

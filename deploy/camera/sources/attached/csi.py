@@ -11,8 +11,6 @@ from fusedet.common.errors import InputError
 from fusedet.deploy.camera.sources.attached.device import CameraError
 from fusedet.deploy.camera.sources.settings import SourceSettings
 
-__all__ = ["CsiCamera", "is_csi"]
-
 _NAME = re.compile(r"csi(?::(\d+))?")
 #: Of picamera2's configuration for video.
 _USUAL_FPS = 30.0

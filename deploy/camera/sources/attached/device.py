@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from fusedet.deploy.detector.opencv import cv2
 
-__all__ = ["USUAL_FPS", "CameraError", "Connection", "Device", "VideoConnection", "rate_of"]
-
 #: Assumed where a camera or a video does not tell its rate.
 USUAL_FPS = 25.0
 

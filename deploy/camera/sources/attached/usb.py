@@ -12,8 +12,6 @@ from fusedet.deploy.camera.sources.attached.device import CameraError, VideoConn
 from fusedet.deploy.camera.sources.settings import SourceSettings
 from fusedet.deploy.detector.opencv import cv2
 
-__all__ = ["UsbCamera", "why_not_usable"]
-
 _DEVICE = re.compile(r"/dev/video(\d+)")
 
 

@@ -7,8 +7,6 @@ from fusedet.common.errors import InputError
 from fusedet.deploy.camera.sources.files.images import IMAGE_SUFFIXES
 from fusedet.deploy.detector.opencv import cv2
 
-__all__ = ["VIDEO_SUFFIXES", "is_image", "is_video", "open_file"]
-
 #: What most call their videos; others are told by what is in them.
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"}

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["exact_duration_s", "is_cut_off"]
-
 #: First boxes of MP4 and MOV.
 _BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 #: Sizes of an MPEG transport stream's packets: with the time stamp of a recorder, plain, with error correction.

@@ -11,8 +11,6 @@ from fusedet.common.errors import InputError
 from fusedet.deploy.camera.sources.files.images import IMAGE_SUFFIXES, read_image
 from fusedet.deploy.camera.sources.frame import Frame, SourceHealth
 
-__all__ = ["GrowingImages"]
-
 _LOOK_EVERY_S = 1.0
 _log = logging.getLogger(__name__)
 #: Which writing of a file: time of the last change in ns, and bytes.

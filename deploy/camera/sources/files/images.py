@@ -12,8 +12,6 @@ from fusedet.common.errors import InputError
 from fusedet.deploy.camera.sources.frame import Frame, SourceHealth
 from fusedet.deploy.detector.opencv import cv2
 
-__all__ = ["IMAGE_SUFFIXES", "Images", "only_images", "read_image"]
-
 IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )

@@ -21,8 +21,6 @@ from fusedet.deploy.camera.sources.frame import Frame, SourceHealth
 from fusedet.deploy.camera.sources.settings import SourceSettings
 from fusedet.deploy.detector.opencv import cv2
 
-__all__ = ["Video"]
-
 #: An end that comes earlier than the container says by more is one that could not be read.
 _LATE_END_S = 1.0
 #: A container that does not know the number of its frames tells one that is negative or beyond all measure.

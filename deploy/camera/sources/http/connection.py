@@ -15,8 +15,6 @@ from fusedet.deploy.camera.sources.http.request import NO_ANSWER
 from fusedet.deploy.camera.sources.settings import SourceSettings
 from fusedet.deploy.detector.opencv import cv2
 
-__all__ = ["ImagesConnection", "gives_images"]
-
 #: Requests in a second, of a camera that gives one image for each.
 _POLLS_PER_S = 1.0
 _PIECE = 1 << 16

@@ -2,8 +2,6 @@
 
 import re
 
-__all__ = ["JpegStream", "OneImage"]
-
 _START = b"\xff\xd8\xff"
 _END, _SCAN = 0xD9, 0xDA
 #: In a scan, what follows 0xFF is 0x00, a restart or another 0xFF; anything else ends it.

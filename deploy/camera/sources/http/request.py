@@ -9,8 +9,6 @@ from urllib.parse import quote, unquote, urlunsplit
 
 from fusedet.deploy.camera.sources.address import Address
 
-__all__ = ["NO_ANSWER", "ask"]
-
 #: What :func:`ask` and reading its answer raise where none comes; a refusal is a ``urllib.error.HTTPError``.
 NO_ANSWER = (OSError, http.client.HTTPException, ValueError)
 

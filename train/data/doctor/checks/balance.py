@@ -6,8 +6,6 @@ from fusedet.train.data.doctor.finding import Finding
 from fusedet.train.data.doctor.source import Split
 from fusedet.train.data.doctor.statistics import Statistics
 
-__all__ = ["SMALL_PX", "check_balance"]
-
 #: The finest map of the network has one point for each 8 x 8 pixels: what is smaller may share it.
 SMALL_PX = 8
 #: Fewer boxes of a class than this teach little; one class may have so many times the boxes of another.

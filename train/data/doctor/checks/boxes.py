@@ -9,8 +9,6 @@ from fusedet.deploy.detector.boxes import box_iou
 from fusedet.train.data.doctor.finding import Finding
 from fusedet.train.data.doctor.source import Image, Object, Split
 
-__all__ = ["OVERHANG_PX", "check_boxes", "corner_boxes", "is_normalised"]
-
 #: A box may hang over the border by so many pixels: tools round, and some count the last pixel twice.
 OVERHANG_PX = 1.5
 #: Two boxes of one class that overlap by more are one object.

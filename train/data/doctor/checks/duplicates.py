@@ -16,8 +16,6 @@ from fusedet.deploy.detector.opencv import cv2
 from fusedet.train.data.doctor.checks.images import Look, fingerprint
 from fusedet.train.data.doctor.finding import Finding
 
-__all__ = ["MAX_BITS", "MAX_LEVELS", "Seen", "check_duplicates", "levels_apart"]
-
 #: Two copies differ in at most so many of the 256 bits, and in their small grey images, brightness and contrast
 #: aligned, by at most so many of 255 levels anywhere. Chosen by looking at the pairs of five sets: docs/data.md.
 MAX_BITS, MAX_LEVELS = 32, 18.0

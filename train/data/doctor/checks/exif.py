@@ -16,8 +16,6 @@ from fusedet.train.data.doctor.finding import Finding
 from fusedet.train.data.doctor.source import Image, Split
 from fusedet.train.data.image_cache import same_shape
 
-__all__ = ["Frame", "TurnedImage", "check_exif", "turned_images", "turned_images_of", "without_false_overhang"]
-
 #: The image as it is stored, or as EXIF says to show it.
 Frame = Literal["stored", "shown"]
 #: Part of the boxes that say anything that must agree to speak for all.

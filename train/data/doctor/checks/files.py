@@ -10,8 +10,6 @@ from fusedet.train.data.doctor.finding import Finding
 from fusedet.train.data.doctor.paths import images_in
 from fusedet.train.data.doctor.source import Image, Split
 
-__all__ = ["check_files", "check_listed_in_two", "check_unlisted", "present"]
-
 
 def check_files(split: Split) -> Iterator[Finding]:
     """Each image has a name, is there, holds something and is listed once."""

@@ -15,8 +15,6 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-__all__ = ["Header", "read_header"]
-
 #: Where a PNG says the bits of a value, and the tag in which a TIFF does (TIFF 6.0).
 _PNG_DEPTH, _BITS_PER_SAMPLE = 24, 258
 #: What Pillow raises for damaged files.

@@ -7,8 +7,6 @@ from fusedet.train.data.coco import is_number, is_whole
 from fusedet.train.data.doctor.finding import Finding
 from fusedet.train.data.doctor.source import Category, Image, Object, Split
 
-__all__ = ["check_categories", "check_ids", "check_same_classes"]
-
 
 def check_ids(split: Split) -> Iterator[Finding]:
     """Ids of images and annotations, and whom annotations refer to."""

@@ -14,8 +14,6 @@ from fusedet.train.data.doctor.finding import Finding
 from fusedet.train.data.doctor.source import Image, Split
 from fusedet.train.data.image_cache import same_shape
 
-__all__ = ["THUMB", "Look", "check_depth", "check_image", "fingerprint", "look"]
-
 #: Side of the small grey copies, in pixels.
 THUMB = 48
 #: Columns and rows of the difference hash: 16 x 16 = 256 bits.

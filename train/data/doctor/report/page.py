@@ -16,8 +16,6 @@ from fusedet.train.data.doctor.report.plots import statistics_charts
 from fusedet.train.data.doctor.report.report import summary
 from fusedet.train.data.doctor.source import Image, Split
 
-__all__ = ["report_page"]
-
 #: How many images a kind has at most, and how many rows of text.
 _MOST_IMAGES, _MOST_ROWS = 12, 200
 #: Longest side of the small images in pixels.

@@ -13,8 +13,6 @@ from fusedet.train.charts import COLORS, heat_map, new_axes, to_svg
 from fusedet.train.data.doctor.checks.balance import SMALL_PX
 from fusedet.train.data.doctor.statistics import Statistics
 
-__all__ = ["draw_statistics", "statistics_charts"]
-
 _BLUE, _ORANGE, _GREY = COLORS["c0"], COLORS["c1"], COLORS["quiet"]
 _MOST_CLASSES = 25
 #: Bars are not thicker than if there were so many.

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from fusedet.train.data.doctor.check import Report
 from fusedet.train.data.doctor.finding import KINDS, SEVERITIES, Finding
 
-__all__ = ["summary", "terminal_report"]
-
 _FIRST = 3
 
 

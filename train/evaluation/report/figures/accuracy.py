@@ -13,8 +13,6 @@ from fusedet.train.evaluation.metrics import Metrics
 from fusedet.train.evaluation.report.analysis import Analysis
 from fusedet.train.evaluation.report.figures.training import Chart
 
-__all__ = ["class_curves", "class_rows", "curve_names"]
-
 #: Classes that are all drawn in colour; of more, the worst and the best of this number each.
 _MOST_COLORED, _HIGHLIGHTED = 6, 3
 _OVER_THRESHOLD = (

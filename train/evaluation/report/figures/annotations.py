@@ -6,8 +6,6 @@ from fusedet.train.charts import color, heat_map, size_histogram
 from fusedet.train.evaluation.report.annotations import AnnotationStatistics
 from fusedet.train.evaluation.report.figures.training import Chart
 
-__all__ = ["annotation_charts"]
-
 
 def annotation_charts(sets: Mapping[str, AnnotationStatistics], aspect: float) -> list[Chart]:
     """Charts of sizes, places and shapes.

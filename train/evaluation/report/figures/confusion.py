@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from fusedet.train.evaluation.matching import IGNORED, Judged
 
-__all__ = ["Confusion", "confusion"]
-
 
 @dataclass(frozen=True)
 class Confusion:

@@ -8,8 +8,6 @@ from markupsafe import Markup
 
 from fusedet.train.charts import Curve, color, line_chart
 
-__all__ = ["Chart", "epoch_curve", "training_charts"]
-
 _ACCURACY = {"ap50": "AP50", "ap": "AP50-95", "ap75": "AP75"}
 _LOSSES = {"cls": "classes", "box": "boxes", "l1": "distances (L1)", "one_to_one": "one-to-one branch"}
 _SIZES = {"ap_large": "large", "ap_medium": "medium", "ap_small": "small"}
