@@ -1,26 +1,32 @@
-"""Cameras that do not keep to the rules: JPEGs over HTTP, and a video of a variable rate."""
+"""Cameras that do not keep to the rules: JPEGs over HTTP, and videos of a variable rate."""
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["bad_cameras", "write_variable_rate"]
+__all__ = ["bad_cameras", "draw_block", "write_variable_rate"]
 
 _FPS = 10
 _NESTED = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
 
 
-def _picture(number: int) -> bytes:
-    image = np.random.default_rng(number).integers(20, 40, (240, 320, 3), np.uint8)
-    left = number * 4 % 280
-    image[100:140, left : left + 40] = 250
-    return cv2.imencode(".jpg", image)[1].tobytes()
+def draw_block(left: int | None, noise: int = 0) -> NDArray[np.uint8]:
+    """A dark image of 320 x 240 pixels with a bright block of 40 x 40, its left side at ``left``; None: no block."""
+    image = np.random.default_rng(noise).integers(20, 40, (240, 320, 3), np.uint8)
+    if left is not None:
+        image[100:140, max(left, 0) : max(left + 40, 0)] = 250
+    return image
+
+
+def _jpeg(number: int) -> bytes:
+    return cv2.imencode(".jpg", draw_block(number * 4 % 280, number))[1].tobytes()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -34,7 +40,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._stream()
 
     def _snapshot(self, number: int) -> None:
-        data = b"" if number % 7 == 0 else _picture(number)
+        data = b"" if number % 7 == 0 else _jpeg(number)
         self.send_response(503 if number % 11 == 0 else 200)
         self.send_header("Content-Type", "image/jpeg")
         self.send_header("Content-Length", str(len(data)))
@@ -48,7 +54,7 @@ class _Handler(BaseHTTPRequestHandler):
         number = 0
         while True:
             number += 1
-            data = _picture(number)
+            data = _jpeg(number)
             wrong = {0: b"", 4: data[: len(data) // 2], 8: data[:500] + bytes(2000)}.get(number % 16, data)
             length = len(data) + {12: -300, 13: 5000}.get(number % 16, 0)
             head = "" if number % 16 == 14 else f"Content-Length: {length}\r\n"
@@ -72,16 +78,16 @@ def bad_cameras() -> Iterator[str]:
         server.server_close()
 
 
-def write_variable_rate(path: Path, steps_s: list[float]) -> None:
-    """Writes an MP4 whose frames are so many seconds apart."""
+def write_variable_rate(path: Path, images: Sequence[NDArray[np.uint8]], steps_s: Sequence[float]) -> None:
+    """Writes an MP4 of images that are shown for so many seconds each."""
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 25, (320, 240))
-    for number in range(len(steps_s)):
-        writer.write(cv2.imdecode(np.frombuffer(_picture(number), np.uint8), cv2.IMREAD_COLOR))
+    for image in images:
+        writer.write(image)
     writer.release()
     path.write_bytes(_with_steps(path.read_bytes(), steps_s))
 
 
-def _with_steps(data: bytes, steps_s: list[float]) -> bytes:
+def _with_steps(data: bytes, steps_s: Sequence[float]) -> bytes:
     """The boxes with another table of durations, and without the list of edits, which would end the video early."""
     boxes, at = [], 0
     while at < len(data):
