@@ -367,4 +367,5 @@ def test_detections_of_the_reference_are_those_of_the_runtime(net, nms, duplicat
         ours, theirs = reference(image), detector(image)
         assert isinstance(ours, Detections)
         assert len(ours) == len(theirs)
-        np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-4)
+        # The inhibition of the NMS-free output makes a hundred of each difference between two neighbours.
+        np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-4 if nms else 5e-3)
