@@ -84,6 +84,7 @@ COMMANDS = {
         "print the systemd unit that runs a config at every start of the board", "headless,run", "camera"
     ),
     "info": Command("say what a checkpoint or an exported file is", "export", "model_files"),
+    "models": Command("list the networks that ship: what they find, cost and need", "desktop", "model_files"),
     "completion": Command("print the script with which bash or zsh completes commands and options", "desktop"),
     "schema": Command("write the JSON schema with which an editor checks configs, or a page of it", "run"),
 }

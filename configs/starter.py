@@ -1,15 +1,55 @@
 """Starter weights: networks that have learned everyday objects, and ship with fusedet to begin a training from.
 
-They lie in the folder ``weights`` beside the presets: ``NAME.pt`` is the checkpoint of the preset ``NAME``, and
-``NAME.fused.onnx`` the same network exported, which finds objects as it is. Standard library only, as a board needs it.
+They lie in the folder ``weights`` beside the presets: ``NAME.pt`` is the checkpoint of the preset ``NAME``,
+``NAME.fused.onnx`` the same network exported, which finds objects as it is, and ``models.json`` what was measured of
+them. Standard library only, as a board needs it.
 """
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from fusedet.common.errors import InputError
 
 _FOLDER = Path(__file__).parent / "weights"
 _CHECKPOINT, _MODEL = ".pt", ".fused.onnx"
+#: What was measured of the exported files, beside them: a list of objects with the fields of :class:`StarterModel`.
+FIGURES = "models.json"
+
+
+@dataclass(frozen=True)
+class StarterModel:
+    """What was measured of an exported network.
+
+    Attributes:
+        name: of its preset.
+        classes: how many it tells apart.
+        input_size: height and width of its input, in pixels.
+        ap: AP50-95 on photographs of COCO's val2017, in 0..1, with NMS.
+        ap50: AP at IoU 0.5, likewise.
+        ap_person: AP50-95 of the class ``person``, likewise.
+        threshold: score threshold of the best F1, in 0..1.
+        parameters: of the exported network.
+        ms: of one image on one thread of ``processor``, without reading and NMS.
+        processor: where ``ms`` was measured.
+    """
+
+    name: str
+    classes: int
+    input_size: tuple[int, int]
+    ap: float
+    ap50: float
+    ap_person: float
+    threshold: float
+    parameters: int
+    ms: float
+    processor: str
+
+
+def starter_models() -> list[StarterModel]:
+    """What ships, the fastest first."""
+    figures = [StarterModel(**one) for one in json.loads((_FOLDER / FIGURES).read_text(encoding="utf-8"))]
+    return sorted(figures, key=lambda model: model.ms)
 
 
 def available() -> list[str]:

@@ -18,6 +18,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,12 @@ from benchmarks.command import facts, run_command, write_text
 from fusedet.common.errors import InputError
 from fusedet.configs import starter
 from fusedet.configs.loader import preset_names
+from fusedet.configs.starter import StarterModel
+from fusedet.deploy import Detector
+from fusedet.deploy.bench.timing import time_files
 from fusedet.export import export_onnx
-from fusedet.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from fusedet.model import count_parameters
+from fusedet.model.checkpoint import Checkpoint, load_checkpoint, load_detector, save_checkpoint
 from fusedet.train.config import EvalConfig, load_train_config
 from fusedet.train.data.coco import load_coco
 from fusedet.train.evaluation import metrics
@@ -152,6 +157,30 @@ def measure(names: Sequence[str], peers: Sequence[Path], coco: Path) -> dict[str
     return results
 
 
+def list_models(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """What ``fusedet models`` says of each preset; the time of one thread is measured now, the files in turn."""
+    files = {name: starter.starter_model(name) for name in results["presets"]}
+    times_ms = time_files(files, rounds=200)
+    models = []
+    for name, path in files.items():
+        found = results["presets"][name]["exported"]
+        net, _ = load_detector(starter.starter_checkpoint(name))
+        model = StarterModel(
+            name=name,
+            classes=len(found["per_class"]),
+            input_size=Detector(path).contract.input_size,
+            ap=found["ap"],
+            ap50=found["ap50"],
+            ap_person=found["per_class"]["person"],
+            threshold=round(found["operating_point"]["threshold"], 3),
+            parameters=count_parameters(net),
+            ms=round(min(times_ms[name]), 2),
+            processor=f"{results['facts']['cpu']}, {results['facts']['vector']}",
+        )
+        models.append(asdict(model))
+    return models
+
+
 def card(results: dict[str, Any], frame: str, rounds: dict[str, list[list[str]]]) -> str:
     """The model card: ``frame`` with its ``{{...}}`` filled."""
     presets, peers = results["presets"], results["peers"]
@@ -222,6 +251,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             publish(name, latest_best(name, args.out))
     results = measure(args.presets, args.peer, args.coco)
     write_text(args.out / "results.json", json.dumps(results, indent=1) + "\n")
+    write_text(WEIGHTS / starter.FIGURES, json.dumps(list_models(results), indent=1) + "\n")
     write_text(WEIGHTS / "README.md", card(results, CARD_FRAME.read_text(encoding="utf-8"), rounds))
     print(f"written: {WEIGHTS}")
     return 0

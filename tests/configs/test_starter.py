@@ -36,3 +36,12 @@ def test_presets_without_any_are_told(starters: Path) -> None:
         starter.starter_model("pico")
     with pytest.raises(InputError, match=r"small: .*those that have: nano, pico$"):
         starter.starter_checkpoint("small")
+
+
+def test_what_was_measured_of_each_is_known() -> None:
+    models = starter.starter_models()
+    assert sorted(model.name for model in models) == starter.available()
+    for model in models:
+        assert 0 < model.ap < model.ap50 < 1
+        assert 0 < model.threshold < 1
+    assert [model.ms for model in models] == sorted(model.ms for model in models)
