@@ -93,6 +93,7 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 1 for work that gave up, 2 for bad input, 130 after Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    errors = sys.stdout.errors if isinstance(sys.stdout, io.TextIOWrapper) else None
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # the name of a file may be no text
     try:
@@ -100,6 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _run(arguments)
         finally:
             sys.stdout.flush()  # at the interpreter's exit nobody could catch what is caught below
+            if isinstance(sys.stdout, io.TextIOWrapper):
+                sys.stdout.reconfigure(errors=errors)
     except InputError as error:
         return fail(" ".join(str(error).splitlines()))
     except (FloatingPointError, GaveUpError) as error:

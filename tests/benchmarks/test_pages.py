@@ -9,7 +9,7 @@ from benchmarks.boards.reports import boards_table, read_reports
 from benchmarks.book.chapters import CHAPTERS
 from benchmarks.book.page import PAGE, RESULTS, picture_name, sections
 from benchmarks.book.results import read_results
-from benchmarks.pages import fill_sections, markers, section, table
+from benchmarks.pages import fill_sections, markers, section
 from fusedet.common.errors import InputError
 from tests import ROOT
 
@@ -41,14 +41,6 @@ def test_a_page_without_markers_stays_as_it_is(tmp_path: Path) -> None:
     assert page.read_text() == before
     with pytest.raises(InputError, match="no such page"):
         fill_sections(tmp_path / "none.md", {})
-
-
-def test_a_table() -> None:
-    assert table(["a", "b", "c"], [["1", "2", "3"]], left=2).splitlines() == [
-        "| a | b | c |",
-        "| --- | --- | ---: |",
-        "| 1 | 2 | 3 |",
-    ]
 
 
 def test_the_book_shows_what_its_results_say() -> None:

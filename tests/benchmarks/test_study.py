@@ -1,7 +1,6 @@
 """Studies in pieces: planned, run side by side, interrupted, gone on with."""
 
 import dataclasses
-import math
 import signal
 import sys
 import time
@@ -9,37 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.command import run_command
-from benchmarks.study import Outcome, Piece, Study, Variant, mean_and_spread, read_outcomes, run_pieces
+from benchmarks.study import Outcome, Piece, Study, Variant, read_outcomes, run_pieces
 from fusedet.configs import InputError
 from fusedet.train.config import load_train_config
-from tests.benchmarks.studies import finish, study
+from tests.benchmarks.studies import study
 from tests.train.drawing import draw_set
 
 METRICS = "epoch,ap,ap50,seconds\n1,0.25,0.5,7\n"
-
-
-def test_the_first_seed_comes_first(tmp_path: Path) -> None:
-    pieces = study(tmp_path / "out", "a", "b", seeds=(3, 5), data=("cells", "cats")).pieces()
-    assert [str(piece) for piece in pieces] == [
-        *("cells a seed 3", "cells b seed 3", "cats a seed 3", "cats b seed 3"),
-        *("cells a seed 5", "cells b seed 5", "cats a seed 5", "cats b seed 5"),
-    ]
-    last = pieces[-1]
-    assert last.folder == tmp_path / "out" / "cats" / "b" / "seed-5"
-    assert (last.config.train.seed, last.config.train.epochs, last.config.optim.lr) == (5, 4, 0.002)
-    assert last.config.data.train_annotations == tmp_path / "cats" / "annotations" / "train.json"
-    assert last.config.train.out == last.run.path
-
-
-def test_mistakes_are_told_before_anything_runs(tmp_path: Path) -> None:
-    wrong = dataclasses.replace(study(tmp_path, "a"), variants=(Variant("a", ("optim.lrr=1",)),))
-    with pytest.raises(InputError, match=r"variant a: .*optim\.lrr.*'lr'"):
-        wrong.pieces()
-    with pytest.raises(InputError, match="each variant needs a name of its own, but a is there twice"):
-        study(tmp_path, "a", "b", "a").pieces()
-    with pytest.raises(InputError, match=r"each data set needs .* but x is there twice"):
-        study(tmp_path, "a", data=("1/x", "2/x")).pieces()
 
 
 def begin(piece: Piece) -> None:
@@ -58,14 +33,6 @@ def test_other_settings_are_not_mixed_with_those_of_before(tmp_path: Path) -> No
     other = dataclasses.replace(plan, common=("train.epochs=5", "model.input_size=96"))
     with pytest.raises(InputError, match=r"seed-0: was begun with other settings \(train.epochs: 4, now 5\)"):
         other.pieces()
-
-
-def test_a_training_goes_on_where_it_was(tmp_path: Path) -> None:
-    piece = study(tmp_path / "out", "a").pieces()[0]
-    assert piece.command()[-2:] == ["train", str(piece.settings)]
-    piece.run.path.mkdir(parents=True)
-    piece.run.last.touch()
-    assert piece.command()[-3:] == ["train", "--resume", str(piece.run.path)]
 
 
 class Scripted(Piece):
@@ -104,18 +71,6 @@ def test_pieces_run_once_and_failures_are_told(tmp_path: Path) -> None:
     assert [outcome.ap for outcome in read_outcomes(again)] == [0.25, 0.25]
 
 
-def test_jobs_run_side_by_side(tmp_path: Path) -> None:
-    """Two that wait for each other: one after the other they would wait in vain."""
-    first, second = study(tmp_path / "out", "first", "second").pieces()
-
-    def meet(own: Piece, other: Piece) -> str:
-        wait = f"while not os.path.exists({str(other.folder / 'here')!r}): time.sleep(0.01)"
-        return f"open('here', 'w'); exec({wait!r}); {writing_metrics()}"
-
-    pieces = [scripted(first, meet(first, second)), scripted(second, meet(second, first))]
-    assert run_pieces(pieces, jobs=2, say=lambda line: None) == []
-
-
 def test_a_stopped_study_stops_its_trainings(tmp_path: Path) -> None:
     [piece] = study(tmp_path / "out", "a").pieces()
     # Asks for the stop itself, then does as a training: saves when it is told to end.
@@ -130,39 +85,6 @@ def test_a_stopped_study_stops_its_trainings(tmp_path: Path) -> None:
     assert (piece.folder / "saved").exists()
     assert not piece.marker.exists()
     assert signal.getsignal(signal.SIGTERM) is before
-
-
-def test_outcomes(tmp_path: Path) -> None:
-    one, two, three = study(tmp_path / "out", "one", "two", "three").pieces()
-    finish(one, [0.1, math.nan, 0.4, 0.3], seconds=80)
-    finish(three, [math.nan] * 2)
-    outcomes = read_outcomes([one, two, three])
-    assert [outcome.piece for outcome in outcomes] == [one], "the others are not done, or have no grade"
-    assert (outcomes[0].ap, outcomes[0].ap50, outcomes[0].seconds) == (0.4, pytest.approx(0.6), 80)
-    assert [row["epoch"] for row in outcomes[0].graded] == [1, 3, 4]
-
-
-def test_mean_and_spread() -> None:
-    assert mean_and_spread([1.0, 3.0]) == (2.0, pytest.approx(math.sqrt(2)))
-    mean, spread = mean_and_spread([1.5])
-    assert mean == 1.5
-    assert math.isnan(spread)
-
-
-def test_a_command_ends_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    def fail() -> int:
-        raise InputError("x.yaml: no such file")
-
-    def interrupt() -> int:
-        raise KeyboardInterrupt
-
-    assert run_command("study", lambda: 0) == 0
-    assert run_command("study", fail) == 2
-    assert run_command("study", interrupt) == 130
-    assert capsys.readouterr().err.splitlines() == [
-        "study: error: x.yaml: no such file",
-        "study: interrupted; the same command goes on from here",
-    ]
 
 
 @pytest.mark.slow

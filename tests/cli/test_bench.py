@@ -67,14 +67,6 @@ def test_tuning_is_saved_and_then_used(exported: Path, tmp_path: Path, capsys: p
     assert "1 thread, not spinning" in capsys.readouterr().out
 
 
-def test_a_choice_that_cannot_be_saved_is_printed_all_the_same(exported: Path, capsys: pytest.CaptureFixture[str]):
-    exported.with_name(f"{exported.name}.tuned.json").mkdir()
-    assert bench(exported, "--tune", "--rounds", 2) == 0
-    said = capsys.readouterr().out
-    assert "not saved: " in said
-    assert "rate " in said
-
-
 def test_of_several_models_the_largest_that_keeps_up_is_named(
     exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -12,11 +12,16 @@ from tests.cli.test_wrong_input import CONFIG, check
 from tests.train.data.doctor.drawing import DrawnSet, draw_clean_set
 
 
+@pytest.fixture(scope="module")
+def clean_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_clean_set(tmp_path_factory.mktemp("clean") / "drawn", train=20, val=5)
+
+
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(clean_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with the set ``drawn``."""
     monkeypatch.chdir(tmp_path)
-    draw_clean_set(tmp_path / "drawn", train=20, val=5)
+    shutil.copytree(clean_set, tmp_path / "drawn")
     (tmp_path / "tiny.yaml").write_text(CONFIG)
     return tmp_path
 

@@ -125,16 +125,6 @@ def test_mistakes(
         assert part in said
 
 
-def test_figures_are_not_written_over_a_file_unasked(exported: Path, rectangles: Path, tmp_path: Path) -> None:
-    out = tmp_path / "mine.json"
-    out.write_text("mine")
-    command = ["eval", str(exported), "--data", str(rectangles), "--json", str(out)]
-    assert main(command) == 2
-    assert out.read_text() == "mine"
-    assert main([*command, "--force"]) == 0
-    assert json.loads(out.read_text())["ap50"] == pytest.approx(1)
-
-
 def test_data_without_a_box_has_no_figures(
     exported: Path, rectangles: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,4 +1,6 @@
+import logging
 import resource
+import signal
 import subprocess
 import sys
 from importlib.metadata import version
@@ -9,21 +11,6 @@ import pytest
 from fusedet.cli.main import COMMANDS, main
 
 FUSEDET = Path(sys.executable).with_name("fusedet")
-
-
-def fail(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """What a call that must fail says on standard error: one line."""
-    try:
-        code = main(arguments)
-    except SystemExit as stop:  # argparse's own way
-        code = int(stop.code or 0)
-    out, err = capsys.readouterr()
-    assert code == 2
-    assert out == ""
-    assert err.startswith("fusedet: error: ")
-    assert err.count("\n") == 1
-    assert err.endswith("\n")
-    return err
 
 
 def _cpu_seconds_of_children() -> float:
@@ -55,24 +42,6 @@ def test_help_of_each_command(command: str, capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out.startswith(f"usage: fusedet {command} ")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "parts"),
-    [
-        ([], ["a command is missing", "train", "detect"]),
-        (["trian"], ["'trian'", "did you mean 'train'?"]),
-        (["--verbose"], ["'--verbose'", "the commands are"]),
-        (["detect"], ["required: SOURCE", "fusedet detect --help"]),
-        (["train", "nano", "--resum", "x"], ["unrecognized arguments: --resum"]),
-        (["info", "no/such.onnx"], ["no/such.onnx"]),
-        (["info", "two\nlines.onnx"], ["two lines.onnx"]),
-    ],
-)
-def test_each_mistake_is_one_line(arguments: list[str], parts: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    said = fail(capsys, *arguments)
-    for part in parts:
-        assert part in said
-
-
 def run_without(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     script = f"import sys; sys.modules[{module!r}] = None; from fusedet.cli.main import main; sys.exit(main())"
     return subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True)
@@ -96,6 +65,23 @@ def test_a_missing_package_is_named_with_its_extra(
     assert result.returncode == 2
     assert result.stderr.startswith(f"fusedet: error: {hint}")
     assert result.stderr.count("\n") == 1
+
+
+def process_state() -> tuple[object, ...]:
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    return logging.root.manager.disable, logging.root.level, *handlers, sys.stdout, sys.stdout.errors
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [("--version", 0), ("schema --quiet", 0), ("info none.onnx -q", 2), ("run none.yaml -v", 2), ("run a.mp4 -q", 2)],
+)
+def test_a_call_leaves_the_process_as_it_was(line: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Log, signals and standard output are those of the program that calls it."""
+    monkeypatch.setattr(logging.root.manager, "disable", logging.DEBUG)
+    before = process_state()
+    assert main(line.split()) == code
+    assert process_state() == before
 
 
 def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

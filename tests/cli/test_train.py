@@ -14,32 +14,6 @@ def fail(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return said
 
 
-@pytest.mark.parametrize(
-    ("arguments", "parts"),
-    [
-        ([], ["expected a config", "nano", "pico"]),
-        (["nanno"], ["did you mean 'nano'?"]),
-        (["nano", "train.epoch=3"], ["command line: train.epoch: unknown key, did you mean 'epochs'?"]),
-        (["nano"], ["no data", "data=DIR"]),
-        (["nano", "data.root=nowhere"], ["nowhere"]),
-        (["nano", "--resume", "runs/x"], ["--resume", "'nano'"]),
-        (["--resume", "runs/x"], ["runs/x"]),
-    ],
-)
-def test_mistakes_leave_nothing_behind(
-    arguments: list[str],
-    parts: list[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    said = fail(capsys, *arguments)
-    for part in parts:
-        assert part in said
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_training_of_one_epoch_and_its_resume(
     rectangles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,7 +1,6 @@
 """What a new user gets wrong: each mistake is one line on standard error, code 2, and leaves nothing behind."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -21,7 +20,7 @@ CONFIG = """\
 base: pico
 model: {input_size: 64}
 data: {root: drawn, workers: 0}
-train: {epochs: 1, batch: 4, device: cpu, out: run}
+train: {epochs: 1, batch: 4, device: cpu, out: run, report: false}
 """
 
 
@@ -124,29 +123,9 @@ SPOILED: dict[str, tuple[Callable[[Path], object], list[str]]] = {
         lambda root: (root / "annotations" / "train.json").write_text('{"images": ['),
         ["train.json: broken JSON at line 1, column 13"],
     ),
-    "no dictionary": (
-        lambda root: (root / "annotations" / "train.json").write_text("[]"),
-        ["train.json: expected a COCO dictionary, but the file holds a list"],
-    ),
-    "unknown image": (
-        lambda root: edited(root, "train", lambda c: c["annotations"][0].update(image_id=99)),
-        ["train.json: annotation 1: there is no image 99"],
-    ),
-    "unknown category": (
-        lambda root: edited(root, "val", lambda c: c["annotations"][0].update(category_id=99)),
-        ["val.json: annotation 1: there is no category 99"],
-    ),
-    "half a box": (
-        lambda root: edited(root, "train", lambda c: c["annotations"][0].update(bbox=[1, 2])),
-        ["train.json: annotation 1: 'bbox' must be [x, y, width, height] in pixels, but is [1, 2]"],
-    ),
     "no images": (
         lambda root: edited(root, "train", lambda c: c.update(images=[], annotations=[])),
         ["train.json: 'images' is empty"],
-    ),
-    "no images to grade on": (
-        lambda root: edited(root, "val", lambda c: c.update(images=[], annotations=[])),
-        ["val.json: 'images' is empty"],
     ),
     "no objects": (
         lambda root: edited(root, "train", lambda c: c.update(annotations=[])),
@@ -164,14 +143,6 @@ SPOILED: dict[str, tuple[Callable[[Path], object], list[str]]] = {
         lambda root: (root / "images" / "train-3.png").write_bytes(b"no picture"),
         ["train-3.png: not an image that OpenCV can decode"],
     ),
-    "no picture to grade on": (
-        lambda root: (root / "images" / "val-2.png").write_bytes(b"no picture"),
-        ["val-2.png: not an image that OpenCV can decode"],
-    ),
-    "other size": (
-        lambda root: edited(root, "train", lambda c: c["images"][0].update(width=640)),
-        ["train-1.png: is 96x64 pixels, but the annotations say 640x64"],
-    ),
 }
 
 
@@ -183,22 +154,11 @@ def test_data(name: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.parametrize(
-    ("settings", "spoil"),
-    [
-        (["train.batch=9"], None),
-        (["data.workers=4", "data.cache=none"], None),
-        ([], lambda root: edited(root, "val", lambda c: c.update(annotations=[]))),
-    ],
-    ids=["a batch larger than the set", "more workers than cores", "nothing to find in the set to grade on"],
+    "settings",
+    [["train.batch=9"], ["data.workers=4", "data.cache=none"]],
+    ids=["a batch larger than the set", "more workers than cores"],
 )
-def test_what_looks_wrong_and_works(
-    settings: list[str],
-    spoil: Callable[[Path], object] | None,
-    here: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    if spoil is not None:
-        spoil(here / "drawn")
+def test_what_looks_wrong_and_works(settings: list[str], here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "tiny.yaml", *settings]) == 0
     assert capsys.readouterr().err == ""
 
@@ -276,6 +236,11 @@ def test_models(command: list[str], model: str, part: str, files: Path, capsys: 
         (["detect", "other.onnx", "drawn/images"], ["other.onnx: not a fusedet model"]),
         (["eval", "best.pt", "--data", "nowhere"], ["--data nowhere", "there is none"]),
         (["eval", "best.pt", "--data", "drawn"], ["its class 'box'", "none of the 3", "trained on"]),
+        (["train"], ["expected a config", "nano", "pico"]),
+        (["train", "nanno"], ["did you mean 'nano'?"]),
+        (["train", "nano"], ["no data", "data=DIR"]),
+        (["train", "nano", "--resume", "runs/x"], ["--resume", "'nano'"]),
+        (["train", "--resume", "runs/x"], ["runs/x"]),
         (["demo", "--epochs", "0"], ["train.epochs: must be greater than or equal to 1, but got 0"]),
         (["demo", "--images", "0"], ["--images must be at least 1, but got 0"]),
         (["demo", "--out", "tiny.yaml/x"], ["tiny.yaml/x: Not a directory"]),
@@ -309,15 +274,3 @@ def test_a_missing_camera_is_one_line_of_a_real_process(exported: Path, files: P
     assert result.returncode == 2
     assert result.stderr.startswith("fusedet: error: camera 63: ")
     assert result.stderr.count("\n") == 1
-
-
-def test_a_reader_that_leaves_is_no_error(exported: Path, here: Path) -> None:
-    command = "from fusedet.cli.main import main; import sys; sys.exit(main(['info', 'model.onnx']))"
-    reading, writing = os.pipe()
-    os.close(reading)
-    try:
-        result = subprocess.run([sys.executable, "-c", command], stdout=writing, stderr=subprocess.PIPE, text=True)
-    finally:
-        os.close(writing)
-    assert result.stderr == ""
-    assert result.returncode == 0

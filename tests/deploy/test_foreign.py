@@ -13,8 +13,6 @@ from fusedet.cli.main import main
 from fusedet.configs import InputError
 from fusedet.deploy import Detections, Detector, open_session
 from fusedet.deploy.detector.formats import FORMATS
-from fusedet.deploy.detector.formats.base import strongest
-from fusedet.deploy.detector.formats.coco_names import COCO_NAMES
 from tests.deploy.foreign_files import (
     DOG,
     ULTRALYTICS,
@@ -198,25 +196,6 @@ def test_distributions_of_other_classes_and_sides_are_read(make_file: MakeFile) 
     assert Detector(make_file(outputs, 64))(PICTURE).labels == ["class 0"]
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_a_picture_must_be_one(make_file: MakeFile, case: str) -> None:
-    with pytest.raises(ValueError, match=r"must be uint8 \[H, W, 3\]"):
-        opened(make_file, case)(PICTURE.astype(np.float32))
-
-
-def test_coco_has_80_classes() -> None:
-    assert len(COCO_NAMES) == len(set(COCO_NAMES)) == 80
-    assert (COCO_NAMES[0], COCO_NAMES[-1], COCO_NAMES.index("hot dog")) == ("person", "toothbrush", 52)
-    assert COCO_NAMES[DOG] == "dog"
-
-
-def test_the_strongest() -> None:
-    scores = np.array([0.1, 0.9, 0.5, 0.7], np.float32)
-    assert sorted(strongest(scores, 2)) == [1, 3]
-    assert strongest(scores, 4).tolist() == strongest(scores, 9).tolist() == [0, 1, 2, 3]
-    assert strongest(scores[:0], 2).tolist() == []
-
-
 # Ultralytics' files: what their metadata and shapes may be.
 
 
@@ -376,23 +355,6 @@ def test_info_of_a_foreign_file(make_file: MakeFile, capsys: pytest.CaptureFixtu
         "license AGPL-3.0",
     } <= set(lines)
     assert not any(line.startswith("activation") for line in lines)
-
-
-def test_detect_with_a_foreign_file(make_file: MakeFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    import cv2
-
-    cv2.imwrite(str(tmp_path / "picture.png"), PICTURE)
-    path = make_file(ultralytics_final(), 32, **ULTRALYTICS)
-    assert main(["detect", str(path), str(tmp_path / "picture.png"), "--no-images", "--json", "-"]) == 0
-    assert '"dog"' in capsys.readouterr().out
-
-
-def test_a_foreign_file_that_cannot_be_used_ends_with_2(
-    make_file: MakeFile, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = make_file(ultralytics_raw(), 32, **{**ULTRALYTICS, "names": "__import__('os')"})
-    assert main(["detect", str(path), "nowhere.png"]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_sides_that_cannot_be_are_no_known_format(make_file: MakeFile) -> None:

@@ -14,7 +14,7 @@ from fusedet.train.loop.trainer import Trainer
 
 
 def tiny_config(root: Path, out: Path, **settings: object) -> TrainConfig:
-    """A training of seconds, on the set in ``root``; ``settings`` are those of ``train``."""
+    """A training of a second without a report, on the set in ``root``; ``settings`` are those of ``train``."""
     return TrainConfig.model_validate(
         {
             "model": {
@@ -24,7 +24,7 @@ def tiny_config(root: Path, out: Path, **settings: object) -> TrainConfig:
                 "head": {"channels": 16, "depth": 1, "kernel": 3},
             },
             "data": {"root": str(root), "workers": 0},
-            "train": {"epochs": 3, "batch": 4, "device": "cpu", "out": str(out), **settings},
+            "train": {"epochs": 3, "batch": 4, "device": "cpu", "out": str(out), "report": False, **settings},
         }
     )
 

@@ -76,17 +76,6 @@ def test_mistakes_in_a_plan(text: str, message: str, tmp_path: Path) -> None:
         read_plan(tmp_path / "plan.yaml")
 
 
-def test_differences_are_between_the_same_data_and_seed(results: Results) -> None:
-    _, better, slower = results.variants
-    assert results.differences(better) == [
-        ("cats", pytest.approx(0.10)),
-        ("cells", pytest.approx(0.0)),
-        ("cats", pytest.approx(0.08)),
-        ("cells", pytest.approx(0.04)),
-    ]
-    assert [data for data, _ in results.differences(slower)] == ["cats", "cells", "cells"]
-
-
 def test_the_table(results: Results) -> None:
     text = table(results)
     # Pooled over the data sets: variances of 0.0008 and 0.

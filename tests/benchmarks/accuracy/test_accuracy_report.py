@@ -2,11 +2,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import cv2
 import pytest
 
-from benchmarks.accuracy.pareto import draw_pareto
-from benchmarks.accuracy.report import MEAN, Result, Row, earlier_rows, joined, mean_rows, results_json, rows_of, tables
+from benchmarks.accuracy.report import Result, Row, earlier_rows, joined, mean_rows, results_json, rows_of, tables
 from benchmarks.accuracy.trainings import Job
 from fusedet.common.errors import InputError
 
@@ -44,27 +42,6 @@ def all_rows() -> list[Row]:
     return rows + mean_rows(rows, ["cells", "cats"])
 
 
-def test_a_row_is_the_mean_of_its_seeds() -> None:
-    row = rows_of(RESULTS, TIMES)[0]
-    assert (row.ms_min, row.ms_median) == (2.0, 3.0)
-    assert row.values("ap") == [0.5, 0.3]
-    assert row.mean("ap") == pytest.approx(0.4)
-    assert row.mean("ap50") == pytest.approx(0.6)
-
-
-def test_nothing_found_of_a_kind_is_zero() -> None:
-    row = rows_of([result("nano", "cells", 0, nms_free=None)], {("cells", "nano", "nms-free"): [1.0]})[0]
-    assert row.mean("ap") == 0
-
-
-def test_the_mean_takes_models_and_seeds_that_are_on_every_set() -> None:
-    means = mean_rows(rows_of(RESULTS, TIMES), ["cells", "cats"])
-    assert [(row.data, row.model, row.head) for row in means] == [(MEAN, "nano", "nms-free"), (MEAN, "nano", "nms")]
-    assert list(means[0].grades) == [0]
-    assert means[0].mean("ap") == pytest.approx(0.3)
-    assert means[0].ms_min == pytest.approx(3.0)
-
-
 def test_tables() -> None:
     lines = tables(RESULTS, all_rows()).splitlines()
     assert "| model | output | ms | cells | cats | mean |" in lines
@@ -72,26 +49,6 @@ def test_tables() -> None:
     assert "| yolo11n | nms | 5.00 | 0.400 / 0.600 |  |  |" in lines
     assert "| nano | cats | 0 | 61 | 12.3 | 2 | 0.100 | 0.200 |" in lines
     assert "| yolo11n | cells | 0 | 61 | 12.3 | 2 |  | 0.400 / 0.111 |" in lines
-
-
-def test_the_json_says_all_of_it() -> None:
-    content = json.loads(json.dumps(results_json(RESULTS, all_rows(), {"cpu": "x"}, {"epochs": 2}), allow_nan=False))
-    assert len(content["trainings"]) == len(RESULTS)
-    assert content["trainings"][3]["own_val"]["nms"]["ap"] == 0.111
-    assert content["summary"][0]["mean_ap"] == pytest.approx(0.4)
-    assert content["summary"][0]["grades"]["1"]["ap"] == 0.3
-    assert content["versions"]["fusedet"]
-    assert content["machine"] == {"cpu": "x"}
-
-
-def test_the_picture_has_a_panel_for_each_set_and_the_mean(tmp_path: Path) -> None:
-    widths = {}
-    for name, rows in (("one", all_rows()[:1]), ("three", all_rows())):
-        draw_pareto(rows, tmp_path / f"{name}.png", "2 epochs")
-        picture = cv2.imread(str(tmp_path / f"{name}.png"))
-        assert picture.std() > 5, "something is drawn"
-        widths[name] = picture.shape[1]
-    assert widths["three"] > 2 * widths["one"]
 
 
 def test_an_earlier_report_counts_as_well() -> None:

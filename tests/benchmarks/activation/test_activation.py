@@ -7,18 +7,15 @@ from pathlib import Path
 
 import cv2
 import pytest
-import torch
 
 from benchmarks.ablation.graphs import Graph, Latency
 from benchmarks.activation import plots as activation_plots
-from benchmarks.activation.__main__ import _graph, all_activations, collect, fill_page, main, parse_activation
-from benchmarks.activation.results import ActivationResult, Results
+from benchmarks.activation.__main__ import collect, main, parse_activation
+from benchmarks.activation.results import Results
 from benchmarks.activation.tables import tables
-from benchmarks.evaluation import Evaluation, OutputAccuracy, evaluate_best
+from benchmarks.evaluation import Evaluation, OutputAccuracy
 from benchmarks.pages import markers
 from benchmarks.study import Outcome, Piece, Study
-from fusedet.configs import InputError
-from fusedet.model import build_detector, save_checkpoint
 from tests.benchmarks.studies import LAYERS, finish
 from tests.train.drawing import draw_set
 
@@ -88,12 +85,6 @@ def test_activations_are_parsed(text: str, name: str, overrides: tuple[str, ...]
     assert dataclasses.astuple(parse_activation(text)) == (name, overrides)
 
 
-@pytest.mark.parametrize("text", ["rleu", "relu:0.1", ""])
-def test_activations_that_are_not_there(text: str) -> None:
-    with pytest.raises(InputError, match="--activations"):
-        parse_activation(text)
-
-
 def test_what_is_collected(results: Results) -> None:
     leaky, relu = results.activations
     run = leaky.runs[0]
@@ -126,43 +117,6 @@ def test_tables(results: Results) -> None:
     measured = tables(with_graphs(results))
     assert "| relu | 3.00 (3.20) | 1.50 (1.28) | 0 | 44 | 44 | 6 |" in measured
     assert "Why some are not fused: it is too good." in measured
-
-
-def test_tables_without_the_reference(results: Results) -> None:
-    text = tables(results.model_copy(update={"activations": results.activations[1:]}))
-    assert "| relu | 2 | – | – | – | – |" in text
-    assert "| relu | – | – | 0.188 ± 0.018 | 100 | – |" in text
-
-
-def test_an_activation_that_learned_nothing_has_its_rows(tmp_path: Path) -> None:
-    variant = parse_activation("sigmoid")
-    plan = Study("pico", (variant,), (tmp_path / "cells",), (0,), tmp_path / "out", ("train.epochs=4",))
-    [piece] = plan.pieces()
-    finish(piece, [0.0, 0.0], dead=1.0)
-    evaluate_by_hand(piece, 0.0, None)
-    nothing = collect([Outcome(piece)], {"sigmoid": "sigmoid"})
-    facts = {"preset": "pico", "input_size": (96, 96), "epochs": 2, "reference": "sigmoid", "rounds": 1, "machine": {}}
-    whole = Results(**facts, activations=nothing)
-    assert "| sigmoid | 1 | 0.000 | 0.000 | – | 0.100 | 0.000 | – |" in tables(whole)
-    assert "| sigmoid | 50.0% | 50.0% | 100.0% |" in tables(whole)
-    assert len(activation_plots.draw_all(whole, tmp_path / "plots")) == 5
-
-
-def test_a_network_without_a_difference_in_its_scores_is_evaluated_and_has_no_graph(tmp_path: Path) -> None:
-    data = draw_set(tmp_path / "drawn")
-    common = ("train.epochs=1", "model.input_size=64")
-    [piece] = Study("pico", (parse_activation("sigmoid"),), (data,), (0,), tmp_path / "out", common).pieces()
-    finish(piece, [0.0])
-    net = build_detector(piece.config.model.model_copy(update={"classes": 2}))
-    for predictors in (net.head.class_predictors, net.head.class_corrections, net.head.selector_predictors):
-        for predictor in predictors:
-            torch.nn.init.zeros_(predictor.weight)
-    meta = {"names": ["box", "disc"], "model": net.config.model_dump(mode="json")}
-    save_checkpoint(piece.run.best, {"ema": net.state_dict()}, meta)
-    evaluation = evaluate_best(Outcome(piece))
-    assert 0 <= evaluation.nms_free.ap < 0.1
-    assert evaluate_best(Outcome(piece)) == evaluation, "it is read the second time"
-    assert _graph([Outcome(piece)]) is None
 
 
 @pytest.mark.slow
@@ -207,18 +161,6 @@ def test_a_study_in_two_parts_reports_both(
     assert "trainings," not in call("--only-report"), "nothing is trained"
 
 
-def test_what_has_been_begun_before_is_reported(tmp_path: Path) -> None:
-    for name in ("cells/leaky_relu-0.3/seed-0", "cells/relu/seed-1", "cells/export", "cats/elu/seed-0"):
-        (tmp_path / name).mkdir(parents=True)
-    activations = all_activations(["tanh", "leaky_relu:0.1"], [Path("data/cells")], tmp_path)
-    assert activations == ["leaky_relu:0.1", "relu", "tanh", "leaky_relu:0.3"]
-
-
-def test_results_survive_their_file(results: Results) -> None:
-    whole = with_graphs(results)
-    assert Results.model_validate_json(whole.model_dump_json()) == whole
-
-
 def test_plots(results: Results, tmp_path: Path) -> None:
     paths = activation_plots.draw_all(with_graphs(results), tmp_path / "images")
     assert [path.stem for path in paths] == list(activation_plots.TITLES)
@@ -228,66 +170,3 @@ def test_plots(results: Results, tmp_path: Path) -> None:
         assert image.std() > 5, "it is not blank"
     missing = {path.stem for path in paths} - {path.stem for path in activation_plots.draw_all(results, tmp_path)}
     assert missing == {"leaky_relu_latency"}, "nothing was measured"
-
-
-def test_only_those_near_the_best_are_in_the_close_view(results: Results) -> None:
-    assert [result.name for result in activation_plots._near(results, "cells")] == ["leaky_relu 0.1"]
-    assert activation_plots._near(results, "cells")[0].runs[0].best_ap == 0.4
-
-
-def test_a_layer_without_a_gradient_is_a_gap(results: Results) -> None:
-    leaky = results.activations[0]
-    leaky.runs[0].grad_norm_by_layer["neck.mix"] = 0.0
-    leaky.runs[1].grad_norm_by_layer["neck.mix"] = 0.0
-    leaky.runs[1].grad_norm_by_layer["backbone.stem"] = 6.0
-    assert activation_plots._mean_norms(leaky, ["backbone.stem", "neck.mix"]) == pytest.approx(
-        [3.0, math.nan], nan_ok=True
-    )
-
-
-def test_a_page_is_filled_between_its_markers(results: Results, tmp_path: Path) -> None:
-    page = tmp_path / "docs" / "leaky_relu.md"
-    with pytest.raises(InputError, match="no such page"):
-        fill_page(page, "", [])
-    page.parent.mkdir()
-    page.write_text("# Title\n")
-    with pytest.raises(InputError, match=r"expected the lines '<!-- results: begin"):
-        fill_page(page, "", [])
-    page.write_text("# Title\n\n<!-- results: begin -->\nold\n<!-- results: end -->\n\nThe end.\n")
-    picture = page.parent / "images" / "leaky_relu_ap.png"
-    for _ in range(2):
-        fill_page(page, "| new |\n", [picture])
-        text = page.read_text()
-        assert text.startswith("# Title\n\n<!-- results: begin -->\n\n| new |\n")
-        assert "![AP over the epochs of the training, by activation](images/leaky_relu_ap.png)" in text
-        assert text.endswith("<!-- results: end -->\n\nThe end.\n")
-        assert "old" not in text
-
-
-@pytest.mark.parametrize(
-    ("places", "apart"),
-    [
-        ([0.5], [0.5]),
-        ([0.9, 0.1], [0.9, 0.1]),
-        ([0.5, 0.5], [0.45, 0.55]),
-        ([0.52, 0.5, 0.48], [0.6, 0.5, 0.4]),
-        ([0.0, 0.06, 0.5, 0.12], [-0.04, 0.06, 0.5, 0.16]),
-    ],
-)
-def test_labels_are_moved_apart(places: list[float], apart: list[float]) -> None:
-    assert activation_plots._apart(places, 0.1) == pytest.approx(apart)
-
-
-def test_a_folder_without_the_page_is_told_before_anything_is_trained(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["activation", "--out", str(tmp_path / "out"), "--docs", str(tmp_path)])
-    with pytest.raises(InputError, match=r"--docs .*: has no leaky_relu.md to fill"):
-        main()
-    assert not (tmp_path / "out").exists()
-
-
-def test_an_activation_without_a_color_of_its_own_gets_one(results: Results) -> None:
-    first, second = (ActivationResult(name=f"new {i}", runs=[], graph=None, latency=None) for i in range(2))
-    more = results.model_copy(update={"activations": [*results.activations, first, second]})
-    assert activation_plots._color(more, first) != activation_plots._color(more, second)

@@ -49,20 +49,6 @@ def test_a_board_is_kept_without_its_paths(tmp_path: Path) -> None:
     assert boards_table(read_reports(tmp_path / "boards")).splitlines()[2] == line
 
 
-@pytest.mark.parametrize("changes", [{"load_before": 2.0}, {"model": {"unsteady": True}}])
-def test_a_busy_machine_has_a_star(tmp_path: Path, changes: dict[str, Any]) -> None:
-    add_report(written(tmp_path, **changes), tmp_path / "boards")
-    assert "| 4.6 (5.0)* | 5.2 | 190* |" in boards_table(read_reports(tmp_path / "boards"))
-
-
-def test_the_quickest_board_comes_first(tmp_path: Path) -> None:
-    folder = tmp_path / "boards"
-    for name, ms in (("slow", 40.0), ("quick", 2.0)):
-        times = {stage: {"min": ms, "p50": ms} for stage in ("inference", "total")}
-        add_report(written(tmp_path, machine={"board": name}, model={"milliseconds": times}), folder)
-    assert [report.board for report in read_reports(folder)] == ["quick", "slow"]
-
-
 def test_no_board_is_lost(tmp_path: Path) -> None:
     report, folder = written(tmp_path), tmp_path / "boards"
     add_report(report, folder)

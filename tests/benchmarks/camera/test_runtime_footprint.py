@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.camera.footprint import Footprint, quickest, size_of, table, without_needless
+from benchmarks.camera.footprint import Footprint, size_of, table, without_needless
 
 
 def test_needless_files_are_deleted_and_counted_once(tmp_path: Path) -> None:
@@ -17,17 +17,6 @@ def test_needless_files_are_deleted_and_counted_once(tmp_path: Path) -> None:
     assert size_of(tmp_path) == 4500
     assert without_needless(tmp_path, sys.executable) == pytest.approx(0.004)
     assert size_of(tmp_path) == 500
-
-
-def test_processes_are_timed_until_they_say_something() -> None:
-    waits, quick = quickest(sys.executable, ("import time; time.sleep(0.1); print(flush=True)", "print(flush=True)"))
-    assert waits >= 100
-    assert quick < waits
-
-
-def test_a_process_that_says_nothing_is_an_error() -> None:
-    with pytest.raises(RuntimeError, match="printed nothing"):
-        quickest(sys.executable, ("pass",))
 
 
 def test_the_table_has_a_row_for_each_set_of_extras() -> None:

@@ -2,10 +2,8 @@
 
 from collections import Counter
 
-import pytest
-
 from benchmarks.camera.street import KINDS, compare, watch
-from benchmarks.camera.street_scene import Flaws, Happening, Thing, happenings, street
+from benchmarks.camera.street_scene import Flaws, Happening, Thing, happenings
 
 FAULTLESS = Flaws(0, 0, 1e9, (0, 0), (0, 0), 0, 0, 0, 0)
 
@@ -29,11 +27,6 @@ def test_what_is_told_is_compared_with_what_is_true() -> None:
     assert (tallies["line in"].missed, tallies["line in"].extra) == (1, 1)
     assert (tallies["line out"].missed, tallies["line out"].extra) == (0, 0)
     assert set(tallies) == set(KINDS)
-
-
-@pytest.mark.parametrize("seed", [3])
-def test_one_street_is_one_street(seed: int) -> None:
-    assert street(1, seed) == street(1, seed) != street(1, seed + 1)
 
 
 def test_a_lone_thing_is_counted_exactly_by_a_detector_without_fault() -> None:

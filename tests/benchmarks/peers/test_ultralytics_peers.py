@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.peers.ultralytics_models import nms_argument, stand_in_for_torchvision, torch_nms
+from benchmarks.peers.ultralytics_models import stand_in_for_torchvision, torch_nms
 
 
 def greedy(boxes: torch.Tensor, scores: torch.Tensor, limit: float) -> list[int]:
@@ -21,17 +21,6 @@ def overlap(a: torch.Tensor, b: torch.Tensor) -> float:
     sides = (torch.minimum(a[2:], b[2:]) - torch.maximum(a[:2], b[:2])).clamp(min=0)
     shared = float(sides.prod())
     return shared / (float((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod()) - shared)
-
-
-def test_nms_of_three_boxes() -> None:
-    boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 9], [20, 20, 30, 30]])
-    kept = torch_nms(boxes, torch.tensor([0.5, 0.9, 0.1]), 0.7)
-    assert kept.dtype == torch.int64
-    assert kept.tolist() == [1, 2]
-
-
-def test_nms_of_nothing() -> None:
-    assert torch_nms(torch.zeros(0, 4), torch.zeros(0), 0.7).tolist() == []
 
 
 @pytest.mark.parametrize("limit", [0.1, 0.5, 0.7])
@@ -53,8 +42,3 @@ def test_the_stand_in_is_what_an_import_finds(monkeypatch: pytest.MonkeyPatch) -
     from torchvision.ops import nms
 
     assert nms is torchvision.ops.nms is torch_nms
-
-
-def test_arguments_of_ultralytics() -> None:
-    assert nms_argument("nms-free") is False
-    assert nms_argument("nms") is None

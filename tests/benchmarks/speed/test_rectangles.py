@@ -3,28 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from benchmarks.speed.rectangles import cut, cut_annotations, cut_set
+from benchmarks.speed.rectangles import cut_annotations, cut_set
 from fusedet.train.data.coco import Sample, load_coco
 from tests.train.drawing import draw_set
-
-
-@pytest.mark.parametrize(
-    ("size", "aspect", "cut_size", "corner"),
-    [
-        ((480, 640), 16 / 9, (360, 640), (0, 60)),
-        ((640, 480), 16 / 9, (270, 480), (0, 185)),
-        ((100, 400), 16 / 9, (100, 178), (111, 0)),
-        ((90, 160), 16 / 9, (90, 160), (0, 0)),
-    ],
-)
-def test_the_middle_is_left(
-    size: tuple[int, int], aspect: float, cut_size: tuple[int, int], corner: tuple[int, int]
-) -> None:
-    part, left, top = cut(np.zeros((*size, 3), np.uint8), aspect)
-
-    assert (part.shape[:2], (left, top)) == (cut_size, corner)
 
 
 def test_boxes_move_with_their_picture_and_are_cut() -> None:

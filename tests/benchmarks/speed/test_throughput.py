@@ -29,10 +29,3 @@ def test_a_side_trains_when_it_is_its_turn(tmp_path: Path) -> None:
             side.epoch()
     finally:
         side.close()
-
-
-def test_a_side_that_is_not_needed_any_more_ends(tmp_path: Path) -> None:
-    side = Side(work, SETTING, tmp_path / "side")
-    side.epoch()
-    side.close()
-    assert side._process.exitcode == 0

@@ -1,10 +1,8 @@
 """The starter weights: their recipe, what ships of a checkpoint, and the card, on a tiny network."""
 
-import json
 from pathlib import Path
 
 import pytest
-import torch
 
 from benchmarks.starter import __main__ as benchmark
 from benchmarks.starter.__main__ import (
@@ -13,11 +11,10 @@ from benchmarks.starter.__main__ import (
     latest_best,
     publish,
     read_rounds,
-    strip,
     train_rounds,
     with_places,
 )
-from fusedet.configs import InputError, starter
+from fusedet.configs import starter
 from fusedet.configs.loader import preset_names
 from fusedet.model import load_checkpoint
 from fusedet.train.config import load_train_config
@@ -49,18 +46,6 @@ def test_the_recipe_can_be_trained() -> None:
             load_train_config(name, settings)
 
 
-def test_a_preset_without_a_recipe_of_its_own_gets_the_common_one(tmp_path: Path) -> None:
-    recipe = tmp_path / "starter.yaml"
-    recipe.write_text("rounds: {default: [[[a=1, b=2], c=3]], nano: [[a=4], [a=5]]}")
-    assert read_rounds("pico", recipe) == [["a=1", "b=2", "c=3"]]
-    assert read_rounds("nano", recipe) == [["a=4"], ["a=5"]]
-
-
-def test_a_round_can_begin_from_what_ships() -> None:
-    ((setting,),) = with_places([["train.init={weights}/nano.pt"]])
-    assert Path(setting.removeprefix("train.init=")) == starter.starter_checkpoint("nano")
-
-
 def test_a_round_starts_from_the_one_before_and_is_not_done_twice(trained: Path) -> None:
     rounds = [RunFolder(trained / "out" / "tiny" / f"round-{number}") for number in (1, 2)]
     assert latest_best("tiny", trained / "out") == rounds[1].best
@@ -69,11 +54,6 @@ def test_a_round_starts_from_the_one_before_and_is_not_done_twice(trained: Path)
     settings = [["train.epochs=1"]] * 2
     assert train_rounds(str(trained / "tiny.yaml"), trained / "data", None, trained / "out", settings)
     assert rounds[1].last.read_bytes() == before
-
-
-def test_nothing_to_ship_is_said(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"nano: expected round-1/best\.pt"):
-        latest_best("nano", tmp_path)
 
 
 def test_what_ships_runs_and_tells_of_no_machine(
@@ -90,15 +70,6 @@ def test_what_ships_runs_and_tells_of_no_machine(
         evaluate(starter.starter_checkpoint("nano"), coco),
     )
     assert exported["ap"] == pytest.approx(network["ap"], abs=1e-3)
-
-
-def test_kernels_ship_in_half_precision_and_statistics_whole(trained: Path) -> None:
-    learned = load_checkpoint(latest_best("tiny", trained / "out"))
-    whole, shipped = learned.state["ema"], strip(learned).state["ema"]
-    assert whole.keys() == shipped.keys()
-    for name, value in shipped.items():
-        assert value.dtype == (torch.half if value.ndim == 4 else whole[name].dtype)
-        torch.testing.assert_close(value.to(whole[name]), whole[name], rtol=2**-10, atol=2**-14)
 
 
 def test_the_card(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,8 +90,3 @@ def test_the_card(monkeypatch: pytest.MonkeyPatch) -> None:
     assert text.index("| person | 40.0 |") < text.index("| cat | 20.0 |")
     assert "`nano`:\n\n1. `train.epochs=7`" in text
     assert "{{" not in text
-
-
-def test_figures_can_be_json(trained: Path) -> None:
-    figures = evaluate(latest_best("tiny", trained / "out"), trained / "data")
-    assert json.loads(json.dumps(figures, allow_nan=False)) == figures

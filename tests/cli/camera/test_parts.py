@@ -5,8 +5,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from fusedet.cli.camera.parts import check_classes, make_detector, make_pipeline, make_places
-from fusedet.common.errors import InputError
+from fusedet.cli.camera.parts import make_detector, make_pipeline, make_places
 from fusedet.configs.camera import load_camera_config
 from fusedet.configs.variables import expand
 from fusedet.deploy import Contract
@@ -73,22 +72,3 @@ def test_what_fails_leaves_no_output_open(tmp_path: Path, monkeypatch: pytest.Mo
     for _ in range(2):  # the second one would find the queue in use
         with pytest.raises(Exception, match=r"none\.mp4: no such file or folder"):
             make_pipeline(config, make_detector(config), lambda camera, places: None)
-
-
-@pytest.mark.parametrize(
-    ("more", "message"),
-    [
-        (
-            "filters: {grene: {score: 0.5}}",
-            r"cameras\.door\.filters: .* no class 'grene', did you mean 'green'",
-        ),
-        ("filters: {al: {score: 0.5}}", r"cameras\.door\.filters: .* no class 'al', did you mean 'all'"),
-        ("lines: [{name: a, start: [0, 0], end: [1, 1], classes: [rde]}]", r"cameras\.door: a: .*, did you mean 'red'"),
-    ],
-)
-def test_a_class_that_the_model_has_not_is_named_with_its_camera(tmp_path: Path, more: str, message: str) -> None:
-    path = tmp_path / "camera.yaml"
-    path.write_text(f"model: m.onnx\ncameras:\n  door:\n    source: '0'\n    {more}\n")
-
-    with pytest.raises(InputError, match=message):
-        check_classes(load_camera_config(path), NAMES)

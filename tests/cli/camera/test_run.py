@@ -1,7 +1,6 @@
 """``fusedet run`` as a user starts it: a process of its own, ended by a signal."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -97,7 +96,9 @@ def records(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, *(pytest.param(one, marks=pytest.mark.slow) for one in (signal.SIGINT, signal.SIGHUP))]
+)
 def test_a_signal_ends_it_in_order(place: Path, number: int) -> None:
     with run(place, "camera.yaml") as running:
         running.until('"cross"', "events.jsonl")
@@ -117,32 +118,32 @@ def _numbers(log: str) -> list[str]:
     return [word for word in line.replace(",", "").split() if word.isdecimal()]
 
 
-def test_a_video_that_is_not_paced_is_seen_whole(place: Path) -> None:
-    settings = ("cameras.door.pace=false", "cameras.door.loop=false")
-    with run(place, "camera.yaml", *settings) as running:
-        assert running.process.wait(60) == 0
+#: The video as fast as it can be seen, and once.
+ONCE = ("cameras.door.pace=false", "cameras.door.loop=false")
+
+
+def test_a_video_that_is_not_paced_is_seen_whole(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    assert main(["run", "camera.yaml", *ONCE]) == 0
     assert [record["frame"] for record in records(place / "detections.jsonl")] == list(range(12))
 
 
 @pytest.mark.parametrize(("value", "count"), [(None, 1), ("0.99", 2), ("null", 2)])
 def test_duplicate_detections_are_removed_unless_the_yaml_keeps_them(
-    place: Path, value: str | None, count: int
+    place: Path, value: str | None, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(place)
     # The second box is moved 1 px of 32.
     onnx.save(build_model(Contract(NAMES, (96, 128)), scores=(0.9, 0.8)), place / "model.onnx")
-    settings = ["cameras.door.pace=false", "cameras.door.loop=false"]
-    if value is not None:
-        settings.append(f"duplicate_iou={value}")
-    with run(place, "camera.yaml", *settings) as running:
-        assert running.process.wait(60) == 0
+    settings = [] if value is None else [f"duplicate_iou={value}"]
+    assert main(["run", "camera.yaml", *ONCE, *settings]) == 0
     found = [record["detections"] for record in records(place / "detections.jsonl")]
     assert [len(detections) for detections in found] == [count] * 12  # type: ignore[arg-type]
 
 
-def test_classes_of_the_yaml_are_all_that_is_reported(place: Path) -> None:
-    settings = ("cameras.door.pace=false", "cameras.door.loop=false", "classes=[red]")
-    with run(place, "camera.yaml", *settings) as running:
-        assert running.process.wait(60) == 0
+def test_classes_of_the_yaml_are_all_that_is_reported(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    assert main(["run", "camera.yaml", *ONCE, "classes=[red]"]) == 0
     assert [record["detections"] for record in records(place / "detections.jsonl")] == [[]] * 12
 
 
@@ -192,16 +193,10 @@ def test_the_page_changes_score_and_zones_and_the_yaml(place: Path) -> None:
     assert "score: 0.3   # low" in text
 
 
-def test_a_source_is_enough(place: Path) -> None:
-    with run(place, "video.mp4", "model=model.onnx", "--seconds", "1") as running:
-        assert running.process.wait(60) == 0
-        assert "camera: " in running.log.read_text()
-
-
-def test_a_camera_that_is_away_is_no_error_when_it_is_stopped(place: Path) -> None:
-    with run(place, "camera.yaml", "cameras.door.source=rtsp://127.0.0.1:1/stream") as running:
-        running.until("refuses the connection")
-        assert running.stop() == 0
+def test_a_source_is_enough(place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(place)
+    assert main(["run", "video.mp4", "model=model.onnx", "--seconds", "1"]) == 0
+    assert "camera: " in "".join(capfd.readouterr())
 
 
 def test_check_runs_nothing(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,6 +211,7 @@ def test_check_runs_nothing(place: Path, capsys: pytest.CaptureFixture[str], mon
     [
         (["camera.yaml", "scoer=1"], "command line: scoer: unknown key, did you mean 'score'?"),
         (["camera.yaml", "classes=[cat]"], "classes: the model has no class 'cat'; it has red, green, blue"),
+        (["camera.yaml", "cameras.door.filters={grene: {score: 0.5}}"], "cameras.door.filters: "),
         (["camera.yaml", "--check", "classes=[gren]"], "classes: the model has no class 'gren', did you mean 'green'?"),
         (["camera.yaml", "duplicate_iou=2"], "duplicate_iou: must be less than or equal to 1, but got 2"),
         (["camera.yaml", "model=none.onnx"], "none.onnx: no such model file"),
@@ -243,11 +239,3 @@ def test_bad_input_is_one_line(
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    locked = place / "locked"
-    locked.mkdir(mode=0o500)
-    assert main(["run", str(place / "camera.yaml"), f"outputs.events.path={locked}/events.jsonl"]) == 2
-    assert "events.jsonl: Permission denied" in capsys.readouterr().err

@@ -116,13 +116,6 @@ def test_mistakes_are_one_line(
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
-def test_help_of_the_group(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["data", "--help"]) == 0
-    printed = capsys.readouterr().out
-    assert "data label" in printed
-    assert "export" not in printed
-
-
 def test_footage_becomes_a_set(exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record(tmp_path / "recordings" / "gate.avi", [scene(0), scene(1)])
     out = tmp_path / "set" / "annotations" / "all.json"

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fusedet.cli.shared.files import refuse_to_replace, write_text
+from fusedet.cli.shared.files import refuse_to_replace
 from fusedet.cli.shared.models import exported_from
 from fusedet.configs import InputError, starter
 from fusedet.configs.inputs import EXPORTED_FIRST, model_file, or_starter
@@ -44,14 +44,6 @@ def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, name: str, expected: str) -> None:
     with pytest.raises(InputError, match=expected):
         refuse_to_replace("--out", tmp_path / name, force=True)
-
-
-def test_text_is_written_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
-    write_text(tmp_path / "a.txt", "zwölf\n")
-    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "zwölf\n"
-    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
-    with pytest.raises(InputError, match="cannot be written: No such file"):
-        write_text(tmp_path / "missing" / "a.txt", "")
 
 
 def test_the_name_of_a_preset_means_its_starter_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from fusedet.configs import InputError
 from fusedet.deploy import Detector
-from fusedet.deploy.detector.session import default_threads, open_session, read_contract
+from fusedet.deploy.detector.session import default_threads, open_session
 from tests.deploy.conftest import NAMES, draw_picture
 
 ModelMaker = Callable[..., Path]
@@ -89,12 +89,6 @@ def test_a_detector_cannot_be_copied_and_says_what_to_do(model: Path, copied: Ca
         copied(Detector(model))
 
 
-def test_nothing_there(model: Path) -> None:
-    found = Detector(model)(np.zeros((50, 70, 3), np.uint8))
-    assert len(found) == 0
-    assert found.names == NAMES
-
-
 @pytest.mark.parametrize("batch", [None, 1])
 def test_batch_equals_one_at_a_time(make_model: ModelMaker, batch: int | None) -> None:
     detector = Detector(make_model(batch))
@@ -109,10 +103,6 @@ def test_batch_equals_one_at_a_time(make_model: ModelMaker, batch: int | None) -
         alone = detector(picture)
         np.testing.assert_array_equal(found.boxes_xyxy, alone.boxes_xyxy)
         np.testing.assert_array_equal(found.class_ids, alone.class_ids)
-
-
-def test_empty_batch(model: Path) -> None:
-    assert Detector(model).batch([]) == []
 
 
 def test_nms_where_the_contract_asks_for_it(make_model: ModelMaker) -> None:
@@ -214,11 +204,6 @@ def test_wrong_settings_are_named(model: Path, settings: dict[str, Any], message
         Detector(model, **settings)
 
 
-def test_a_wrong_image_is_named(model: Path) -> None:
-    with pytest.raises(ValueError, match=r"uint8 \[H, W, 3\] in BGR, but got uint8 \[4, 4\]"):
-        Detector(model)(np.zeros((4, 4), np.uint8))
-
-
 def test_session_settings(model: Path) -> None:
     options = open_session(model, threads=3).get_session_options()
     assert options.intra_op_num_threads == 3
@@ -299,13 +284,6 @@ def test_a_file_that_breaks_the_contract_is_named(make_model: ModelMaker, change
 def test_a_batch_of_two_is_refused(make_model: ModelMaker) -> None:
     with pytest.raises(InputError, match=r"1 or any.*\[2, 64, 64, 3\]"):
         Detector(make_model(2))
-
-
-def test_contract_comes_back_whole(make_model: ModelMaker) -> None:
-    path = make_model(nms_iou=0.45, pad_value=0, extra={"data": "drawn"})
-    contract = read_contract(open_session(path), str(path))
-    assert (contract.nms_iou, contract.pad_value, contract.extra) == (0.45, 0, {"data": "drawn"})
-    assert Detector(path).input_size == (64, 64)
 
 
 def test_a_graph_that_fails_when_it_is_run(make_model: Callable[..., Path]) -> None:

@@ -59,14 +59,6 @@ def test_tracks_there_and_back() -> None:
     assert from_supervision(to_supervision(FOUND), NAMES).track_ids is None
 
 
-def test_it_draws() -> None:
-    supervision = pytest.importorskip("supervision")
-    picture = np.zeros((64, 64, 3), np.uint8)
-    found = to_supervision(FOUND)
-    assert supervision.BoxAnnotator().annotate(picture.copy(), found).any()
-    assert supervision.LabelAnnotator().annotate(picture.copy(), found).any()
-
-
 def like_theirs(**changes: object) -> SimpleNamespace:
     """What is read of their class; it needs no package."""
     parts = {

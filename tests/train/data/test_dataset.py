@@ -132,10 +132,14 @@ def test_an_epoch_can_be_left_and_entered_anywhere(drawn: CocoDataset, workers: 
 
 
 def test_workers_ask_for_no_threads_and_leave_ours_alone(drawn: CocoDataset) -> None:
-    cv2.setNumThreads(2)
-    before = cv2.getNumThreads(), torch.get_num_threads()
-    list(loader(drawn, workers=1).epoch(0, mosaic=True))
-    assert (cv2.getNumThreads(), torch.get_num_threads()) == before
+    usual = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(2)
+        before = cv2.getNumThreads(), torch.get_num_threads()
+        list(loader(drawn, workers=1).epoch(0, mosaic=True))
+        assert (cv2.getNumThreads(), torch.get_num_threads()) == before
+    finally:
+        cv2.setNumThreads(usual)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is no signal to one process on Windows")

@@ -8,14 +8,13 @@ _MAPS_COME_AND_GO = """
 import resource
 from fusedet.train.devices.memory import keep_memory
 {prepare}
-import torch
 
 def step():
-    maps = [torch.ones(10_000_000) for _ in range(3)]
+    maps = [b"1" * 40_000_000 for _ in range(3)]
 
 step()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(5):
+for _ in range(2):
     step()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
@@ -30,9 +29,10 @@ def new_pages(prepare: str, **environment: str) -> int:
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's malloc")
 def test_maps_of_a_step_get_the_memory_of_the_last_one():
     assert new_pages("keep_memory()") < 1000
-    assert new_pages("") > 50_000  # 600 MB in pages of 4 KB: the measure works
+    assert new_pages("") > 20_000  # 240 MB in pages of 4 KB: the measure works
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's malloc")
 def test_what_the_user_set_stays():
-    assert new_pages("keep_memory()", MALLOC_MMAP_MAX_="65536", THP_MEM_ALLOC_ENABLE="0") > 50_000
+    assert new_pages("keep_memory()", MALLOC_MMAP_MAX_="65536", THP_MEM_ALLOC_ENABLE="0") > 20_000

@@ -77,10 +77,10 @@ def spoil(monkeypatch: pytest.MonkeyPatch, bad: Callable[[int], bool]) -> None:
     monkeypatch.setattr(Trainer, "_step", spoiled)
 
 
-@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("accumulate", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_one_bad_batch_is_left_out(tiny, monkeypatch, capsys, accumulate):
     spoil(monkeypatch, lambda number: number == 5)
-    tiny = tiny.model_copy(update={"train": tiny.train.model_copy(update={"accumulate": accumulate})})
+    tiny = tiny.model_copy(update={"train": tiny.train.model_copy(update={"accumulate": accumulate, "epochs": 2})})
     result = train(tiny)
     assert result.finished
     said = [line for line in capsys.readouterr().out.splitlines() if "left out" in line]

@@ -296,14 +296,13 @@ def test_training_starts_from_given_weights(tiny, tmp_path):
     [
         {"train": {"accumulate": 2}},
         {"augment": {"multi_scale": 0.5}},
-        {"augment": {"grow_from": 0.5}},
         {"optim": {"name": "sgd", "lr": 0.01}},
         {"eval": {"nms": True}},
         {"train": {"channels_last": False}},
     ],
 )
 def test_settings_train(tiny, section):
-    epochs = {"train": {**section.get("train", {}), "epochs": 8}}
+    epochs = {"train": {**section.get("train", {}), "epochs": 6}}
     result = train(changed(tiny, **{**section, **epochs}))
     losses = [row["loss"] for row in RunFolder(result.run_dir).read_metrics()]
     assert sum(losses[-3:]) / 3 < losses[0]
@@ -320,7 +319,7 @@ def test_pictures_grow_to_their_full_size(tiny, monkeypatch):
 
     monkeypatch.setattr(DetectorNet, "forward", spy)
     full = tiny.model.input_size
-    train(changed(tiny, augment={"grow_from": 0.5}, train={"epochs": 8}))
+    train(changed(tiny, augment={"grow_from": 0.5}, train={"epochs": 4}))
     assert sides == sorted(sides)
     assert sides[0] == tuple(side // 2 for side in full)
     assert len(set(sides)) > 1

@@ -1,7 +1,6 @@
 """A headless Chromium, driven over its DevTools protocol."""
 
 import asyncio
-import base64
 import contextlib
 import json
 import os
@@ -29,7 +28,7 @@ class Browser:
         problems: errors and warnings that the page wrote to its console, and exceptions that it did not catch.
     """
 
-    def __init__(self, width: int = 1280, height: int = 800, *, mobile: bool = False, dark: bool = False) -> None:
+    def __init__(self, width: int = 1280, height: int = 800, *, mobile: bool = False) -> None:
         assert CHROMIUM is not None
         self.problems: list[str] = []
         self._profile = tempfile.mkdtemp(prefix="fusedet-browser-")
@@ -54,8 +53,6 @@ class Browser:
                 "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=mobile
             )
             self.send("Emulation.setTouchEmulationEnabled", enabled=mobile)
-            scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-            self.send("Emulation.setEmulatedMedia", features=[scheme])
         except BaseException:
             self.close()
             raise
@@ -120,14 +117,6 @@ class Browser:
         for x, y in way[1:]:
             self.send("Input.dispatchTouchEvent", type="touchMove", touchPoints=[{"x": x, "y": y}])
         self.send("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
-
-    def screenshot(self, path: Path, *, whole: bool = False) -> None:
-        """The window as PNG, or the whole page."""
-        params: dict[str, Any] = {"captureBeyondViewport": whole}
-        if whole:
-            size = self.send("Page.getLayoutMetrics")["cssContentSize"]
-            params["clip"] = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
-        path.write_bytes(base64.b64decode(self.send("Page.captureScreenshot", format="png", **params)["data"]))
 
     def close(self) -> None:
         """Ends the browser and removes its profile."""

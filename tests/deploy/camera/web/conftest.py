@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from fusedet.deploy.camera.web.server import WebServer
-from tests.deploy.camera.web.street import MemoryMonitor
+from tests.deploy.camera.web.memory_monitor import MemoryMonitor
 
 __all__ = ["TOKEN", "Answer", "ask"]
 

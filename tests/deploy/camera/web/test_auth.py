@@ -5,7 +5,7 @@ import pytest
 from fusedet.deploy.camera.web.auth import WrongGuesses, is_loopback
 from fusedet.deploy.camera.web.server import WebServer
 from tests.deploy.camera.web.conftest import TOKEN, Answer, ask
-from tests.deploy.camera.web.street import MemoryMonitor
+from tests.deploy.camera.web.memory_monitor import MemoryMonitor
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -9,7 +9,7 @@ import pytest
 
 from fusedet.deploy.camera.web.server import WebServer
 from tests.deploy.camera.web.conftest import ask
-from tests.deploy.camera.web.street import MemoryMonitor
+from tests.deploy.camera.web.memory_monitor import MemoryMonitor
 
 PLACES = "/api/cameras/door/places"
 TRIANGLE = [[0, 0], [1, 0], [0, 1]]

@@ -17,7 +17,7 @@ from fusedet.deploy.camera.web.server import WebServer
 from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.drawing.draw import class_color
 from tests.deploy.camera.web.conftest import ask
-from tests.deploy.camera.web.street import NAMES, Image, MemoryMonitor
+from tests.deploy.camera.web.memory_monitor import NAMES, Image, MemoryMonitor
 
 T = TypeVar("T")
 Socket = aiohttp.ClientWebSocketResponse

@@ -3,7 +3,7 @@ import re
 from fusedet.deploy.camera.web.metrics import to_prometheus
 from fusedet.deploy.camera.web.server import WebServer
 from tests.deploy.camera.web.conftest import ask
-from tests.deploy.camera.web.street import MemoryMonitor
+from tests.deploy.camera.web.memory_monitor import MemoryMonitor
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 LABELS = r'\{(?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\[\\n"])*",?)+\}'

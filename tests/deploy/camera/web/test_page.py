@@ -14,8 +14,8 @@ from fusedet.deploy.camera.web.server import WebServer
 from fusedet.deploy.detector.detections import Detections
 from tests.deploy.camera.web.browser import CHROMIUM, Browser
 from tests.deploy.camera.web.conftest import TOKEN
+from tests.deploy.camera.web.memory_monitor import NAMES, Image, MemoryMonitor
 from tests.deploy.camera.web.proxy import Proxy
-from tests.deploy.camera.web.street import NAMES, Image, MemoryMonitor
 from tests.deploy.camera.web.test_server import make_event
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")

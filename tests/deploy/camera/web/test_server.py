@@ -13,7 +13,7 @@ from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.events.places import Line, Places, Zone
 from fusedet.deploy.camera.web.server import WebServer
 from tests.deploy.camera.web.conftest import ask
-from tests.deploy.camera.web.street import MemoryMonitor
+from tests.deploy.camera.web.memory_monitor import MemoryMonitor
 
 GREY = np.full((72, 128, 3), 90, np.uint8)
 

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from fusedet.train.data.doctor import KINDS, Report
 from tests.train.data.doctor.conftest import check
 from tests.train.data.doctor.faults import FAULTS, Fault
@@ -24,14 +22,6 @@ def named(report: Report, fault: Fault) -> bool:
 
 def test_nothing_is_found_in_a_clean_set(clean_root: Path) -> None:
     assert check(clean_root).findings == []
-
-
-@pytest.mark.parametrize("name", FAULTS)
-def test_a_single_fault_is_found_and_nothing_else(name: str, spoiled: Callable[..., Path]) -> None:
-    fault = FAULTS[name]
-    report = check(spoiled(fault.plant))
-    assert named(report, fault), report.findings
-    assert {finding.kind for finding in report.findings} - SIZE_NOTES == {fault.kind} | fault.also
 
 
 def test_all_faults_are_found_in_one_set(spoiled: Callable[..., Path]) -> None:

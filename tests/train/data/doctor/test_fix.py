@@ -18,7 +18,7 @@ from fusedet.train.data.training_sets import load_sets
 from tests.train.data.doctor.conftest import check
 from tests.train.data.doctor.drawing import HEIGHT, WIDTH, DrawnSet, add_exif, draw_clean_set
 from tests.train.data.doctor.faults import FAULTS
-from tests.train.data.doctor.test_check import SIZE_NOTES
+from tests.train.data.doctor.test_check import SIZE_NOTES, named
 
 
 def hashes(root: Path) -> dict[str, str]:
@@ -34,10 +34,15 @@ def boxes_of(root: Path, file: str, split: str = "train") -> list[list[float]]:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_single_fault_is_mended(name: str, spoiled: Callable[..., Path], tmp_path: Path) -> None:
-    root = spoiled(FAULTS[name].plant)
+def test_a_single_fault_is_found_and_mended_and_nothing_else(
+    name: str, spoiled: Callable[..., Path], tmp_path: Path
+) -> None:
+    fault = FAULTS[name]
+    root = spoiled(fault.plant)
     before = hashes(root)
     report = check(root)
+    assert named(report, fault), report.findings
+    assert {finding.kind for finding in report.findings} - SIZE_NOTES == {fault.kind} | fault.also
     actions = write_repaired(report, tmp_path / "out", link=True, leave_out=True)
     assert hashes(root) == before
     load_sets(DataConfig(root=tmp_path / "out"))

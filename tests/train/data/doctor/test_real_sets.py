@@ -25,7 +25,11 @@ TRUE_FAULTS: dict[str, set[tuple[str, str, int | None]]] = {
 }
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n == "coco80" else n for n in TRUE_FAULTS])
+#: Those that take seconds.
+LARGE = ("bccd", "fruits", "coco80")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in LARGE else n for n in TRUE_FAULTS])
 def test_only_true_faults_are_found(name: str) -> None:
     report = check(folder(name), input_size=320)
     serious = [finding for finding in report.findings if finding.severity != "note"]

@@ -36,5 +36,5 @@ def evil_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(evil_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run folder of a training that is done; tests read it, and write elsewhere."""
     run = tmp_path_factory.mktemp("report") / "run<u>"
-    assert train(tiny_config(evil_data, run)).finished
+    assert train(tiny_config(evil_data, run, report=True)).finished
     return run

@@ -236,7 +236,7 @@ def test_a_report_that_fails_does_not_fail_the_training(
         raise OSError(28, "No space left\non device")
 
     monkeypatch.setattr(trainer, "report_after_training", fail)
-    result = train(tiny_config(evil_data, tmp_path / "run", epochs=1))
+    result = train(tiny_config(evil_data, tmp_path / "run", epochs=1, report=True))
     assert result.finished
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("no report")]
     assert said == [f"no report: [Errno 28] No space left on device; fusedet report {tmp_path / 'run'} tries again"]
@@ -259,7 +259,7 @@ def test_an_interrupted_training_has_none_until_it_is_done(
 
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "_train_epoch", stop_in_the_second)
-        assert not train(tiny_config(evil_data, run, epochs=2)).finished
+        assert not train(tiny_config(evil_data, run, epochs=2, report=True)).finished
     assert not (run / "report.html").exists()
     assert resume(run).finished
     report = run / "report.html"
@@ -276,7 +276,7 @@ def test_validation_images_without_an_object(evil_data: Path, tmp_path: Path) ->
     shutil.copytree(evil_data, data)
     val = data / "annotations" / "val.json"
     val.write_text(json.dumps(json.loads(val.read_text()) | {"annotations": []}))
-    result = train(tiny_config(data, tmp_path / "run", epochs=1))
+    result = train(tiny_config(data, tmp_path / "run", epochs=1, report=True))
     assert result.best_epoch == 1
     assert "no object" in check(tmp_path / "run" / "report.html").text
 

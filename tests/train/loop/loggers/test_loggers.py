@@ -75,7 +75,7 @@ def test_an_error_that_is_kept_does_not_keep_the_workers(tiny: TrainConfig, monk
 
     monkeypatch.setattr("fusedet.train.loop.loggers.open._logger", lambda name, run: Keeps(0))
     others = set(multiprocessing.active_children())
-    train(changed(tiny, train={"epochs": 1, "report": False}, data={"workers": 1}))
+    train(changed(tiny, train={"epochs": 1}, data={"workers": 1}))
     assert kept
     assert set(multiprocessing.active_children()) <= others
 
@@ -96,7 +96,7 @@ def test_ids_are_kept_side_by_side(tmp_path: Path) -> None:
 
 
 def test_without_loggers_the_table_and_the_curves_are_there(tiny: TrainConfig) -> None:
-    result = train(changed(tiny, train={"epochs": 1, "loggers": [], "report": False}))
+    result = train(changed(tiny, train={"epochs": 1, "loggers": []}))
     run = RunFolder(result.run_dir)
     assert len(run.read_metrics()) == 1
     assert 0 <= run.read_metrics()[0]["waiting"] <= 1
@@ -112,7 +112,7 @@ def test_mlflow(tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "cells")
     monkeypatch.chdir(tmp_path)
-    result = train(changed(tiny, train={"epochs": 2, "loggers": ["mlflow"]}))
+    result = train(changed(tiny, train={"epochs": 2, "loggers": ["mlflow"], "report": True}))
     client = MlflowClient()
     (found,) = client.search_runs([client.get_experiment_by_name("cells").experiment_id])
     assert found.info.status == "FINISHED"

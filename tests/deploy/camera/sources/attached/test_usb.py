@@ -44,19 +44,6 @@ def test_a_missing_camera_is_waited_for(take: Callable[[Source], Taker]) -> None
     assert (source.label, source.live, source.health.connected) == ("camera-63", True, False)
 
 
-def test_a_missing_camera_is_one_line_on_the_terminal() -> None:
-    code = (
-        "from fusedet.cli.shared.quiet import silence_opencv; silence_opencv()\n"
-        "from fusedet.deploy.camera.sources import open_source\n"
-        "try: open_source('63')\n"
-        "except ValueError as error: print(error)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ})
-    assert done.stdout.startswith("camera 63: there is no /dev/video63")
-    assert done.stdout.count("\n") == 1
-    assert done.stderr == ""
-
-
 def test_a_device_that_may_not_be_used(tmp_path: Path) -> None:
     assert why_not_usable("/dev/null") is None
     assert why_not_usable(str(tmp_path)) == f"{tmp_path} is no device"

@@ -38,7 +38,7 @@ VIDEOS = [(".mp4", "mp4v"), (".avi", "MJPG"), (".mkv", "mp4v"), (".mov", "mp4v")
 
 
 @pytest.mark.parametrize(("suffix", "fourcc"), VIDEOS)
-@pytest.mark.parametrize("name", ["rec", "rec.dav", "rec.jpg", "1", "Größe 猫.bin"])
+@pytest.mark.parametrize("name", ["rec.jpg", "Größe 猫.bin"])
 def test_a_video_is_one_whatever_its_name(tmp_path: Path, suffix: str, fourcc: str, name: str) -> None:
     path = write(tmp_path / f"a{suffix}", fourcc).rename(tmp_path / name)
     source = open_source(str(path))
@@ -61,7 +61,7 @@ def test_jpegs_one_after_the_other_are_a_video_and_one_is_an_image(tmp_path: Pat
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".webp", ".tiff"])
-@pytest.mark.parametrize("name", ["a", "a.mp4", "a.dat"])
+@pytest.mark.parametrize("name", ["a", "a.mp4"])
 def test_an_image_is_one_whatever_its_name(tmp_path: Path, suffix: str, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(cv2.imencode(suffix, draw_picture((8, 8, 40, 40)))[1].tobytes())
@@ -74,7 +74,7 @@ def test_a_photo_with_a_second_image_behind_it_is_an_image(tmp_path: Path) -> No
     assert [frame.time_s for frame in open_source(str(tmp_path / "a.jpg"))] == [None]
 
 
-@pytest.mark.parametrize("name", ["notes.txt", "a.nfo", "a.ans", "notes", "a.dav", "a.json"])
+@pytest.mark.parametrize("name", ["notes.txt", "a.dav"])
 @pytest.mark.parametrize("data", [b"hello\n" * 500, b"", bytes(5000), b"\x00\x01\xff" * 700])
 def test_what_is_neither_is_said_in_one_line(tmp_path: Path, name: str, data: bytes) -> None:
     (tmp_path / name).write_bytes(data)
