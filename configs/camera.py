@@ -29,6 +29,7 @@ from fusedet.configs import preset_names
 from fusedet.configs.fields import Fraction, Host, Name, Point, Seconds, Secret, check_address
 from fusedet.configs.loader import load_config
 from fusedet.configs.outputs import OutputsSection
+from fusedet.configs.schema_keys import yaml_values
 from fusedet.configs.strict import StrictModel
 from fusedet.configs.validate import validate
 
@@ -220,4 +221,4 @@ def load_camera_config(path: str | Path, overrides: Sequence[str] = ()) -> Camer
     """
     if str(path) in preset_names() and not Path(path).is_file():
         raise InputError(f"{path}: expected a YAML file with cameras, but this is the preset of a network")
-    return validate(load_config(path, overrides), CameraConfig)
+    return validate(load_config(path, yaml_values(overrides, CameraConfig)), CameraConfig)

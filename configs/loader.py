@@ -205,8 +205,7 @@ class _Builder:
     def _value(self, node: yaml.Node, path: KeyPath) -> Any:
         if len(self.marks) > MOST_VALUES:
             raise InputError(f"{self.name}: more than {MOST_VALUES} values")
-        if node.tag not in _KNOWN_TAGS:
-            raise InputError(f"{self._place(node)}: a tag is not supported; put a text that begins with ! in quotes")
+        self._refuse_tag(node)
         self.marks.setdefault(path, self._place(node))  # a key's own line, where it has one
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
@@ -219,6 +218,7 @@ class _Builder:
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise InputError(f"{self._place(key_node)}: a key must be text, but got a list or a section")
+            self._refuse_tag(key_node)  # in {!password: "x"} the tag takes the colon, and the key is the password
             key = key_node.value
             key_path = (*path, key)
             if key in values:
@@ -228,6 +228,10 @@ class _Builder:
             self.marks[key_path] = self._place(key_node)
             values[key] = self._value(value_node, key_path)
         return values
+
+    def _refuse_tag(self, node: yaml.Node) -> None:
+        if node.tag not in _KNOWN_TAGS:
+            raise InputError(f"{self._place(node)}: a tag is not supported; put a text that begins with ! in quotes")
 
     def _scalar(self, node: yaml.Node) -> Any:
         kind, text = node.tag.removeprefix(_TAG), node.value

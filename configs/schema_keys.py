@@ -1,9 +1,11 @@
 """The keys that the JSON schema of a config has, and those that a short or a foreign name means.
 
-``epochs=5`` is ``train.epochs=5``, ``imgsz=256`` is ``model.input_size=256``.
+``epochs=5`` is ``train.epochs=5``, ``imgsz=256`` is ``model.input_size=256``. The value of a setting that is text is
+taken as it stands: ``data=2024`` is a folder of that name and no number.
 """
 
 import functools
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -33,11 +35,16 @@ def nodes(schema: dict[str, Any], path: KeyPath) -> Iterator[dict[str, Any]]:
 
 def inner_node(schema: dict[str, Any], node: dict[str, Any], step: str | int) -> dict[str, Any]:
     """What stands at a key or a position of a section, a list, or names that are the user's."""
+    return _resolved(schema, _inner(node, step))
+
+
+def _inner(node: dict[str, Any], step: str | int) -> dict[str, Any]:
     if isinstance(step, int):
-        return _resolved(schema, node.get("items", {}))
-    by_name = next(iter(node.get("patternProperties", {}).values()), node.get("additionalProperties"))
-    inner = node.get("properties", {}).get(step, by_name)
-    return _resolved(schema, inner if isinstance(inner, dict) else {})
+        inner = node.get("items")
+    else:
+        by_name = next(iter(node.get("patternProperties", {}).values()), node.get("additionalProperties"))
+        inner = node.get("properties", {}).get(step, by_name)
+    return inner if isinstance(inner, dict) else {}
 
 
 def _resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
@@ -79,13 +86,49 @@ def full_key(name: str, known: Iterable[str]) -> str | None:
 
 
 def spelled_out(overrides: Sequence[str], model: type[BaseModel]) -> list[str]:
-    """``key=value`` texts with their whole keys.
+    """``key=value`` texts with their whole keys, and with values in YAML.
 
     Raises:
         InputError: a key without a dot means no setting, or several.
     """
     known = all_keys(json_schema(model))
-    return [_spelled_out(text, known, model.model_fields) for text in overrides]
+    return yaml_values([_spelled_out(text, known, model.model_fields) for text in overrides], model)
+
+
+def yaml_values(overrides: Iterable[str], model: type[BaseModel]) -> list[str]:
+    """``key=value`` texts in which a value that is to be text is one in YAML, too: ``data.root="2024"``.
+
+    Raises:
+        InputError: a value is not UTF-8.
+    """
+    parts = [text.partition("=") for text in overrides]
+    schema = json_schema(model)
+    for key, _, value in parts:
+        if re.search("[\ud800-\udfff]", value):
+            raise InputError(
+                f"{COMMAND_LINE}: {key}: the text is not UTF-8; a file or folder of such a name has to be renamed"
+            )
+    return [f"{key}{equals}{_quoted(value) if _is_text(schema, key) else value}" for key, equals, value in parts]
+
+
+def yaml_text(text: str) -> str:
+    """A text as YAML and JSON write it, in quotes."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _quoted(value: str) -> str:
+    """A text of the command line in quotes, unless it has some or is a null, which is no text."""
+    text = value.strip()
+    return value if not text or text[0] in "'\"" or text.lower() in ("null", "~") else yaml_text(text)
+
+
+def _is_text(schema: dict[str, Any], key: str) -> bool:
+    """Whether the setting at a dotted key can be text and nothing else."""
+    path = tuple(int(step) if step.isdecimal() else step for step in key.split("."))
+    *_, section = nodes(schema, path[:-1])
+    setting = _inner(section, path[-1])
+    kinds = [choice.get("type") for choice in setting.get("anyOf", [setting])]
+    return "string" in kinds and not {*kinds} - {"string", "null"}
 
 
 def _spelled_out(text: str, known: Sequence[str], sections: Iterable[str]) -> str:

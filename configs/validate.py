@@ -12,7 +12,7 @@ from fusedet.common.errors import InputError
 from fusedet.common.text import nearest
 from fusedet.configs.foreign_words import KEYS
 from fusedet.configs.former_keys import take_former_keys
-from fusedet.configs.loader import COMMAND_LINE, LEFT_EMPTY, ConfigTree, KeyPath, dotted, dump_yaml, quoted
+from fusedet.configs.loader import LEFT_EMPTY, ConfigTree, KeyPath, dotted, dump_yaml
 from fusedet.configs.schema_keys import all_keys, full_key, inner_node, json_schema, nodes
 from fusedet.configs.strict import StrictModel
 
@@ -115,8 +115,8 @@ def _describe(problem: ErrorDetails, tree: ConfigTree, schema: dict[str, Any], s
     if message.startswith("Input should "):
         came = f", but got {_show(problem['input'])}" if show_values and not is_secret else ""
         hint = ""
-        if problem["type"] in ("path_type", "string_type") and tree.where(path) == COMMAND_LINE:
-            hint = f"; what looks like something else goes in quotes: {quoted(dotted(path))}"
+        if problem["type"] in ("path_type", "string_type") and isinstance(problem["input"], bool | int | float):
+            hint = '; a text that looks like a number or true goes in quotes: "TEXT"'
         return f"{place}{message.replace('Input should', 'must')}{came}{hint}"
     return place + message.replace(" should ", " must ").replace(" after validation", "")
 

@@ -10,7 +10,7 @@ from fusedet.common.errors import InputError
 from fusedet.common.text import nearest
 from fusedet.configs.inputs import coco_files, model_file
 from fusedet.configs.loader import COMMAND_LINE
-from fusedet.configs.schema_keys import all_keys, full_key, json_schema
+from fusedet.configs.schema_keys import all_keys, full_key, json_schema, yaml_text
 from fusedet.export.pipeline import ExportResult, export_onnx
 from fusedet.train.config import EvalConfig, TrainConfig, load_train_config
 from fusedet.train.evaluation.evaluate import evaluate_model
@@ -96,6 +96,8 @@ def _key(name: str) -> str:
 
 def _yaml(value: object) -> str:
     """A value as a config has it: paths as text, numbers of numpy as numbers, tuples as lists."""
+    if isinstance(value, str | Path):
+        return yaml_text(str(value))
     return json.dumps(value, default=lambda other: other.item() if hasattr(other, "item") else str(other))
 
 

@@ -108,12 +108,14 @@ def _load(text: str, path: Path | None, overrides: list[str]) -> "CameraConfig":
     """The config of the YAML file at ``path``, or of the one source ``text``."""
     from fusedet.configs.camera import CameraConfig, load_camera_config
     from fusedet.configs.loader import ConfigTree, override
+    from fusedet.configs.schema_keys import yaml_values
     from fusedet.configs.validate import validate
 
     if path is not None:
         return load_camera_config(path, overrides)
     data: dict[str, Any] = {"model": "nano", "cameras": {"camera": {"source": text}}}
-    return validate(override(ConfigTree(data, "command line", {}), overrides), CameraConfig)
+    tree = ConfigTree(data, "command line", {})
+    return validate(override(tree, yaml_values(overrides, CameraConfig)), CameraConfig)
 
 
 def _watch(pipeline: "Pipeline", config: "CameraConfig", reloader: Reloader, seconds: float | None) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fusedet.cli.shared.files import refuse_to_replace, write_text
 from fusedet.cli.shared.terminal import say_progress
 from fusedet.common.errors import InputError
+from fusedet.common.text import counted
 from fusedet.configs.layouts import SetFiles, image_folder
 
 if TYPE_CHECKING:  # training's packages are imported when the command runs
@@ -22,8 +23,8 @@ examples:
     --images a/images --input-size 416
   fusedet data check my_data --fix my_data_fixed   # mends a copy
 
-Errors are what training refuses, or would learn or grade falsely; warnings are what is lost, doubtful or counted twice;
-notes are good to know. docs/data.md lists every kind.
+Errors are what training refuses, or would learn or evaluate falsely; warnings
+are what is lost, doubtful or counted twice; notes are good to know. docs/data.md lists every kind.
 
 exit codes: 0 no error (with --strict: and no warning); 1 there are some; 2 bad input.
 """
@@ -81,6 +82,10 @@ def run(args: argparse.Namespace) -> int:
         splits, size, fast=args.fast, others=others, exif_boxes=args.exif_boxes, progress=_counter()
     )
     print(terminal_report(report))
+    if args.fix is None and (mendable := _mendable(report)):
+        print(
+            f"--fix FOLDER writes a copy in which {counted(mendable, 'finding is', 'findings are')} mended or left out"
+        )
     if args.json is not None:
         write_text(args.json, json.dumps(report.as_dict(), indent=1, ensure_ascii=False, default=str) + "\n")
     if args.page is not None:
@@ -145,6 +150,12 @@ def _fix(report: "Report", out: Path, *, link: bool, leave_out: bool) -> None:
     )
     fixed = "1 finding" if len(actions) == 1 else f"{len(actions)} findings"
     print(f"\n{out}: {fixed} fixed, told in {out / 'fixes.md'}; the copy: {summary(again)}")
+
+
+def _mendable(report: "Report") -> int:
+    from fusedet.train.data.doctor.finding import KINDS
+
+    return sum(finding.severity != "note" and bool(KINDS[finding.kind].fix) for finding in report.findings)
 
 
 def _counter() -> Callable[[int, int], None]:

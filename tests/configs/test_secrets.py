@@ -141,6 +141,16 @@ def test_a_tag_or_an_alias_that_is_a_password_is_not_quoted(tmp_path: Path) -> N
         assert "geheim" not in str(caught.value)
 
 
+def test_a_password_that_a_tag_has_made_a_key_is_not_quoted(tmp_path: Path) -> None:
+    from fusedet.configs.camera import load_camera_config
+
+    path = tmp_path / "c.yaml"
+    path.write_text('model: nano\ncameras: {}\noutputs: {mqtt: {host: h, !password: "geheim", topic: a}}\n')
+    with pytest.raises(InputError, match=r"c\.yaml:3: a tag is not supported") as caught:
+        load_camera_config(path)
+    assert "geheim" not in str(caught.value)
+
+
 def test_a_variable_that_is_not_one_is_refused_and_what_one_holds_is_not_quoted() -> None:
     with pytest.raises(InputError, match=r"^cameras\.door\.source: expected \$\{NAME\}"):
         with_password("x", "rtsp://me:${MY-PW}@cam/s")

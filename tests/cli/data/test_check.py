@@ -51,7 +51,9 @@ def test_faults_are_told_worst_first(here: Path, capsys: pytest.CaptureFixture[s
     assert "train-40.jpg, image 41, annotation 121" in said
     places = [said.index(part) for part in ("error: 1 x", "warning: 1 x", "note: 1 x")]
     assert places == sorted(places)
-    assert said.endswith("1 error, 1 warning, 2 notes\n")
+    assert said.endswith(
+        "1 error, 1 warning, 2 notes\n--fix FOLDER writes a copy in which 2 findings are mended or left out\n"
+    )
 
 
 def test_exit_codes(here: Path) -> None:

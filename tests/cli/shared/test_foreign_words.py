@@ -1,6 +1,7 @@
 """Commands as people type them who know another program."""
 
 import argparse
+from pathlib import Path
 
 import pytest
 
@@ -88,7 +89,7 @@ def test_the_words_of_the_tables_lead_to_what_is_there() -> None:
         ("imgsz=256", "model.input_size=256"),
         ("batch=8", "train.batch=8"),
         ("batch-size=8", "train.batch=8"),
-        ("data=my data", "data.root=my data"),
+        ("data=my data", 'data.root="my data"'),
         ("data={root: x}", "data={root: x}"),
         ("data=", "data="),
         ("model=3", "model=3"),
@@ -100,6 +101,18 @@ def test_the_words_of_the_tables_lead_to_what_is_there() -> None:
 )
 def test_a_short_setting_means_the_one_key_that_ends_so(text: str, whole: str) -> None:
     assert spelled_out([text], TrainConfig) == [whole]
+
+
+@pytest.mark.parametrize("name", ["2024", "1e3", "true", "[v2] set", "a: x", "set #2", "*", "it's", "C:\\new", "zwölf"])
+def test_a_setting_that_is_text_is_taken_as_it_stands(name: str) -> None:
+    config = load_train_config("nano", [f"data.root={name}", f"train.out=runs/{name}", "train.init=null"])
+    assert (config.data.root, config.train.out, config.train.init) == (Path(name), Path("runs", name), None)
+    assert load_train_config("nano", [f'data.root="{name[0]}"']).data.root == Path(name[0])
+
+
+def test_a_name_that_is_not_utf_8_is_told() -> None:
+    with pytest.raises(InputError, match=r"data\.root: the text is not UTF-8"):
+        load_train_config("nano", ["data.root=mod\udce8le"])
 
 
 @pytest.mark.parametrize(

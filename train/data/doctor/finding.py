@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 #: ``error``: training refuses it, or would learn or evaluate something false. ``warning``: an object or an image is
-#: lost,
-#: doubtful or counted twice. ``note``: good to know.
+#: lost, doubtful or counted twice. ``note``: good to know.
 Severity = Literal["error", "warning", "note"]
 #: Worst first.
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -81,15 +80,15 @@ KINDS: dict[str, Kind] = {
     "overhanging-box": Kind("warning", "boxes partly outside their image", "cuts it at the border"),
     "duplicate-box": Kind("warning", "boxes of one class that lie on each other", "keeps the first"),
     "two-classes": Kind("note", "boxes of two classes that lie on each other", ""),
-    "crowd": Kind("note", "regions of many objects, ignored in training and grading", ""),
+    "crowd": Kind("note", "regions of many objects, ignored in training and evaluation", ""),
     # Images that are there twice
     "leak": Kind("warning", "images that are in two sets", "keeps it in the validation set"),
     "duplicate-image": Kind("warning", "images that are in a set twice", "keeps the one with more boxes"),
     # The set as a whole
     "no-objects": Kind("error", "nothing to learn from", ""),
     "no-val-objects": Kind("warning", "validation sets without a box: no AP, and best.pt is the last epoch", ""),
-    "class-only-in-val": Kind("warning", "classes that are graded but never seen in training", ""),
-    "class-not-in-val": Kind("note", "classes that are learned but not graded", ""),
+    "class-only-in-val": Kind("warning", "classes that are evaluated but never seen in training", ""),
+    "class-not-in-val": Kind("note", "classes that are learned but not evaluated", ""),
     "class-unused": Kind("note", "classes without a single box", ""),
     "rare-class": Kind("note", "classes with very few boxes", ""),
     "imbalance": Kind("note", "classes of very different frequency", ""),

@@ -96,7 +96,7 @@ class _Files:
                 if len(nearest) > 1:
                     return Match("", f"{nearest[0]} and {nearest[1]} are both named so")
                 if nearest:
-                    moved = "by its last part" if PurePosixPath(nearest[0]).parent != path.parent else ""
+                    moved = "by its name alone" if PurePosixPath(nearest[0]).parent != path.parent else ""
                     return Match(nearest[0], ", ".join(filter(None, (how_name, moved, how_key))))
         return Match("", "")
 

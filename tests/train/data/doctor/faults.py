@@ -196,6 +196,9 @@ FAULTS = {
     "polygon only": Fault(
         "segmentation-only", without(28, "bbox", segmentation=[[10, 10, 40, 12, 30, 50]]), "train-28.jpg", 85
     ),
+    "no mask either": Fault(
+        "no-box", without(39, "bbox", segmentation={"size": [9, 9], "counts": [7]}), "train-39.jpg", 118
+    ),
     "texts as box": first_object("box-not-numbers", 30, bbox=["10", "10", "20.5", "20"]),
     "NaN": first_object("box-not-numbers", 31, bbox=[10, 10, float("nan"), 20]),
     "infinity": first_object("box-not-numbers", 32, bbox=[10, 10, float("inf"), 20]),

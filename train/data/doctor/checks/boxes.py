@@ -8,6 +8,7 @@ import numpy as np
 from fusedet.deploy.detector.boxes import box_iou
 from fusedet.train.data.doctor.finding import Finding
 from fusedet.train.data.doctor.source import Image, Object, Split
+from fusedet.train.data.masks import box_of_segmentation
 
 #: A box may hang over the border by so many pixels: tools round, and some count the last pixel twice.
 OVERHANG_PX = 1.5
@@ -104,9 +105,12 @@ def _without_box(split: Split, thing: Object) -> Finding:
     value = None if _has_a_mask_alone(thing) else thing.raw.get("bbox")
     if value not in (None, [], ""):
         return split.about_object("box-not-numbers", thing, f"four numbers {_BOX}", f"{value!r:.60}")
-    if thing.raw.get("segmentation"):
+    if not (segmentation := thing.raw.get("segmentation")):
+        return split.about_object("no-box", thing, f"a 'bbox' {_BOX}", "none")
+    if box_of_segmentation(segmentation, thing.image.size_wh if thing.image is not None else None) is not None:
         return split.about_object("segmentation-only", thing, f"a 'bbox' {_BOX}", "only a 'segmentation'")
-    return split.about_object("no-box", thing, f"a 'bbox' {_BOX}", "none")
+    found = "none, and a 'segmentation' that is neither polygons nor a mask in runs"
+    return split.about_object("no-box", thing, f"a 'bbox' {_BOX}", found)
 
 
 def _placed(split: Split, thing: Object, size_wh: tuple[int, int], corner: bool) -> Iterator[Finding]:

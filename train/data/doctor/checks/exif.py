@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
+from fusedet.common.text import counted
 from fusedet.train.data.doctor.checks.boxes import OVERHANG_PX, is_normalised
 from fusedet.train.data.doctor.checks.files import present
 from fusedet.train.data.doctor.checks.header import read_header
@@ -131,7 +132,8 @@ def _found(one: TurnedImage, kind: str, votes: "Counter[Frame]") -> str:
         return f"{file}; its boxes may be of the stored or of the shown image: --exif-boxes stored or shown says it"
     if kind.startswith("exif-boxes"):
         frame: Frame = "stored" if kind == "exif-boxes-stored" else "shown"
-        return f"{file}, and boxes of the image as {frame}, into which {votes[frame]} of them alone fit"
+        only = f"{votes[frame]} of {counted(len(one.image.objects), 'box', 'boxes')}"
+        return f"{file}, and boxes of the image as {frame}: {only} fit into that alone"
     return file
 
 

@@ -17,7 +17,7 @@ def check_files(split: Split) -> Iterator[Finding]:
     named = [(image, path) for image in split.images if (path := split.path(image)) is not None]
     missing = set(missing_files(path for _, path in named))
     matched, lost = sum(bool(match.file) for match in split.matches.values()), len(split.matches)
-    count = f"{matched} of {counted(lost, 'missing file')} can be found so, each as the only one"
+    count = f"{matched} of {counted(lost, 'missing file')} can be matched, each with one file"
     for image in split.images:
         if image.file_name is None:
             yield split.about_image("file-name", image, "a text as 'file_name'", repr(image.raw.get("file_name")))
