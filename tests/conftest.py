@@ -3,7 +3,13 @@
 ``pytest --hypothesis-profile=search`` draws others. Folders decide which tests are ``core`` and which ``camera``.
 """
 
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,6 +21,9 @@ SLOW = [HealthCheck.too_slow]
 settings.register_profile("same", deadline=None, derandomize=True, suppress_health_check=SLOW)
 settings.register_profile("search", deadline=None, max_examples=1000, suppress_health_check=SLOW)
 settings.load_profile("same")
+
+#: What pytest, OpenCV and commands change for their process.
+VARIABLES_THAT_CHANGE = {"PYTEST_CURRENT_TEST", "OPENCV_LOG_LEVEL", "OPENCV_FFMPEG_LOGLEVEL", "LD_LIBRARY_PATH"}
 
 HERE = Path(__file__).parent
 #: The main path: the network, its training and export, and the detector library.
@@ -30,3 +39,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark, folders in (("core", CORE), ("camera", CAMERA)):
             if folder.startswith(tuple(f"{one}/" for one in folders)):
                 item.add_marker(mark)
+
+
+def _process_state() -> dict[str, Any]:
+    cv2 = sys.modules.get("cv2")
+    return {
+        "working folder": os.getcwd(),
+        "logs disabled": logging.root.manager.disable,
+        "signals": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)],
+        "threads of OpenCV": cv2.getNumThreads() if cv2 else None,
+        **{name: value for name, value in os.environ.items() if name not in VARIABLES_THAT_CHANGE},
+    }
+
+
+@pytest.fixture(autouse=True)
+def _nothing_leaks() -> Iterator[None]:
+    """What a test leaves behind in the process would be found by another one, far from its cause.
+
+    Variables that a test adds are not told from those that an imported library sets.
+    """
+    before = _process_state()
+    yield
+    after = _process_state()
+    logging.disable(before["logs disabled"])
+    changed = {name: after.get(name) for name, value in before.items() if value not in (after.get(name), None)}
+    assert not changed, f"left behind by this test: {changed}"

@@ -52,7 +52,9 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from fusedet.model import build_detector, save_checkpoint
     from fusedet.train.config import load_train_config
 
-    config = load_train_config("pico", ["model.input_size=64", "model.classes=3"]).model
+    narrow = "{channels: 16}"
+    stages = f"model.stages=[{narrow}, {narrow}, {narrow}, {narrow}]"
+    config = load_train_config("pico", ["model.input_size=64", "model.classes=3", stages]).model
     folder = tmp_path_factory.mktemp("run")
     meta = {
         "names": list(NAMES),

@@ -34,14 +34,6 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"fusedet {version('fusedet')}\n"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_of_each_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main([*command.split(), "--help"])
-    assert stop.value.code == 0
-    assert capsys.readouterr().out.startswith(f"usage: fusedet {command} ")
-
-
 def run_without(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     script = f"import sys; sys.modules[{module!r}] = None; from fusedet.cli.main import main; sys.exit(main())"
     return subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True)

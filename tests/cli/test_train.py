@@ -21,7 +21,9 @@ def test_a_training_of_one_epoch_and_its_resume(
     annotations = rectangles / "annotations"
     (annotations / "train.json").write_text((annotations / "val.json").read_text())
     Path("tiny.yaml").write_text(
-        "base: pico\nmodel: {input_size: 64}\ndata: {root: rectangles, workers: 0}\n"
+        "base: pico\n"
+        "model: {input_size: 64, stages: [{channels: 16}, {channels: 16}, {channels: 16}, {channels: 16}]}\n"
+        "data: {root: rectangles, workers: 0}\n"
         "train: {epochs: 1, batch: 2, device: cpu}\n"
     )
     assert main(["train", "tiny.yaml", "lr=1e-3", "--json"]) == 0

@@ -17,8 +17,11 @@ from fusedet.cli.main import main
 from tests.train.drawing import draw_set
 
 CONFIG = """\
-base: pico
-model: {input_size: 64}
+model:
+  input_size: 64
+  stages: [{channels: 16}, {channels: 16}, {channels: 16}, {channels: 16}]
+  neck: {channels: 16, kernel: 3}
+  head: {channels: 16, depth: 1, kernel: 3}
 data: {root: drawn, workers: 0}
 train: {epochs: 1, batch: 4, device: cpu, out: run, report: false}
 """

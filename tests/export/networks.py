@@ -1,5 +1,7 @@
 """Small networks that behave like trained ones, and small ONNX graphs."""
 
+import copy
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -32,7 +34,18 @@ def preset_config(name: str, **changes: object) -> ModelConfig:
 
 
 def trained_net(config: ModelConfig, seed: int = 0) -> DetectorNet:
-    """A network as training leaves it: its norms know the data, its scores are spread out, some of them high."""
+    """A network as training leaves it: its norms know the data, its scores are spread out, some of them high.
+
+    It is made once a process, and each test gets a copy.
+    """
+    net = copy.deepcopy(_trained_net(config.model_dump_json(), seed))
+    torch.manual_seed(seed)
+    return net
+
+
+@functools.cache
+def _trained_net(config_json: str, seed: int) -> DetectorNet:
+    config = ModelConfig.model_validate_json(config_json)
     torch.manual_seed(seed)
     net = build_detector(config)
     for module in net.modules():

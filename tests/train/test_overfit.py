@@ -24,7 +24,7 @@ SIZE = 96
 NO_CHANGES = AugmentConfig(mosaic=0, flip=0, hue=0, saturation=0, value=0, translate=0, scale=0, close_epochs=0)
 
 
-SLOW = ("nano", "small")  # they take minutes where pico takes seconds
+SLOW = ("demo", "nano", "small")  # one guards the others; the large ones take minutes
 
 
 @pytest.mark.parametrize(

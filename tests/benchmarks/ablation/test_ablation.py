@@ -3,10 +3,9 @@
 import math
 from pathlib import Path
 
-import cv2
 import pytest
 
-from benchmarks.ablation.__main__ import PLAN, Results, collect, draw, read_plan, table
+from benchmarks.ablation.__main__ import PLAN, Results, collect, read_plan, table
 from benchmarks.ablation.graphs import Latency
 from benchmarks.study import Outcome
 from fusedet.configs import InputError
@@ -84,14 +83,3 @@ def test_the_table(results: Results) -> None:
     assert "| better | `optim.lr=0.002` | 4 | 0.465 | +0.055 ± 0.044 | 0.698 | 1 | 1.00 |" in text
     assert "| slower | `optim.lr=0.003` | 3 | 0.373 | -0.060 ± 0.053 | 0.560 | 1.50 (1.25) | 1.50 |" in text
     assert Results.model_validate_json(results.model_dump_json()) == results
-
-
-def test_the_picture(results: Results, tmp_path: Path) -> None:
-    draw(results, tmp_path / "ablation.png")
-    picture = cv2.imread(str(tmp_path / "ablation.png"))
-    assert picture.std() > 5
-    one_seed = results.model_copy(deep=True)
-    for variant in one_seed.variants:
-        del variant.runs[1:]
-    draw(one_seed, tmp_path / "one.png")
-    assert (tmp_path / "one.png").exists()

@@ -41,11 +41,3 @@ def test_a_file_without_nms_shows_duplicates_until_they_are_removed(red: Path) -
     rows = [cells(row) for row in model_rows(red / "model.onnx", data, 0, 1)]
     assert [row[1] for row in rows] == ["NMS-free"] * 6
     assert {row[2]: row[7] for row in rows if row[2] in ("none", "0.7")} == {"none": "1 of 2", "0.7": "0 of 1"}
-
-
-def test_a_file_with_nms_has_one_row(red: Path) -> None:
-    onnx.save(build_model(Contract(NAMES, (96, 128), nms=True), scores=(0.9, 0.8)), red / "model.onnx")
-    data = load_coco(red / "annotations" / "val.json", red / "images")
-    (row,) = (cells(row) for row in model_rows(red / "model.onnx", data, 0, 1))
-    assert row[1:3] == ["with NMS", "-"]
-    assert row[7] == "0 of 1"

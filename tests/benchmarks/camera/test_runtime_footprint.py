@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.camera.footprint import Footprint, size_of, table, without_needless
+from benchmarks.camera.footprint import size_of, without_needless
 
 
 def test_needless_files_are_deleted_and_counted_once(tmp_path: Path) -> None:
@@ -17,10 +17,3 @@ def test_needless_files_are_deleted_and_counted_once(tmp_path: Path) -> None:
     assert size_of(tmp_path) == 4500
     assert without_needless(tmp_path, sys.executable) == pytest.approx(0.004)
     assert size_of(tmp_path) == 500
-
-
-def test_the_table_has_a_row_for_each_set_of_extras() -> None:
-    one = Footprint("headless", ["fusedet", "numpy"], 324.4, {"numpy": 43.0}, 128.2, 154.0, 100.2, 101.0, 20.0)
-    lines = table([one], 2000).splitlines()
-    assert lines[-1] == "| `headless` | 2 | 324 | 20 | 128 | 154 | 100.2 | 101.0 |"
-    assert {line.count("|") for line in lines} == {9}

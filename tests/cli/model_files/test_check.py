@@ -46,16 +46,3 @@ def test_a_file_that_does_not_work(exported: Path, picture: np.ndarray, capsys: 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"{exported}: FAILED"
     assert lines[1] == "  did not find green with score 0.90 at [25, 17, 57, 49]"
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [("nowhere.onnx", "no such model file"), ("model.onnx", "holds no self-test"), ("best.pt", "expected an exported")],
-)
-def test_what_cannot_be_told(
-    name: str, message: str, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "best.pt").touch()
-
-    assert main(["check", str(tmp_path / name)]) == 2
-    assert message in capsys.readouterr().err

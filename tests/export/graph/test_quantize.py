@@ -97,9 +97,9 @@ def test_the_same_images_and_seed_give_the_same_file(plain, quantized, tmp_path)
     "settings",
     [
         Int8Settings(images=2, method="entropy"),
-        Int8Settings(images=2, method="percentile"),
+        pytest.param(Int8Settings(images=2, method="percentile"), marks=pytest.mark.slow),
         Int8Settings(images=2, per_channel=False),
-        Int8Settings(images=2, reduce_range=True),
+        pytest.param(Int8Settings(images=2, reduce_range=True), marks=pytest.mark.slow),
     ],
     ids=["entropy", "percentile", "per tensor", "7 bits"],
 )

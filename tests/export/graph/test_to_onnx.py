@@ -31,7 +31,9 @@ def plain_model(config=None, dynamic_batch=False, contract=None, **graph_setting
 
 
 @pytest.mark.parametrize("nms", [True, False], ids=["nms", "nms-free"])
-@pytest.mark.parametrize("preset", ["pico", "nano", "small"])
+@pytest.mark.parametrize(
+    "preset", ["pico", *(pytest.param(name, marks=pytest.mark.slow) for name in ("nano", "small"))]
+)
 def test_presets_hold_only_operators_that_belong_there(preset, nms):
     assert preset in preset_names()
     config = preset_config(preset)

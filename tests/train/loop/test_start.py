@@ -55,12 +55,6 @@ def test_a_resume_of_a_training_that_is_done_says_so(tiny, capsys):
     assert "nothing is left to train: epoch 1 was the last" in capsys.readouterr().out
 
 
-def test_the_same_seed_gives_the_same_network(tiny, tmp_path):
-    for name in ("a", "b"):
-        train(changed(tiny, train={"out": tmp_path / name, "epochs": 2}))
-    assert_equal(weights(tmp_path / "a" / "last.pt"), weights(tmp_path / "b" / "last.pt"))
-
-
 def wait_for_epoch(run: RunFolder, epoch: int, process: "subprocess.Popen[bytes]") -> None:
     """Until ``last.pt`` holds that epoch."""
     deadline = time.monotonic() + 90
@@ -77,7 +71,7 @@ def wait_for_epoch(run: RunFolder, epoch: int, process: "subprocess.Popen[bytes]
 )
 def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_happened(tiny, tmp_path, ending):
     """Killed in the middle, then resumed: bit by bit the network of a training that ran through."""
-    config = changed(tiny, train={"epochs": 12})
+    config = changed(tiny, train={"epochs": 8})
     train(changed(config, train={"out": tmp_path / "through"}))
 
     run = RunFolder(tmp_path / "killed")
@@ -91,14 +85,14 @@ def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_happened(tiny, tmp
     code = process.wait(timeout=60)
     assert code == {signal.SIGKILL: -9, signal.SIGTERM: 130, signal.SIGINT: 130}[ending]
     before = load_checkpoint(run.last).meta["epoch"]
-    assert 2 <= before < 12
+    assert 2 <= before < 8
     (run.path / ".fusedet-0123456789abcdef.part").touch()  # as a kill in the middle of a checkpoint leaves it
 
     result = resume(run.path)
     assert result.finished
     assert [path.name for path in run.path.glob(".*")] == [".lock"]
     rows = run.read_metrics()
-    assert [row["epoch"] for row in rows] == list(range(1, 13)), "no epoch is missing and none is there twice"
+    assert [row["epoch"] for row in rows] == list(range(1, 9)), "no epoch is missing and none is there twice"
     assert_equal(weights(run.last), weights(tmp_path / "through" / "last.pt"))
 
 
@@ -122,13 +116,13 @@ main(["train", sys.argv[1]])
 
 def test_a_kill_within_an_epoch_loses_no_step_that_was_saved(tiny, tmp_path):
     """Three batches an epoch: killed in the second one, after its second step, and gone on with from there."""
-    config = changed(tiny, train={"epochs": 3, "save_minutes": 1e-9}, data={"workers": 2})
+    config = changed(tiny, train={"epochs": 2, "save_minutes": 1e-9}, data={"workers": 2})
     train(changed(config, train={"out": tmp_path / "through"}))
     run, through = RunFolder(tmp_path / "killed"), RunFolder(tmp_path / "through")
     source = tmp_path / "killed.yaml"
     source.write_text(dump_config(changed(config, train={"out": run.path})))
     environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
-    killed = subprocess.run([sys.executable, "-c", DIES, str(source), "5"], env=environment, timeout=90)
+    killed = subprocess.run([sys.executable, "-c", DIES, str(source), "5"], env=environment, timeout=300)
     assert killed.returncode == -signal.SIGKILL
     meta = load_checkpoint(run.last).meta
     assert (meta["epoch"], meta["batches_done"]) == (1, 2)
@@ -147,10 +141,10 @@ def test_a_kill_within_an_epoch_loses_no_step_that_was_saved(tiny, tmp_path):
 @pytest.mark.parametrize(
     ("step", "accumulate"),
     [
-        *((2, 1), (3, 2), (6, 1)),
+        *((2, 1), (3, 2)),
         *(
             pytest.param(*pair, marks=pytest.mark.slow)
-            for pair in ((1, 1), (1, 2), (2, 2), (3, 1), (4, 1), (4, 2), (6, 2))
+            for pair in ((1, 1), (1, 2), (2, 2), (3, 1), (4, 1), (4, 2), (6, 1), (6, 2))
         ),
     ],
 )
@@ -178,14 +172,14 @@ def as_with_a_guide(run: RunFolder, guide: str | None) -> None:
 def test_a_run_of_a_version_with_guides_goes_on_where_it_had_none(tiny, monkeypatch, caplog):
     with monkeypatch.context() as patch:
         stop_at(patch, 5)
-        run = RunFolder(train(tiny).run_dir)
+        run = RunFolder(train(changed(tiny, train={"epochs": 2})).run_dir)
     as_with_a_guide(run, None)
     assert resume(run.path).finished
     assert not caplog.messages, "a guide that was not there is not missed"
     as_with_a_guide(run, "teacher.onnx")
     with pytest.raises(InputError, match=r"last\.pt: cannot be resumed: train\.guide was removed"):
         resume(run.path)
-    assert read_record(run.path).config.train.epochs == 4, "its report can still be made"
+    assert read_record(run.path).config.train.epochs == 2, "its report can still be made"
 
 
 def test_a_resume_checks_that_the_classes_are_the_same(tiny, tmp_path, rectangles):
@@ -294,11 +288,9 @@ def test_training_starts_from_given_weights(tiny, tmp_path):
 @pytest.mark.parametrize(
     "section",
     [
-        {"train": {"accumulate": 2}},
         {"augment": {"multi_scale": 0.5}},
         {"optim": {"name": "sgd", "lr": 0.01}},
-        {"eval": {"nms": True}},
-        {"train": {"channels_last": False}},
+        {"train": {"accumulate": 2, "channels_last": False}, "eval": {"nms": True}},
     ],
 )
 def test_settings_train(tiny, section):
@@ -329,6 +321,7 @@ def test_pictures_grow_to_their_full_size(tiny, monkeypatch):
 @pytest.mark.parametrize(("small_set", "batch"), [(13, 8), (12, 16)])
 def test_the_batch_goes_by_the_number_of_images(tiny, monkeypatch, small_set, batch):
     monkeypatch.setattr(prepare, "SMALL_SET", small_set)  # there are 12 images
+    stop_at(monkeypatch, 1)
     run = train(changed(tiny, train={"epochs": 1, "batch": None})).run_dir
     assert load_checkpoint(run / "last.pt").meta["config"]["train"]["batch"] == batch
 

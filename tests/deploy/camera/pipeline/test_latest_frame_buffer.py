@@ -50,7 +50,7 @@ def test_a_file_waits_for_room() -> None:
     thread.start()
     assert not put.wait(0.05)
     assert taken(buffer) == ("a", 0)
-    assert put.wait(10)
+    assert put.wait(60)
     thread.join()
     assert [taken(buffer), taken(buffer)] == [("a", 1), ("a", 2)]
     assert buffer.dropped("a") == 0
@@ -74,7 +74,7 @@ def test_the_end_frees_who_waits() -> None:
     thread = threading.Thread(target=lambda: answers.append(buffer.put("a", frame(2), newest=False)))
     thread.start()
     buffer.close()
-    thread.join(10)
+    thread.join(60)
     assert answers == [False]
 
 

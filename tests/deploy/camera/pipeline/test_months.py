@@ -82,7 +82,7 @@ def test_no_frame_fails_whatever_the_stamps_do(detector: Detector, stamps: tuple
     sink = Collector()
     source = Stamped(*stamps, live=live)
     with running(Pipeline([settings(source)], detector, "m", [SinkWorker("sink", lambda: sink)])) as pipeline:
-        assert pipeline.wait(20)
+        assert pipeline.wait(60)
     assert (figures(pipeline)["processed"], figures(pipeline)["failed"]) == (4, 0)
     times = [float(result.frame.time_s or 0) for result in sink.results]
     assert all(math.isfinite(time_s) for time_s in times)
@@ -170,7 +170,7 @@ def test_frames_that_come_between_the_stop_and_the_end_are_counted(detector: Det
     with running(Pipeline([settings(camera)], detector, "m")) as pipeline:
         give_one_by_one(pipeline, camera, 1)
         pipeline.stop()
-        assert pipeline.wait(20)
+        assert pipeline.wait(60)
         camera.give()
         eventually(lambda: figures(pipeline)["captured"] == 2, "it is captured")
     found = figures(pipeline)

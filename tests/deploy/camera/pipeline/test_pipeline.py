@@ -37,7 +37,7 @@ def detector(model: Path) -> Detector:
     return Detector(model, threads=1)
 
 
-def eventually(condition: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
+def eventually(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
     end = monotonic() + seconds
     while not condition():
         assert monotonic() < end, f"not within {seconds} s: {what}"
@@ -118,7 +118,7 @@ def test_a_frame_becomes_a_result_with_its_age_and_its_track(detector: Detector)
     assert latest.detections.labels == ["red"]
     assert latest.detections.track_ids is not None
     assert latest.detections.track_ids.tolist() == [1]
-    assert 0 < latest.age_s < 20
+    assert 0 < latest.age_s < 60
     assert sink.closed
     assert camera.closed.is_set()
 
@@ -146,9 +146,9 @@ def test_a_file_is_seen_whole_however_slow_a_sink_is(detector: Detector) -> None
     with running(Pipeline([settings(camera)], detector, "m", [worker])) as pipeline:
         camera.give(20)
         camera.end()
-        assert sink.entered.wait(10)
+        assert sink.entered.wait(60)
         sink.gate.set()
-        assert pipeline.wait(20)
+        assert pipeline.wait(60)
     assert [result.frame.index for result in sink.results] == list(range(20))
     assert figures(pipeline)["dropped"] == 0
     assert figures(pipeline)["state"] == "ended"

@@ -26,7 +26,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
+def wait_until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
     """Returns as soon as ``condition`` is true."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -183,7 +183,7 @@ class Listener:
         self._client.on_message = lambda _, __, message: self.messages.append((message.topic, message.payload.decode()))
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
-        assert self._subscribed.wait(10)
+        assert self._subscribed.wait(60)
 
     def __enter__(self) -> "Listener":
         return self

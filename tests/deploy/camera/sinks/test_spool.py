@@ -63,17 +63,6 @@ def test_what_is_put_in_comes_out_in_order_until_it_is_taken(tmp_path: Path) -> 
     spool.close()
 
 
-def test_over_restarts(tmp_path: Path) -> None:
-    for start in range(3):
-        spool = Spool(tmp_path, 100)
-        assert texts(spool) == [f"{other} {i}" for other in range(start) for i in range(2 if other == 0 else 0, 4)]
-        for i in range(4):
-            spool.put(f"{start} {i}")
-        if start == 0:
-            spool.take(spool.read(0, 2)[-1].number)
-        spool.close()
-
-
 def test_numbers_never_come_again_while_the_queue_is_open(tmp_path: Path) -> None:
     spool = filled(tmp_path, 3)
     spool.take(3)

@@ -1,9 +1,7 @@
 """Events reach a real web server once, in order, whatever it answers; nothing waits for it."""
 
 import logging
-import shutil
 import socket
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -113,22 +111,6 @@ def test_a_server_that_asks_for_time_gets_it(tmp_path: Path) -> None:
     assert time.monotonic() - start > 0.95
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate, but is not installed")
-def test_a_server_must_have_a_certificate_that_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    command = f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=x -keyout {key} -out {certificate}"
-    subprocess.run([*command.split(), "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
-    with WebServer(certificate=(certificate, key)) as server:
-        sink = open_hook(tmp_path, server.url.replace("http:", "https:"))
-        tell(sink, 1)
-        wait_until(lambda: sink.error)
-        assert "the server's certificate is not accepted: self" in str(sink.error)
-        assert not server.posts
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        wait_until(lambda: server.taken)
-        sink.close()
-
-
 def test_redirects_are_not_followed(tmp_path: Path) -> None:
     with WebServer() as other, WebServer(301, 307, headers={"Location": other.url}) as server:
         sink = open_hook(tmp_path, server.url)
@@ -143,13 +125,13 @@ def test_a_silent_server_holds_nobody_up(tmp_path: Path) -> None:
     with WebServer(None) as server:
         sink = open_hook(tmp_path, server.url, timeout_s=0.3)
         start = time.monotonic()
-        tell(sink, *range(20))
-        assert time.monotonic() - start < 5
+        tell(sink, *range(100))
+        assert time.monotonic() - start < 20
         wait_until(lambda: "no answer within 0.3 s" in str(sink.error) or server.taken)
-        wait_until(lambda: len(server.taken) == 20)
+        wait_until(lambda: len(server.taken) == 100)
         sink.close()
 
-    assert [body["track"] for body in server.taken] == list(range(20))
+    assert [body["track"] for body in server.taken] == list(range(100))
 
 
 def test_closing_does_not_wait_for_a_silent_server_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

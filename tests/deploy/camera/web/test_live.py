@@ -259,7 +259,7 @@ def test_closing_the_server_ends_waiting_views(monitor: MemoryMonitor) -> None:
         began_s = time.monotonic()
         closing = asyncio.to_thread(server.close)
         answers = await asyncio.gather(closing, *(socket.receive() for socket in sockets))
-        assert time.monotonic() - began_s < 10
+        assert time.monotonic() - began_s < 30
         return [answer.type for answer in answers[1:]]
 
     kinds = with_views(server, 3, work)

@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -16,7 +15,7 @@ from fusedet.train.data.doctor import KINDS
 from fusedet.train.data.doctor.copy import write_repaired
 from fusedet.train.data.training_sets import load_sets
 from tests.train.data.doctor.conftest import check
-from tests.train.data.doctor.drawing import HEIGHT, WIDTH, DrawnSet, add_exif, draw_clean_set
+from tests.train.data.doctor.drawing import HEIGHT, WIDTH, DrawnSet
 from tests.train.data.doctor.faults import FAULTS
 from tests.train.data.doctor.test_check import SIZE_NOTES, named
 
@@ -136,26 +135,6 @@ def test_a_whole_set_of_corners(spoiled: Callable[..., Path], tmp_path: Path) ->
     root = spoiled(as_corners)
     write_repaired(check(root), tmp_path / "out")
     assert {finding.kind for finding in check(tmp_path / "out").findings} == SIZE_NOTES
-
-
-@pytest.mark.parametrize("orientation", range(2, 9))
-def test_images_are_turned_as_opencv_turns_them(orientation: int, tmp_path: Path) -> None:
-    root = draw_clean_set(tmp_path / "set", train=3, val=2)
-    drawn = DrawnSet(root)
-    add_exif(drawn.path(0), orientation)
-    upright = cv2.imread(str(drawn.path(0)))
-    write_repaired(check(root), tmp_path / "out")
-    copy = cv2.imread(
-        str(tmp_path / "out" / "images" / "train-0.jpg"), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    )
-    if orientation < 5:  # the size does not say what was annotated: left as it is
-        assert (copy == cv2.imread(str(drawn.path(0)), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)).all()
-        return
-    assert copy.shape == upright.shape == (WIDTH, HEIGHT, 3)
-    assert np.abs(copy.astype(int) - upright).mean() < 3
-    x, y, w, h = (int(side) for side in boxes_of(tmp_path / "out", "train-0.jpg")[0])
-    inside = copy[y + 4 : y + h - 4, x + 4 : x + w - 4].reshape(-1, 3)
-    assert inside.std(0).max() < 8, "the rectangle of one colour is in its box"
 
 
 def test_nothing_is_written_over(spoiled: Callable[..., Path], tmp_path: Path) -> None:

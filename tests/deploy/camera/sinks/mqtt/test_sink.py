@@ -233,7 +233,7 @@ def test_nobody_there_holds_nobody_up(tmp_path: Path) -> None:
     start = time.monotonic()
     sink = open_mqtt(tmp_path, port)
     tell(sink, *range(200))
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 20
     wait_until(lambda: sink.error)
     sink.close()
 

