@@ -15,6 +15,7 @@ from onnx import TensorProto, helper
 
 from fusedet.cli.main import main
 from tests.train.drawing import draw_set
+from tests.train.trainings import draw_no_curves
 
 CONFIG = """\
 model:
@@ -31,6 +32,7 @@ train: {epochs: 1, batch: 4, device: cpu, out: run, report: false}
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with a config ``tiny.yaml`` and the set ``drawn`` of six and three pictures."""
     monkeypatch.chdir(tmp_path)
+    draw_no_curves(monkeypatch)
     draw_set(tmp_path / "drawn")
     (tmp_path / "tiny.yaml").write_text(CONFIG)
     return tmp_path

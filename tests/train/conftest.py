@@ -8,7 +8,7 @@ import pytest
 from fusedet.train import TrainConfig
 from fusedet.train.data.coco import CocoDataset, load_coco
 from tests.train.drawing import draw_set
-from tests.train.trainings import tiny_config
+from tests.train.trainings import draw_no_curves, tiny_config
 
 COLORS = [(220, 60, 60), (60, 200, 60), (60, 60, 220)]
 NAMES = ["blue", "green", "red"]
@@ -53,8 +53,9 @@ def rectangles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def tiny(rectangles: Path, tmp_path: Path) -> TrainConfig:
+def tiny(rectangles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainConfig:
     """A training of seconds."""
+    draw_no_curves(monkeypatch)
     return tiny_config(rectangles, tmp_path / "run", epochs=4)
 
 

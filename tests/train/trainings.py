@@ -29,6 +29,11 @@ def tiny_config(root: Path, out: Path, **settings: object) -> TrainConfig:
     )
 
 
+def draw_no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves out the drawing of ``curves.png``, which takes a quarter of a tiny training; other tests look at it."""
+    monkeypatch.setattr("fusedet.train.loop.metric_log.draw_curves", lambda _, path: path.write_bytes(b"not drawn"))
+
+
 def changed(config: TrainConfig, **sections: dict[str, object]) -> TrainConfig:
     """The config with other values in some sections."""
     return config.model_copy(

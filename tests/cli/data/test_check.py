@@ -12,6 +12,7 @@ from fusedet.cli.main import main
 from tests.cli.test_wrong_input import CONFIG, check
 from tests.train.data.doctor.drawing import DrawnSet, draw_clean_set
 from tests.train.data.doctor.faults import FAULTS
+from tests.train.trainings import draw_no_curves
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +24,7 @@ def clean_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def here(clean_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with the set ``drawn``."""
     monkeypatch.chdir(tmp_path)
+    draw_no_curves(monkeypatch)
     shutil.copytree(clean_set, tmp_path / "drawn")
     (tmp_path / "tiny.yaml").write_text(CONFIG)
     return tmp_path

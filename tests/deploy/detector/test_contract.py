@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusedet.configs import InputError
@@ -98,6 +98,7 @@ def test_an_input_size_that_cannot_be_is_one_short_line(text: str) -> None:
 NAMES = st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=5).map(tuple)
 
 
+@settings(max_examples=30)
 @given(
     names=NAMES,
     input_size=st.tuples(st.integers(1, 1 << 14), st.integers(1, 1 << 14)),

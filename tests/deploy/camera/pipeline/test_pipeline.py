@@ -399,13 +399,3 @@ def test_a_source_that_cannot_be_opened_leaves_nothing_open(detector: Detector) 
         Pipeline([settings(first), CameraSettings("other", fail)], detector, "m")
     assert first.closed.is_set()
     assert threading.active_count() == before
-
-
-def test_every_frame_is_accounted_for_after_the_end(model: Path) -> None:
-    camera, detector = LedCamera(), SlowDetector(model, threads=1)
-    with running(Pipeline([settings(camera)], detector, "m")) as pipeline:
-        camera.give(30)
-        eventually(lambda: int(str(figures(pipeline)["captured"])) == 30, "all are there")
-        detector.allowed.release(30)
-    counts = figures(pipeline)
-    assert counts["captured"] == counts["processed"] + counts["dropped"] + counts["failed"]  # type: ignore[operator]

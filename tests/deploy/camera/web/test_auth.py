@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from fusedet.deploy.camera.web.auth import WrongGuesses, is_loopback
+from fusedet.deploy.camera.web.auth import WrongGuesses
 from fusedet.deploy.camera.web.server import WebServer
 from tests.deploy.camera.web.conftest import TOKEN, Answer, ask
 from tests.deploy.camera.web.memory_monitor import MemoryMonitor
@@ -174,11 +174,3 @@ def test_the_own_origin_may(server: WebServer, monitor: MemoryMonitor) -> None:
     host = {"Host": "localhost", "Origin": "https://localhost:443"}
     assert ask(server, "/api/settings", "PUT", {"score": 0.8}, host).status == 200
     assert monitor.score == 0.8
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("::", False)],
-)
-def test_loopback(host: str, expected: bool) -> None:
-    assert is_loopback(host) is expected

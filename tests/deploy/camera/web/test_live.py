@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from fusedet.deploy.camera.web import live
-from fusedet.deploy.camera.web.live import SIZES, nearest_size
 from fusedet.deploy.camera.web.server import WebServer
 from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.drawing.draw import class_color
@@ -103,15 +102,6 @@ def test_small_images_are_not_blown_up(server: WebServer, monitor: MemoryMonitor
     monitor.show("door", grey_image(width=64, height=200))
     _, image = with_views(server, 1, next_image)
     assert image.shape == (200, 64, 3)
-
-
-def test_sizes() -> None:
-    assert [nearest_size(width) for width in (1, SIZES[0], SIZES[0] + 1, 99999)] == [
-        SIZES[0],
-        SIZES[0],
-        SIZES[1],
-        SIZES[-1],
-    ]
 
 
 def test_nobody_looks_and_nothing_is_encoded(server: WebServer, monitor: MemoryMonitor) -> None:
@@ -275,7 +265,7 @@ def test_a_view_that_vanishes_is_forgotten(server: WebServer, monitor: MemoryMon
         socket._response.connection.transport.abort()  # type: ignore[union-attr]
 
     with_views(server, 1, work)
-    until_s = time.monotonic() + 20
+    until_s = time.monotonic() + 60
     while ask(server, "/api/status").json["page"]["viewers"] and time.monotonic() < until_s:
         time.sleep(0.05)
     assert ask(server, "/api/status").json["page"]["viewers"] == 0
