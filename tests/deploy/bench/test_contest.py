@@ -39,12 +39,6 @@ def test_every_entrant_runs_as_often_as_wanted_and_takes_turns(model: Path):
     assert samples.dropped == 0
 
 
-def test_a_single_round_is_enough(model: Path):
-    contest = Contest([Entrant(model, 1, False)], pictures, Plan(rounds=1))
-    contest.run()
-    assert len(contest.samples[Entrant(model, 1, False)]) == 1
-
-
 def test_time_may_set_the_length(model: Path):
     contest = Contest([Entrant(model, 1, False)], pictures, Plan(seconds=0.1))
     contest.run()

@@ -10,15 +10,6 @@ def test_percentiles_by_hand():
     assert stats.spread == pytest.approx(95 / 50 - 1)
 
 
-def test_a_single_time_is_all_of_its_percentiles():
-    stats = summarise([4.0])
-    assert (stats.min, stats.p50, stats.p95, stats.p99, stats.spread) == (4, 4, 4, 4, 0)
-
-
-def test_between_two_times_percentiles_lie_in_proportion():
-    assert summarise([10.0, 20.0]).p95 == pytest.approx(19.5)
-
-
 def test_no_time_at_all_is_refused():
     with pytest.raises(ValueError, match="at least one"):
         summarise([])

@@ -1,4 +1,3 @@
-import json
 from typing import Any
 
 import pytest
@@ -20,13 +19,6 @@ FULL = Contract(
     negative_slope=0.0,
     extra={"licence": "Apache-2.0"},
 )
-
-
-@pytest.mark.parametrize("contract", [FULL, Contract(names=("cat",), input_size=(32, 32))])
-def test_round_trip(contract: Contract) -> None:
-    metadata = contract.to_metadata()
-    assert all(isinstance(value, str) and key.startswith("fusedet.") for key, value in metadata.items())
-    assert Contract.from_metadata({**metadata, "other.program": "{"}, "model.onnx") == contract
 
 
 def test_keys_of_a_later_writer_are_ignored() -> None:
@@ -79,10 +71,6 @@ def test_damaged_metadata_names_the_file(key: str, text: str | None, message: st
         metadata[f"fusedet.{key}"] = text
     with pytest.raises(InputError, match=f"^model.onnx: {message}"):
         Contract.from_metadata(metadata, "model.onnx")
-
-
-def test_every_value_is_json() -> None:
-    assert json.loads(FULL.to_metadata()["fusedet.input_size"]) == [320, 416]
 
 
 @pytest.mark.parametrize(

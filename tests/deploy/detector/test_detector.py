@@ -105,13 +105,6 @@ def test_batch_equals_one_at_a_time(make_model: ModelMaker, batch: int | None) -
         np.testing.assert_array_equal(found.class_ids, alone.class_ids)
 
 
-def test_nms_where_the_contract_asks_for_it(make_model: ModelMaker) -> None:
-    picture = draw_picture((16, 32, 80, 64))
-    assert len(Detector(make_model(scores=(0.9, 0.8)), duplicate_iou=None)(picture)) == 2
-    found = Detector(make_model(scores=(0.8, 0.9), nms=True), duplicate_iou=None)(picture)
-    assert found.scores == pytest.approx([0.9])
-
-
 def test_an_object_that_the_network_reports_twice_is_one_detection(make_model: ModelMaker) -> None:
     path, picture = make_model(scores=(0.8, 0.9)), draw_picture((16, 32, 80, 64))
     detector = Detector(path)

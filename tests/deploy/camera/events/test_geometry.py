@@ -80,8 +80,3 @@ def test_distances_to_a_slanted_line_are_those_of_the_image() -> None:
     assert barrier.offset((100, 0)) == pytest.approx(-100 / math.sqrt(2))
     assert barrier.offset((0, 100)) == pytest.approx(100 / math.sqrt(2))
     assert barrier.reach == pytest.approx((200 / math.sqrt(2), 100 / math.sqrt(2)))
-
-
-def test_a_box_is_measured_across_the_line() -> None:
-    assert Barrier(Line("l", (0, 0.5), (1, 0.5)), SIZE).across((40, 80)) == pytest.approx(80)
-    assert Barrier(Line("l", (0.5, 1), (0.5, 0)), SIZE).across((40, 80)) == pytest.approx(40)

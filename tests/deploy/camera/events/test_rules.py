@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fusedet.common.errors import InputError
 from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.events.places import Line, Places, Point, Zone
 from fusedet.deploy.camera.events.rules import Rules
@@ -228,11 +227,6 @@ def test_places_change_and_what_is_the_same_is_not_told_again() -> None:
     assert scene.rules.counts()["zone"]["enter"] == {}
     assert scene.walk(down(500, 550)) == ["enter"]
     assert scene.rules.places == placed(Zone("zone", ZONE.points, dwell_s=60))
-
-
-def test_a_name_stands_once() -> None:
-    with pytest.raises(InputError, match="must have names of their own, but zone stands twice"):
-        placed(ZONE, Line("zone", (0, 0), (1, 1)))
 
 
 def test_an_image_of_another_size_is_the_same_place() -> None:

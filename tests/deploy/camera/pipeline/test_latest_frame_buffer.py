@@ -17,15 +17,6 @@ def taken(buffer: LatestFrameBuffer) -> tuple[str, int] | None:
     return None if found is None else (found[0], found[1].index)
 
 
-def test_the_newest_frame_replaces_the_one_that_waits() -> None:
-    buffer = LatestFrameBuffer(["a"])
-    for index in range(3):
-        assert buffer.put("a", frame(index), newest=True)
-    assert taken(buffer) == ("a", 2)
-    assert taken(buffer) is None
-    assert buffer.dropped("a") == 2
-
-
 def test_cameras_are_served_in_turn() -> None:
     buffer = LatestFrameBuffer(["a", "b", "c"])
     order = []

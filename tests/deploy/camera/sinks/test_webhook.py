@@ -161,19 +161,6 @@ def test_nobody_there_and_then_somebody(tmp_path: Path) -> None:
     assert server.taken == [event.to_record() for event in events]
 
 
-def test_what_waits_survives_a_restart(tmp_path: Path) -> None:
-    sink = open_hook(tmp_path, f"http://127.0.0.1:{free_port()}/", queue_events=3)
-    tell(sink, *range(5))
-    assert (sink.waiting, sink.dropped) == (3, 2)
-    sink.close()
-    with WebServer() as server:
-        sink = open_hook(tmp_path, server.url)
-        wait_until(lambda: not sink.waiting)
-        sink.close()
-
-    assert [body["track"] for body in server.taken] == [2, 3, 4]
-
-
 def test_what_is_no_web_server_is_said(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         sink = open_hook(tmp_path, f"http://127.0.0.1:{listener.getsockname()[1]}/", first_wait_s=60)

@@ -137,14 +137,6 @@ def test_a_camera_that_is_not_there_yet(take: Take, caplog: pytest.LogCaptureFix
     assert len([record for record in caplog.records if "refuses" in record.getMessage()]) == 1
 
 
-def test_without_patience_the_first_failure_is_the_end(steady_mjpeg: Counterpart) -> None:
-    source = open_source(steady_mjpeg.url("short"))
-    frames = list(source)
-    assert frames[-1].index == 4
-    assert (source.health.connected, source.health.error) == (False, "gives no more images")
-    source.close()
-
-
 def test_one_and_the_same_image_is_a_failure(
     steady_mjpeg: Counterpart, take: Take, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,9 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from fusedet.common.errors import InputError
 from fusedet.deploy.camera.sinks import EventImages
 from fusedet.deploy.camera.sinks.files.retention import Limits
 from fusedet.deploy.camera.sources import read_image
@@ -65,9 +63,3 @@ def test_names_are_safe(tmp_path: Path) -> None:
 
     assert re.fullmatch(r"[A-Za-z0-9_.-]{1,200}", name)
     assert ".." not in name
-
-
-def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="file: expected a folder that can be made, but: File exists"):
-        EventImages(tmp_path / "file", Limits(1))

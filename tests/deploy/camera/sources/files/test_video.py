@@ -88,15 +88,6 @@ def test_close_wakes_up_who_waits_for_the_next_frame(tmp_path: Path, take: Calla
     assert taker.error is None
 
 
-def test_close_while_another_thread_reads(video: Path, take: Callable[[Source], Taker]) -> None:
-    source = open_source(str(video), SourceSettings(loop=True))
-    taker = take(source)
-    taker.wait_for_more(20)
-    source.close()
-    taker.join()
-    assert taker.error is None
-
-
 def test_a_video_behind_http_is_a_video(video: Path) -> None:
     with mjpeg_server("--folder", str(video.parent)) as server:
         shutil.copy(video, video.with_name("other.mp4"))
