@@ -5,8 +5,8 @@
     python -m benchmarks.starter.sheet my_photos --model pico --out sheet.jpg
 
 Without a folder, the photographs are those of these packages: of NASA and the U.S. Navy (public domain), of Lav
-Varshney, Stefan van der Walt, Rachel Michetti and others (CC0), and of danielbuechele and vultilion (CC BY 2.0). None of
-them took part in a training.
+Varshney, Stefan van der Walt, Rachel Michetti and others (CC0), and of danielbuechele and vultilion (CC BY 2.0). None
+took part in a training.
 """
 
 import argparse

@@ -75,6 +75,14 @@ def add_certificate_arguments(parser: argparse.ArgumentParser) -> None:
         "--int8-7-bits", action="store_true", help="weights of 7 bits, for x86 processors without VNNI (before 2019)"
     )
     parser.add_argument(
+        "--openvino",
+        nargs="+",
+        choices=("f32", "bf16"),
+        default=[],
+        help="also write the form of OpenVINO, NAME.xml with NAME.bin, or NAME.bf16.xml, which computes in 16 bits "
+        "where the processor can; needs --data",
+    )
+    parser.add_argument(
         "--calibration",
         type=Path,
         metavar="DIR",
@@ -90,7 +98,7 @@ def check_certificate_arguments(args: argparse.Namespace) -> None:
     """
     if args.data is None and args.limit:
         raise InputError("--limit is what a certificate asks: it needs --data")
-    for option in ("half", "int8"):
+    for option in ("half", "int8", "openvino"):
         if args.data is None and getattr(args, option):
             raise InputError(f"--{option} is measured on images: it needs --data")
     if args.data is not None and args.layout != "fusedet":
@@ -129,6 +137,7 @@ def export_certified_by(
         half=args.half,
         int8=int8,
         calibration=_calibration(args) if int8 is not None else None,
+        openvino=tuple(dict.fromkeys(args.openvino)),
         **settings,
     )
 

@@ -20,6 +20,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from fusedet.common.errors import InputError
 from fusedet.deploy.detector.formats import find_format
 from fusedet.deploy.detector.session import open_session
 
@@ -111,6 +112,8 @@ def _run(
                 options.add_session_config_entry("session.disable_prepacking", "1")
 
         session = open_session(model, threads, adjust=adjust)
+        if not isinstance(session, ort.InferenceSession):
+            raise InputError(f"{model}: operators are timed by ONNX Runtime: expected an ONNX file")
         try:
             form = find_format(session, str(model))
             canvas, _ = form.prepare(image)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
+from fusedet.deploy.detector.runtimes.protocol import Session
 from fusedet.deploy.detector.session import open_session
 
 Name = TypeVar("Name")
@@ -91,7 +91,7 @@ def time_files(files: Mapping[str, Path], *, rounds: int = 50, threads: int = 1)
     return time_in_turn(runs, rounds, warm_up=5)
 
 
-def random_feed(session: ort.InferenceSession, side: int = 320) -> dict[str, NDArray[Any]]:
+def random_feed(session: Session, side: int = 320) -> dict[str, NDArray[Any]]:
     """Noise for each input of a session; a dimension that is left open is 1 in front and ``side`` elsewhere."""
     rng = np.random.default_rng(0)
     feed = dict[str, NDArray[Any]]()

@@ -7,7 +7,6 @@ from time import perf_counter
 from typing import Any, NoReturn
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from fusedet.common.arguments import check_fraction, check_whole
@@ -19,6 +18,7 @@ from fusedet.deploy.detector.contract import Contract
 from fusedet.deploy.detector.decoding import Place, decode_outputs
 from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.formats import find_format
+from fusedet.deploy.detector.runtimes.protocol import Session
 from fusedet.deploy.detector.session import open_session
 
 
@@ -105,7 +105,7 @@ class Detector:
         classes: Iterable[str] | None = None,
         threads: int | None = None,
         allow_spinning: bool = False,
-        session: ort.InferenceSession | None = None,
+        session: Session | None = None,
     ) -> None:
         """Opens ``path``.
 

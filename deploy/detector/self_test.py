@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from fusedet.common.errors import InputError
@@ -24,6 +23,7 @@ from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.detector import Detector
 from fusedet.deploy.detector.formats import find_format
 from fusedet.deploy.detector.opencv import cv2
+from fusedet.deploy.detector.runtimes.protocol import Session
 from fusedet.deploy.detector.session import open_session
 
 __all__ = ["SELF_TEST_KEY", "SelfTest", "SelfTestResult", "open_tested", "read_self_test", "run_self_test"]
@@ -105,7 +105,7 @@ class SelfTestResult:
         return not self.faults
 
 
-def read_self_test(path: str | Path, session: ort.InferenceSession | None = None) -> SelfTest | None:
+def read_self_test(path: str | Path, session: Session | None = None) -> SelfTest | None:
     """The self-test in an exported file; None where it holds none.
 
     Args:
@@ -120,9 +120,7 @@ def read_self_test(path: str | Path, session: ort.InferenceSession | None = None
     return SelfTest.from_metadata(session.get_modelmeta().custom_metadata_map, names, str(path))
 
 
-def run_self_test(
-    path: str | Path, threads: int | None = None, session: ort.InferenceSession | None = None
-) -> SelfTestResult:
+def run_self_test(path: str | Path, threads: int | None = None, session: Session | None = None) -> SelfTestResult:
     """Lets an exported file find the boxes of its own image.
 
     Args:

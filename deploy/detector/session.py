@@ -1,4 +1,7 @@
-"""Opens an exported file in ONNX Runtime, and says in one line what is wrong with a file that cannot be used."""
+"""Opens an exported file, and says in one line what is wrong with a file that cannot be used.
+
+ONNX Runtime computes it, or what :mod:`fusedet.deploy.detector.runtimes` has for a file of another form.
+"""
 
 import os
 from collections.abc import Callable
@@ -14,9 +17,13 @@ from fusedet.common.plain_json import short
 from fusedet.common.text import counted, is_utf8
 from fusedet.deploy.detector.bundle import MANIFEST, is_bundle, open_bundle
 from fusedet.deploy.detector.contract import FUSED_KEY, OUTPUT_NAMES, Contract
+from fusedet.deploy.detector.runtimes.openvino import OpenVinoSession
+from fusedet.deploy.detector.runtimes.protocol import Session
 from fusedet.deploy.detector.weights import check_weights
 
 CPU = "CPUExecutionProvider"
+#: How a file of OpenVINO ends.
+OPENVINO = ".xml"
 #: More threads than this gain little on networks of this size.
 MOST_THREADS = 4
 _CONCEIVABLE_THREADS = 1024
@@ -37,11 +44,12 @@ def open_session(
     allow_spinning: bool = False,
     provider: str = CPU,
     adjust: Callable[[ort.SessionOptions], None] | None = None,
-) -> ort.InferenceSession:
-    """Opens an ONNX file, or a bundle.
+) -> Session:
+    """Opens an ONNX file, a bundle, or a file of OpenVINO.
 
     Args:
         path: the file, or the bundle's folder or zip: of it the fused model runs on a CPU, the plain one elsewhere.
+            ``NAME.xml`` is a file of OpenVINO, to which ``allow_spinning`` and what follows mean nothing.
         threads: threads that share the work of one convolution; left out, :func:`default_threads`.
         allow_spinning: ONNX Runtime's threads burn their cores while they wait for work. It saves some
             microseconds an image, and costs a board's idle time, heat and battery.
@@ -60,6 +68,8 @@ def open_session(
         raise InputError(f"{path}: no such model file")
     if threads is not None:
         check_whole("threads", threads, _CONCEIVABLE_THREADS)
+    if path.suffix == OPENVINO:
+        return OpenVinoSession(path, threads or default_threads())
     if provider not in ort.get_available_providers():
         raise InputError(f"provider {provider}: this ONNX Runtime has {', '.join(ort.get_available_providers())} only")
     name, model = _model(path, provider)
@@ -149,7 +159,7 @@ def _refuse_damaged_text(name: str, session: ort.InferenceSession) -> None:
         raise InputError(f"{name}: a damaged ONNX file: its text is not UTF-8") from error
 
 
-def read_contract(session: ort.InferenceSession, source: str) -> Contract:
+def read_contract(session: Session, source: str) -> Contract:
     """The contract in an opened file, checked against the graph's input and outputs.
 
     Args:

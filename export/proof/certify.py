@@ -22,6 +22,7 @@ from fusedet.deploy.detector.detector import Detector
 from fusedet.deploy.detector.predictor import Predictor
 from fusedet.deploy.detector.session import default_threads
 from fusedet.export.graph.fused_activations import fused_activations
+from fusedet.export.graph.openvino import Precision
 from fusedet.export.graph.ops import optimize
 from fusedet.export.graph.quantize import Quantized
 from fusedet.export.pipeline import ExportResult
@@ -34,8 +35,10 @@ from fusedet.model import DetectorNet
 
 #: Runs that must be the same.
 _EXACT = ("training", "plain", "fused")
-#: When a detection of a smaller file counts as that of the fused one: near enough to be taken for it.
+#: When a detection of another form counts as that of the fused one: near enough to be taken for it.
 _NEARLY = Tolerance(adaptive=False, score=1.0, rounding=0.1, iou=0.8, side=0.0, tie=-math.inf)
+#: Hundredths of AP50-95 that a file which computes in bf16 may lose.
+_BF16_BUDGET = 0.2
 #: Boxes of an image that count for AP, and the lowest score of one, as COCO's measure is commonly taken.
 AP_SETTINGS: dict[str, Any] = {"score_threshold": 0.001, "max_detections": 300}
 
@@ -59,6 +62,7 @@ def certify(
     *,
     half: Path | None = None,
     quantized: Quantized | None = None,
+    openvino: Mapping[Precision, Path] | None = None,
     evaluate: Evaluator | None = None,
     limits: Limits | None = None,
     rounds: int = 50,
@@ -71,6 +75,7 @@ def certify(
         images: real ones, like those of the training.
         half: the fused file with weights of 16 bits, where there is one.
         quantized: the INT8 form, where there is one.
+        openvino: OpenVINO's form, ``NAME.xml``, for each precision in which there is one.
         evaluate: works out AP and what is shown; left out, the certificate says nothing of them.
         limits: left out, the defaults.
         rounds: of the latency measurement.
@@ -83,8 +88,8 @@ def certify(
     agreements, worst = _agree(result, net, images, limits)
     files = {"plain": result.plain, "fused": result.fused}
     accuracy = _evaluate(result, net, evaluate) if evaluate else {}
-    exact, smaller = list(agreements), _smaller(half, quantized, limits)
-    for name, (path, _) in smaller.items():
+    exact, others = list(agreements), _others(half, quantized, openvino or {}, limits)
+    for name, (path, _) in others.items():
         files[name] = path
         agreements.append(_agree_nearly(result, name, path, images, limits))
         if evaluate:
@@ -93,7 +98,7 @@ def certify(
     checks = (
         *(_agreement_check(agreement, limits) for agreement in exact),
         *_accuracy_checks(accuracy, limits),
-        *(_budget_check(name, budget, accuracy) for name, (_, budget) in smaller.items() if accuracy),
+        *(_budget_check(name, budget, accuracy) for name, (_, budget) in others.items() if accuracy),
         *operating_point_checks(accuracy, limits),
         Check(
             "activations outside convolutions",
@@ -208,18 +213,22 @@ def _evaluate_one(
     return evaluate(predictor) if threshold is None else evaluate(predictor, threshold)
 
 
-def _smaller(half: Path | None, quantized: Quantized | None, limits: Limits) -> dict[str, tuple[Path, float]]:
-    """Files that are not exactly the network any more, and how many points of AP each may lose."""
+def _others(
+    half: Path | None, quantized: Quantized | None, openvino: Mapping[Precision, Path], limits: Limits
+) -> dict[str, tuple[Path, float]]:
+    """Files that are not exactly the network any more, or run elsewhere, and how many points of AP each may lose."""
     files = {}
     if half is not None:
         files["half"] = (half, limits.ap_difference)
     if quantized is not None:
         files["int8"] = (quantized.path, quantized.settings.budget)
+    for precision, path in openvino.items():
+        files[f"openvino {precision}"] = (path, _BF16_BUDGET if precision == "bf16" else limits.ap_difference)
     return files
 
 
 def _agree_nearly(result: ExportResult, name: str, path: Path, images: Images, limits: Limits) -> Agreement:
-    """The fused file with a smaller one: not equal, but how far from it."""
+    """The fused file with another form of it: not equal, but how far from it."""
     settings: dict[str, Any] = {"score_threshold": limits.threshold / 2, "max_detections": 1000, "one_label": False}
     detectors = [Detector(model, **settings) for model in (result.fused, path)]
     first, second = ({name: one(image) for name, image in images.items()} for one in detectors)

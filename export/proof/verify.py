@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
 
@@ -20,6 +19,7 @@ from fusedet.deploy.detector.compare import pair_detections
 from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.formats import ModelFormat, find_format
 from fusedet.deploy.detector.letterbox import letterbox, to_blob
+from fusedet.deploy.detector.runtimes.protocol import Session
 from fusedet.deploy.detector.session import open_session
 from fusedet.export.errors import ExportError
 from fusedet.export.graph.ultralytics_layout import UltralyticsGraph
@@ -266,9 +266,7 @@ def _run_torch(
     return results
 
 
-def _run_onnx(
-    session: ort.InferenceSession, blobs: Mapping[str, NDArray[Any]], kind: ModelFormat
-) -> dict[str, Detections]:
+def _run_onnx(session: Session, blobs: Mapping[str, NDArray[Any]], kind: ModelFormat) -> dict[str, Detections]:
     """One image at a time, or three where the batch is open, so that images which leak into each other show."""
     network_input = session.get_inputs()[0]
     size = 1 if network_input.shape[0] == 1 else 3

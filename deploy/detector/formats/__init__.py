@@ -4,8 +4,6 @@ Each format is written from what its project publishes. A file is recognised by 
 that nobody has to say what it is.
 """
 
-import onnxruntime as ort
-
 from fusedet.common.errors import InputError
 from fusedet.deploy.detector.formats.base import Candidates, ModelFormat, inputs_of, outputs_of
 from fusedet.deploy.detector.formats.detr import Detr
@@ -15,6 +13,7 @@ from fusedet.deploy.detector.formats.nanodet import NanoDet
 from fusedet.deploy.detector.formats.picodet import PicoDet
 from fusedet.deploy.detector.formats.ultralytics_file import UltralyticsFile
 from fusedet.deploy.detector.formats.yolox import Yolox
+from fusedet.deploy.detector.runtimes.protocol import Session
 
 __all__ = ["FORMATS", "Candidates", "FusedetFile", "ModelFormat", "PicoDet", "UltralyticsFile", "find_format"]
 
@@ -22,7 +21,7 @@ __all__ = ["FORMATS", "Candidates", "FusedetFile", "ModelFormat", "PicoDet", "Ul
 FORMATS: tuple[type[ModelFormat], ...] = (FusedetFile, UltralyticsFile, Detr, PicoDet, NanoDet, Yolox, FastestDet)
 
 
-def find_format(session: ort.InferenceSession, source: str) -> ModelFormat:
+def find_format(session: Session, source: str) -> ModelFormat:
     """The format of an opened file.
 
     Args:

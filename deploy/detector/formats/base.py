@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import ArrayLike, NDArray
 
 from fusedet.common.errors import InputError
@@ -14,6 +13,7 @@ from fusedet.deploy.detector.contract import MOST_SIDE, Contract
 from fusedet.deploy.detector.decoding import Place
 from fusedet.deploy.detector.letterbox import check_image, letterbox, to_blob
 from fusedet.deploy.detector.opencv import cv2
+from fusedet.deploy.detector.runtimes.protocol import Session
 
 #: Candidates that go into non-maximum suppression at most, the best.
 MOST_CANDIDATES = 1000
@@ -82,7 +82,7 @@ class ModelFormat(ABC):
     contract: Contract
     output_names: tuple[str, ...]
 
-    def __init__(self, session: ort.InferenceSession, source: str) -> None:
+    def __init__(self, session: Session, source: str) -> None:
         self._input = session.get_inputs()[0].name
         self.output_names = tuple(outputs_of(session))
 
@@ -91,7 +91,7 @@ class ModelFormat(ABC):
 
     @staticmethod
     @abstractmethod
-    def recognises(session: ort.InferenceSession) -> bool:
+    def recognises(session: Session) -> bool:
         """Whether inputs, outputs or metadata are those of the format."""
 
     @abstractmethod
@@ -110,7 +110,7 @@ class ModelFormat(ABC):
         """The network's inputs for images of :meth:`prepare`."""
         return {self._input: to_blob(canvases, self.contract.input_format)}
 
-    def look_at_nothing(self, session: ort.InferenceSession, source: str) -> list[NDArray[Any]]:
+    def look_at_nothing(self, session: Session, source: str) -> list[NDArray[Any]]:
         """The outputs for an empty image, without their batch axis, where shapes alone do not tell what they mean.
 
         Raises:
@@ -148,12 +148,12 @@ def fixed_sides(shape: Sequence[Any]) -> tuple[int, int] | None:
     return (height, width) if fits else None
 
 
-def inputs_of(session: ort.InferenceSession) -> dict[str, list[Any]]:
+def inputs_of(session: Session) -> dict[str, list[Any]]:
     """Name -> shape of the graph's inputs; a side that is not fixed is text or None."""
     return {tensor.name: list(tensor.shape) for tensor in session.get_inputs()}
 
 
-def outputs_of(session: ort.InferenceSession) -> dict[str, list[Any]]:
+def outputs_of(session: Session) -> dict[str, list[Any]]:
     """Name -> shape of the graph's outputs, in their order."""
     return {tensor.name: list(tensor.shape) for tensor in session.get_outputs()}
 

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from fusedet.deploy.detector.formats.base import (
@@ -27,6 +26,7 @@ from fusedet.deploy.detector.formats.base import (
     stretch,
 )
 from fusedet.deploy.detector.formats.coco_names import COCO_NAMES
+from fusedet.deploy.detector.runtimes.protocol import Session
 
 _INPUTS, _OUTPUTS = ("images", "orig_target_sizes"), ("labels", "boxes", "scores")
 
@@ -38,7 +38,7 @@ class Detr(ModelFormat):
     marks = f"{' and '.join(_INPUTS)} -> {', '.join(_OUTPUTS)}"
     takes = "float32 RGB in 0..1, stretched to the input"
 
-    def __init__(self, session: ort.InferenceSession, source: str) -> None:
+    def __init__(self, session: Session, source: str) -> None:
         super().__init__(session, source)
         size = fixed_sides(inputs_of(session)["images"])
         assert size is not None  # or it had not been recognised
@@ -46,7 +46,7 @@ class Detr(ModelFormat):
         self.output_names = _OUTPUTS
 
     @staticmethod
-    def recognises(session: ort.InferenceSession) -> bool:
+    def recognises(session: Session) -> bool:
         """By the names of inputs and outputs, and a fixed input size."""
         inputs = inputs_of(session)
         if set(inputs) != set(_INPUTS) or set(outputs_of(session)) != set(_OUTPUTS):

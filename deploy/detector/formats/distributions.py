@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from fusedet.deploy.detector.formats.base import (
@@ -23,6 +22,7 @@ from fusedet.deploy.detector.formats.base import (
     strongest,
 )
 from fusedet.deploy.detector.formats.coco_names import assumed_names
+from fusedet.deploy.detector.runtimes.protocol import Session
 
 _BINS = 8
 
@@ -38,14 +38,14 @@ class DistributionFormat(ModelFormat):
     strides: tuple[int, ...]
     nms_iou = 0.6
 
-    def __init__(self, session: ort.InferenceSession, source: str) -> None:
+    def __init__(self, session: Session, source: str) -> None:
         super().__init__(session, source)
         (shape,) = inputs_of(session).values()
         classes = next(iter(outputs_of(session).values()))[2]
         self.contract = foreign_contract(assumed_names(classes), (shape[2], shape[3]), self.nms_iou)
 
     @classmethod
-    def recognises(cls, session: ort.InferenceSession) -> bool:
+    def recognises(cls, session: Session) -> bool:
         """By the shapes of input and outputs."""
         inputs, outputs = list(inputs_of(session).values()), list(outputs_of(session).values())
         size = fixed_sides(inputs[0]) if len(inputs) == 1 else None

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from fusedet.common.errors import InputError
@@ -26,6 +25,7 @@ from fusedet.deploy.detector.formats.base import (
     stretch,
 )
 from fusedet.deploy.detector.formats.coco_names import assumed_names
+from fusedet.deploy.detector.runtimes.protocol import Session
 
 _STRIDE, _BOX = 16, 5
 _NMS_IOU = 0.45
@@ -38,7 +38,7 @@ class FastestDet(ModelFormat):
     marks = f"[1, 3, H, W] -> [1, {_BOX} + classes, H / {_STRIDE}, W / {_STRIDE}]"
     takes = "float32 BGR in 0..1, stretched to the input"
 
-    def __init__(self, session: ort.InferenceSession, source: str) -> None:
+    def __init__(self, session: Session, source: str) -> None:
         super().__init__(session, source)
         (shape,), (output,) = inputs_of(session).values(), outputs_of(session).values()
         self.contract = foreign_contract(assumed_names(output[1] - _BOX), (shape[2], shape[3]), _NMS_IOU)
@@ -48,7 +48,7 @@ class FastestDet(ModelFormat):
             raise InputError(f"{source}: has the shapes of {self.title}, but classes or objectness of another network")
 
     @staticmethod
-    def recognises(session: ort.InferenceSession) -> bool:
+    def recognises(session: Session) -> bool:
         """By the shapes of input and output."""
         inputs, outputs = list(inputs_of(session).values()), list(outputs_of(session).values())
         size = fixed_sides(inputs[0]) if len(inputs) == 1 else None

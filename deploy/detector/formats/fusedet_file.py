@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from fusedet.deploy.detector.contract import OUTPUT_NAMES, Contract
 from fusedet.deploy.detector.formats.base import Candidates, ModelFormat
+from fusedet.deploy.detector.runtimes.protocol import Session
 from fusedet.deploy.detector.session import read_contract
 
 
@@ -18,14 +18,14 @@ class FusedetFile(ModelFormat):
     title = "fusedet"
     marks = "metadata fusedet.format_version"
 
-    def __init__(self, session: ort.InferenceSession, source: str) -> None:
+    def __init__(self, session: Session, source: str) -> None:
         super().__init__(session, source)
         self.contract = read_contract(session, source)
         self.takes = self.contract.input_format
         self.output_names = OUTPUT_NAMES
 
     @staticmethod
-    def recognises(session: ort.InferenceSession) -> bool:
+    def recognises(session: Session) -> bool:
         """By the metadata."""
         return Contract.stands_in(session.get_modelmeta().custom_metadata_map)
 

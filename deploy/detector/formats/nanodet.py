@@ -9,11 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from fusedet.deploy.detector.formats.base import as_planes
 from fusedet.deploy.detector.formats.distributions import DistributionFormat
+from fusedet.deploy.detector.runtimes.protocol import Session
 
 _MEAN, _STD = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)  # BGR
 
@@ -26,7 +26,7 @@ class NanoDet(DistributionFormat):
     takes = "float32 BGR, normalised, in proportion, centred in black"
     strides = (8, 16, 32)
 
-    def __init__(self, session: ort.InferenceSession, source: str) -> None:
+    def __init__(self, session: Session, source: str) -> None:
         super().__init__(session, source)
         self.contract = replace(self.contract, pad_value=0)
 

@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from fusedet.common.errors import InputError
@@ -29,6 +28,7 @@ from fusedet.deploy.detector.formats.base import (
     outputs_of,
     strongest,
 )
+from fusedet.deploy.detector.runtimes.protocol import Session
 
 #: IoU above which Ultralytics drops the worse of two boxes, unless it is told otherwise.
 _NMS_IOU = 0.7
@@ -47,7 +47,7 @@ class UltralyticsFile(ModelFormat):
     marks = "metadata task and names, images [1, 3, H, W] -> [1, 4 + classes, points] or [1, N, 6]"
     takes = "float32_nchw_rgb"
 
-    def __init__(self, session: ort.InferenceSession, source: str) -> None:
+    def __init__(self, session: Session, source: str) -> None:
         super().__init__(session, source)
         self._source = source
         metadata = session.get_modelmeta().custom_metadata_map
@@ -62,7 +62,7 @@ class UltralyticsFile(ModelFormat):
         self.contract = foreign_contract(names, size, None if self._is_final else _NMS_IOU, **facts)
 
     @staticmethod
-    def recognises(session: ort.InferenceSession) -> bool:
+    def recognises(session: Session) -> bool:
         """By the metadata."""
         metadata = session.get_modelmeta().custom_metadata_map
         return metadata.get("author") == "Ultralytics" or {"task", "names"} <= metadata.keys()
@@ -88,7 +88,7 @@ class UltralyticsFile(ModelFormat):
         class_ids = np.where(scores > 0, numbers, 0).astype(np.int64)
         return Candidates(rows[:, :4], scores, class_ids)
 
-    def _check_output(self, session: ort.InferenceSession, classes: int) -> bool:
+    def _check_output(self, session: Session, classes: int) -> bool:
         """Whether the output is a list of detections; else it is all that the network says of each point.
 
         Raises:
@@ -140,7 +140,7 @@ def _class_names(metadata: Mapping[str, str], source: str) -> tuple[str, ...]:
     return tuple(map(str, texts))
 
 
-def _input_size(session: ort.InferenceSession, metadata: Mapping[str, str], source: str) -> tuple[int, int]:
+def _input_size(session: Session, metadata: Mapping[str, str], source: str) -> tuple[int, int]:
     """``(height, width)`` of the graph; where it leaves them open, those that the metadata name.
 
     Raises:

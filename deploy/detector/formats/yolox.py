@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from fusedet.common.errors import InputError
@@ -29,6 +28,7 @@ from fusedet.deploy.detector.formats.base import (
 )
 from fusedet.deploy.detector.formats.coco_names import assumed_names
 from fusedet.deploy.detector.letterbox import Letterbox, letterbox
+from fusedet.deploy.detector.runtimes.protocol import Session
 
 _STRIDES = (8, 16, 32)
 _BOX = 5
@@ -44,7 +44,7 @@ class Yolox(ModelFormat):
     marks = f"[1, 3, H, W] -> [1, points of strides 8, 16, 32, {_BOX} + classes]"
     takes = "float32 BGR in 0..255, in proportion, in the upper left corner"
 
-    def __init__(self, session: ort.InferenceSession, source: str) -> None:
+    def __init__(self, session: Session, source: str) -> None:
         super().__init__(session, source)
         (shape,), (output,) = inputs_of(session).values(), outputs_of(session).values()
         size = (shape[2], shape[3])
@@ -56,7 +56,7 @@ class Yolox(ModelFormat):
         return f"{self.title}, {'decoded' if self._decoded else 'not decoded'}"
 
     @staticmethod
-    def recognises(session: ort.InferenceSession) -> bool:
+    def recognises(session: Session) -> bool:
         """By the shapes of input and output."""
         inputs, outputs = list(inputs_of(session).values()), list(outputs_of(session).values())
         size = fixed_sides(inputs[0]) if len(inputs) == 1 else None
@@ -87,7 +87,7 @@ class Yolox(ModelFormat):
         boxes = np.concatenate([centres - sizes / 2, centres + sizes / 2], axis=1)
         return Candidates(boxes.astype(np.float32), scores[best], class_ids[best])
 
-    def _is_decoded(self, session: ort.InferenceSession, source: str) -> bool:
+    def _is_decoded(self, session: Session, source: str) -> bool:
         """Whether boxes come in pixels, told from what the network says of an empty image.
 
         Raises:

@@ -1,1 +1,1 @@
-"""What computes a network on a board, beside ONNX Runtime: each in a file of its own, all with the calls of one protocol."""
+"""What computes a network beside ONNX Runtime, each in a file of its own, all with the calls of one protocol."""

@@ -13,6 +13,8 @@ from fusedet.deploy.detector.runtimes.protocol import Feed, Metadata, Tensor
 
 #: Where the contract stands among what an OpenVINO file may say of itself.
 SECTION = "fusedet"
+#: The entry there that says in which precision the network computes, ``f32`` or ``bf16``.
+PRECISION = "precision"
 
 _TYPES = {"u8": "tensor(uint8)", "f32": "tensor(float)", "i64": "tensor(int64)", "i32": "tensor(int32)"}
 
@@ -37,15 +39,20 @@ class OpenVinoSession:
         if not path.with_suffix(".bin").is_file():
             raise InputError(f"{path}: its weights, {path.with_suffix('.bin').name}, must lie beside it")
         core = openvino.Core()
-        # Single precision, as in ONNX Runtime: by itself OpenVINO computes in bf16 where the processor can.
-        settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
         try:
             model = core.read_model(path)
+            section = model.get_rt_info([SECTION]).value if model.has_rt_info([SECTION]) else {}
+            entries = {name: str(getattr(value, "value", value)) for name, value in section.items()}
+            settings = {
+                "INFERENCE_NUM_THREADS": threads,
+                "INFERENCE_PRECISION_HINT": entries.pop(PRECISION, "f32"),
+                "PERFORMANCE_HINT": "LATENCY",
+            }
             self._compiled = core.compile_model(model, "CPU", settings)
         except RuntimeError as error:
-            raise InputError(f"{path}: not a file that OpenVINO can run: {' '.join(str(error).split()):.300}") from error
-        section = model.get_rt_info([SECTION]).value if model.has_rt_info([SECTION]) else {}
-        self._metadata = Metadata({name: str(getattr(value, "value", value)) for name, value in section.items()})
+            reason = " ".join(str(error).split())
+            raise InputError(f"{path}: not a file that OpenVINO can run: {reason:.300}") from error
+        self._metadata = Metadata(entries)
         self._of_this_thread = threading.local()
 
     def get_inputs(self) -> Sequence[Tensor]:
