@@ -31,7 +31,7 @@ def to_openvino(plain: Path, out: Path, precision: Precision, metadata: Mapping[
     """
     import openvino
 
-    model = openvino.convert_model(plain)
+    model = openvino.Core().read_model(plain)  # not convert_model, which may tell Intel that it was called
     entries = {entry.key: entry.value for entry in onnx.load(plain, load_external_data=False).metadata_props}
     for key, value in {**entries, **(metadata or {}), PRECISION: precision}.items():
         model.set_rt_info(value, [SECTION, key])

@@ -34,7 +34,7 @@ from fusedet.export.proof.verify import Agreement, Tolerance, compare
 from fusedet.model import DetectorNet
 
 #: Runs that must be the same.
-_EXACT = ("training", "plain", "fused")
+_EXACT = ("training", "plain", "fused", "openvino f32")
 #: When a detection of another form counts as that of the fused one: near enough to be taken for it.
 _NEARLY = Tolerance(adaptive=False, score=1.0, rounding=0.1, iou=0.8, side=0.0, tie=-math.inf)
 #: Hundredths of AP50-95 that a file which computes in bf16 may lose.
@@ -88,17 +88,21 @@ def certify(
     agreements, worst = _agree(result, net, images, limits)
     files = {"plain": result.plain, "fused": result.fused}
     accuracy = _evaluate(result, net, evaluate) if evaluate else {}
-    exact, others = list(agreements), _others(half, quantized, openvino or {}, limits)
+    others = _others(half, quantized, openvino or {}, limits)
     for name, (path, _) in others.items():
         files[name] = path
-        agreements.append(_agree_nearly(result, name, path, images, limits))
+        agreements.append(_agree_with_fused(result, name, path, images, limits, exact=name in _EXACT))
         if evaluate:
             accuracy[name] = _evaluate_one(evaluate, Detector(path, one_label=False, **AP_SETTINGS), accuracy)
     reorders = sum(count for op, count in result.optimized_ops.items() if op.startswith("nchwc.Reorder"))
     checks = (
-        *(_agreement_check(agreement, limits) for agreement in exact),
+        *(_agreement_check(agreement, limits) for agreement in agreements if agreement.between[1] in _EXACT),
         *_accuracy_checks(accuracy, limits),
-        *(_budget_check(name, budget, accuracy) for name, (_, budget) in others.items() if accuracy),
+        *(
+            _budget_check(name, budget, accuracy)
+            for name, (_, budget) in others.items()
+            if accuracy and name not in _EXACT
+        ),
         *operating_point_checks(accuracy, limits),
         Check(
             "activations outside convolutions",
@@ -151,7 +155,22 @@ def _agree(
         file: {name: predictor.batch([image])[0] for name, image in images.items()}
         for file, predictor in _predictors(result, net, score_threshold=floor, max_detections=1000)
     }
-    tolerance = Tolerance(
+    agreements, worst = [], None
+    for between in (("training", "plain"), ("plain", "fused")):
+        first, second = found[between[0]], found[between[1]]
+        agreement = compare(between, first, second, _exactly(limits), strict=False)
+        agreements.append(agreement)
+        if worst is None or agreement.missing:
+            name = agreement.worst
+            worst = Worst(name, images[name], between, first[name], second[name])
+        if agreement.missing:
+            break  # what follows would only repeat it
+    return agreements, worst
+
+
+def _exactly(limits: Limits) -> Tolerance:
+    """When a detection counts as the same."""
+    return Tolerance(
         threshold=limits.threshold,
         adaptive=False,
         score=limits.score_difference / limits.threshold if limits.threshold else 0.0,
@@ -160,17 +179,6 @@ def _agree(
         side=0.0,
         tie=-math.inf,
     )
-    agreements, worst = [], None
-    for between in (("training", "plain"), ("plain", "fused")):
-        first, second = found[between[0]], found[between[1]]
-        agreement = compare(between, first, second, tolerance, strict=False)
-        agreements.append(agreement)
-        if worst is None or agreement.missing:
-            name = agreement.worst
-            worst = Worst(name, images[name], between, first[name], second[name])
-        if agreement.missing:
-            break  # what follows would only repeat it
-    return agreements, worst
 
 
 def _predictors(result: ExportResult, net: DetectorNet, **settings: Any) -> Iterator[tuple[str, Predictor]]:
@@ -227,12 +235,15 @@ def _others(
     return files
 
 
-def _agree_nearly(result: ExportResult, name: str, path: Path, images: Images, limits: Limits) -> Agreement:
-    """The fused file with another form of it: not equal, but how far from it."""
+def _agree_with_fused(
+    result: ExportResult, name: str, path: Path, images: Images, limits: Limits, *, exact: bool
+) -> Agreement:
+    """The fused file with another form of it: the same, or not equal, but how far from it."""
     settings: dict[str, Any] = {"score_threshold": limits.threshold / 2, "max_detections": 1000, "one_label": False}
     detectors = [Detector(model, **settings) for model in (result.fused, path)]
     first, second = ({name: one(image) for name, image in images.items()} for one in detectors)
-    return compare(("fused", name), first, second, replace(_NEARLY, threshold=limits.threshold), strict=False)
+    tolerance = _exactly(limits) if exact else replace(_NEARLY, threshold=limits.threshold)
+    return compare(("fused", name), first, second, tolerance, strict=False)
 
 
 def _agreement_check(agreement: Agreement, limits: Limits) -> Check:
