@@ -13,12 +13,19 @@ import pytest
 from fusedet.cli.main import main
 from fusedet.deploy import Contract
 from fusedet.deploy.bench.contest import Contest
+from fusedet.deploy.bench.startup import Startup
 from fusedet.deploy.bench.tuned import Tuned, read_tuned, write_tuned
 from tests.deploy.conftest import NAMES, build_model
 
 
 def bench(*arguments: object) -> int:
     return main(["bench", *map(str, arguments)])
+
+
+@pytest.fixture
+def no_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starts no process for each file, since one test of that is enough."""
+    monkeypatch.setattr("fusedet.deploy.bench.startup.measure_startup", lambda *_: Startup(1.0, 1.0, 1.0, None))
 
 
 def test_everything_is_told_and_written(exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -50,6 +57,7 @@ def test_everything_is_told_and_written(exported: Path, tmp_path: Path, capsys: 
     assert content["tuning"] == []
 
 
+@pytest.mark.usefixtures("no_start")
 def test_tuning_is_saved_and_then_used(exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert bench(exported, "--tune", "--rounds", 5, "--json", tmp_path / "report.json") == 0
     said = capsys.readouterr().out
@@ -67,6 +75,7 @@ def test_tuning_is_saved_and_then_used(exported: Path, tmp_path: Path, capsys: p
     assert "1 thread, not spinning" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("no_start")
 def test_of_several_models_the_largest_that_keeps_up_is_named(
     exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

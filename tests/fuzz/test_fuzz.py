@@ -15,7 +15,7 @@ from tests.fuzz.trial import Target, Trial
 
 #: Inputs of each target; those that take long for one get fewer.
 INPUTS = 40
-FEWER = {"network of others": 15, "data check": 15, "videos": 15, "train config": 20, "settings": 20}
+FEWER = {"network of others": 15, "data check": 6, "videos": 15, "train config": 20, "settings": 20}
 
 
 @pytest.mark.filterwarnings("ignore")  # what libraries say of nonsense is not our matter

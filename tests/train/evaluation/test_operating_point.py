@@ -72,11 +72,6 @@ def test_nothing_to_divide_by_is_nan_and_null_in_json():
     assert json.loads(json.dumps(nothing_there.as_dict()))["recall"] is None
 
 
-def test_an_image_without_detections_misses_all_its_objects():
-    point = operating_point(dataset(sample(1, [BOX, FAR], [0, 1])), {}, 0.5)
-    assert (point.objects, point.found, point.miscounted) == (2, 0, 2)
-
-
 def test_the_recommended_threshold_leaves_out_what_is_mostly_wrong():
     data = dataset(sample(1, [BOX], [0]), sample(2, [FAR], [1]))
     found = {1: detections([BOX, FAR], [0.9, 0.2], [0, 0]), 2: detections([FAR, BOX], [0.8, 0.3], [1, 1])}

@@ -26,42 +26,6 @@ def test_no_objects():
     assert result.quality.sum() == 0
 
 
-def test_the_point_that_predicts_best_wins():
-    """Of equal scores the point whose box overlaps most is taken, and it should score its IoU."""
-    predicted = torch.zeros(1, len(POINTS), 4)
-    predicted[0, 9] = torch.tensor([0.0, 0, 20, 20])  # point (12, 12): IoU 1
-    predicted[0, 10] = torch.tensor([0.0, 0, 20, 10])  # point (20, 12) is not strictly inside
-    predicted[0, 1] = torch.tensor([0.0, 0, 10, 20])  # point (12, 4): IoU 0.5
-    result = run([[0, 0, 20, 20]], [1], topk=1, predicted=predicted)
-    assert result.positive.nonzero().tolist() == [[0, 9]]
-    assert float(result.quality[0, 9]) == pytest.approx(1.0, abs=1e-4)
-
-
-def test_quality_is_the_alignment_scaled_to_the_best_overlap():
-    predicted = torch.zeros(1, len(POINTS), 4)
-    predicted[0, 9] = torch.tensor([0.0, 0, 20, 16])  # IoU 0.8
-    predicted[0, 1] = torch.tensor([0.0, 0, 20, 10])  # IoU 0.5
-    result = run([[0, 0, 20, 20]], [0], topk=2, predicted=predicted)
-    assert sorted(result.positive[0].nonzero().flatten().tolist()) == [1, 9]
-    assert float(result.quality[0, 9]) == pytest.approx(0.8, abs=1e-4)
-    assert float(result.quality[0, 1]) == pytest.approx(0.8 * (0.5 / 0.8) ** 6, abs=1e-4)
-
-
-def test_the_score_of_the_own_class_counts():
-    logits = torch.full((1, 3, len(POINTS)), -4.0)
-    logits[0, 2, 20] = 2.0  # point (36, 20) believes in class 2
-    result = run([[20, 10, 50, 40]], [2], topk=1, logits=logits)
-    assert result.positive[0].nonzero().flatten().tolist() == [20]
-
-
-def test_a_point_that_two_objects_want_goes_to_the_better_overlap():
-    predicted = torch.zeros(1, len(POINTS), 4)
-    predicted[0, 9] = torch.tensor([0.0, 0, 24, 24])
-    result = run([[4, 4, 20, 20], [0, 0, 22, 22]], [0, 1], topk=1, predicted=predicted)
-    assert result.objects[0, 9] == 1
-    assert result.positive[0, 9]
-
-
 def test_an_object_between_anchor_points_still_learns():
     """A box of 4 x 4 px around a cell corner holds no anchor point of its own."""
     result = run([[14, 14, 18, 18]], [0], topk=10)

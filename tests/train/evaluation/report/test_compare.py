@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from fusedet.configs import InputError
 from fusedet.model import load_checkpoint, save_checkpoint
 from fusedet.train.evaluation.operating_point import OperatingPoint
 from fusedet.train.evaluation.outputs import Output, write_outputs
@@ -102,12 +101,3 @@ def test_a_run_that_has_only_begun(finished: Path, tmp_path: Path) -> None:
     text = Page(compare_page(comparison)).text
     assert "0 of 3" in text
     assert str(math.nan) not in text.split()
-
-
-def test_mistakes(finished: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected two runs or more"):
-        compare_runs([finished])
-    with pytest.raises(InputError, match="named twice"):
-        compare_runs([finished, finished / "best.pt"])
-    with pytest.raises(InputError, match="expected the folder of a training"):
-        compare_runs([finished, tmp_path])
