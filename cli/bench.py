@@ -202,7 +202,7 @@ class _Bench:
         from fusedet.deploy.bench.figures import Figures
         from fusedet.deploy.bench.operators import profile
         from fusedet.deploy.bench.startup import measure_startup
-        from fusedet.deploy.detector.session import OPENVINO
+        from fusedet.deploy.detector.session import OTHER_RUNTIMES
 
         found = []
         for one in self._chosen:
@@ -214,7 +214,7 @@ class _Bench:
                 if self.finished:
                     say_progress(f"{model.name}: starting processes, profiling")
                     startup = measure_startup(model, one.threads, one.spinning)
-                    if model.suffix != OPENVINO:  # its operators are fused in ways of their own
+                    if model.suffix not in OTHER_RUNTIMES:  # their operators are fused in ways of their own
                         operators = profile(model, self._images[model][0], threads=one.threads, rounds=_PROFILED_RUNS)
             except KeyboardInterrupt:
                 self.finished = False

@@ -51,7 +51,8 @@ class InferenceGraph(nn.Module):
             scale_input(net, 1.0, flip_channels=True)
         self.backbone, self.neck = net.backbone, net.neck
         self.head = ExportHead(net.head, nms=nms)
-        anchors = anchor_points(input_size or net.config.input_size, STRIDES)
+        self.input_size = input_size or net.config.input_size
+        anchors = anchor_points(self.input_size, STRIDES)
         assert net.config.classes is not None
         self.classes_per_point = min(_CLASSES_PER_POINT, net.config.classes)
         self.max_detections = min(max_detections or (NMS_CANDIDATES if nms else 300), len(anchors.points))

@@ -75,12 +75,13 @@ def add_certificate_arguments(parser: argparse.ArgumentParser) -> None:
         "--int8-7-bits", action="store_true", help="weights of 7 bits, for x86 processors without VNNI (before 2019)"
     )
     parser.add_argument(
-        "--openvino",
+        "--also",
         nargs="+",
-        choices=("f32", "bf16"),
+        choices=("openvino", "openvino-bf16", "ncnn", "ncnn-f16"),
         default=[],
-        help="also write the form of OpenVINO, NAME.xml with NAME.bin, or NAME.bf16.xml, which computes in 16 bits "
-        "where the processor can; needs --data",
+        metavar="RUNTIME",
+        help="also write forms for other runtimes, openvino (NAME.xml) and ncnn (NAME.ncnn.param); openvino-bf16 and "
+        "ncnn-f16 compute in 16 bits where the processor can; needs --data",
     )
     parser.add_argument(
         "--calibration",
@@ -98,7 +99,7 @@ def check_certificate_arguments(args: argparse.Namespace) -> None:
     """
     if args.data is None and args.limit:
         raise InputError("--limit is what a certificate asks: it needs --data")
-    for option in ("half", "int8", "openvino"):
+    for option in ("half", "int8", "also"):
         if args.data is None and getattr(args, option):
             raise InputError(f"--{option} is measured on images: it needs --data")
     if args.data is not None and args.layout != "fusedet":
@@ -137,7 +138,7 @@ def export_certified_by(
         half=args.half,
         int8=int8,
         calibration=_calibration(args) if int8 is not None else None,
-        openvino=tuple(dict.fromkeys(args.openvino)),
+        also=tuple(dict.fromkeys(args.also)),
         **settings,
     )
 

@@ -255,9 +255,9 @@ class Detector:
         """
         try:
             return self._session.run(self.format.output_names, feed)
-        except Exception as error:  # ONNX Runtime's errors share no base class
+        except Exception as error:  # the errors of runtimes share no base class
             reason = " ".join(str(error).split())
-            raise InputError(f"{self._source}: ONNX Runtime cannot run this network: {reason:.300}") from error
+            raise InputError(f"{self._source}: its runtime cannot run this network: {reason:.300}") from error
 
     def _decode(self, arrays: tuple[NDArray[Any], ...], place: Place) -> Detections:
         boxes, scores, class_ids = self.format.read(arrays)

@@ -17,13 +17,14 @@ from fusedet.common.plain_json import short
 from fusedet.common.text import counted, is_utf8
 from fusedet.deploy.detector.bundle import MANIFEST, is_bundle, open_bundle
 from fusedet.deploy.detector.contract import FUSED_KEY, OUTPUT_NAMES, Contract
+from fusedet.deploy.detector.runtimes.ncnn import NcnnSession
 from fusedet.deploy.detector.runtimes.openvino import OpenVinoSession
 from fusedet.deploy.detector.runtimes.protocol import Session
 from fusedet.deploy.detector.weights import check_weights
 
 CPU = "CPUExecutionProvider"
-#: How a file of OpenVINO ends.
-OPENVINO = ".xml"
+#: Runtimes beside ONNX Runtime, by how their files end.
+OTHER_RUNTIMES: dict[str, Callable[[Path, int], Session]] = {".xml": OpenVinoSession, ".param": NcnnSession}
 #: More threads than this gain little on networks of this size.
 MOST_THREADS = 4
 _CONCEIVABLE_THREADS = 1024
@@ -45,11 +46,11 @@ def open_session(
     provider: str = CPU,
     adjust: Callable[[ort.SessionOptions], None] | None = None,
 ) -> Session:
-    """Opens an ONNX file, a bundle, or a file of OpenVINO.
+    """Opens an ONNX file, a bundle, or a file of another runtime.
 
     Args:
         path: the file, or the bundle's folder or zip: of it the fused model runs on a CPU, the plain one elsewhere.
-            ``NAME.xml`` is a file of OpenVINO, to which ``allow_spinning`` and what follows mean nothing.
+            ``NAME.xml`` runs in OpenVINO, ``NAME.ncnn.param`` in ncnn; what follows ``threads`` means nothing to them.
         threads: threads that share the work of one convolution; left out, :func:`default_threads`.
         allow_spinning: ONNX Runtime's threads burn their cores while they wait for work. It saves some
             microseconds an image, and costs a board's idle time, heat and battery.
@@ -68,8 +69,8 @@ def open_session(
         raise InputError(f"{path}: no such model file")
     if threads is not None:
         check_whole("threads", threads, _CONCEIVABLE_THREADS)
-    if path.suffix == OPENVINO:
-        return OpenVinoSession(path, threads or default_threads())
+    if path.suffix in OTHER_RUNTIMES:
+        return OTHER_RUNTIMES[path.suffix](path, threads or default_threads())
     if provider not in ort.get_available_providers():
         raise InputError(f"provider {provider}: this ONNX Runtime has {', '.join(ort.get_available_providers())} only")
     name, model = _model(path, provider)

@@ -2,14 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 import onnx
 
 from fusedet.common.errors import InputError
 from fusedet.deploy.detector.runtimes.openvino import PRECISION, SECTION
-
-Precision = Literal["f32", "bf16"]
 
 
 def check_openvino() -> None:
@@ -20,19 +17,19 @@ def check_openvino() -> None:
         raise InputError("OpenVINO is not installed: pip install 'fusedet[openvino]'") from error
 
 
-def to_openvino(plain: Path, out: Path, precision: Precision, metadata: Mapping[str, str] | None = None) -> None:
+def to_openvino(plain: Path, out: Path, precision: str, more: Mapping[str, str]) -> None:
     """Writes ``NAME.xml`` and ``NAME.bin`` with what the ONNX file says of itself.
 
     Args:
         plain: the plain ONNX file; OpenVINO fuses activations itself, and knows no FusedConv.
         out: ``NAME.xml``.
-        precision: in which the network computes; where a processor has no bf16, it computes in f32 all the same.
-        metadata: added to that of the ONNX file.
+        precision: ``f32``, or ``bf16``, which is f32 where the processor cannot compute in it.
+        more: entries added to those of the ONNX file.
     """
     import openvino
 
     model = openvino.Core().read_model(plain)  # not convert_model, which may tell Intel that it was called
     entries = {entry.key: entry.value for entry in onnx.load(plain, load_external_data=False).metadata_props}
-    for key, value in {**entries, **(metadata or {}), PRECISION: precision}.items():
+    for key, value in {**entries, **more, PRECISION: precision}.items():
         model.set_rt_info(value, [SECTION, key])
     openvino.save_model(model, out, compress_to_fp16=False)

@@ -16,17 +16,15 @@ from fusedet.configs.starter import starter_checkpoint
 from fusedet.deploy.detector.detector import Detector
 from fusedet.export.errors import ExportError
 from fusedet.export.graph.half import halve_weights
-from fusedet.export.graph.openvino import Precision, check_openvino, to_openvino
 from fusedet.export.graph.quantize import Accuracy, Int8Settings, quantize
+from fusedet.export.other_runtimes import OTHER_RUNTIMES, OtherRuntime
 from fusedet.export.pipeline import ExportResult, export_onnx, output_paths
 from fusedet.export.proof.certificate import Certificate, Limits
 from fusedet.export.proof.certify import AP_SETTINGS, Evaluator, certify
 from fusedet.export.proof.images import Images
 from fusedet.export.proof.page import certificate_page
 from fusedet.export.proof.self_test import choose_self_test, embed_self_test
-from fusedet.model import load_detector
-
-_OPENVINO_SUFFIXES: dict[Precision, str] = {"f32": ".xml", "bf16": ".bf16.xml"}
+from fusedet.model import DetectorNet, load_detector
 
 
 def certificate_paths(plain: Path, *, passed: bool = True) -> tuple[Path, Path]:
@@ -48,7 +46,7 @@ def export_certified(
     half: bool = False,
     int8: Int8Settings | None = None,
     calibration: Images | None = None,
-    openvino: Sequence[Precision] = (),
+    also: Sequence[str] = (),
     overwrite: bool = False,
     **settings: Any,
 ) -> tuple[ExportResult, Certificate]:
@@ -66,8 +64,8 @@ def export_certified(
         half: also write ``NAME.half.onnx``, the fused file with weights of 16 bits.
         int8: also write ``NAME.int8.onnx``, as these settings say.
         calibration: images of the training, on which INT8's ranges are measured; left out, ``real_images``.
-        openvino: also write OpenVINO's form that computes in these precisions: ``NAME.xml`` for f32,
-            ``NAME.bf16.xml``, each with its ``.bin``.
+        also: forms for other runtimes to write as well, names in
+            :data:`fusedet.export.other_runtimes.OTHER_RUNTIMES`.
         overwrite: replace files that are there.
         settings: further arguments of :func:`fusedet.export.export_onnx`.
 
@@ -80,9 +78,9 @@ def export_certified(
     wanted = {"plain": True, "fused": True, "half": half, "int8": int8 is not None}
     places = {"plain": plain, "fused": fused, **{kind: plain.with_suffix(f".{kind}.onnx") for kind in ("half", "int8")}}
     places = {kind: path for kind, path in places.items() if wanted[kind]}
-    others = {precision: plain.with_suffix(_OPENVINO_SUFFIXES[precision]) for precision in openvino}
-    if others:
-        check_openvino()
+    others = {name: plain.with_suffix(OTHER_RUNTIMES[name].suffix) for name in also}
+    for name in also:
+        OTHER_RUNTIMES[name].check()
     for path in (*places.values(), *others.values(), *certificate_paths(plain)):
         if path.exists() and not overwrite:
             raise InputError(f"{path}: is already there; --force replaces it")
@@ -99,34 +97,35 @@ def export_certified(
         for file in drafts.values():  # each with the boxes that it finds itself: INT8 finds others
             if (test := choose_self_test(file, real_images)) is not None:
                 embed_self_test(test, [file])
-        other_drafts = {precision: Path(folder) / place.name for precision, place in others.items()}
-        for precision, file in other_drafts.items():
-            _write_openvino(draft.plain, file, precision, real_images)
+        other_drafts = {name: Path(folder) / place.name for name, place in others.items()}
+        for name, file in other_drafts.items():
+            _write_for(OTHER_RUNTIMES[name], net, draft, file, real_images)
         certificate = certify(
             draft,
             net,
             real_images,
             half=drafts.get("half"),
             quantized=quantized,
-            openvino=other_drafts,
+            others=other_drafts,
             evaluate=evaluate,
             limits=limits,
         )
         _write(certificate, plain)
         for kind, place in places.items():
             os.replace(drafts[kind], place)
-        for precision, place in others.items():
-            os.replace(other_drafts[precision].with_suffix(".bin"), place.with_suffix(".bin"))
-            os.replace(other_drafts[precision], place)
+        for name, place in others.items():
+            runtime = OTHER_RUNTIMES[name]
+            for made, final in zip(runtime.files(other_drafts[name]), runtime.files(place), strict=True):
+                os.replace(made, final)
     return replace(draft, plain=plain, fused=fused), certificate
 
 
-def _write_openvino(plain: Path, out: Path, precision: Precision, images: Images) -> None:
-    """Writes OpenVINO's form, with the boxes that it finds itself as its self-test."""
-    to_openvino(plain, out, precision)
+def _write_for(runtime: OtherRuntime, net: DetectorNet, draft: ExportResult, out: Path, images: Images) -> None:
+    """Writes a form for another runtime, with the boxes that it finds itself as its self-test."""
+    runtime.write(net, draft, out, {})
     test = choose_self_test(out, images)
     if test is not None:
-        to_openvino(plain, out, precision, test.to_metadata())
+        runtime.write(net, draft, out, test.to_metadata())
 
 
 def _write(certificate: Certificate, plain: Path) -> None:

@@ -22,9 +22,9 @@ from fusedet.deploy.detector.detector import Detector
 from fusedet.deploy.detector.predictor import Predictor
 from fusedet.deploy.detector.session import default_threads
 from fusedet.export.graph.fused_activations import fused_activations
-from fusedet.export.graph.openvino import Precision
 from fusedet.export.graph.ops import optimize
 from fusedet.export.graph.quantize import Quantized
+from fusedet.export.other_runtimes import OTHER_RUNTIMES
 from fusedet.export.pipeline import ExportResult
 from fusedet.export.proof.certificate import Certificate, Check, Limits, Worst
 from fusedet.export.proof.images import Images
@@ -34,11 +34,11 @@ from fusedet.export.proof.verify import Agreement, Tolerance, compare
 from fusedet.model import DetectorNet
 
 #: Runs that must be the same.
-_EXACT = ("training", "plain", "fused", "openvino f32")
+_EXACT = ("training", "plain", "fused", *(name for name, one in OTHER_RUNTIMES.items() if one.exact))
 #: When a detection of another form counts as that of the fused one: near enough to be taken for it.
 _NEARLY = Tolerance(adaptive=False, score=1.0, rounding=0.1, iou=0.8, side=0.0, tie=-math.inf)
-#: Hundredths of AP50-95 that a file which computes in bf16 may lose.
-_BF16_BUDGET = 0.2
+#: Hundredths of AP50-95 that a form which computes in 16 bits may lose.
+_SHORT_FLOAT_BUDGET = 0.2
 #: Boxes of an image that count for AP, and the lowest score of one, as COCO's measure is commonly taken.
 AP_SETTINGS: dict[str, Any] = {"score_threshold": 0.001, "max_detections": 300}
 
@@ -62,7 +62,7 @@ def certify(
     *,
     half: Path | None = None,
     quantized: Quantized | None = None,
-    openvino: Mapping[Precision, Path] | None = None,
+    others: Mapping[str, Path] | None = None,
     evaluate: Evaluator | None = None,
     limits: Limits | None = None,
     rounds: int = 50,
@@ -75,7 +75,7 @@ def certify(
         images: real ones, like those of the training.
         half: the fused file with weights of 16 bits, where there is one.
         quantized: the INT8 form, where there is one.
-        openvino: OpenVINO's form, ``NAME.xml``, for each precision in which there is one.
+        others: forms for other runtimes, by their names in :data:`fusedet.export.other_runtimes.OTHER_RUNTIMES`.
         evaluate: works out AP and what is shown; left out, the certificate says nothing of them.
         limits: left out, the defaults.
         rounds: of the latency measurement.
@@ -88,8 +88,8 @@ def certify(
     agreements, worst = _agree(result, net, images, limits)
     files = {"plain": result.plain, "fused": result.fused}
     accuracy = _evaluate(result, net, evaluate) if evaluate else {}
-    others = _others(half, quantized, openvino or {}, limits)
-    for name, (path, _) in others.items():
+    forms = _other_forms(half, quantized, others or {}, limits)
+    for name, (path, _) in forms.items():
         files[name] = path
         agreements.append(_agree_with_fused(result, name, path, images, limits, exact=name in _EXACT))
         if evaluate:
@@ -100,7 +100,7 @@ def certify(
         *_accuracy_checks(accuracy, limits),
         *(
             _budget_check(name, budget, accuracy)
-            for name, (_, budget) in others.items()
+            for name, (_, budget) in forms.items()
             if accuracy and name not in _EXACT
         ),
         *operating_point_checks(accuracy, limits),
@@ -221,8 +221,8 @@ def _evaluate_one(
     return evaluate(predictor) if threshold is None else evaluate(predictor, threshold)
 
 
-def _others(
-    half: Path | None, quantized: Quantized | None, openvino: Mapping[Precision, Path], limits: Limits
+def _other_forms(
+    half: Path | None, quantized: Quantized | None, others: Mapping[str, Path], limits: Limits
 ) -> dict[str, tuple[Path, float]]:
     """Files that are not exactly the network any more, or run elsewhere, and how many points of AP each may lose."""
     files = {}
@@ -230,8 +230,8 @@ def _others(
         files["half"] = (half, limits.ap_difference)
     if quantized is not None:
         files["int8"] = (quantized.path, quantized.settings.budget)
-    for precision, path in openvino.items():
-        files[f"openvino {precision}"] = (path, _BF16_BUDGET if precision == "bf16" else limits.ap_difference)
+    for name, path in others.items():
+        files[name] = (path, limits.ap_difference if OTHER_RUNTIMES[name].exact else _SHORT_FLOAT_BUDGET)
     return files
 
 
