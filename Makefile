@@ -27,7 +27,7 @@ check: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	mkdir -p build/types/fusedet
-	ln -sfn ../../../fusedet/__init__.py ../../../fusedet/python.py ../../../fusedet/py.typed build/types/fusedet/
+	ln -sfn ../../../fusedet/__init__.py ../../../fusedet/facade.py ../../../fusedet/py.typed build/types/fusedet/
 	for package in $(PACKAGES); do ln -sfn ../../../$$package build/types/fusedet/$$package; done
 	$(BIN)/mypy
 	rm -rf build/imports && mkdir -p build/imports

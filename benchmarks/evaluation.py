@@ -2,7 +2,7 @@
 
 from benchmarks.command import write_text
 from benchmarks.study import Outcome
-from fusedet.configs.strict import StrictModel
+from fusedet.configs.reader.strict import StrictModel
 from fusedet.train.data.coco import load_coco
 from fusedet.train.evaluation.evaluate import find_objects, load_predictor
 from fusedet.train.evaluation.metrics import evaluate_detections

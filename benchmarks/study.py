@@ -27,7 +27,7 @@ from typing import Any
 
 from benchmarks.command import default_data, facts, write_text
 from fusedet.common.errors import InputError
-from fusedet.configs.validate import dump_config
+from fusedet.configs.reader.validate import dump_config
 from fusedet.train.config import DataConfig, TrainConfig, load_train_config
 from fusedet.train.run_folder import RunFolder
 

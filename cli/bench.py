@@ -2,7 +2,6 @@
 
 import argparse
 import itertools
-import json
 import math
 import os
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from fusedet.cli.bench_report import as_json, indented, machine_lines, model_lines, operator_lines, tuning_lines
+from fusedet.cli.shared.arguments import check_counts, json_text
 from fusedet.cli.shared.files import refuse_to_replace, write_text
 from fusedet.cli.shared.terminal import say_progress
 from fusedet.common.errors import InputError
@@ -94,15 +94,13 @@ def run(args: argparse.Namespace) -> int:
     if len(models) > 1 and args.fps is not None and bench.finished:
         _say(["", _largest(figures, args.fps)])
     if args.json is not None:
-        write_text(args.json, json.dumps(as_json(machine, load, figures, bench.tuning), indent=2) + "\n")
+        write_text(args.json, json_text(as_json(machine, load, figures, bench.tuning)))
         _say(["", f"written: {args.json}"])
     return 0 if bench.finished else _INTERRUPTED
 
 
 def _check_arguments(args: argparse.Namespace) -> None:
-    for option, value in (("--rounds", args.rounds), ("--threads", args.threads)):
-        if value is not None and value < 1:
-            raise InputError(f"{option} must be at least 1, but got {value}")
+    check_counts(args, "rounds", "threads")
     for option, value in (("--seconds", args.seconds), ("--fps", args.fps)):
         if value is not None and not (math.isfinite(value) and value > 0):
             raise InputError(f"{option} must be above 0, but got {value:g}")

@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from fusedet.cli.shared.renamed import add_renamed
-from fusedet.common.errors import InputError
+from fusedet.common.arguments import check_whole
 
 if TYPE_CHECKING:  # imported when the command runs
     from fusedet.deploy.detector.detector import Detector
@@ -79,10 +79,7 @@ def run(args: argparse.Namespace) -> int:
     from fusedet.train.config import load_train_config
     from fusedet.train.data.digits import make_digits, make_digits_video
 
-    if args.images < 1:
-        raise InputError(f"--images must be at least 1, but got {args.images}")
-    if args.images > _MOST_IMAGES:
-        raise InputError(f"--images must be at most {_MOST_IMAGES}, but got {args.images}")
+    check_whole("--images", args.images, _MOST_IMAGES)
     epochs = [] if args.epochs is None else [f"train.epochs={args.epochs}"]
     load_train_config("demo", epochs)  # wrong settings are told before anything is drawn
     start = perf_counter()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from fusedet.cli.detect_report import Report
-from fusedet.cli.shared.arguments import add_duplicate_iou
+from fusedet.cli.shared.arguments import add_duplicate_iou, check_counts
 from fusedet.cli.shared.files import refuse_to_replace
 from fusedet.cli.shared.models import exported_from
 from fusedet.cli.shared.quiet import silence_opencv
@@ -142,8 +142,7 @@ def _class_names(text: str) -> list[str]:
 
 
 def _check_arguments(args: argparse.Namespace) -> None:
-    if args.limit is not None and args.limit < 1:
-        raise InputError(f"--limit must be at least 1, but got {args.limit}")
+    check_counts(args, "limit")
     if args.json not in (None, "-") and Path(args.json).parent.is_dir():  # otherwise the folder is made
         refuse_to_replace("--json", Path(args.json), args.force)
     if args.out is None:

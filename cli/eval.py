@@ -1,13 +1,12 @@
 """``fusedet eval``: evaluates a checkpoint or an exported file with COCO's average precision."""
 
 import argparse
-import json
 import math
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
-from fusedet.cli.shared.arguments import add_duplicate_iou
+from fusedet.cli.shared.arguments import add_duplicate_iou, check_counts, json_text
 from fusedet.cli.shared.files import counter, refuse_to_replace, write_text
 from fusedet.common.errors import InputError
 from fusedet.configs.inputs import CHECKPOINTS, coco_files, model_file
@@ -97,8 +96,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_arguments(args: argparse.Namespace, model: Path) -> None:
-    if args.batch < 1:
-        raise InputError(f"--batch must be at least 1, but got {args.batch}")
+    check_counts(args, "batch")
     if args.nms_free and model.suffix not in CHECKPOINTS:
         raise InputError(f"--nms-free chooses an output of a checkpoint, but {model} was exported with one of them")
     refuse_to_replace("--json", args.json, args.force)
@@ -122,11 +120,5 @@ def _figure(value: float) -> str:
 
 def _as_json(metrics: "Metrics", point: "OperatingPoint") -> str:
     """Figures in 0..1; null where the data has no such object."""
-
-    def number(value: float) -> float | None:
-        return None if math.isnan(value) else value
-
-    classes = {name: {"ap": number(ap), "ap50": number(ap50)} for name, (ap, ap50) in metrics.per_class.items()}
-    figures = {name: number(value) for name, value in metrics.summary().items()}
-    content = {**figures, "operating_point": point.as_dict(), "per_class": classes}
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    classes = {name: {"ap": ap, "ap50": ap50} for name, (ap, ap50) in metrics.per_class.items()}
+    return json_text({**metrics.summary(), "operating_point": point.as_dict(), "per_class": classes})

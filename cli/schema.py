@@ -56,8 +56,8 @@ def run(args: argparse.Namespace) -> int:
         InputError: FILE exists or cannot be written.
     """
     refuse_to_replace("--out", args.out, args.force)
-    from fusedet.configs.reference import reference_text
-    from fusedet.configs.schema import schema_text
+    from fusedet.configs.reader.reference import reference_text
+    from fusedet.configs.reader.schema import schema_text
 
     model = _model(args.kind)
     if args.format == "markdown":
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _model(kind: str) -> "type[BaseModel]":
     if kind == "camera":
-        from fusedet.configs.camera import CameraConfig
+        from fusedet.configs.camera.config import CameraConfig
 
         return CameraConfig
     from fusedet.train.config import TrainConfig

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fusedet.cli.shared.arguments import check_counts
 from fusedet.common.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,8 +52,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         InputError: the config, the space, the data or the folder cannot be used.
     """
-    if args.trials < 1:
-        raise InputError(f"--trials must be at least 1, but got {args.trials}")
+    check_counts(args, "trials")
     from fusedet.train.config import load_train_config
     from fusedet.train.tune.space import read_space
 

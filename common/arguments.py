@@ -8,6 +8,11 @@ from typing import SupportsIndex
 from fusedet.common.errors import InputError
 from fusedet.common.plain_json import short
 
+#: Where no NMS is due, the lower-scored of two boxes of a class whose IoU is above this is a duplicate detection. A
+#: one-to-one branch means to report each object once, but reports some twice, with nearly the same box. A higher value
+#: leaves more of them; a lower one takes people in a crowd for each other's duplicates (``benchmarks.camera.crowds``).
+DUPLICATE_IOU = 0.7
+
 
 def check_fraction(name: str, value: object, instead: str = "") -> None:
     """Checks that an argument is a number in 0..1; ``instead`` says what else it may be.
@@ -33,3 +38,13 @@ def check_whole(name: str, value: object, most: int | None = None) -> None:
         raise InputError(f"{name} must be at least 1, but got {value}")
     if most is not None and number > most:
         raise InputError(f"{name} must be at most {most}, but got {value}")
+
+
+def check_duplicate_iou(value: float | None) -> None:
+    """Checks the setting ``duplicate_iou``: an IoU, or None, which keeps duplicate detections.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if value is not None:
+        check_fraction("duplicate_iou", value, ", or None to keep duplicate detections")

@@ -1,4 +1,4 @@
-"""The machine that runs this: its processor, its cores and the versions that compute on it."""
+"""The machine that runs this: its processor, its cores, the versions that compute on it; memory of this process."""
 
 import os
 import platform
@@ -128,6 +128,21 @@ def vector_unit(root: Path = Path("/")) -> str:
     """The widest one that counts, by Linux's name for it; ``unknown`` where the system does not tell."""
     words = set(_read(root / "proc/cpuinfo").split())
     return next((unit for unit in _VECTOR_UNITS if unit in words), "unknown")
+
+
+def resident_bytes() -> int | None:
+    """What lies in RAM. Outside of Linux the most that ever lay there; None where the system does not tell."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        pass
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
 
 
 def _memory_mb(meminfo: str) -> int | None:

@@ -1,8 +1,7 @@
-"""The presets, the reader of the YAML that users write, and what every package needs: the error, and whole files.
+"""The presets and starter weights, and which files a user means.
 
-This package is the leaf that every other one may import: it imports nothing of fusedet but itself. The names here need
-the standard library only; reading a config (:mod:`fusedet.configs.loader`) needs PyYAML, and checking it
-(:mod:`fusedet.configs.validate`) pydantic.
+It needs the standard library only; reading a config (:mod:`fusedet.configs.reader.loader`) needs PyYAML, and checking
+it (:mod:`fusedet.configs.reader.validate`) pydantic.
 """
 
 from pathlib import Path

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fusedet.deploy.detector.detections import Detections
     from fusedet.deploy.detector.detector import Detector
     from fusedet.export.pipeline import export_onnx
-    from fusedet.python import TrainedModel, evaluate, train
+    from fusedet.facade import TrainedModel, evaluate, train
 
     __version__: str
 
@@ -31,8 +31,8 @@ _HOMES = {
     "Detections": "fusedet.deploy.detector.detections",
     "Detector": "fusedet.deploy.detector.detector",
     "InputError": "fusedet.common.errors",
-    "TrainedModel": "fusedet.python",
-    "evaluate": "fusedet.python",
+    "TrainedModel": "fusedet.facade",
+    "evaluate": "fusedet.facade",
     "export_onnx": "fusedet.export.pipeline",
 }
 

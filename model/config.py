@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from fusedet.configs.strict import StrictModel
+from fusedet.configs.reader.strict import StrictModel
 
 ActivationName = Literal["leaky_relu", "relu", "prelu", "silu", "hardswish", "elu", "sigmoid", "tanh"]
 

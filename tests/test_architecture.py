@@ -67,7 +67,7 @@ HEAVY = {"torch", "onnx", "ultralytics", "pydantic", "yaml", "rich", "jinja2", "
             "import fusedet.cli.camera.run, fusedet.deploy.camera.sinks.mqtt.sink",
             HEAVY | OPTIONAL,
         ),
-        ("import fusedet.configs.camera, fusedet.configs.edit", HEAVY - {"pydantic", "yaml"} | RUNTIME),
+        ("import fusedet.configs.camera.config, fusedet.configs.reader.edit", HEAVY - {"pydantic", "yaml"} | RUNTIME),
         ("import fusedet.cli.main", HEAVY | RUNTIME),
         ("import fusedet.configs.starter", HEAVY | RUNTIME),
         # A typo in a config is told before torch is imported, which takes seconds.

@@ -71,7 +71,7 @@ def test_arguments_of_numpy_and_of_other_programs_are_settings(monkeypatch: pyte
         seen.append(config)
         raise StopError
 
-    monkeypatch.setattr("fusedet.python.train_from_config", stop)
+    monkeypatch.setattr("fusedet.facade.train_from_config", stop)
     with pytest.raises(StopError):
         train("pico", data=Path("my data"), epochs=np.int64(3), lr0=np.float32(0.5), imgsz=(64, 96), batch=None)
     (config,) = seen

@@ -1,7 +1,7 @@
 """Training on COCO-format data, and evaluation of what came out.
 
 The package can be called: ``from fusedet import train`` and ``train("nano", data="my_data")``, see
-:func:`fusedet.python.train`. The function ``train`` in it takes a whole :class:`TrainConfig`.
+:func:`fusedet.facade.train`. The function ``train`` in it takes a whole :class:`TrainConfig`.
 """
 
 import sys
@@ -36,8 +36,8 @@ class _Package(ModuleType):
     """A package that can be called: ``fusedet.train`` is the name of this one and of the function that people want."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """See :func:`fusedet.python.train`."""
-        from fusedet.python import train as train_by_name
+        """See :func:`fusedet.facade.train`."""
+        from fusedet.facade import train as train_by_name
 
         return train_by_name(*args, **kwargs)
 

@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from fusedet.common.duplicates import DUPLICATE_IOU
-from fusedet.configs.former_keys import FormerKey
+from fusedet.common.arguments import DUPLICATE_IOU
 from fusedet.configs.layouts import SetFiles, find_sets
-from fusedet.configs.loader import load_config
-from fusedet.configs.schema_keys import spelled_out
-from fusedet.configs.strict import StrictModel
-from fusedet.configs.validate import validate
+from fusedet.configs.reader.former_keys import FormerKey
+from fusedet.configs.reader.loader import load_config
+from fusedet.configs.reader.schema_keys import spelled_out
+from fusedet.configs.reader.strict import StrictModel
+from fusedet.configs.reader.validate import validate
 from fusedet.model.config import ModelConfig
 
 #: ``train.init`` that means the starter weights of the config's own preset.

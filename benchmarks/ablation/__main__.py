@@ -33,9 +33,9 @@ from benchmarks.study import (
     run_pieces,
 )
 from fusedet.common.errors import InputError
-from fusedet.configs.loader import load_config, nearest
-from fusedet.configs.strict import StrictModel
-from fusedet.configs.validate import validate
+from fusedet.configs.reader.loader import load_config, nearest
+from fusedet.configs.reader.strict import StrictModel
+from fusedet.configs.reader.validate import validate
 
 __all__ = ["Plan", "Results", "Run", "VariantResult", "draw", "main", "read_plan", "table"]
 

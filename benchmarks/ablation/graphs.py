@@ -13,7 +13,7 @@ from onnx import helper
 from benchmarks.command import facts, write_text
 from benchmarks.speed.latency import Entry, measure, open_session
 from benchmarks.study import Outcome
-from fusedet.configs.strict import StrictModel
+from fusedet.configs.reader.strict import StrictModel
 from fusedet.deploy.bench.timing import random_feed
 from fusedet.export import ExportResult, export_onnx
 

@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.peers.ultralytics_models import HEADS
 from fusedet.common.atomic import write_text
 from fusedet.common.errors import InputError
-from fusedet.configs.loader import load_config
+from fusedet.configs.reader.loader import load_config
 from fusedet.export import export_onnx
 from fusedet.model.checkpoint import load_checkpoint
 from fusedet.train.config import DataConfig, TrainConfig, load_train_config

@@ -5,7 +5,7 @@ import statistics
 from benchmarks.ablation.graphs import Graph, Latency
 from benchmarks.evaluation import Evaluation
 from benchmarks.study import Outcome
-from fusedet.configs.strict import StrictModel
+from fusedet.configs.reader.strict import StrictModel
 from fusedet.train.loop.diagnostics import read_diagnostics
 
 __all__ = ["ActivationResult", "Results", "Run", "read_run"]

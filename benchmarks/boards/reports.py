@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from benchmarks.command import write_text
 from benchmarks.pages import table
 from fusedet.common.errors import InputError
-from fusedet.configs.strict import StrictModel
+from fusedet.configs.reader.strict import StrictModel
 
 __all__ = ["FOLDER", "Report", "Run", "add_report", "boards_table", "read_reports", "to_report"]
 

@@ -22,7 +22,7 @@ from benchmarks.speed.fresh import fresh_network
 from benchmarks.speed.latency import open_session
 from fusedet.common.errors import InputError
 from fusedet.common.model_inputs import without_weight_inputs
-from fusedet.configs.loader import load_config
+from fusedet.configs.reader.loader import load_config
 from fusedet.deploy.detector.formats import FORMATS, FusedetFile, UltralyticsFile
 from fusedet.export import export_onnx
 from fusedet.model import ModelConfig, count_macs, count_parameters

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 from benchmarks.command import facts, write_text
 from fusedet.common.errors import InputError
 from fusedet.common.machine import this_machine
-from fusedet.configs.strict import StrictModel
+from fusedet.configs.reader.strict import StrictModel
 
 __all__ = ["FORMAT_VERSION", "Record", "Results", "Row", "better", "here", "read_results", "rounded", "write_results"]
 

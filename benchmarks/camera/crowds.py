@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.command import run_command
-from fusedet.common.duplicates import DUPLICATE_IOU
+from fusedet.common.arguments import DUPLICATE_IOU
 from fusedet.common.errors import InputError
 from fusedet.configs.starter import available, starter_checkpoint
 from fusedet.deploy.detector.contract import Contract

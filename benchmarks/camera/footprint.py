@@ -54,7 +54,7 @@ import json
 import numpy as np
 from fusedet.configs.starter import starter_model
 from fusedet.deploy import Detector
-from fusedet.common.memory import resident_bytes
+from fusedet.common.machine import resident_bytes
 
 detector, found = Detector(starter_model("nano"), threads=1), []
 pictures = np.random.default_rng(0).integers(0, 256, (4, 480, 640, 3), np.uint8)

@@ -26,7 +26,7 @@ import onnxruntime as ort
 from benchmarks.command import facts, write_text
 from benchmarks.speed.fresh import fresh_network
 from fusedet.common.model_inputs import without_weight_inputs
-from fusedet.configs.loader import load_config
+from fusedet.configs.reader.loader import load_config
 from fusedet.deploy.bench.peak import convolution_chain
 from fusedet.deploy.bench.timing import random_feed, time_in_turn
 from fusedet.export import count_ops, export_onnx, optimize

@@ -28,7 +28,7 @@ import yaml
 from benchmarks.command import facts, run_command, write_text
 from fusedet.common.errors import InputError
 from fusedet.configs import starter
-from fusedet.configs.loader import preset_names
+from fusedet.configs.reader.loader import preset_names
 from fusedet.configs.starter import StarterModel
 from fusedet.deploy import Detector
 from fusedet.deploy.bench.timing import time_files

@@ -12,7 +12,7 @@ from fusedet.common.addresses import has_variable
 from fusedet.common.errors import InputError
 
 if TYPE_CHECKING:
-    from fusedet.configs.camera import CameraConfig
+    from fusedet.configs.camera.config import CameraConfig
     from fusedet.deploy.detector.detector import Detector
 
 

@@ -9,7 +9,7 @@ from fusedet.configs.classes import check_class_names
 from fusedet.configs.inputs import or_starter
 
 if TYPE_CHECKING:
-    from fusedet.configs.camera import CameraConfig, CameraSection
+    from fusedet.configs.camera.config import CameraConfig, CameraSection
     from fusedet.deploy.camera.events.places import Places
     from fusedet.deploy.camera.pipeline.camera import CameraSettings
     from fusedet.deploy.camera.pipeline.pipeline import Pipeline
@@ -44,7 +44,7 @@ def make_pipeline(
     """The pipeline with its cameras and sinks, opened and not started.
 
     Args:
-        config: of :func:`fusedet.configs.camera.expand`.
+        config: of :func:`fusedet.configs.camera.config.expand`.
         detector: of :func:`make_detector`.
         save_places: keeps the zones and lines that were changed while it runs.
 

@@ -12,7 +12,7 @@ from fusedet.common.errors import InputError
 from fusedet.configs.inputs import or_starter
 
 if TYPE_CHECKING:
-    from fusedet.configs.camera import CameraConfig
+    from fusedet.configs.camera.config import CameraConfig
     from fusedet.deploy.camera.events.places import Places
     from fusedet.deploy.camera.pipeline.pipeline import Pipeline
 
@@ -65,7 +65,7 @@ class Reloader:
             _log.warning("the changed %s is not taken over: %s", what, error)
 
     def _take_config(self) -> None:
-        from fusedet.configs.camera import load_camera_config
+        from fusedet.configs.camera.config import load_camera_config
 
         assert self._path is not None
         new, old = load_camera_config(self._path, self._overrides), self._config
@@ -97,8 +97,8 @@ def save_places(path: Path, camera: str, places: "Places") -> None:
     Raises:
         InputError: the file cannot be read or written, or is made in a way that allows no such change.
     """
-    from fusedet.configs.camera import load_camera_config
-    from fusedet.configs.edit import set_value
+    from fusedet.configs.camera.config import load_camera_config
+    from fusedet.configs.reader.edit import set_value
 
     try:
         text = before = path.read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ from fusedet.common.errors import InputError
 from fusedet.common.text import counted
 
 if TYPE_CHECKING:
-    from fusedet.configs.camera import CameraConfig
+    from fusedet.configs.camera.config import CameraConfig
     from fusedet.deploy.camera.events.places import Places
     from fusedet.deploy.camera.pipeline.pipeline import Pipeline
     from fusedet.deploy.camera.sinks import Window
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         InputError: something in the config, the model, a source or an output cannot be used.
     """
-    from fusedet.configs.variables import expand
+    from fusedet.configs.reader.variables import expand
 
     silence_opencv()
     # systemd's journal has the time already
@@ -106,10 +106,10 @@ def _overrides(args: argparse.Namespace) -> list[str]:
 
 def _load(text: str, path: Path | None, overrides: list[str]) -> "CameraConfig":
     """The config of the YAML file at ``path``, or of the one source ``text``."""
-    from fusedet.configs.camera import CameraConfig, load_camera_config
-    from fusedet.configs.loader import ConfigTree, override
-    from fusedet.configs.schema_keys import yaml_values
-    from fusedet.configs.validate import validate
+    from fusedet.configs.camera.config import CameraConfig, load_camera_config
+    from fusedet.configs.reader.loader import ConfigTree, override
+    from fusedet.configs.reader.schema_keys import yaml_values
+    from fusedet.configs.reader.validate import validate
 
     if path is not None:
         return load_camera_config(path, overrides)

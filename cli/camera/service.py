@@ -13,7 +13,7 @@ from fusedet.cli.shared.files import refuse_to_replace, write_text
 from fusedet.common.errors import InputError
 
 if TYPE_CHECKING:
-    from fusedet.configs.camera import CameraConfig
+    from fusedet.configs.camera.config import CameraConfig
 
 _EPILOG = """\
 To install it, as root:
@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
         InputError: ``fusedet run`` would refuse the config, or FILE exists or cannot be written.
     """
     refuse_to_replace("--out", args.out, args.force)
-    from fusedet.configs.camera import load_camera_config
+    from fusedet.configs.camera.config import load_camera_config
 
     config = load_camera_config(args.config)
     if config.outputs.window:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fusedet.cli.shared.arguments import check_counts
 from fusedet.cli.shared.files import counter, refuse_to_replace
 from fusedet.common.errors import InputError
 from fusedet.common.hashing import sha256
@@ -14,7 +15,7 @@ from fusedet.configs.inputs import model_file
 from fusedet.configs.layouts import image_folder
 
 if TYPE_CHECKING:  # training's packages are imported when the command runs
-    from fusedet.deploy.detector.predictor import Predictor
+    from fusedet.deploy.detector.detections import Predictor
     from fusedet.train.labelling.label import ImageFile
 
 #: Below this a detector of several says nothing that the others could confirm.
@@ -112,8 +113,7 @@ def run(args: argparse.Namespace) -> int:
 def _check_arguments(args: argparse.Namespace) -> None:
     if not 0 <= args.score < 1:
         raise InputError(f"--score must be in 0..1, but got {args.score}")
-    if args.batch < 1:
-        raise InputError(f"--batch must be at least 1, but got {args.batch}")
+    check_counts(args, "batch")
     if args.every is not None and not 0 < args.every < math.inf:
         raise InputError(f"--every must be above 0 seconds, but got {args.every:g}")
     if args.out.parent.name == "annotations":  # of a data set that begins with these labels

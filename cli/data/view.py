@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from fusedet.cli.shared.arguments import check_counts
 from fusedet.cli.shared.files import refuse_to_replace
 from fusedet.common.errors import InputError
 from fusedet.configs.inputs import coco_files
@@ -71,8 +72,7 @@ def run(args: argparse.Namespace) -> int:
 def _check_arguments(args: argparse.Namespace) -> tuple[Path, Path]:
     if args.out.suffix.lower() not in (".jpg", ".jpeg", ".png"):
         raise InputError(f"--out {args.out}: expected a name that ends in .jpg or .png")
-    if args.count < 1:
-        raise InputError(f"--count must be at least 1, but got {args.count}")
+    check_counts(args, "count")
     if not 32 <= args.side <= 2048:
         raise InputError(f"--side must be in 32..2048, but got {args.side}")
     if args.seed < 0:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fusedet.cli.shared.arguments import check_counts
 from fusedet.cli.shared.renamed import add_renamed, say_renamed
 from fusedet.common.errors import InputError
 from fusedet.configs.inputs import coco_files
@@ -12,7 +13,7 @@ if TYPE_CHECKING:  # torch: not before the command is known to be this one
     import numpy as np
     from numpy.typing import NDArray
 
-    from fusedet.deploy.detector.predictor import Predictor
+    from fusedet.deploy.detector.detections import Predictor
     from fusedet.export import Certificate, ExportResult, Int8Settings
     from fusedet.export.proof.certify import Evaluator
     from fusedet.train.data.coco import CocoDataset
@@ -104,8 +105,7 @@ def check_certificate_arguments(args: argparse.Namespace) -> None:
             raise InputError(f"--{option} is measured on images: it needs --data")
     if args.data is not None and args.layout != "fusedet":
         raise InputError(f"--data asks for a certificate, which files of --layout {args.layout} cannot carry")
-    if args.compare_images < 1:
-        raise InputError(f"--compare-images must be at least 1, but got {args.compare_images}")
+    check_counts(args, "compare_images")
 
 
 def export_certified_by(

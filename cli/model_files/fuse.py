@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from fusedet.cli.model_files import layout_report
+from fusedet.cli.shared.arguments import check_counts
 from fusedet.cli.shared.files import refuse_to_replace
 
 
@@ -22,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
         InputError: the file or an argument cannot be used, there is nothing to fuse, or the files do not agree.
     """
     refuse_to_replace("--json", args.json, args.force)
-    layout_report.check_counts(args)
+    check_counts(args, "rounds", "threads")
     shapes = layout_report.parse_shapes(args.shape)
     from fusedet.export import Latency, compare_latency, fuse_file, random_inputs, read_foreign
     from fusedet.export.lint.lint import lint

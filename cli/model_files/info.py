@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fusedet.cli.shared.arguments import add_json, check_json, print_json
-from fusedet.common.duplicates import DUPLICATE_IOU
+from fusedet.common.arguments import DUPLICATE_IOU
 from fusedet.common.hashing import sha256
 from fusedet.common.text import gmacs, millions
 from fusedet.configs.inputs import CHECKPOINTS, model_file

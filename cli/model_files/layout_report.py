@@ -1,11 +1,11 @@
 """What ``fusedet fuse`` and ``fusedet lint`` have in common: their options, and how findings and times are told."""
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fusedet.cli.shared.arguments import json_text
 from fusedet.cli.shared.files import write_text
 from fusedet.common.errors import InputError
 
@@ -48,17 +48,6 @@ def parse_shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
         except ValueError as error:
             raise InputError(f"--shape {text}: expected numbers as in 1x3x320x320 or NAME=1x3x320x320") from error
     return shapes
-
-
-def check_counts(args: argparse.Namespace) -> None:
-    """Refuses numbers that nothing can be measured with.
-
-    Raises:
-        InputError: ``--rounds`` or ``--threads`` is below 1.
-    """
-    for option, value in (("--rounds", args.rounds), ("--threads", args.threads)):
-        if value < 1:
-            raise InputError(f"{option} must be at least 1, but got {value}")
 
 
 def finding_lines(finding: "Finding", blocked: bool) -> list[str]:
@@ -114,4 +103,4 @@ def latency_lines(latencies: Sequence["Latency"]) -> list[str]:
 def write_report(path: Path | None, report: Mapping[str, Any]) -> None:
     """Writes ``--json``, where it was given."""
     if path is not None:
-        write_text(path, json.dumps(report, indent=2) + "\n")
+        write_text(path, json_text(report))

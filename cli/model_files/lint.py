@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fusedet.cli.model_files import layout_report
+from fusedet.cli.shared.arguments import check_counts
 from fusedet.cli.shared.files import refuse_to_replace
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
         InputError: the file or an argument cannot be used.
     """
     refuse_to_replace("--json", args.json, args.force)
-    layout_report.check_counts(args)
+    check_counts(args, "rounds", "threads")
     shapes = layout_report.parse_shapes(args.shape)
     from fusedet.export import (
         Latency,

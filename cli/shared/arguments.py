@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fusedet.cli.shared.files import refuse_to_replace, write_text
-from fusedet.common.duplicates import DUPLICATE_IOU
+from fusedet.common.arguments import DUPLICATE_IOU, check_whole
 
 
 def add_duplicate_iou(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +20,17 @@ def add_duplicate_iou(parser: argparse.ArgumentParser) -> None:
         help="without NMS, remove the lower-scored of two boxes of a class that overlap by more than this, 0..1; off "
         "keeps both (default: %(default)s)",
     )
+
+
+def check_counts(args: argparse.Namespace, *names: str) -> None:
+    """Refuses numbers below 1; an argument that was left out may be None.
+
+    Raises:
+        InputError: one is, which the message names as ``--name``.
+    """
+    for name in names:
+        if getattr(args, name) is not None:
+            check_whole(f"--{name.replace('_', '-')}", getattr(args, name))
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -51,12 +62,16 @@ def print_json(args: argparse.Namespace, content: Any) -> bool:
     """
     if args.json is None:
         return False
-    text = json.dumps(_plain(content), indent=2, ensure_ascii=False) + "\n"
     if args.json == "-":
-        print(text, end="")
+        print(json_text(content), end="")
     else:
-        write_text(Path(args.json), text)
+        write_text(Path(args.json), json_text(content))
     return True
+
+
+def json_text(content: Any) -> str:
+    """``content`` as a file of JSON; NaN and infinity become null, paths and the like text."""
+    return json.dumps(_plain(content), indent=2, ensure_ascii=False) + "\n"
 
 
 def _plain(value: Any) -> Any:

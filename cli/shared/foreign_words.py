@@ -1,4 +1,4 @@
-"""Arguments in the words of other programs, put into ours before they are parsed: see fusedet.configs.foreign_words."""
+"""Arguments in the words of other programs, put into ours (configs/reader/foreign_words.py) before they are parsed."""
 
 import argparse
 import re
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fusedet.common.errors import InputError
-from fusedet.configs.foreign_words import ANSWERS, COMMANDS, NO_SETTINGS, OPTIONS
+from fusedet.configs.reader.foreign_words import ANSWERS, COMMANDS, NO_SETTINGS, OPTIONS
 
 #: What a positional argument is called that takes settings.
 _SETTINGS = "KEY=VALUE"
@@ -102,7 +102,7 @@ class _Words:
         """Of a training: of its config, dotted or not."""
         if not self._trains:
             return False
-        from fusedet.configs.schema_keys import all_keys, full_key, json_schema
+        from fusedet.configs.reader.schema_keys import all_keys, full_key, json_schema
         from fusedet.train.config import TrainConfig
 
         known = all_keys(json_schema(TrainConfig))

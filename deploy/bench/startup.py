@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from fusedet.common.errors import InputError
-from fusedet.common.memory import resident_bytes
+from fusedet.common.machine import resident_bytes
 from fusedet.deploy.bench.images import FRAME_HW
 from fusedet.deploy.detector.detector import Detector
 

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fusedet.common.duplicates import DUPLICATE_IOU
+from fusedet.common.arguments import DUPLICATE_IOU
 from fusedet.deploy.detector.contract import Contract
 from fusedet.deploy.detector.detections import Detections
 

@@ -1,7 +1,9 @@
-"""What a detector found in one image."""
+"""What a detector found in one image, and what every detector has in common."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,3 +73,16 @@ class Detections:
     def empty(cls, names: tuple[str, ...]) -> "Detections":
         """No detection at all."""
         return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), names)
+
+
+class Predictor(Protocol):
+    """Anything that finds objects in images: a network in torch, an exported file, several detectors together."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Class names; a class id is an index into them."""
+        ...
+
+    def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+        """Detections in each image, in its own pixels."""
+        ...

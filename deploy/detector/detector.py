@@ -9,8 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from fusedet.common.arguments import check_fraction, check_whole
-from fusedet.common.duplicates import DUPLICATE_IOU, check_duplicate_iou
+from fusedet.common.arguments import DUPLICATE_IOU, check_duplicate_iou, check_fraction, check_whole
 from fusedet.common.errors import InputError
 from fusedet.common.plain_json import short
 from fusedet.configs.classes import check_class_names

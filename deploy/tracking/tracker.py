@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fusedet.common.duplicates import DUPLICATE_IOU
+from fusedet.common.arguments import DUPLICATE_IOU
 from fusedet.common.errors import InputError
 from fusedet.deploy.detector.boxes import box_iou
 from fusedet.deploy.detector.detections import NO_TRACK, Detections

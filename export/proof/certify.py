@@ -13,13 +13,13 @@ from typing import Any, Protocol
 
 import onnx
 
-from fusedet.common.duplicates import DUPLICATE_IOU
+from fusedet.common.arguments import DUPLICATE_IOU
 from fusedet.common.hashing import sha256
 from fusedet.common.machine import processor_name
 from fusedet.common.text import counted
 from fusedet.deploy.bench.timing import time_files
+from fusedet.deploy.detector.detections import Predictor
 from fusedet.deploy.detector.detector import Detector
-from fusedet.deploy.detector.predictor import Predictor
 from fusedet.deploy.detector.session import default_threads
 from fusedet.export.graph.fused_activations import fused_activations
 from fusedet.export.graph.ops import optimize
@@ -28,7 +28,7 @@ from fusedet.export.other_runtimes import OTHER_RUNTIMES
 from fusedet.export.pipeline import ExportResult
 from fusedet.export.proof.certificate import Certificate, Check, Limits, Worst
 from fusedet.export.proof.images import Images
-from fusedet.export.proof.operating_point import operating_point_checks, threshold_of
+from fusedet.export.proof.operating_point_checks import operating_point_checks, threshold_of
 from fusedet.export.proof.reference import Reference
 from fusedet.export.proof.verify import Agreement, Tolerance, compare
 from fusedet.model import DetectorNet

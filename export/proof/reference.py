@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fusedet.common.duplicates import DUPLICATE_IOU
+from fusedet.common.arguments import DUPLICATE_IOU
 from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.model import STRIDES, DetectorNet

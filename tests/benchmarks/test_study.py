@@ -19,7 +19,7 @@ METRICS = "epoch,ap,ap50,seconds\n1,0.25,0.5,7\n"
 
 def begin(piece: Piece) -> None:
     """As far as the settings, which are the first that a training leaves behind."""
-    from fusedet.configs.validate import dump_config
+    from fusedet.configs.reader.validate import dump_config
 
     piece.folder.mkdir(parents=True)
     piece.settings.write_text(dump_config(piece.config))

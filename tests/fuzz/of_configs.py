@@ -10,9 +10,9 @@ from fusedet.cli.camera.reload import save_places
 from fusedet.common.addresses import hide_secrets
 from fusedet.common.errors import InputError
 from fusedet.configs import preset_names, preset_path
-from fusedet.configs.camera import load_camera_config
-from fusedet.configs.validate import dump_config
-from fusedet.configs.variables import expand
+from fusedet.configs.camera.config import load_camera_config
+from fusedet.configs.reader.validate import dump_config
+from fusedet.configs.reader.variables import expand
 from fusedet.deploy.camera.events.places import Line, Places, Zone
 from fusedet.deploy.camera.sources.address import parse_address
 from fusedet.deploy.camera.web.places import places_from_json

@@ -15,8 +15,8 @@ from urllib.parse import unquote
 
 from fusedet.common.addresses import hide_in_text, hide_secrets
 from fusedet.common.errors import InputError
-from fusedet.configs.camera import CameraConfig, load_camera_config
-from fusedet.configs.variables import expand
+from fusedet.configs.camera.config import CameraConfig, load_camera_config
+from fusedet.configs.reader.variables import expand
 from fusedet.deploy.camera.sources.address import parse_address
 from tests.fuzz.mutate import spoil_text
 from tests.fuzz.of_configs import CAMERAS

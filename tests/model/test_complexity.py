@@ -1,7 +1,7 @@
 import pytest
 
 from fusedet.configs import preset_names
-from fusedet.configs.loader import load_config
+from fusedet.configs.reader.loader import load_config
 from fusedet.model import ModelConfig, build_detector, count_macs, count_parameters
 from fusedet.model.inference import InferenceGraph
 from tests.model.conftest import tiny_config

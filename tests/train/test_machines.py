@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fusedet.configs.validate import dump_config
+from fusedet.configs.reader.validate import dump_config
 from fusedet.model import load_checkpoint, save_checkpoint
 from fusedet.train import TrainConfig, resume, train
 from fusedet.train.run_folder import RunFolder

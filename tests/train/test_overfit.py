@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fusedet.configs import preset_names
-from fusedet.configs.loader import load_config
+from fusedet.configs.reader.loader import load_config
 from fusedet.deploy.detector.boxes import box_iou
 from fusedet.model import STRIDES, InferenceGraph, ModelConfig, build_detector
 from fusedet.model.decode import anchor_points

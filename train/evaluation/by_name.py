@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from fusedet.common.errors import InputError
 from fusedet.common.text import nearest
-from fusedet.deploy.detector.detections import Detections
+from fusedet.deploy.detector.detections import Detections, Predictor
 from fusedet.deploy.detector.formats.coco_names import are_numbers
-from fusedet.deploy.detector.predictor import Predictor
 from fusedet.train.data.coco import CocoDataset
 
 

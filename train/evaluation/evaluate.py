@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from fusedet.deploy.detector.bundle import is_bundle
 from fusedet.deploy.detector.contract import Contract
 from fusedet.deploy.detector.decoding import decode_outputs
-from fusedet.deploy.detector.detections import Detections
+from fusedet.deploy.detector.detections import Detections, Predictor
 from fusedet.deploy.detector.detector import Detector
 from fusedet.deploy.detector.letterbox import letterbox, to_blob
-from fusedet.deploy.detector.predictor import Predictor
 from fusedet.model.checkpoint import load_detector
 from fusedet.model.detector import STRIDES, DetectorNet
 from fusedet.model.inference import InferenceGraph

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from fusedet.common.errors import InputError
 from fusedet.deploy.detector.boxes import box_iou
-from fusedet.deploy.detector.detections import Detections
-from fusedet.deploy.detector.predictor import Predictor
+from fusedet.deploy.detector.detections import Detections, Predictor
 
 #: Overlap above which a box joins an object.
 FUSION_IOU = 0.55

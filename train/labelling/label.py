@@ -19,8 +19,7 @@ from fusedet.common.plain_json import parse_json
 from fusedet.common.text import nearest
 from fusedet.deploy.camera.sources import IMAGE_SUFFIXES, read_image
 from fusedet.deploy.detector.decoding import nms
-from fusedet.deploy.detector.detections import Detections
-from fusedet.deploy.detector.predictor import Predictor
+from fusedet.deploy.detector.detections import Detections, Predictor
 from fusedet.train.data.coco import load_coco
 from fusedet.train.data.image_cache import in_batches, map_ahead
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from fusedet.common.atomic import whole_file
-from fusedet.configs.validate import flat_settings
+from fusedet.configs.reader.validate import flat_settings
 from fusedet.train.config import TrainConfig
 from fusedet.train.loop.curve_plots import draw_curves
 from fusedet.train.loop.loggers import Ending, open_loggers

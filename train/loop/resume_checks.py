@@ -4,8 +4,8 @@ import copy
 from collections.abc import Sequence
 
 from fusedet.common.errors import InputError
-from fusedet.configs.loader import ConfigTree, override
-from fusedet.configs.validate import validate
+from fusedet.configs.reader.loader import ConfigTree, override
+from fusedet.configs.reader.validate import validate
 from fusedet.model.checkpoint import Checkpoint
 from fusedet.train.config import TrainConfig
 from fusedet.train.run_folder import RunFolder

@@ -8,8 +8,8 @@ from lightning_fabric import Fabric
 
 from fusedet.common.atomic import remove_parts, write_text
 from fusedet.common.errors import InputError
-from fusedet.configs.schema_keys import spelled_out
-from fusedet.configs.validate import dump_config
+from fusedet.configs.reader.schema_keys import spelled_out
+from fusedet.configs.reader.validate import dump_config
 from fusedet.model.checkpoint import Checkpoint, load_checkpoint
 from fusedet.train.config import TrainConfig
 from fusedet.train.data.coco import CocoDataset

@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from fusedet.common.atomic import whole_file, write_text
 from fusedet.common.errors import InputError
-from fusedet.configs.validate import dump_config
+from fusedet.configs.reader.validate import dump_config
 from fusedet.train.config import TrainConfig
 from fusedet.train.data.training_sets import load_sets
 from fusedet.train.loop.preparation import resolve_defaults

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from fusedet.common.errors import InputError
-from fusedet.configs.loader import load_config
-from fusedet.configs.validate import flat_settings
+from fusedet.configs.reader.loader import load_config
+from fusedet.configs.reader.validate import flat_settings
 from fusedet.train.config import TrainConfig
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"

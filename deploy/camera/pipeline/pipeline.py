@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fusedet.common.errors import InputError
-from fusedet.common.memory import resident_bytes
+from fusedet.common.machine import resident_bytes
 from fusedet.common.throttled_log import ThrottledLog
 from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.events.places import Places

@@ -15,7 +15,7 @@ from benchmarks.starter.__main__ import (
     with_places,
 )
 from fusedet.configs import starter
-from fusedet.configs.loader import preset_names
+from fusedet.configs.reader.loader import preset_names
 from fusedet.model import load_checkpoint
 from fusedet.train.config import load_train_config
 from fusedet.train.run_folder import RunFolder

@@ -6,8 +6,8 @@ import onnx
 import pytest
 
 from fusedet.cli.camera.parts import make_detector, make_pipeline, make_places
-from fusedet.configs.camera import load_camera_config
-from fusedet.configs.variables import expand
+from fusedet.configs.camera.config import load_camera_config
+from fusedet.configs.reader.variables import expand
 from fusedet.deploy import Contract
 from fusedet.deploy.camera.events.places import Line, Places, Zone
 from tests.deploy.conftest import NAMES, build_model, write_video

@@ -8,8 +8,8 @@ import pytest
 from fusedet.cli.main import build_parser
 from fusedet.cli.shared.foreign_words import known_command, known_words
 from fusedet.configs import InputError
-from fusedet.configs.foreign_words import COMMANDS, OPTIONS, SETTINGS
-from fusedet.configs.schema_keys import all_keys, json_schema, spelled_out
+from fusedet.configs.reader.foreign_words import COMMANDS, OPTIONS, SETTINGS
+from fusedet.configs.reader.schema_keys import all_keys, json_schema, spelled_out
 from fusedet.train.config import TrainConfig, load_train_config
 
 

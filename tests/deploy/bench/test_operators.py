@@ -8,7 +8,7 @@ import pytest
 import torch
 from onnx import helper, numpy_helper
 
-from fusedet.configs.loader import load_config
+from fusedet.configs.reader.loader import load_config
 from fusedet.deploy.bench.operators import profile, read_profile
 from fusedet.export import export_onnx
 from fusedet.model import ModelConfig, build_detector, count_macs

@@ -17,7 +17,7 @@ from fusedet.deploy.detector.self_test import run_self_test
 from fusedet.export import ExportError, Int8Settings, Limits, certificate_paths, export_certified, export_onnx
 from fusedet.export.proof.certify import certify
 from fusedet.export.proof.images import draw_images
-from fusedet.export.proof.operating_point import operating_point_checks
+from fusedet.export.proof.operating_point_checks import operating_point_checks
 from fusedet.export.proof.page import certificate_page
 from tests.export.networks import NAMES, small_config, trained_net
 from tests.export.test_pipeline import save

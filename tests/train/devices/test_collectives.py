@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from fusedet.configs import InputError
-from fusedet.configs.validate import dump_config
+from fusedet.configs.reader.validate import dump_config
 from fusedet.model import load_checkpoint, load_detector, save_checkpoint
 from fusedet.model.detector import build_detector
 from fusedet.train import TrainConfig, resume, train

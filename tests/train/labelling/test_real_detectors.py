@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from fusedet.deploy.detector.predictor import Predictor
+from fusedet.deploy.detector.detections import Predictor
 from fusedet.train.config import EvalConfig
 from fusedet.train.data.coco import load_coco
 from fusedet.train.evaluation.evaluate import evaluate, load_predictor

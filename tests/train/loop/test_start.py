@@ -14,8 +14,8 @@ import torch
 
 from fusedet.common.errors import GaveUpError
 from fusedet.configs import InputError
-from fusedet.configs.loader import dump_yaml
-from fusedet.configs.validate import dump_config
+from fusedet.configs.reader.loader import dump_yaml
+from fusedet.configs.reader.validate import dump_config
 from fusedet.model import load_checkpoint, load_detector
 from fusedet.model.checkpoint import save_checkpoint
 from fusedet.model.detector import DetectorNet

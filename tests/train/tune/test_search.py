@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fusedet.configs import InputError
-from fusedet.configs.validate import dump_config
+from fusedet.configs.reader.validate import dump_config
 from fusedet.train import TrainConfig
 from fusedet.train.config import load_train_config
 from fusedet.train.data.dataset import Batch

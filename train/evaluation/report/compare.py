@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fusedet.common.errors import InputError
-from fusedet.configs.validate import flat_settings
+from fusedet.configs.reader.validate import flat_settings
 from fusedet.train.evaluation.report.record import RunRecord, read_record
 from fusedet.train.evaluation.report.write import evaluate_best, sets_of
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from fusedet.common.pages import render
 from fusedet.common.text import OPERATING_POINT_NOTE
-from fusedet.configs.validate import dump_config
+from fusedet.configs.reader.validate import dump_config
 from fusedet.train.charts import color
 from fusedet.train.data.coco import CocoDataset
 from fusedet.train.evaluation.outputs import reason

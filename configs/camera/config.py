@@ -22,16 +22,16 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from fusedet.common.addresses import has_variable
-from fusedet.common.duplicates import DUPLICATE_IOU
+from fusedet.common.arguments import DUPLICATE_IOU
 from fusedet.common.errors import InputError
 from fusedet.common.polygons import check_line, check_polygon
 from fusedet.configs import preset_names
-from fusedet.configs.fields import Fraction, Host, Name, Point, Seconds, Secret, check_address
-from fusedet.configs.loader import load_config
-from fusedet.configs.outputs import OutputsSection
-from fusedet.configs.schema_keys import yaml_values
-from fusedet.configs.strict import StrictModel
-from fusedet.configs.validate import validate
+from fusedet.configs.camera.fields import Fraction, Host, Name, Point, Seconds, Secret, check_address
+from fusedet.configs.camera.outputs import OutputsSection
+from fusedet.configs.reader.loader import load_config
+from fusedet.configs.reader.schema_keys import yaml_values
+from fusedet.configs.reader.strict import StrictModel
+from fusedet.configs.reader.validate import validate
 
 _SHORTEST_TOKEN = 8
 

@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 from fusedet.common.addresses import encode_login, encode_value
 from fusedet.common.errors import InputError
-from fusedet.configs.loader import ConfigTree
-from fusedet.configs.strict import StrictModel
-from fusedet.configs.validate import validate
+from fusedet.configs.reader.loader import ConfigTree
+from fusedet.configs.reader.strict import StrictModel
+from fusedet.configs.reader.validate import validate
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 #: Meant as one, but nothing would take its place.

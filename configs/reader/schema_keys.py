@@ -14,8 +14,8 @@ from pydantic import BaseModel
 
 from fusedet.common.errors import InputError
 from fusedet.common.text import nearest
-from fusedet.configs.foreign_words import NO_SETTINGS, SETTINGS
-from fusedet.configs.loader import BASE_KEY, COMMAND_LINE, KeyPath
+from fusedet.configs.reader.foreign_words import NO_SETTINGS, SETTINGS
+from fusedet.configs.reader.loader import BASE_KEY, COMMAND_LINE, KeyPath
 
 
 @functools.cache

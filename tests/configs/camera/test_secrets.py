@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from fusedet.common.addresses import hide_in_text, hide_secrets, split_address
 from fusedet.common.errors import InputError
-from fusedet.configs.camera import CameraConfig
-from fusedet.configs.loader import ConfigTree
-from fusedet.configs.validate import validate
-from fusedet.configs.variables import expand
+from fusedet.configs.camera.config import CameraConfig
+from fusedet.configs.reader.loader import ConfigTree
+from fusedet.configs.reader.validate import validate
+from fusedet.configs.reader.variables import expand
 from fusedet.deploy.camera.sources.address import parse_address
 
 PRINTABLE = string.printable.strip() + " äß€"
@@ -111,7 +111,7 @@ def test_a_wrong_value_of_a_secret_is_not_quoted(password: str) -> None:
 
 @pytest.mark.parametrize("password", ["12345678901", "12/34", "a#b", "a?b@c", "x@y/z", "[", "%zz", "a:b", "1 #2"])
 def test_camera_files_that_people_write_show_nothing(tmp_path: Path, password: str) -> None:
-    from fusedet.configs.camera import load_camera_config
+    from fusedet.configs.camera.config import load_camera_config
 
     path = tmp_path / "c.yaml"
     for text in (
@@ -131,7 +131,7 @@ def test_camera_files_that_people_write_show_nothing(tmp_path: Path, password: s
 
 
 def test_a_tag_or_an_alias_that_is_a_password_is_not_quoted(tmp_path: Path) -> None:
-    from fusedet.configs.camera import load_camera_config
+    from fusedet.configs.camera.config import load_camera_config
 
     path = tmp_path / "c.yaml"
     for begin in ("!", "*", "!!", "!x!"):
@@ -142,7 +142,7 @@ def test_a_tag_or_an_alias_that_is_a_password_is_not_quoted(tmp_path: Path) -> N
 
 
 def test_a_password_that_a_tag_has_made_a_key_is_not_quoted(tmp_path: Path) -> None:
-    from fusedet.configs.camera import load_camera_config
+    from fusedet.configs.camera.config import load_camera_config
 
     path = tmp_path / "c.yaml"
     path.write_text('model: nano\ncameras: {}\noutputs: {mqtt: {host: h, !password: "geheim", topic: a}}\n')

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from fusedet.common.errors import InputError
-from fusedet.configs.camera import load_camera_config
-from fusedet.configs.variables import expand
+from fusedet.configs.camera.config import load_camera_config
+from fusedet.configs.reader.variables import expand
 
 LEAST = "model: m.onnx\ncameras:\n  door:\n    source: '0'\n"
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from fusedet.configs.loader import ConfigTree, KeyPath
+from fusedet.configs.reader.loader import ConfigTree, KeyPath
 
 _log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from fusedet.configs.loader import BASE_KEY
+from fusedet.configs.reader.loader import BASE_KEY
 
 _BASE = {
     "description": "a preset's name, or the path of a file relative to this one, that this file changes",
@@ -20,7 +20,7 @@ _BASE = {
 
 
 def config_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """JSON schema (draft 2020-12) of the files that :func:`fusedet.configs.loader.load_config` reads for ``model``.
+    """JSON schema (draft 2020-12) of files that :func:`fusedet.configs.reader.loader.load_config` reads for ``model``.
 
     No key is required: what a file leaves out may come from its base or from the command line.
     """

@@ -10,11 +10,11 @@ from pydantic_core import ErrorDetails
 from fusedet.common.addresses import hide_secrets
 from fusedet.common.errors import InputError
 from fusedet.common.text import nearest
-from fusedet.configs.foreign_words import KEYS
-from fusedet.configs.former_keys import take_former_keys
-from fusedet.configs.loader import LEFT_EMPTY, ConfigTree, KeyPath, dotted, dump_yaml
-from fusedet.configs.schema_keys import all_keys, full_key, inner_node, json_schema, nodes
-from fusedet.configs.strict import StrictModel
+from fusedet.configs.reader.foreign_words import KEYS
+from fusedet.configs.reader.former_keys import take_former_keys
+from fusedet.configs.reader.loader import LEFT_EMPTY, ConfigTree, KeyPath, dotted, dump_yaml
+from fusedet.configs.reader.schema_keys import all_keys, full_key, inner_node, json_schema, nodes
+from fusedet.configs.reader.strict import StrictModel
 
 #: Errors that one message lists; the rest is counted.
 MOST_ERRORS = 3

@@ -5,8 +5,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from fusedet.configs import InputError, preset_names
-from fusedet.configs.loader import load_config
-from fusedet.configs.validate import dump_config, validate
+from fusedet.configs.reader.loader import load_config
+from fusedet.configs.reader.validate import dump_config, validate
 from fusedet.train.config import TrainConfig, load_train_config
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fusedet.common.hashing import sha256
-from fusedet.common.memory import resident_bytes
+from fusedet.common.machine import resident_bytes
 
 
 def test_a_checksum_is_that_of_sha256sum(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ import pytest
 import yaml
 
 from fusedet.configs import preset_names, preset_path
-from fusedet.configs.loader import load_config
-from fusedet.configs.schema import config_schema
+from fusedet.configs.reader.loader import load_config
+from fusedet.configs.reader.schema import config_schema
 from fusedet.train.config import TrainConfig
 
 PACKAGED = preset_path("nano").with_name("schema.json")

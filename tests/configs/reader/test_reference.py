@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from fusedet.cli.main import main
-from fusedet.configs.reference import reference_text
+from fusedet.configs.reader.reference import reference_text
 from tests import ROOT
 
 DOCS = ROOT / "docs"

@@ -9,8 +9,8 @@ from typing import Any
 from fusedet.common.errors import InputError
 from fusedet.common.text import nearest
 from fusedet.configs.inputs import coco_files, model_file
-from fusedet.configs.loader import COMMAND_LINE
-from fusedet.configs.schema_keys import all_keys, full_key, json_schema, yaml_text
+from fusedet.configs.reader.loader import COMMAND_LINE
+from fusedet.configs.reader.schema_keys import all_keys, full_key, json_schema, yaml_text
 from fusedet.export.pipeline import ExportResult, export_onnx
 from fusedet.train.config import EvalConfig, TrainConfig, load_train_config
 from fusedet.train.evaluation.evaluate import evaluate_model

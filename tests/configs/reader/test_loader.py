@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fusedet.configs import InputError, preset_names, preset_path
-from fusedet.configs.loader import LEFT_EMPTY, dump_yaml, load_config, nearest
+from fusedet.configs.reader.loader import LEFT_EMPTY, dump_yaml, load_config, nearest
 
 
 @pytest.fixture

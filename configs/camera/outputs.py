@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
-from fusedet.configs.fields import Host, Seconds, Secret, check_address
-from fusedet.configs.strict import StrictModel
+from fusedet.configs.camera.fields import Host, Seconds, Secret, check_address
+from fusedet.configs.reader.strict import StrictModel
 
 Days = Annotated[float, Field(gt=0, le=36500)]
 Gigabytes = Annotated[float, Field(gt=0)]

@@ -5,15 +5,15 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from fusedet.configs.former_keys import FormerKey
+from fusedet.configs.reader.former_keys import FormerKey
 
 
 class StrictModel(BaseModel):
     """A config section in which an unknown key is an error, and an infinite number as well.
 
     Attributes:
-        former_keys: of a whole config: dotted keys of earlier versions, which :func:`fusedet.configs.validate.validate`
-            still takes.
+        former_keys: of a whole config: dotted keys of earlier versions, which
+            :func:`fusedet.configs.reader.validate.validate` still takes.
     """
 
     former_keys: ClassVar[Mapping[str, FormerKey]] = {}

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusedet.common.errors import InputError
-from fusedet.configs.edit import set_value
+from fusedet.configs.reader.edit import set_value
 
 DOOR = {"name": "door", "points": [[0.1, 0.2], [0.5, 0.2], [0.5, 0.9]]}
 PATH = ("cameras", "a", "zones")
