@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fusedet.deploy.bench.tuned import Tuned
 
 #: Of what is written with ``--json``.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _LABEL = 11
 _CONVOLUTIONS = ("Conv", "FusedConv", "NhwcFusedConv", "ConvInteger", "QLinearConv")
 _REORDERS = ("ReorderInput", "ReorderOutput")
@@ -196,7 +196,7 @@ def _model_json(figures: "Figures") -> dict[str, Any]:
     return {
         "model": str(figures.entrant.model),
         "input_size": list(figures.input_size),
-        "pictures": figures.images,
+        "images": figures.images,
         "threads": figures.entrant.threads,
         "spinning": figures.entrant.spinning,
         "fps": figures.fps,

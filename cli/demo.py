@@ -67,7 +67,7 @@ class _Speed:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Draws, trains, exports, grades, detects, and says what to do next.
+    """Draws, trains, exports, evaluates, detects, and says what to do next.
 
     Raises:
         InputError: a setting or the folder cannot be used.

@@ -14,7 +14,7 @@ from fusedet.deploy.tracking.tracker import Tracker, TrackerSettings
 detector = Detector(sys.argv[2] if len(sys.argv) > 2 else starter_model("nano"), score_threshold=0.1)
 tracker = Tracker(TrackerSettings(begin_score=0.3, high_score=0.3, low_score=0.1))
 
-# Across the middle of the picture, from left to right: downwards is "in". Where a person is, is where the feet are.
+# Across the middle of the image, from left to right: downwards is "in". Where a person is, is where the feet are.
 line = Line("middle", start=(0.0, 0.5), end=(1.0, 0.5), classes=frozenset({"person"}))
 rules = Rules("camera", Places(lines=(line,)))
 

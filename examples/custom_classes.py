@@ -1,4 +1,4 @@
-"""A network of your own classes and widths, exported untrained, to see what it costs before any picture is labelled.
+"""A network of your own classes and widths, exported untrained, to see what it costs before any image is labelled.
 
 python examples/custom_classes.py custom.onnx cat dog owl; then: fusedet bench custom.fused.onnx
 """

@@ -1,4 +1,4 @@
-"""What is in a picture: python examples/detect_image.py street.jpg [MODEL] also writes street_boxes.jpg."""
+"""What is in an image: python examples/detect_image.py street.jpg [MODEL] also writes street_boxes.jpg."""
 
 import sys
 from pathlib import Path
@@ -9,17 +9,17 @@ from fusedet.configs.starter import starter_model
 from fusedet.deploy import Detector
 from fusedet.deploy.drawing.draw import draw_detections
 
-picture = Path(sys.argv[1])
+path = Path(sys.argv[1])
 detector = Detector(sys.argv[2] if len(sys.argv) > 2 else starter_model("nano"), score_threshold=0.25)
 
-image = cv2.imread(str(picture))  # uint8 [H, W, 3] in BGR; None where there is no picture that can be read
+image = cv2.imread(str(path))  # uint8 [H, W, 3] in BGR; None where there is no image that can be read
 if image is None:
-    sys.exit(f"{picture}: no picture that OpenCV can read")
+    sys.exit(f"{path}: no image that OpenCV can read")
 
-found = detector(image)  # boxes in pixels of the picture, the best first
+found = detector(image)  # boxes in pixels of the image, the best first
 for label, score, (left, top, right, bottom) in zip(found.labels, found.scores, found.boxes_xyxy, strict=True):
     print(f"{label} {score:.2f} at {left:.0f} {top:.0f} {right:.0f} {bottom:.0f}")
 
-boxes = picture.with_name(f"{picture.stem}_boxes.jpg")
+boxes = path.with_name(f"{path.stem}_boxes.jpg")
 cv2.imwrite(str(boxes), draw_detections(image, found))
 print(f"{len(found)} found; written: {boxes}")

@@ -12,10 +12,10 @@ from fusedet.configs.starter import starter_model
 from fusedet.deploy import Detector
 from fusedet.deploy.detector.supervision import to_supervision
 
-picture, out = sys.argv[1:3]
+path, out = sys.argv[1:3]
 detector = Detector(sys.argv[3] if len(sys.argv) > 3 else starter_model("nano"))
 
-image = cv2.imread(picture)
+image = cv2.imread(path)
 found = to_supervision(detector(image))  # supervision.Detections: its trackers, zones and annotators take them
 labels = [f"{name} {score:.2f}" for name, score in zip(found["class_name"], found.confidence, strict=True)]
 

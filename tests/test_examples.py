@@ -23,7 +23,7 @@ from fusedet.export import export_onnx
 from fusedet.export.proof.images import draw_images
 from tests import ROOT
 from tests.deploy.camera.sinks.servers import MOSQUITTO, Broker, Listener
-from tests.deploy.conftest import draw_picture, make_model
+from tests.deploy.conftest import draw_image, make_model
 from tests.export.networks import NAMES, small_config, trained_net
 
 __all__ = ["make_model"]
@@ -43,11 +43,11 @@ def run(name: str, *arguments: object) -> dict[str, object]:
 
 
 @pytest.fixture
-def picture(tmp_path: Path) -> Path:
+def image_file(tmp_path: Path) -> Path:
     """A green rectangle."""
-    path = tmp_path / "pictures" / "green.png"
+    path = tmp_path / "images" / "green.png"
     path.parent.mkdir()
-    cv2.imwrite(str(path), draw_picture((32, 16, 80, 64), 1))
+    cv2.imwrite(str(path), draw_image((32, 16, 80, 64), 1))
     return path
 
 
@@ -56,7 +56,7 @@ def falling(path: Path, tops: list[int]) -> Path:
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10.0, (128, 96))
     assert writer.isOpened()
     for top in tops:
-        writer.write(draw_picture((48, top, 80, top + 24)))
+        writer.write(draw_image((48, top, 80, top + 24)))
     writer.release()
     return path
 
@@ -68,17 +68,17 @@ def test_examples_are_short_and_in_the_table_and_tested(path: Path) -> None:
     assert path.stem in Path(__file__).read_text(), "no test runs it"
 
 
-def test_detect_image(picture: Path, make_model: MakeModel, capsys: pytest.CaptureFixture[str]) -> None:
-    run("detect_image", picture, make_model())
+def test_detect_image(image_file: Path, make_model: MakeModel, capsys: pytest.CaptureFixture[str]) -> None:
+    run("detect_image", image_file, make_model())
     out = capsys.readouterr().out
     assert "green 0.90 at 32 16 80 64" in out
-    drawn = cv2.imread(str(picture.with_name("green_boxes.jpg")))
-    assert drawn.shape == cv2.imread(str(picture)).shape
-    assert np.abs(drawn.astype(int) - cv2.imread(str(picture))).max() > 50
+    drawn = cv2.imread(str(image_file.with_name("green_boxes.jpg")))
+    assert drawn.shape == cv2.imread(str(image_file)).shape
+    assert np.abs(drawn.astype(int) - cv2.imread(str(image_file))).max() > 50
 
 
-def test_detect_image_without_a_picture(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="no picture that OpenCV can read"):
+def test_detect_image_without_an_image(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="no image that OpenCV can read"):
         run("detect_image", tmp_path / "none.jpg")
 
 
@@ -115,17 +115,17 @@ def test_count_crossings_counts_people_only(
     assert capsys.readouterr().out == "in: 0, out: 0\n"
 
 
-def test_batch_folder(picture: Path, make_model: MakeModel, capsys: pytest.CaptureFixture[str]) -> None:
-    (picture.parent / "broken.jpg").write_bytes(b"no picture")
-    table = picture.parent.parent / "found.csv"
-    run("batch_folder", picture.parent, table, make_model())
+def test_batch_folder(image_file: Path, make_model: MakeModel, capsys: pytest.CaptureFixture[str]) -> None:
+    (image_file.parent / "broken.jpg").write_bytes(b"no image")
+    table = image_file.parent.parent / "found.csv"
+    run("batch_folder", image_file.parent, table, make_model())
     with table.open(newline="") as file:
         (row,) = csv.DictReader(file)
-    assert (row["picture"], row["class"], float(row["score"])) == ("green.png", "green", pytest.approx(0.9))
+    assert (row["image"], row["class"], float(row["score"])) == ("green.png", "green", pytest.approx(0.9))
     assert [float(row[side]) for side in ("left", "top", "right", "bottom")] == [32, 16, 80, 64]
     assert "could not be read: 1" in capsys.readouterr().out
     with pytest.raises(FileExistsError):
-        run("batch_folder", picture.parent, table, make_model())
+        run("batch_folder", image_file.parent, table, make_model())
 
 
 def test_custom_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,12 +148,12 @@ def test_opencv_dnn_finds_what_fusedet_finds(tmp_path: Path, capsys: pytest.Capt
     assert len(ours) > 2
 
 
-def test_supervision_annotators(picture: Path, make_model: MakeModel, capsys: pytest.CaptureFixture[str]) -> None:
+def test_supervision_annotators(image_file: Path, make_model: MakeModel, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("supervision", reason="supervision is not installed")
-    out = picture.with_name("out.png")
-    run("supervision_annotators", picture, out, make_model())
+    out = image_file.with_name("out.png")
+    run("supervision_annotators", image_file, out, make_model())
     assert capsys.readouterr().out.startswith("1 found")
-    assert np.abs(cv2.imread(str(out)).astype(int) - cv2.imread(str(picture))).max() > 50
+    assert np.abs(cv2.imread(str(out)).astype(int) - cv2.imread(str(image_file))).max() > 50
 
 
 def cells(kind: str) -> list[dict[str, Any]]:

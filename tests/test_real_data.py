@@ -1,4 +1,4 @@
-"""Real annotated pictures, from the folder in ``FUSEDET_DATA``: what people make differs from what one draws."""
+"""Real annotated images, from the folder in ``FUSEDET_DATA``: what people make differs from what one draws."""
 
 import dataclasses
 import json
@@ -50,7 +50,7 @@ def test_annotations_are_read_without_complaint(name: str, caplog: pytest.LogCap
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_augmented_boxes_lie_inside_the_picture(name: str) -> None:
+def test_augmented_boxes_lie_inside_the_image(name: str) -> None:
     whole = load(name)
     dataset = dataclasses.replace(whole, samples=whole.samples[:16])
     # The strongest variations that a config allows, or nearly.
@@ -70,7 +70,7 @@ def test_augmented_boxes_lie_inside_the_picture(name: str) -> None:
             classes = torch.where(labels <= CROWD, CROWD - labels, labels)
             assert ((classes >= 0) & (classes < SETS[name])).all()
             objects += int((batch.labels >= 0).sum())
-    assert objects > 16, "the pictures are hardly empty"
+    assert objects > 16, "the images are hardly empty"
 
 
 def first_images(source: Path, target: Path, count: int) -> Path:
@@ -83,7 +83,7 @@ def first_images(source: Path, target: Path, count: int) -> Path:
     return target
 
 
-def test_an_epoch_on_real_pictures(tmp_path: Path) -> None:
+def test_an_epoch_on_real_images(tmp_path: Path) -> None:
     source = folder("raccoon")
     overrides = [f"data.{split}_images={source / 'images'}" for split in ("train", "val")]
     for split, count in (("train", 16), ("val", 8)):

@@ -45,7 +45,7 @@ class Graph(StrictModel):
 
 
 class Latency(StrictModel):
-    """Milliseconds of one picture, and ratios to another graph in the same run."""
+    """Milliseconds of one image, and ratios to another graph in the same run."""
 
     ms_min: float
     ms_median: float

@@ -1,4 +1,4 @@
-"""Accuracy over latency, as a picture: a panel for each data set and one for their mean."""
+"""Accuracy over latency, as an image: a panel for each data set and one for their mean."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

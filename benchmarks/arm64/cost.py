@@ -2,7 +2,7 @@
 
     python -m benchmarks.arm64.cost --peer yolo26n.onnx --peer yolox_nano_416.onnx
 
-It takes minutes, needs what ``make arm64`` needs and a C compiler. One thread, one picture, the network alone, as ONNX
+It takes minutes, needs what ``make arm64`` needs and a C compiler. One thread, one image, the network alone, as ONNX
 Runtime's package for aarch64 runs it; the first peer is the unit of the ratios. What instructions say of time, and what
 not, stands in docs/arm64.md. `benchmarks/peers/ultralytics_models.py` exports peers.
 """

@@ -22,7 +22,7 @@ _STAGES = ("inference", "total")
 
 
 class Run(StrictModel):
-    """One model. Times are in milliseconds of one picture, ``min`` and ``p50``.
+    """One model. Times are in milliseconds of one image, ``min`` and ``p50``.
 
     Attributes:
         model: file name, without its folder.
@@ -30,7 +30,7 @@ class Run(StrictModel):
         threads: of the network.
         network_ms: the network with its decoding.
         call_ms: letterbox, network and reading.
-        computing_ms: of all threads for a picture, which other programs disturb little.
+        computing_ms: of all threads for an image, which other programs disturb little.
         frames_per_s: that were looked at, one after the other.
         resident_mb: memory of a process.
         unsteady: times spread widely.
@@ -79,7 +79,7 @@ def to_report(path: Path) -> Report:
     """
     content = _read(path)
     kind = "a report of `fusedet bench MODEL --json FILE`"
-    if not isinstance(content, dict) or content.get("format_version") != 1 or "machine" not in content:
+    if not isinstance(content, dict) or content.get("format_version") not in (1, 2) or "machine" not in content:
         raise InputError(f"{path}: expected {kind}")
     paced = [one for one in content.get("models", ()) if isinstance(one, dict) and one.get("fps") is not None]
     if paced:
@@ -142,7 +142,7 @@ def read_reports(folder: Path = FOLDER) -> list[Report]:
 def boards_table(reports: list[Report]) -> str:
     """A row for each board and model, in Markdown."""
     header = ["board", "cores", "ONNX Runtime", "model", "input", "threads", "network, ms", "whole call, ms"]
-    header += ["computing, ms", "pictures/s", "memory, MB"]
+    header += ["computing, ms", "images/s", "memory, MB"]
     lines = []
     for report in reports:
         for run in report.runs:

@@ -3,7 +3,7 @@
     python -m benchmarks.book                                    # everything, into runs/book/results.json
     python -m benchmarks.book --only latency fusion              # some chapters; the others stay as they were measured
     python -m benchmarks.book --quick                            # tries in a minute or two whether everything runs
-    python -m benchmarks.book --docs docs                        # and fills docs/benchmarks.md, with pictures
+    python -m benchmarks.book --docs docs                        # and fills docs/benchmarks.md, with images
     python -m benchmarks.compare docs/benchmarks.json runs/book/results.json
 
 A chapter that was measured before on this machine, with the same versions and settings, is not measured again unless

@@ -50,7 +50,7 @@ class Plan:
         processes: fresh processes of the chapter about start and memory.
         pipeline_rounds: of the pipeline and the bare session in turn.
         pipeline_s: seconds of each of them.
-        images: pictures of an epoch of the training.
+        images: images of an epoch of the training.
         epochs: of the training; the quickest counts.
         batch: of the training.
     """
@@ -92,7 +92,7 @@ class Network:
     Attributes:
         plain: the plain file.
         fused: the file with activations in their convolutions.
-        gmac: 10^9 multiply-accumulates for one picture.
+        gmac: 10^9 multiply-accumulates for one image.
         parameters: of the network with its branches folded or not, as it is trained.
         standing: activations that ONNX Runtime runs by themselves here.
         reorders: its conversions between memory layouts.
@@ -208,7 +208,7 @@ class Desk:
             raise InputError(f"{path}: cannot take part: {error!s:.200}") from error
         shape = next((one.shape for one in session.get_inputs() if len(one.shape) == 4), None)
         if shape is None:
-            raise InputError(f"{path}: cannot take part: it has no input for pictures")
+            raise InputError(f"{path}: cannot take part: it has no input for images")
         size = shape[2]
         size = size if isinstance(size, int) else self.plan.size
         name = re.sub(r"([_-]\d{2,4})?(_coco)?$", "", path.stem)

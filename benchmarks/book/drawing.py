@@ -1,4 +1,4 @@
-"""What the book's pictures have in common."""
+"""What the book's images have in common."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ SHADES = ("#9ccfca", "#45a29b", OURS, "#064744", "#02211f")
 
 
 def figure(width: float, height: float, columns: int = 1, *, shared: bool = False) -> tuple[Figure, list[Axes]]:
-    """A picture of so many panels, in inches."""
+    """An image of so many panels, in inches."""
     made = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(made)
     panels = list(made.subplots(1, columns, squeeze=False, sharey=shared)[0])

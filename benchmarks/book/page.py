@@ -9,14 +9,14 @@ from benchmarks.book.results import Record, Results, read_results, rounded, writ
 from benchmarks.pages import fill_sections
 from fusedet.common.errors import InputError
 
-__all__ = ["PAGE", "RESULTS", "check_complete", "draw_all", "picture_name", "publish", "sections"]
+__all__ = ["PAGE", "RESULTS", "check_complete", "draw_all", "image_name", "publish", "sections"]
 
 #: In the folder of the documents: the page, and what its tables were made from.
 PAGE, RESULTS = "benchmarks.md", "benchmarks.json"
 _MACHINE = "machine"
 
 
-def picture_name(chapter: str) -> str:
+def image_name(chapter: str) -> str:
     """Of a chapter's file."""
     return f"book_{chapter}.png"
 
@@ -31,7 +31,7 @@ def sections(results: Results) -> dict[str, str]:
             continue
         parts = [chapter.table(record, results)] if record.rows else []
         if chapter.draw is not None and record.rows:
-            parts.append(f"![{chapter.title}](images/{picture_name(name)})")
+            parts.append(f"![{chapter.title}](images/{image_name(name)})")
         parts += [*record.remarks, _provenance(name, record, results)]
         found[name] = "\n\n".join(parts)
     return found
@@ -41,7 +41,7 @@ def draw_all(results: Results, folder: Path) -> list[Path]:
     """Draws what can be drawn; gives the paths."""
     paths = []
     for name, record in results.chapters.items():
-        draw, path = CHAPTERS[name].draw, folder / picture_name(name)
+        draw, path = CHAPTERS[name].draw, folder / image_name(name)
         if draw is not None and record.rows and draw(record, results, path):
             paths.append(path)
     return paths
@@ -60,7 +60,7 @@ def check_complete(names: Collection[str], docs: Path) -> None:
 
 
 def publish(results: Results, docs: Path) -> None:
-    """Fills the page in ``docs``, draws its pictures, and puts the results beside it.
+    """Fills the page in ``docs``, draws its images, and puts the results beside it.
 
     Raises:
         InputError: the page is not there, lacks the markers of a chapter, or shows one that these results lack.

@@ -6,7 +6,7 @@ Makes a fresh virtual environment for each set of extras, with the Python that r
 checkout into it, and measures there with the starter weights of nano and one thread. Times are the least of several
 fresh processes, the files in the disk cache. Memory is that of a process that has imported the packages of its extras
 as well, after 200 and after 2,000 frames (--frames) of 640x480: what grows between the two might grow for months.
-At last the parts of packages that a board never imports are deleted, and nano has to look at a picture once more.
+At last the parts of packages that a board never imports are deleted, and nano has to look at an image once more.
 """
 
 import argparse
@@ -57,9 +57,9 @@ from fusedet.deploy import Detector
 from fusedet.common.machine import resident_bytes
 
 detector, found = Detector(starter_model("nano"), threads=1), []
-pictures = np.random.default_rng(0).integers(0, 256, (4, 480, 640, 3), np.uint8)
+images = np.random.default_rng(0).integers(0, 256, (4, 480, 640, 3), np.uint8)
 for frame in range(1, {late} + 1):
-    detector(pictures[frame % 4])
+    detector(images[frame % 4])
     if frame in ({early}, {late}):
         found.append(resident_bytes() / 2**20)
 print(json.dumps(found))
@@ -76,7 +76,7 @@ class Footprint:
         disk_mb: of site-packages without pip and setuptools, compiled modules included, in 10^6 bytes.
         largest: the folders that take most of it, in 10^6 bytes.
         import_ms: a process that imports ``fusedet.deploy``, Python's own start included.
-        first_ms: a process that opens nano and has looked at one picture.
+        first_ms: a process that opens nano and has looked at one image.
         resident_early_mb: after 200 frames, in MB of 2^20 bytes.
         resident_late_mb: after all frames.
         needless_mb: of the disk, what can be deleted.

@@ -5,7 +5,7 @@
 
 A checkpoint is exported as fusedet's own files are, and in both layouts of Ultralytics; an ONNX file, one of
 Ultralytics', is taken as it is. Each is graded on the validation images by ``fusedet eval`` and, but for our own
-layout, by Ultralytics' ``val``. The AP that ``val`` tells is of boxes that may reach beyond the picture: it compares
+layout, by Ultralytics' ``val``. The AP that ``val`` tells is of boxes that may reach beyond the image: it compares
 them in pixels of the network's input, and clips them only afterwards. So two more columns stand beside it: COCO's AP of
 the very detections that ``val`` saved, which are clipped, and ours of boxes that are not.
 """
@@ -49,7 +49,7 @@ class Row:
         ours: by ``fusedet eval``.
         theirs: by Ultralytics' ``val``.
         saved: COCO's AP of the detections that ``val`` saved.
-        unclipped: ours of boxes that may reach beyond the picture.
+        unclipped: ours of boxes that may reach beyond the image.
     """
 
     file: str
@@ -62,12 +62,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Unclipped:
-    """A place whose boxes come back as far beyond the picture as the network says."""
+    """A place whose boxes come back as far beyond the image as the network says."""
 
     place: Letterbox
 
     def to_image(self, boxes_xyxy: ArrayLike) -> NDArray[np.float32]:
-        """Boxes ``[N, 4]`` from input pixels to picture pixels."""
+        """Boxes ``[N, 4]`` from input pixels to image pixels."""
         rows, columns = self.place.resized
         corner = np.array([self.place.left, self.place.top] * 2)
         zoom = np.array([self.place.width / columns, self.place.height / rows] * 2)
@@ -78,7 +78,7 @@ class UnclippedFile(UltralyticsFile):
     """A file whose boxes are not clipped."""
 
     def prepare(self, image_bgr: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Unclipped]:
-        """The letterboxed picture."""
+        """The letterboxed image."""
         canvas, place = letterbox(image_bgr, self.contract.input_size, self.contract.pad_value)
         return canvas, Unclipped(place)
 
@@ -143,7 +143,7 @@ def validate(file: Path, yolo_data: Path, size: int, folder: Path) -> tuple[floa
 
 
 def read_saved(path: Path, names: tuple[str, ...]) -> dict[int, Detections]:
-    """Detections by image id, from the list that ``val`` saves: xywh in pixels of the picture, classes from 1."""
+    """Detections by image id, from the list that ``val`` saves: xywh in pixels of the image, classes from 1."""
     rows: dict[int, list[list[float]]] = {}
     for entry in json.loads(path.read_text(encoding="utf-8")):
         x, y, width, height = entry["bbox"]

@@ -1,4 +1,4 @@
-"""The pairs of pictures that resemble each other most, and where the limits of ``fusedet data check`` lie among them.
+"""The pairs of images that resemble each other most, and where the limits of ``fusedet data check`` lie among them.
 
 python -m benchmarks.peers.near_duplicates bccd raccoon fruits        # folders with images/ and annotations/
 """
@@ -37,7 +37,7 @@ def main() -> None:
     args = parser.parse_args()
     for data in args.sets:
         looks = [look(split, image, path) for split in open_splits(data) for image, path in present(split)]
-        print(f"{data}: {len(looks)} pictures; copies are at most {MAX_BITS} bits and {MAX_LEVELS:g} levels apart")
+        print(f"{data}: {len(looks)} images; copies are at most {MAX_BITS} bits and {MAX_LEVELS:g} levels apart")
         for levels, bits, first, second in pairs([seen for seen in looks if not seen.fault], args.count):
             verdict = "copies" if bits <= MAX_BITS and levels <= MAX_LEVELS else ""
             print(f"  {bits:3d} bits {levels:6.1f} levels  {first}  {second}  {verdict}")

@@ -105,7 +105,7 @@ def with_activation(name: str, activation: str, folder: Path) -> Path:
 
 
 def _provide_fonts(folder: Path) -> None:
-    """Ultralytics would fetch the fonts that it labels pictures with, even where it draws none."""
+    """Ultralytics would fetch the fonts that it labels images with, even where it draws none."""
     from matplotlib import get_data_path
 
     folder.mkdir(parents=True, exist_ok=True)

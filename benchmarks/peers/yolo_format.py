@@ -18,7 +18,7 @@ _EXIF_ORIENTATION = 0x0112
 def write_yolo_format(data: Path, out: Path) -> Path:
     """Makes ``out`` with ``images/``, ``labels/`` and ``data.yaml``, of the splits train and val.
 
-    Pictures are links and are called by their ids, because two folders may hold pictures of one name. Crowd regions
+    Images are links and are called by their ids, because two folders may hold images of one name. Crowd regions
     are left out: the format has no place for them. What is there already is taken as it is.
 
     Args:
@@ -42,7 +42,7 @@ def write_yolo_format(data: Path, out: Path) -> Path:
             (part / "images" / split).mkdir(parents=True)
             (part / "labels" / split).mkdir(parents=True)
             for sample in dataset.samples:
-                _place_picture(sample, part / "images" / split / f"{sample.image_id}{sample.path.suffix.lower()}")
+                _place_image(sample, part / "images" / split / f"{sample.image_id}{sample.path.suffix.lower()}")
                 (part / "labels" / split / f"{sample.image_id}.txt").write_text(label_lines(sample))
         content = {"path": str(out.resolve()), "train": "images/train", "val": "images/val"}
         names = dict(enumerate(sets["train"].names))
@@ -57,7 +57,7 @@ def write_yolo_format(data: Path, out: Path) -> Path:
 
 
 def label_lines(sample: Sample) -> str:
-    """A line an object: its class, then centre and size of its box as fractions of the picture."""
+    """A line an object: its class, then centre and size of its box as fractions of the image."""
     sides = (sample.width, sample.height)
     lines = []
     for box, label in zip(sample.boxes_xyxy[~sample.crowd], sample.labels[~sample.crowd], strict=True):
@@ -66,8 +66,8 @@ def label_lines(sample: Sample) -> str:
     return "".join(lines)
 
 
-def _place_picture(sample: Sample, place: Path) -> None:
-    """A link, unless Ultralytics would turn the picture as its EXIF data say, which annotations know nothing of."""
+def _place_image(sample: Sample, place: Path) -> None:
+    """A link, unless Ultralytics would turn the image as its EXIF data say, which annotations know nothing of."""
     with Image.open(sample.path) as opened:
         upright = opened.getexif().get(_EXIF_ORIENTATION, 1) <= 1
     if upright:

@@ -13,7 +13,7 @@ def fresh_network(config: ModelConfig) -> DetectorNet:
     """The same weights each time, and norms that know the maps which these weights make.
 
     With the statistics that norms are born with, values grow from layer to layer; in the deepest networks boxes then
-    lie thousands of pictures away, all scores are 1, and an export has nothing to agree about.
+    lie thousands of images away, all scores are 1, and an export has nothing to agree about.
     """
     torch.manual_seed(0)
     net = build_detector(config)

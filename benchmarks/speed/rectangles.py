@@ -2,9 +2,9 @@
 
     python -m benchmarks.speed.rectangles runs/nano-1/best.pt --data my_data --aspect 16:9 --sizes 320x320 320x192
 
-Cuts the validation pictures, and the boxes with them, to the aspect, around the middle; exports the checkpoint at each
-size; grades every file on the cut pictures; and lets the whole detector, letterbox and decoding included, look at them
-in turn, enlarged to the size of a camera's picture. A box of which less than half is left is taken out of the grading
+Cuts the validation images, and the boxes with them, to the aspect, around the middle; exports the checkpoint at each
+size; grades every file on the cut images; and lets the whole detector, letterbox and decoding included, look at them
+in turn, enlarged to the size of a camera's image. A box of which less than half is left is taken out of the grading
 (a region to ignore), because nobody could say whether it should be found.
 """
 
@@ -30,14 +30,14 @@ from fusedet.train.data.coco import Sample, load_coco
 from fusedet.train.data.dataset import iterate_images
 from fusedet.train.evaluation.evaluate import evaluate_model
 
-#: Width in pixels of the pictures that are timed, as of a camera.
+#: Width in pixels of the images that are timed, as of a camera.
 CAMERA_WIDTH = 1280
 #: So many of them take turns.
 FRAMES = 20
 
 
 def cut(image: NDArray[np.uint8], aspect: float) -> tuple[NDArray[np.uint8], int, int]:
-    """The middle of a picture, of the aspect width / height, and how far it begins from left and top."""
+    """The middle of an image, of the aspect width / height, and how far it begins from left and top."""
     height, width = image.shape[:2]
     new_width, new_height = min(width, round(height * aspect)), min(height, round(width / aspect))
     left, top = (width - new_width) // 2, (height - new_height) // 2
@@ -64,7 +64,7 @@ def cut_annotations(sample: Sample, left: int, top: int, width: int, height: int
 
 
 def cut_set(annotations: Path, images: Path, aspect: float, folder: Path) -> list[NDArray[np.uint8]]:
-    """Writes the cut data set, and returns its first pictures at a camera's size."""
+    """Writes the cut data set, and returns its first images at a camera's size."""
     dataset = load_coco(annotations, images)
     (folder / "images").mkdir(parents=True)
     content: dict[str, Any] = {"images": [], "annotations": []}
@@ -86,7 +86,7 @@ def cut_set(annotations: Path, images: Path, aspect: float, folder: Path) -> lis
 
 
 def time_frames(detectors: dict[str, Detector], frames: list[NDArray[np.uint8]], rounds: int) -> dict[str, list[float]]:
-    """Milliseconds of whole calls; in each round every detector sees the same picture, one after the other."""
+    """Milliseconds of whole calls; in each round every detector sees the same image, one after the other."""
     times: dict[str, list[float]] = {name: [] for name in detectors}
     for i in range(rounds + 5):
         for name, detector in detectors.items():
@@ -123,7 +123,7 @@ def main() -> int:
             files[name] = result.fused
         times = time_frames({name: Detector(path, threads=1) for name, path in files.items()}, frames, args.rounds)
         print(", ".join(f"{key} {value}" for key, value in facts().items()))
-        print(f"{len(list((folder / 'cut' / 'images').iterdir()))} pictures of {args.data.name} cut to {args.aspect}\n")
+        print(f"{len(list((folder / 'cut' / 'images').iterdir()))} images of {args.data.name} cut to {args.aspect}\n")
         print("| input | ms, quickest | median | of the first | AP50-95 | AP50 |")
         print("| --- | ---: | ---: | ---: | ---: | ---: |")
         first = min(next(iter(times.values())))

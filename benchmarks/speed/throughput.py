@@ -2,7 +2,7 @@
 
     python -m benchmarks.speed.throughput --data bccd
 
-Both train from scratch on the same pictures at the same size and batch, each by its own rules and with its own
+Both train from scratch on the same images at the same size and batch, each by its own rules and with its own
 augmentation and workers, as they would by themselves. They take turns: one trains an epoch while the other waits, so
 that a slow moment of the machine hits both alike; CPU time tells how they compare even on a busy one. Time runs from
 the start of an epoch to the end of its last step; grading and saving are left out. The first epochs are not counted.

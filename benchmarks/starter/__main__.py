@@ -227,7 +227,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("presets", nargs="+", choices=preset_names(), metavar="PRESET", help=str(preset_names()))
     parser.add_argument("--coco", type=Path, required=True, metavar="DIR", help="images/, annotations/: 80 classes")
-    parser.add_argument("--pool", type=Path, metavar="DIR", help="pictures that a detector labelled, likewise")
+    parser.add_argument("--pool", type=Path, metavar="DIR", help="images that a detector labelled, likewise")
     parser.add_argument("--peer", type=Path, action="append", default=[], help="another detector; repeatable")
     parser.add_argument("--out", type=Path, default=Path("runs/starter"))
     parser.add_argument("--publish", action="store_true", help="train nothing; ship the best weights so far")

@@ -132,7 +132,7 @@ def _sink_makers(config: "CameraConfig") -> "dict[str, Callable[[], Sink]]":
         "detections": partial(RotatingJsonLines, only="detections", min_free_gb=free),
         "events": partial(RotatingJsonLines, only="events", min_free_gb=free),
         "video": lambda **settings: SegmentedVideo(**_with_limits(settings, free)),
-        "pictures": lambda **settings: EventImages(**_with_limits(settings, free)),
+        "images": lambda **settings: EventImages(**_with_limits(settings, free)),
         "mqtt": lambda **settings: Mqtt(MqttSettings(**with_tls(settings)), places),
         "webhook": lambda **settings: Webhook(**with_tls(settings)),
     }

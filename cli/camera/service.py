@@ -143,7 +143,7 @@ def _written(path: Path, config: "CameraConfig") -> list[Path]:
     outputs = config.outputs
     folders = {path.parent}
     folders |= {path.parent / lines.path.parent for lines in (outputs.detections, outputs.events) if lines is not None}
-    folders |= {path.parent / output.folder for output in (outputs.video, outputs.pictures) if output is not None}
+    folders |= {path.parent / output.folder for output in (outputs.video, outputs.images) if output is not None}
     folders |= {path.parent / queued.queue for queued in (outputs.mqtt, outputs.webhook) if queued is not None}
     folders = {folder.resolve() for folder in folders}
     # What lies in another one of them is writable with it, and need not exist when the service starts.

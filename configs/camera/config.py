@@ -28,6 +28,7 @@ from fusedet.common.polygons import check_line, check_polygon
 from fusedet.configs import preset_names
 from fusedet.configs.camera.fields import Fraction, Host, Name, Point, Seconds, Secret, check_address
 from fusedet.configs.camera.outputs import OutputsSection
+from fusedet.configs.reader.former_keys import FormerKey
 from fusedet.configs.reader.loader import load_config
 from fusedet.configs.reader.schema_keys import yaml_values
 from fusedet.configs.reader.strict import StrictModel
@@ -186,6 +187,8 @@ class ServeSection(StrictModel):
 
 class CameraConfig(StrictModel):
     """A whole file for ``fusedet run``."""
+
+    former_keys = {"outputs.pictures": FormerKey("outputs.images")}  # noqa: RUF012 - a ClassVar of StrictModel
 
     model: Path = Field(description="exported file, bundle, or a preset with starter weights")
     cameras: dict[Name, CameraSection] = Field(min_length=1, max_length=64, description="each under a name of its own")

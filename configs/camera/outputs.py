@@ -110,7 +110,7 @@ class OutputsSection(StrictModel):
     detections: JsonLinesSection | None = Field(None, description="a line for every frame")
     events: JsonLinesSection | None = Field(None, description="a line for every event")
     video: VideoSection | None = Field(None, description="what each camera saw, with boxes")
-    pictures: ImagesSection | None = Field(None, description="an image of each event")
+    images: ImagesSection | None = Field(None, description="an image of each event")
     mqtt: MqttSection | None = Field(None, description="events, counts and state for a broker")
     webhook: WebhookSection | None = Field(None, description="events by HTTP POST")
     window: bool = Field(False, description="show the cameras on the screen")

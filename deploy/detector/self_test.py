@@ -60,7 +60,7 @@ class SelfTest:
             for box, score, class_id in zip(expected.boxes_xyxy, expected.scores, expected.class_ids, strict=True)
         ]
         image = base64.b64encode(data.tobytes()).decode("ascii")
-        return {SELF_TEST_KEY: json.dumps({"threshold": self.threshold, "boxes": boxes, "picture": image})}
+        return {SELF_TEST_KEY: json.dumps({"threshold": self.threshold, "boxes": boxes, "image": image})}
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], names: tuple[str, ...], source: str) -> "SelfTest | None":
@@ -74,7 +74,7 @@ class SelfTest:
         try:
             values = parse_json(metadata[SELF_TEST_KEY])
             table = np.array(values["boxes"], np.float64).reshape(-1, 6)
-            image = _decode(values["picture"])
+            image = _decode(values["image"] if "image" in values else values["picture"])  # of files of version 0.1
             columns = table[:, :4].astype(np.float32), table[:, 4].astype(np.float32), table[:, 5].astype(np.int64)
             return cls(image, Detections(*columns, names), float(values["threshold"]))
         except (KeyError, TypeError, ValueError, OverflowError) as error:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fusedet.common.errors import InputError
 from fusedet.deploy.detector.detections import Detections
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -293,13 +293,13 @@ def _accuracy_checks(accuracy: Mapping[str, Mapping[str, Any]], limits: Limits) 
 def _agreement_facts(agreement: Agreement) -> dict[str, Any]:
     return {
         "between": list(agreement.between),
-        "pictures": agreement.images,
+        "images": agreement.images,
         "pairs": agreement.compared,
         "matched_share": agreement.matched_share,
         "least_iou": agreement.iou,
         "largest_score_difference": agreement.score,
         "largest_side_difference_px": agreement.side_px,
-        "worst_picture": agreement.worst,
+        "worst_image": agreement.worst,
         "missing": [str(missing) for missing in agreement.missing],
     }
 

@@ -19,11 +19,11 @@ TOLERANCE = Tolerance(threshold=0.1, adaptive=False, score=0.0, rounding=1e-3, i
 
 @dataclass(frozen=True)
 class Seen:
-    """What one machine made of a picture.
+    """What one machine made of an image.
 
     Attributes:
-        found: what it found, in pixels of the picture.
-        decoded: checksum of the picture's pixels.
+        found: what it found, in pixels of the image.
+        decoded: checksum of the image's pixels.
         fed: checksum of the network's input.
     """
 
@@ -33,7 +33,7 @@ class Seen:
 
 
 def read_seen(path: Path) -> dict[str, Seen]:
-    """By picture, what ``guest/see.py`` wrote."""
+    """By image, what ``guest/see.py`` wrote."""
     with np.load(path) as arrays:
         names = sorted({key.rpartition("/")[0] for key in arrays})
         return {name: _read(name, arrays) for name in names}
@@ -50,6 +50,6 @@ def detections(boxes: NDArray, scores: NDArray, class_ids: NDArray) -> Detection
 
 
 def agree(x86: Mapping[str, Seen], arm: Mapping[str, Seen]) -> Agreement:
-    """Pairs all detections of two machines on the same pictures; those without counterpart are in ``missing``."""
+    """Pairs all detections of two machines on the same images; those without counterpart are in ``missing``."""
     first, second = ({name: seen.found for name, seen in machine.items()} for machine in (x86, arm))
     return compare(("x86-64", "ARM64"), first, second, TOLERANCE, strict=False)

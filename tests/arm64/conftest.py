@@ -38,9 +38,9 @@ def emulator() -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="session")
-def pictures(emulator: Emulator) -> Path:
+def image_folder(emulator: Emulator) -> Path:
     """Drawn ones, which every machine has, and photographs where there are any."""
-    folder = emulator.folder / "pictures"
+    folder = emulator.folder / "images"
     folder.mkdir()
     for name, image in draw_images(DRAWN).items():
         cv2.imwrite(str(folder / f"{name}.png"), image)
@@ -66,22 +66,22 @@ def model(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture(scope="session")
-def on_x86(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], dict[str, Seen]]:
-    """What this machine sees in the pictures with a model."""
+def on_x86(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], dict[str, Seen]]:
+    """What this machine sees in the images with a model."""
 
     def look(model: Path) -> dict[str, Seen]:
         out = tmp_path_factory.mktemp("x86") / "seen.npz"
-        see(model, pictures, out)
+        see(model, image_folder, out)
         return read_seen(out)
 
     return look
 
 
 @pytest.fixture(scope="session")
-def on_arm(emulator: Emulator, pictures: Path) -> Callable[..., dict[str, Seen]]:
-    """What the emulated machine sees in the pictures, or in some that lie in another folder of the root."""
+def on_arm(emulator: Emulator, image_folder: Path) -> Callable[..., dict[str, Seen]]:
+    """What the emulated machine sees in the images, or in some that lie in another folder of the root."""
 
-    def look(model: Path, folder: Path = pictures, machine: Emulator = emulator) -> dict[str, Seen]:
+    def look(model: Path, folder: Path = image_folder, machine: Emulator = emulator) -> dict[str, Seen]:
         out = machine.folder / "seen.npz"
         machine.guest("see", machine.put(model), machine.inside(folder), machine.inside(out))
         return read_seen(out)

@@ -8,7 +8,7 @@ from tests.arm64.agreement import Seen, agree, detections
 
 def seen(score: float, left: float = 10.0, class_id: int = 0) -> dict[str, Seen]:
     boxes, scores = np.array([[left, 10, 50, 50]], np.float32), np.array([score], np.float32)
-    return {"picture": Seen(detections(boxes, scores, np.array([class_id])), "", "")}
+    return {"image": Seen(detections(boxes, scores, np.array([class_id])), "", "")}
 
 
 @pytest.mark.parametrize("other", [seen(0.5), seen(0.5009), seen(0.5, left=10.1)])

@@ -81,7 +81,7 @@ def test_check_notices_another_slope(emulator: Emulator, tested: Path, tmp_path:
 
 
 def draw_video(path: Path, codec: str) -> None:
-    """A drawn picture that a camera passes over."""
+    """A drawn image that a camera passes over."""
     (still,) = draw_images(1, seed=3).values()
     scene = cv2.resize(still, (480, 360))
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), 10.0, (400, 300))

@@ -39,7 +39,7 @@ def test_finds_the_same(model: Path, both: tuple[dict[str, Seen], dict[str, Seen
     assert agreement.missing == ()
     assert agreement.matched_share == 1
     assert agreement.images == len(x86) >= (DRAWN if drawn else 1)
-    assert agreement.compared >= len(x86)  # one a picture, in the mean: to find nothing is no agreement
+    assert agreement.compared >= len(x86)  # one an image, in the mean: to find nothing is no agreement
 
 
 def test_the_network_is_fed_the_same_bits(both: tuple[dict[str, Seen], dict[str, Seen]]) -> None:
@@ -50,12 +50,12 @@ def test_the_network_is_fed_the_same_bits(both: tuple[dict[str, Seen], dict[str,
 
 
 @pytest.fixture(scope="module")
-def few(emulator: Emulator, pictures: Path) -> Path:
-    """Drawn pictures that the letterbox resizes."""
+def few(emulator: Emulator, image_folder: Path) -> Path:
+    """Drawn images that the letterbox resizes."""
     folder = emulator.folder / "few"
     folder.mkdir()
     for number in (3, 4, 7, 8)[:FEW]:
-        shutil.copy(pictures / f"drawn image {number}.png", folder)
+        shutil.copy(image_folder / f"drawn image {number}.png", folder)
     return folder
 
 

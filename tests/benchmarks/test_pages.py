@@ -7,7 +7,7 @@ import pytest
 from benchmarks.boards.__main__ import SECTION
 from benchmarks.boards.reports import boards_table, read_reports
 from benchmarks.book.chapters import CHAPTERS
-from benchmarks.book.page import PAGE, RESULTS, picture_name, sections
+from benchmarks.book.page import PAGE, RESULTS, image_name, sections
 from benchmarks.book.results import read_results
 from benchmarks.pages import fill_sections, markers, section
 from fusedet.common.errors import InputError
@@ -51,7 +51,7 @@ def test_the_book_shows_what_its_results_say() -> None:
         assert section(DOCS / PAGE, name) == text, name
     drawn = [name for name in results.chapters if CHAPTERS[name].draw is not None]
     assert len(drawn) > 3
-    assert all((DOCS / "images" / picture_name(name)).is_file() for name in drawn)
+    assert all((DOCS / "images" / image_name(name)).is_file() for name in drawn)
 
 
 def test_the_table_of_boards_shows_what_was_added() -> None:

@@ -11,21 +11,21 @@ import pytest
 from fusedet.deploy import Contract
 from tests.deploy.conftest import COLORS_BGR, NAMES, build_model
 
-#: Boxes of the three pictures, xyxy: one of each colour.
+#: Boxes of the three images, xyxy: one of each colour.
 BOXES = ((8, 8, 40, 40), (16, 0, 56, 24), (4, 20, 60, 62))
 
 
 @pytest.fixture
 def rectangles(tmp_path: Path) -> Path:
-    """``images/`` and ``annotations/val.json`` with a red, a green and a blue rectangle on 64-px pictures."""
+    """``images/`` and ``annotations/val.json`` with a red, a green and a blue rectangle on 64-px images."""
     root = tmp_path / "rectangles"
     (root / "images").mkdir(parents=True)
     (root / "annotations").mkdir()
     annotations = []
     for i, (x1, y1, x2, y2) in enumerate(BOXES):
-        picture = np.zeros((64, 64, 3), np.uint8)
-        picture[y1:y2, x1:x2] = COLORS_BGR[i]
-        cv2.imwrite(str(root / "images" / f"{i}.png"), picture)
+        image = np.zeros((64, 64, 3), np.uint8)
+        image[y1:y2, x1:x2] = COLORS_BGR[i]
+        cv2.imwrite(str(root / "images" / f"{i}.png"), image)
         box = [x1, y1, x2 - x1, y2 - y1]
         annotations.append({"id": i + 1, "image_id": i, "category_id": i + 1, "bbox": box, "iscrowd": 0})
     content = {

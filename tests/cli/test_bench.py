@@ -29,9 +29,9 @@ def no_start(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_everything_is_told_and_written(exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    cv2.imwrite(str(tmp_path / "picture.png"), np.full((40, 60, 3), 200, np.uint8))
+    cv2.imwrite(str(tmp_path / "image.png"), np.full((40, 60, 3), 200, np.uint8))
     report = tmp_path / "report.json"
-    options = ("--images", tmp_path / "picture.png", "--rounds", 10, "--threads", 1, "--profile", "--json", report)
+    options = ("--images", tmp_path / "image.png", "--rounds", 10, "--threads", 1, "--profile", "--json", report)
     assert bench(exported, *options) == 0
     said = capsys.readouterr().out
     for word in ("machine ", "versions ", "load ", "input ", "settings ", "start ", "rate ", "CPU ", "speed ", "p99"):
@@ -40,7 +40,7 @@ def test_everything_is_told_and_written(exported: Path, tmp_path: Path, capsys: 
     assert "1 thread, not spinning" in said
     assert "slowest nodes" in said
     content = json.loads(report.read_text())
-    assert content["format_version"] == 1
+    assert content["format_version"] == 2
     assert content["machine"]["versions"]["onnxruntime"]
     (model,) = content["models"]
     assert model["model"] == str(exported)
@@ -112,7 +112,7 @@ def test_what_was_measured_until_ctrl_c_is_printed(
 def test_detect_takes_the_tuned_threads(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     from fusedet.deploy.detector import session
 
-    cv2.imwrite(str(tmp_path / "picture.png"), np.full((40, 60, 3), 200, np.uint8))
+    cv2.imwrite(str(tmp_path / "image.png"), np.full((40, 60, 3), 200, np.uint8))
     asked = []
     whole = session._start
 
@@ -121,7 +121,7 @@ def test_detect_takes_the_tuned_threads(exported: Path, tmp_path: Path, monkeypa
         return whole(name, model, threads, *rest)
 
     monkeypatch.setattr(session, "_start", start)
-    command = ["detect", str(exported), str(tmp_path / "picture.png"), "--no-images"]
+    command = ["detect", str(exported), str(tmp_path / "image.png"), "--no-images"]
     assert main(command) == 0
     write_tuned(exported, Tuned(2, False), "by hand")
     assert main(command) == 0

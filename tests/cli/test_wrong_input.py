@@ -30,7 +30,7 @@ train: {epochs: 1, batch: 4, device: cpu, out: run, report: false}
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with a config ``tiny.yaml`` and the set ``drawn`` of six and three pictures."""
+    """A working folder with a config ``tiny.yaml`` and the set ``drawn`` of six and three images."""
     monkeypatch.chdir(tmp_path)
     draw_no_curves(monkeypatch)
     draw_set(tmp_path / "drawn")
@@ -144,8 +144,8 @@ SPOILED: dict[str, tuple[Callable[[Path], object], list[str]]] = {
         lambda root: (root / "images" / "train-3.png").unlink(),
         ["train.json: an image is missing, first drawn/images/train-3.png"],
     ),
-    "no picture": (
-        lambda root: (root / "images" / "train-3.png").write_bytes(b"no picture"),
+    "no image": (
+        lambda root: (root / "images" / "train-3.png").write_bytes(b"no image"),
         ["train-3.png: not an image that OpenCV can decode"],
     ),
 }

@@ -1,6 +1,6 @@
 """A camera that gives JPEGs over HTTP, as many do, and the ways in which one fails.
 
-Paths: ``/stream`` moves, ``/frozen`` gives one and the same image, ``/short`` ends after five pictures, ``/silent``
+Paths: ``/stream`` moves, ``/frozen`` gives one and the same image, ``/short`` ends after five images, ``/silent``
 never answers, ``/text`` is no video, ``/secret`` is ``/stream`` with a password, ``/files/NAME`` is a file of
 ``--folder``.
 """
@@ -65,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=next")
         self.end_headers()
         for number in range(most) if most else itertools.count():
-            data = picture(number if moves else 0, self.args.width, self.args.height)
+            data = drawn_image(number if moves else 0, self.args.width, self.args.height)
             head = f"--next\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
             try:
                 self.wfile.write(head.encode() + data + b"\r\n")
@@ -77,7 +77,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-def picture(number: int, width: int, height: int) -> bytes:
+def drawn_image(number: int, width: int, height: int) -> bytes:
     image = np.full((height, width, 3), 64, np.uint8)
     left = number * 4 % (width - 16)
     image[height // 3 : height // 2, left : left + 16] = (0, 255, 0)

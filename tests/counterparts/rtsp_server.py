@@ -1,4 +1,4 @@
-"""An RTSP camera: H.264 of a moving test picture, by GStreamer. Run with Debian's Python, which has its bindings."""
+"""An RTSP camera: H.264 of a moving test image, by GStreamer. Run with Debian's Python, which has its bindings."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
-_PICTURES = "videotestsrc is-live=true pattern={pattern} ! video/x-raw,width={width},height={height},framerate={fps}/1"
+_IMAGES = "videotestsrc is-live=true pattern={pattern} ! video/x-raw,width={width},height={height},framerate={fps}/1"
 _H264 = "x264enc tune=zerolatency speed-preset=ultrafast threads=1 key-int-max={fps}"
 
 
@@ -27,7 +27,7 @@ def main() -> None:
     args = parser.parse_args()
     Gst.init(None)
     factory = GstRtspServer.RTSPMediaFactory()
-    factory.set_launch(f"( {_PICTURES} ! {_H264} ! rtph264pay name=pay0 pt=96 )".format(**vars(args)))
+    factory.set_launch(f"( {_IMAGES} ! {_H264} ! rtph264pay name=pay0 pt=96 )".format(**vars(args)))
     if args.transport:
         lower = {"tcp": GstRtsp.RTSPLowerTrans.TCP, "udp": GstRtsp.RTSPLowerTrans.UDP}
         factory.set_protocols(lower[args.transport])

@@ -1,4 +1,4 @@
-"""A tiny detector with the contract, made without training: it finds the one bright rectangle in a picture."""
+"""A tiny detector with the contract, made without training: it finds the one bright rectangle in an image."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from fusedet.deploy import Contract
 from tests.deploy.foreign_files import make_file
 
-__all__ = ["COLORS_BGR", "NAMES", "Image", "build_model", "draw_picture", "make_file", "write_video"]
+__all__ = ["COLORS_BGR", "NAMES", "Image", "build_model", "draw_image", "make_file", "write_video"]
 
 Image = NDArray[np.uint8]
 NAMES = ("red", "green", "blue")
@@ -117,12 +117,12 @@ def model(make_model: Callable[..., Path]) -> Path:
     return make_model()
 
 
-def draw_picture(box: tuple[int, int, int, int], color: int = 0, size_hw: tuple[int, int] = (96, 128)) -> Image:
-    """A black picture with a rectangle of colour number ``color``; ``box`` is xyxy, its right and bottom outside."""
-    picture = np.zeros((*size_hw, 3), np.uint8)
+def draw_image(box: tuple[int, int, int, int], color: int = 0, size_hw: tuple[int, int] = (96, 128)) -> Image:
+    """A black image with a rectangle of colour number ``color``; ``box`` is xyxy, its right and bottom outside."""
+    image = np.zeros((*size_hw, 3), np.uint8)
     x1, y1, x2, y2 = box
-    picture[y1:y2, x1:x2] = COLORS_BGR[color]
-    return picture
+    image[y1:y2, x1:x2] = COLORS_BGR[color]
+    return image
 
 
 def write_video(path: Path, frames: int = 6, fps: float = 10.0, size_hw: tuple[int, int] = (96, 128)) -> list[int]:
@@ -132,6 +132,6 @@ def write_video(path: Path, frames: int = 6, fps: float = 10.0, size_hw: tuple[i
     assert writer.isOpened()
     lefts = [8 * index for index in range(frames)]
     for left in lefts:
-        writer.write(draw_picture((left, 32, left + 32, 64), 1, size_hw))
+        writer.write(draw_image((left, 32, left + 32, 64), 1, size_hw))
     writer.release()
     return lefts

@@ -81,7 +81,7 @@ def detr(score: float = 0.9) -> Outputs:
 
 
 def ultralytics_final(score: float = 0.9) -> Outputs:
-    """At 32 px the picture lies between rows 8 and 24."""
+    """At 32 px the image lies between rows 8 and 24."""
     return {"output0": np.array([[[4, 10, 12, 20, score, 1], [0, 8, 4, 12, 0, 0]]], np.float32)}
 
 
@@ -114,7 +114,7 @@ def build(
 
 @pytest.fixture
 def make_file(tmp_path: Path) -> MakeFile:
-    """Writes :func:`build`'s model, whose picture input is a square of ``side``, and returns its path."""
+    """Writes :func:`build`'s model, whose image input is a square of ``side``, and returns its path."""
 
     def make(outputs: Outputs, side: int, name: str = "images", **metadata: str) -> Path:
         inputs = {name: (TensorProto.FLOAT, [1, 3, side, side])}

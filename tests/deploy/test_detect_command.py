@@ -17,7 +17,7 @@ import pytest
 from fusedet.cli.main import main
 from fusedet.deploy.camera.sources import read_image
 from tests.counterparts import mjpeg_server
-from tests.deploy.conftest import draw_picture, write_video
+from tests.deploy.conftest import draw_image, write_video
 
 
 @pytest.fixture(autouse=True)
@@ -29,8 +29,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("OPENCV_FFMPEG_LOGLEVEL", "-8")
     photos = tmp_path / "photos"
     (photos / "more").mkdir(parents=True)
-    cv2.imwrite("photos/a.png", draw_picture((16, 32, 80, 64), 0))
-    cv2.imwrite("photos/a.jpg", draw_picture((32, 32, 48, 48), 2))
+    cv2.imwrite("photos/a.png", draw_image((16, 32, 80, 64), 0))
+    cv2.imwrite("photos/a.jpg", draw_image((32, 32, 48, 48), 2))
     cv2.imwrite("photos/more/a.png", np.zeros((20, 30, 3), np.uint8))
     return tmp_path
 
@@ -51,7 +51,7 @@ def count_frames(path: str) -> int:
     return count
 
 
-def test_one_picture(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_image(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["detect", str(model), "photos/a.png", "--json", "found.jsonl"]) == 0
     [record] = lines("found.jsonl")
     assert (record["source"], record["width"], record["height"]) == ("photos/a.png", 128, 96)
@@ -87,7 +87,7 @@ def test_a_glob_and_a_fresh_folder_each_time(model: Path, capsys: pytest.Capture
     assert "3 images, 2 detections, " in capsys.readouterr().out
 
 
-def test_a_damaged_picture_is_left_out_and_told(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_image_is_left_out_and_told(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("photos/b.png").write_bytes(b"not an image")
     assert main(["detect", str(model), "photos", "--json", "found.jsonl", "--no-images"]) == 1
     assert [record["source"] for record in lines("found.jsonl")] == ["photos/a.jpg", "photos/a.png"]
@@ -115,8 +115,8 @@ def test_tracks_in_a_video(model: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "track" not in Path("plain.jsonl").read_text()
 
 
-def test_pictures_have_no_tracks(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    cv2.imwrite("a.png", draw_picture((8, 8, 40, 40)))
+def test_images_have_no_tracks(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cv2.imwrite("a.png", draw_image((8, 8, 40, 40)))
 
     assert main(["detect", str(model), "a.png", "--track"]) == 2
     assert "--track follows objects through a video or camera, but a.png is images" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Each format by hand: what the network is fed, and what its outputs mean in the picture."""
+"""Each format by hand: what the network is fed, and what its outputs mean in the image."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,9 +30,9 @@ from tests.deploy.foreign_files import (
 )
 
 #: Twice as wide as high, blue on the left and red on the right.
-PICTURE = np.zeros((64, 128, 3), np.uint8)
-PICTURE[:, :64, 0] = 250
-PICTURE[:, 64:, 2] = 200
+IMAGE = np.zeros((64, 128, 3), np.uint8)
+IMAGE[:, :64, 0] = 250
+IMAGE[:, 64:, 2] = 200
 
 CASES = {
     "YOLOX": (yolox, 32, {}, [16, 0, 80, 48]),  # the letterbox zooms by a quarter
@@ -56,7 +56,7 @@ def opened(make_file: MakeFile, case: str, score: float = 0.9, **settings: float
 @pytest.mark.parametrize("case", CASES)
 def test_a_box_is_found_where_it_is(make_file: MakeFile, case: str) -> None:
     detector = opened(make_file, case, score_threshold=0.6)
-    found, again = detector.batch([PICTURE, PICTURE])
+    found, again = detector.batch([IMAGE, IMAGE])
     assert found.labels == ["dog"]
     np.testing.assert_allclose(found.boxes_xyxy, [CASES[case][3]], atol=1e-3)
     np.testing.assert_allclose(found.scores, [0.9], rtol=1e-5)
@@ -67,23 +67,23 @@ def test_a_box_is_found_where_it_is(make_file: MakeFile, case: str) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_nothing_is_found_where_nothing_is_sure(make_file: MakeFile, case: str) -> None:
-    (found,) = opened(make_file, case, score=0.3, score_threshold=0.6).batch([PICTURE])
+    (found,) = opened(make_file, case, score=0.3, score_threshold=0.6).batch([IMAGE])
     assert len(found) == 0
     assert found.boxes_xyxy.shape == (0, 4)
 
 
 def test_boxes_are_clipped_sorted_and_counted(make_file: MakeFile) -> None:
-    both = opened(make_file, "DEIMv2", score=0.3)(PICTURE)
+    both = opened(make_file, "DEIMv2", score=0.3)(IMAGE)
     assert both.labels == ["person", "dog"]
     np.testing.assert_allclose(both.boxes_xyxy[0], [100, 40, 128, 64])
-    assert opened(make_file, "DEIMv2", score=0.3, max_detections=1)(PICTURE).labels == ["person"]
+    assert opened(make_file, "DEIMv2", score=0.3, max_detections=1)(IMAGE).labels == ["person"]
 
 
 def test_suppression_only_where_it_is_due(make_file: MakeFile) -> None:
     detector = opened(make_file, "Ultralytics, with suppression")
-    assert len(detector(PICTURE)) == 1
+    assert len(detector(IMAGE)) == 1
     detector.one_label = False
-    assert len(detector(PICTURE)) == 1, "two points, one object"
+    assert len(detector(IMAGE)) == 1, "two points, one object"
     assert not opened(make_file, "Ultralytics").contract.nms
     assert not opened(make_file, "DEIMv2").contract.nms
     assert opened(make_file, "YOLOX").contract.nms_iou == 0.65
@@ -91,7 +91,7 @@ def test_suppression_only_where_it_is_due(make_file: MakeFile) -> None:
 
 def fed(make_file: MakeFile, case: str) -> NDArray[np.float32]:
     kind = opened(make_file, case).format
-    canvas, _ = kind.prepare(PICTURE)
+    canvas, _ = kind.prepare(IMAGE)
     (image, *rest) = kind.feed([canvas]).values()
     assert image.dtype == np.float32
     if case == "DEIMv2":
@@ -122,7 +122,7 @@ def test_colors_are_in_the_order_and_range_that_is_wanted(
     make_file: MakeFile, case: str, blue: tuple[float, ...], red: tuple[float, ...]
 ) -> None:
     planes = fed(make_file, case)
-    row = {"Ultralytics": 12, "NanoDet": 32}.get(case, 4)  # in the picture, not in a bar
+    row = {"Ultralytics": 12, "NanoDet": 32}.get(case, 4)  # in the image, not in a bar
     np.testing.assert_allclose(planes[:, row, 2], blue, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(planes[:, row, -3], red, rtol=1e-5, atol=1e-6)
 
@@ -131,7 +131,7 @@ def test_colors_are_in_the_order_and_range_that_is_wanted(
     ("case", "grey_rows", "grey"),
     [("DEIMv2", [], 0), ("PicoDet", [], 0), ("YOLOX", range(16, 32), 114), ("Ultralytics", [0, 7, 24, 31], 114 / 255)],
 )
-def test_pictures_are_stretched_or_keep_their_proportions(
+def test_images_are_stretched_or_keep_their_proportions(
     make_file: MakeFile, case: str, grey_rows: list[int], grey: float
 ) -> None:
     planes = fed(make_file, case)
@@ -188,12 +188,12 @@ def test_classes_that_nobody_named_are_numbered(make_file: MakeFile, make: Calla
     rows = make()["output"][..., [0, 1, 2, 3, 4, 5 + DOG]]
     detector = Detector(make_file({"output": rows}, 32))
     assert detector.names == ("class 0",)
-    np.testing.assert_allclose(detector(PICTURE).boxes_xyxy, [[16, 0, 80, 48]], atol=1e-3)
+    np.testing.assert_allclose(detector(IMAGE).boxes_xyxy, [[16, 0, 80, 48]], atol=1e-3)
 
 
 def test_distributions_of_other_classes_and_sides_are_read(make_file: MakeFile) -> None:
     outputs = {name: array[..., [DOG, 0]] if array.shape[2] == 80 else array for name, array in nanodet().items()}
-    assert Detector(make_file(outputs, 64))(PICTURE).labels == ["class 0"]
+    assert Detector(make_file(outputs, 64))(IMAGE).labels == ["class 0"]
 
 
 # Ultralytics' files: what their metadata and shapes may be.
@@ -232,7 +232,7 @@ def test_every_class_of_a_point_counts_unless_one_is_wanted(make_file: MakeFile)
 def test_boxes_of_two_classes_do_not_suppress_each_other(make_file: MakeFile) -> None:
     rows = ultralytics_raw()["output0"].copy()
     rows[0, 4, 7], rows[0, 5, 7] = 0.5, 0  # the shifted one is a cat
-    found = Detector(make_file({"output0": rows}, 32, **ULTRALYTICS))(PICTURE)
+    found = Detector(make_file({"output0": rows}, 32, **ULTRALYTICS))(IMAGE)
     assert found.labels == ["dog", "cat"]
 
 
@@ -330,12 +330,12 @@ def test_inputs_that_do_not_fit(tmp_path: Path, kind: int, shape: list[int]) -> 
 def test_a_class_without_name(make_file: MakeFile, number: float) -> None:
     rows = np.array([[[4, 10, 12, 20, 0.9, number]]], np.float32)
     with pytest.raises(InputError, match=r"gives class (2|-1|nan), but its metadata name 2 classes"):
-        Detector(make_file({"output0": rows}, 32, **ULTRALYTICS))(PICTURE)
+        Detector(make_file({"output0": rows}, 32, **ULTRALYTICS))(IMAGE)
 
 
 def test_rows_without_score_may_hold_anything(make_file: MakeFile) -> None:
     rows = np.array([[[4, 10, 12, 20, 0.9, 1], [0, 0, 0, 0, 0, -1], [np.nan] * 6]], np.float32)
-    assert Detector(make_file({"output0": rows}, 32, **ULTRALYTICS))(PICTURE).labels == ["dog"]
+    assert Detector(make_file({"output0": rows}, 32, **ULTRALYTICS))(IMAGE).labels == ["dog"]
 
 
 # The commands.

@@ -55,8 +55,8 @@ def _trained_net(config_json: str, seed: int) -> DetectorNet:
     for classes, boxes in zip(net.head.class_predictors, net.head.box_predictors, strict=True):
         torch.nn.init.normal_(classes.weight, 0.0, 1.0)
         torch.nn.init.normal_(boxes.weight, 0.0, 0.05)
-    pictures = [letterbox(image, config.input_size, 114)[0] for image in draw_images(8, seed=seed).values()]
-    batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
+    images = [letterbox(image, config.input_size, 114)[0] for image in draw_images(8, seed=seed).values()]
+    batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float()
     with torch.no_grad():
         for _ in range(2):
             net.train()(batch)

@@ -19,8 +19,8 @@ from fusedet.export.proof.images import draw_images
 from tests.export.networks import NAMES, small_config, trained_net
 from tests.export.test_pipeline import save
 
-PICTURES = draw_images(4)
-PICTURE = PICTURES["drawn image 1"]
+IMAGES = draw_images(4)
+IMAGE = IMAGES["drawn image 1"]
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def plain(tmp_path_factory):
     """An export with everything: fused, INT8, certificate, self-test."""
     folder = tmp_path_factory.mktemp("models")
     checkpoint = save(trained_net(small_config()), folder / "bird.pt")
-    result, _ = export_certified(checkpoint, folder, real_images=PICTURES, int8=Int8Settings(images=2))
+    result, _ = export_certified(checkpoint, folder, real_images=IMAGES, int8=Int8Settings(images=2))
     return result.plain
 
 
@@ -69,10 +69,10 @@ def test_weights_that_lie_beside_a_file_are_taken_in(settings, plain, tmp_path):
     made = write_bundle(source / plain.name, tmp_path / "made")
     shutil.rmtree(source)
 
-    expected = Detector(plain)(PICTURE)
+    expected = Detector(plain)(IMAGE)
     assert len(expected) > 0
     for name in (plain.name, f"{plain.stem}.fused.onnx"):
-        np.testing.assert_array_equal(Detector(made / name)(PICTURE).boxes_xyxy, expected.boxes_xyxy)
+        np.testing.assert_array_equal(Detector(made / name)(IMAGE).boxes_xyxy, expected.boxes_xyxy)
 
 
 def test_other_class_names_than_the_network_has_are_refused(plain, tmp_path):
@@ -92,9 +92,9 @@ def test_a_bundle_whose_name_is_no_text_is_refused(plain, tmp_path):
 
 
 def test_it_runs_like_the_file(bundle, plain, capsys):
-    expected = Detector(plain.with_suffix(".fused.onnx"))(PICTURE)
+    expected = Detector(plain.with_suffix(".fused.onnx"))(IMAGE)
 
-    found = Detector(bundle)(PICTURE)
+    found = Detector(bundle)(IMAGE)
 
     np.testing.assert_array_equal(found.boxes_xyxy, expected.boxes_xyxy)
     assert main(["check", str(bundle)]) == 0
@@ -105,7 +105,7 @@ def test_it_runs_like_the_file(bundle, plain, capsys):
 def test_the_form_of_onnx_runtime_finds_the_same(plain, tmp_path):
     folder = write_bundle(plain, tmp_path / "bird", ort_format=True)
 
-    found, expected = Detector(folder / "bird.ort")(PICTURE), Detector(plain)(PICTURE)
+    found, expected = Detector(folder / "bird.ort")(IMAGE), Detector(plain)(IMAGE)
 
     assert len(found) == len(expected) > 0
     np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)

@@ -39,7 +39,7 @@ def assert_same_detections(net: DetectorNet, path: Path, **settings) -> None:
         expected = decode_outputs(*(output[0].numpy() for output in outputs), place, contract, 0.1, 300)
         found = detector(image)
         assert len(found) == len(expected) > 0
-        # Near-equal scores may change places, and clipping to the picture can make boxes equal.
+        # Near-equal scores may change places, and clipping to the image can make boxes equal.
         first, second = (np.column_stack((d.boxes_xyxy, d.scores * 100, d.class_ids * 100)) for d in (found, expected))
         order = np.abs(first[:, None] - second).max(axis=2).argmin(axis=1)  # [found, expected, 6] -> [found]
         assert sorted(order) == list(range(len(expected)))
@@ -206,13 +206,13 @@ def test_a_network_that_is_exported_wrongly_leaves_nothing_behind(tmp_path):
     assert before.read_bytes() == b"the last good one"
 
 
-def test_pictures_of_the_user(tmp_path):
+def test_images_of_the_user(tmp_path):
     net = trained_net(small_config())
-    (tmp_path / "pictures").mkdir()
+    (tmp_path / "images").mkdir()
     for name, image in draw_images(2, seed=5).items():
-        assert cv2.imwrite(str(tmp_path / "pictures" / f"{name}.png"), image)
+        assert cv2.imwrite(str(tmp_path / "images" / f"{name}.png"), image)
 
-    result = export(net, tmp_path, images=tmp_path / "pictures")
+    result = export(net, tmp_path, images=tmp_path / "images")
 
     assert [agreement.images for agreement in result.agreement] == [2, 2]
 

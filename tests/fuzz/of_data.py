@@ -1,4 +1,4 @@
-"""Readers of data sets: annotations of all forms, pictures, videos, run folders, and the queues of outputs."""
+"""Readers of data sets: annotations of all forms, images, videos, run folders, and the queues of outputs."""
 
 import json
 import tempfile
@@ -21,7 +21,7 @@ from fusedet.train.data.doctor.checks.header import read_header
 from fusedet.train.data.doctor.copy import write_repaired
 from fusedet.train.data.doctor.report.page import report_page
 from fusedet.train.evaluation.report.record import read_record
-from tests.deploy.conftest import draw_picture, write_video
+from tests.deploy.conftest import draw_image, write_video
 from tests.fuzz.mutate import spoil_bytes, spoil_json, spoil_text
 from tests.fuzz.trial import Target
 from tests.train.drawing import draw_set
@@ -68,14 +68,14 @@ def _repair(path: Path) -> None:
         write_repaired(report, Path(out) / "copy", leave_out=True)
 
 
-def _pictures_in(folder: Path) -> None:
+def _images_in(folder: Path) -> None:
     folder.mkdir(parents=True)
     for name in ("a.png", "b.png"):
-        cv2.imwrite(str(folder / name), draw_picture((8, 8, 40, 40)))
+        cv2.imwrite(str(folder / name), draw_image((8, 8, 40, 40)))
 
 
 def _yolo_config(folder: Path) -> Sequence[bytes]:
-    _pictures_in(folder / "images" / "train")
+    _images_in(folder / "images" / "train")
     (folder / "labels" / "train").mkdir(parents=True)
     (folder / "labels" / "train" / "a.txt").write_text("0 0.5 0.5 0.25 0.25\n")
     return [b"path: .\ntrain: images/train\nnames:\n  0: cat\n  1: dog\n", b"train: images/train\nnames: [cat, dog]\n"]
@@ -88,7 +88,7 @@ def _yolo_labels(folder: Path) -> Sequence[bytes]:
 
 
 def _yolo_names(folder: Path) -> Sequence[bytes]:
-    _pictures_in(folder / "images")
+    _images_in(folder / "images")
     (folder / "labels").mkdir()
     (folder / "labels" / "a.txt").write_text("0 0.5 0.5 0.25 0.25\n")
     return ["cat\ndög\n".encode()]
@@ -102,7 +102,7 @@ VOC = b"""<annotation><folder>x</folder><filename>a.png</filename>
 
 
 def _voc(folder: Path) -> Sequence[bytes]:
-    _pictures_in(folder / "JPEGImages")
+    _images_in(folder / "JPEGImages")
     (folder / "Annotations").mkdir()
     return [VOC]
 
@@ -115,20 +115,20 @@ def _voc_list(folder: Path) -> Sequence[bytes]:
 
 
 def _openimages(folder: Path) -> Sequence[bytes]:
-    _pictures_in(folder / "train")
+    _images_in(folder / "train")
     (folder / "class-descriptions-boxable.csv").write_text("/m/1,cat\n/m/2,dog\n")
     head = "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf,IsDepiction"
     return [f"{head},IsInside\na,x,/m/1,1,0.1,0.5,0.2,0.6,0,0,0,0,0\nb,x,/m/2,1,0.1,0.5,0.2,0.6,0,0,1,0,0\n".encode()]
 
 
-def _pictures(_: Path) -> Sequence[bytes]:
+def _images(_: Path) -> Sequence[bytes]:
     noise = np.random.default_rng(0).integers(0, 256, (64, 80, 3), np.uint8)
     encoded = [cv2.imencode(suffix, noise) for suffix in FORMATS]
     assert all(done for done, _ in encoded)
     return [data.tobytes() for _, data in encoded]
 
 
-def _read_picture(path: Path) -> None:
+def _read_image(path: Path) -> None:
     read_header(path)
     image = read_image(path)
     assert image.ndim == 3
@@ -210,7 +210,7 @@ TARGETS = (
         spoil_text,
         lambda path: read_openimages(path.parent),
     ),
-    Target("pictures", "picture.bin", _pictures, spoil_bytes, _read_picture),
+    Target("images", "image.bin", _images, spoil_bytes, _read_image),
     Target("videos", "video.mp4", _videos, spoil_bytes, _read_video),
     Target("queue", "queue/queue.sqlite3", _queue, spoil_bytes, _read_queue, may_change=True),
     Target("metrics", "metrics.csv", _metrics, spoil_text, _read_run),

@@ -35,7 +35,7 @@ from tests.fuzz.trial import Target
 
 __all__ = ["TARGETS"]
 
-PICTURE = np.full((40, 60, 3), 200, np.uint8)
+IMAGE = np.full((40, 60, 3), 200, np.uint8)
 #: A network with a layer of each kind, and no more: reading takes most of its time for each tensor.
 SMALLEST = (
     *("model.input_size=32", "model.classes=3", "model.neck.channels=16", "model.head.channels=16"),
@@ -48,7 +48,7 @@ def _metadata() -> dict[str, str]:
     """Of an exported file with a self-test, the values still JSON."""
     boxes = np.array([[1, 2, 30, 40]], np.float32)
     found = Detections(boxes, np.array([0.9], np.float32), np.array([1]), NAMES)
-    test = SelfTest(PICTURE, found, 0.25)
+    test = SelfTest(IMAGE, found, 0.25)
     return Contract(NAMES, (64, 64), extra={"data": "drawn"}).to_metadata() | test.to_metadata()
 
 
@@ -56,16 +56,16 @@ def _exported() -> list[onnx.ModelProto]:
     """Of fusedet and of each other project."""
     own = build_model(Contract(NAMES, (64, 64)), scores=(0.9, 0.4))
     helper.set_model_props(own, _metadata())
-    picture = {"images": (TensorProto.FLOAT, [1, 3, 32, 32])}
+    image = {"images": (TensorProto.FLOAT, [1, 3, 32, 32])}
     larger = {"image": (TensorProto.FLOAT, [1, 3, 64, 64])}
     return [
         own,
         build_model(Contract(NAMES, (64, 64), input_format="float32_nchw_rgb", nms=True)),
-        build(picture, ultralytics_final(), ULTRALYTICS),
-        build(picture, ultralytics_raw(), {**ULTRALYTICS, "imgsz": "[32, 32]"}),
-        build({**picture, "orig_target_sizes": (TensorProto.INT64, [1, 2])}, detr(), {}),
+        build(image, ultralytics_final(), ULTRALYTICS),
+        build(image, ultralytics_raw(), {**ULTRALYTICS, "imgsz": "[32, 32]"}),
+        build({**image, "orig_target_sizes": (TensorProto.INT64, [1, 2])}, detr(), {}),
         build(larger, picodet(), {}),
-        build(picture, yolox(), {}),
+        build(image, yolox(), {}),
     ]
 
 
@@ -108,7 +108,7 @@ def _spoil_model(data: bytes, rng: random.Random) -> bytes:
 
 def _run_model(path: Path) -> None:
     detector = Detector(path, score_threshold=0.1, threads=1)
-    found = detector(PICTURE)
+    found = detector(IMAGE)
     assert np.isfinite(found.boxes_xyxy).all()
     assert len(found.labels) == len(found)
     read_self_test(path)

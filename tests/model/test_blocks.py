@@ -26,8 +26,8 @@ def test_a_point_kernel_trains_as_torchs_own_does(batch: int) -> None:
     layer = ConvNormAct(16, 24, style=STYLE).to(memory_format=torch.channels_last)
     plain = nn.Conv2d(16, 24, 1, bias=False)
     plain.load_state_dict(layer.conv.state_dict())
-    pictures = torch.randn(batch, 16, 20, 20)
-    inputs = [pictures.clone().to(memory_format=torch.channels_last).requires_grad_(), pictures.requires_grad_()]
+    images = torch.randn(batch, 16, 20, 20)
+    inputs = [images.clone().to(memory_format=torch.channels_last).requires_grad_(), images.requires_grad_()]
     results = [layer(inputs[0]), nn.functional.leaky_relu(nn.BatchNorm2d(24)(plain(inputs[1])), 0.1)]
     torch.testing.assert_close(results[0], results[1])
     wanted = torch.randn(results[0].shape)

@@ -18,8 +18,8 @@ def save(net, path: Path) -> Path:
 def test_a_network_survives(net, tmp_path):
     loaded, meta = load_detector(save(net, tmp_path / "net.pt"))
     assert meta["names"] == ["a", "b", "c"]
-    picture = torch.rand(1, 3, 64, 64) * 255
-    assert torch.equal(loaded(picture).one_to_one.logits, net(picture).one_to_one.logits)
+    image = torch.rand(1, 3, 64, 64) * 255
+    assert torch.equal(loaded(image).one_to_one.logits, net(image).one_to_one.logits)
     assert [path.name for path in tmp_path.iterdir()] == ["net.pt"], "no half-written file may be left"
 
 

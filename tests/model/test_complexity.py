@@ -18,7 +18,7 @@ def test_macs_of_a_network_grow_with_its_input(net):
 
 
 def test_macs_by_hand():
-    """One more residual block of 16 channels and expansion 2 at stride 32, where a 64-px picture has 2 x 2 cells."""
+    """One more residual block of 16 channels and expansion 2 at stride 32, where a 64-px image has 2 x 2 cells."""
     deeper = [{"channels": 16, "block": "fused"}, *({"channels": 16} for _ in range(2))]
     one, two = (
         count_macs(build_detector(tiny_config(stages=[*deeper, {"channels": 16, "depth": depth}]))) for depth in (1, 2)

@@ -18,11 +18,11 @@ def test_predictions_cover_every_anchor_point(activation: str, size: tuple[int, 
         assert branch.distances.shape == (2, 4, cells)
 
 
-def test_one_picture_gives_what_a_batch_gives(net):
-    pictures = torch.rand(3, 3, 64, 64) * 255
-    together = net(pictures)
+def test_one_image_gives_what_a_batch_gives(net):
+    images = torch.rand(3, 3, 64, 64) * 255
+    together = net(images)
     for i in range(3):
-        alone = net(pictures[i : i + 1])
+        alone = net(images[i : i + 1])
         torch.testing.assert_close(alone.one_to_many.logits[0], together.one_to_many.logits[i], atol=1e-5, rtol=1e-5)
         # Inhibition multiplies rounding by up to two hundred.
         torch.testing.assert_close(alone.one_to_one.logits[0], together.one_to_one.logits[i], atol=1e-3, rtol=1e-5)
@@ -69,10 +69,10 @@ def test_a_point_below_its_neighbours_is_lowered_and_the_best_is_left_alone(trai
 
 @pytest.mark.parametrize("nms", [False, True])
 def test_the_exported_branch_is_the_trained_one(net, nms: bool):
-    picture = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
+    image = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
     with torch.no_grad():
-        branch = net(picture.permute(0, 3, 1, 2).float())[0 if nms else 1]
-        _, scores, ids = InferenceGraph(net, nms=nms, max_detections=20)(picture)
+        branch = net(image.permute(0, 3, 1, 2).float())[0 if nms else 1]
+        _, scores, ids = InferenceGraph(net, nms=nms, max_detections=20)(image)
     expected, kept = branch.logits.topk(2, dim=1).values.flatten(1).topk(20)
     torch.testing.assert_close(scores, expected.sigmoid(), atol=1e-4, rtol=1e-4)
     classes = branch.logits.topk(2, dim=1).indices.flatten(1).gather(1, kept)

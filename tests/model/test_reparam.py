@@ -11,8 +11,8 @@ from tests.model.conftest import tiny_config, used
 def test_folding_keeps_the_results(reparam: bool):
     torch.manual_seed(1)
     net = used(build_detector(tiny_config(reparam=reparam)))
-    pictures = torch.rand(2, 3, 64, 64) * 255
-    before, after = net(pictures), fold(net)(pictures)
+    images = torch.rand(2, 3, 64, 64) * 255
+    before, after = net(images), fold(net)(images)
     torch.testing.assert_close(after.one_to_many, before.one_to_many, atol=2e-5, rtol=2e-5)
     # Inhibition multiplies rounding by up to two hundred.
     torch.testing.assert_close(after.one_to_one.logits, before.one_to_one.logits, atol=4e-3, rtol=2e-5)
@@ -38,9 +38,9 @@ def test_input_scale_and_channel_order_fold_into_the_stem(net):
 
 
 def test_both_input_formats_find_the_same(net):
-    picture = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8)
-    planes = picture.permute(0, 3, 1, 2).flip(1).float() / 255
-    boxes, scores, _ = InferenceGraph(net)(picture)
+    image = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8)
+    planes = image.permute(0, 3, 1, 2).flip(1).float() / 255
+    boxes, scores, _ = InferenceGraph(net)(image)
     float_boxes, float_scores, _ = InferenceGraph(net, input_format="float32_nchw_rgb")(planes)
     torch.testing.assert_close(float_scores, scores, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(float_boxes[:, :5], boxes[:, :5], atol=1e-2, rtol=1e-4)

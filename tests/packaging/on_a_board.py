@@ -1,6 +1,6 @@
-"""Runs in a fresh environment with nothing but the runtime: imports all of it, and draws a picture.
+"""Runs in a fresh environment with nothing but the runtime: imports all of it, and draws an image.
 
-python on_a_board.py PICTURE [SKIPPED PACKAGE ...]
+python on_a_board.py IMAGE [SKIPPED PACKAGE ...]
 """
 
 import importlib
@@ -10,7 +10,7 @@ import sys
 import fusedet.deploy
 from fusedet.deploy.detector.opencv import cv2
 
-picture, *skipped = sys.argv[1:]
+path, *skipped = sys.argv[1:]
 modules = [
     info.name
     for info in pkgutil.walk_packages(fusedet.deploy.__path__, "fusedet.deploy.", onerror=lambda name: None)
@@ -33,5 +33,5 @@ import numpy as np  # noqa: E402
 image = np.full((240, 320, 3), 120, np.uint8)
 cv2.rectangle(image, (60, 40), (180, 200), (30, 60, 200), -1)
 cv2.circle(image, (240, 120), 40, (200, 220, 40), -1)
-assert cv2.imwrite(picture, image)
+assert cv2.imwrite(path, image)
 print(len(modules), "modules")

@@ -11,7 +11,7 @@ from tests.packaging.environments import PYTHONS, Environment
 
 pytestmark = pytest.mark.slow
 
-CAMERAS = "model: nano\ncameras:\n  door: {source: picture.png}\noutputs:\n  events: {path: events.jsonl}\n"
+CAMERAS = "model: nano\ncameras:\n  door: {source: image.png}\noutputs:\n  events: {path: events.jsonl}\n"
 
 
 @pytest.mark.parametrize("version", PYTHONS)
@@ -21,12 +21,12 @@ def test_a_board(version: str, wheel: Path, tmp_path: Path) -> None:
     assert not {"torch", "onnx", "pydantic", "pyyaml", "opencv-python"} & board.packages().keys()
     assert board.run("fusedet", "--version").startswith("fusedet ")
     shutil.copy(ROOT / "tests" / "packaging" / "on_a_board.py", board.folder)
-    board.run("python", "-W", "error", "on_a_board.py", "picture.png", "fusedet.deploy.camera.web")
+    board.run("python", "-W", "error", "on_a_board.py", "image.png", "fusedet.deploy.camera.web")
 
-    board.run("fusedet", "detect", "picture.png", "--out", "look", "--json", "found.jsonl", "--score", "0.01")
+    board.run("fusedet", "detect", "image.png", "--out", "look", "--json", "found.jsonl", "--score", "0.01")
     (line,) = (board.folder / "found.jsonl").read_text().splitlines()
     assert json.loads(line)["detections"]
-    assert (board.folder / "look" / "picture.png").is_file()
+    assert (board.folder / "look" / "image.png").is_file()
     assert "frames/s" in board.run("fusedet", "bench", "nano", "--rounds", "5")
     assert "input size" in board.run("fusedet", "info", "nano")
 
@@ -39,7 +39,7 @@ def test_a_board(version: str, wheel: Path, tmp_path: Path) -> None:
     assert "ExecStart=" in board.run("fusedet", "service", "camera.yaml")
 
     board.pip("install", f"{wheel}[web,mqtt]")
-    board.run("python", "-W", "error", "on_a_board.py", "picture.png")
+    board.run("python", "-W", "error", "on_a_board.py", "image.png")
     said = board.run("fusedet", "train", "nano", code=2)
     assert said.endswith("which is not installed: pip install 'fusedet[train,desktop]'\n")
 

@@ -15,19 +15,19 @@ NAMES = ["blue", "green", "red"]
 
 
 def draw_rectangles(root: Path, train: int, val: int, size: int, seed: int = 0) -> Path:
-    """A COCO-format set of coloured rectangles on noise, one to three in each picture; ids are sparse on purpose."""
+    """A COCO-format set of coloured rectangles on noise, one to three in each image; ids are sparse on purpose."""
     rng = np.random.default_rng(seed)
     (root / "images").mkdir(parents=True)
     (root / "annotations").mkdir()
     for split, count in (("train", train), ("val", val)):
         images, annotations = [], []
         for i in range(count):
-            picture = rng.integers(90, 140, (size, size, 3), dtype=np.uint8)
+            image = rng.integers(90, 140, (size, size, 3), dtype=np.uint8)
             for _ in range(rng.integers(1, 4)):
                 width, height = (int(side) for side in rng.integers(size // 5, size // 2, 2))
                 x, y = int(rng.integers(0, size - width)), int(rng.integers(0, size - height))
                 color = int(rng.integers(0, 3))
-                picture[y : y + height, x : x + width] = COLORS[color]
+                image[y : y + height, x : x + width] = COLORS[color]
                 annotations.append(
                     {
                         "id": len(annotations) + 1,
@@ -39,7 +39,7 @@ def draw_rectangles(root: Path, train: int, val: int, size: int, seed: int = 0) 
                     }
                 )
             name = f"{split}-{i}.png"
-            cv2.imwrite(str(root / "images" / name), picture)
+            cv2.imwrite(str(root / "images" / name), image)
             images.append({"id": 10 * i + 7, "file_name": name, "width": size, "height": size})
         categories = [{"id": 2 * i + 5, "name": name} for i, name in enumerate(NAMES)]
         content = {"images": images, "annotations": annotations, "categories": categories}
@@ -61,7 +61,7 @@ def tiny(rectangles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> T
 
 @pytest.fixture
 def drawn_root(tmp_path: Path) -> Path:
-    """A set of this test's own, to spoil: 6 pictures of 96 x 64 to learn from, 3 to grade on."""
+    """A set of this test's own, to spoil: 6 images of 96 x 64 to learn from, 3 to grade on."""
     return draw_set(tmp_path / "drawn")
 
 

@@ -39,7 +39,7 @@ def batch_that_fits(config: TrainConfig, fabric: Fabric, images: int, fallback: 
     most = max(fallback, min(MOST, images // STEPS)) // fabric.world_size
     smallest = min(gather(largest_that_fits(lambda batch: _fits(config, fabric, batch), most)))
     if not smallest:
-        raise InputError("train.batch is auto, but not even one picture of model.input_size fits into the GPU's memory")
+        raise InputError("train.batch is auto, but not even one image of model.input_size fits into the GPU's memory")
     return smallest * fabric.world_size
 
 

@@ -39,8 +39,8 @@ class Trial:
 
 def best_of(trials: Sequence[Trial]) -> Trial | None:
     """The one with the best AP, which a trial that ended early may have as well."""
-    graded = [trial for trial in trials if not math.isnan(trial.ap)]
-    return max(graded, key=lambda trial: trial.ap) if graded else None
+    evaluated = [trial for trial in trials if not math.isnan(trial.ap)]
+    return max(evaluated, key=lambda trial: trial.ap) if evaluated else None
 
 
 def table(trials: Sequence[Trial]) -> str:
@@ -57,28 +57,28 @@ def table(trials: Sequence[Trial]) -> str:
 
 def draw_trials(trials: Sequence[Trial], space: Mapping[str, Axis], path: Path) -> None:
     """AP over the trials, and over each setting."""
-    graded = [trial for trial in trials if not math.isnan(trial.ap)]
-    if not graded:
+    evaluated = [trial for trial in trials if not math.isnan(trial.ap)]
+    if not evaluated:
         return
     columns = min(3, len(space) + 1)
     rows = math.ceil((len(space) + 1) / columns)
     figure = Figure(figsize=(4.2 * columns, 3.2 * rows), layout="constrained")
     FigureCanvasAgg(figure)
     first, *others = figure.subplots(rows, columns, squeeze=False).ravel()
-    _draw(first, graded, [trial.number for trial in graded])
-    best = [max(trial.ap for trial in graded[: i + 1]) for i in range(len(graded))]
-    first.step([trial.number for trial in graded], best, where="post", color="tab:orange", label="best so far")
+    _draw(first, evaluated, [trial.number for trial in evaluated])
+    best = [max(trial.ap for trial in evaluated[: i + 1]) for i in range(len(evaluated))]
+    first.step([trial.number for trial in evaluated], best, where="post", color="tab:orange", label="best so far")
     first.set_xlabel("trial")
     first.xaxis.get_major_locator().set_params(integer=True)
     first.set_ylabel("AP50-95")
     first.legend(fontsize=8)
     for axes, (key, axis) in zip(others, space.items(), strict=False):
-        texts = [trial.settings[key] for trial in graded]
+        texts = [trial.settings[key] for trial in evaluated]
         if isinstance(axis, Choice):
-            _draw(axes, graded, [axis.values.index(text) for text in texts])
+            _draw(axes, evaluated, [axis.values.index(text) for text in texts])
             axes.set_xticks(range(len(axis.values)), axis.values)
         else:
-            _draw(axes, graded, [float(text) for text in texts])
+            _draw(axes, evaluated, [float(text) for text in texts])
             if axis.log:
                 axes.set_xscale("log")
                 ticks = [axis.low, math.sqrt(axis.low * axis.high), axis.high]

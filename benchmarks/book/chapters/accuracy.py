@@ -23,7 +23,7 @@ from fusedet.train.evaluation.evaluate import evaluate_model
 
 __all__ = ["CHAPTER"]
 
-#: Pictures on which INT8 measures its ranges.
+#: Images on which INT8 measures its ranges.
 _CALIBRATION = 100
 _INT8 = " int8"
 
@@ -31,7 +31,7 @@ _INT8 = " int8"
 def measure(desk: Desk) -> list[Row]:
     """Grades file after file; one that was graded before is not graded again."""
     if desk.coco is None:
-        desk.remarks.append("No COCO pictures at hand (`--coco`): nothing is graded.")
+        desk.remarks.append("No COCO images at hand (`--coco`): nothing is graded.")
         return []
     trained = [name for name in starter.available() if name in desk.presets]
     missing = [name for name in desk.presets if name not in trained]
@@ -70,10 +70,12 @@ def _int8(desk: Desk, name: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         dataset = load_coco(desk.coco / "annotations" / "train.json", desk.coco / "images")
         samples = islice(iterate_images(dataset), _CALIBRATION)
-        pictures = {str(sample.image_id): image for sample, image in samples}
+        calibration = {str(sample.image_id): image for sample, image in samples}
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
             plain = export_onnx(checkpoint, Path(folder) / "plain.onnx").plain
-            quantize(plain, Path(folder) / "int8.onnx", pictures, Int8Settings(images=_CALIBRATION)).path.rename(path)
+            quantize(plain, Path(folder) / "int8.onnx", calibration, Int8Settings(images=_CALIBRATION)).path.rename(
+                path
+            )
     return path
 
 
@@ -126,7 +128,7 @@ def draw(record: Record, results: Results, path: Path) -> bool:
 
 CHAPTER = Chapter(
     "accuracy",
-    "AP on COCO pictures over milliseconds for one picture",
+    "AP on COCO images over milliseconds for one image",
     measure,
     tabulate,
     ("size",),

@@ -17,8 +17,8 @@ from fusedet.export.graph.quantize import quantize
 
 __all__ = ["CHAPTER"]
 
-#: Pictures of noise to measure ranges on: how long a network takes does not depend on them.
-_PICTURES = 4
+#: Images of noise to measure ranges on: how long a network takes does not depend on them.
+_IMAGES = 4
 
 
 def measure(desk: Desk) -> list[Row]:
@@ -44,8 +44,8 @@ def _forms(network: Network) -> dict[str, Path]:
     if not (made.exists() and json.loads(made.read_text()) == key):
         onnx.save(halve_weights(onnx.load(network.fused)), half)
         rng = np.random.default_rng(0)
-        noise = {str(i): rng.integers(0, 256, (240, 320, 3), np.uint8) for i in range(_PICTURES)}
-        quantize(network.plain, int8, noise, Int8Settings(images=_PICTURES))
+        noise = {str(i): rng.integers(0, 256, (240, 320, 3), np.uint8) for i in range(_IMAGES)}
+        quantize(network.plain, int8, noise, Int8Settings(images=_IMAGES))
         made.write_text(json.dumps(key))
     return {"float32": network.fused, "float16 weights": half, "int8": int8}
 

@@ -1,4 +1,4 @@
-"""Time for one picture beside every peer at hand, at equal input sizes."""
+"""Time for one image beside every peer at hand, at equal input sizes."""
 
 from pathlib import Path
 

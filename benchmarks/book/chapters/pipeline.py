@@ -16,14 +16,14 @@ from fusedet.deploy import Detector
 
 __all__ = ["CHAPTER"]
 
-#: Cameras' pictures, ``(height, width)``.
+#: Cameras' images, ``(height, width)``.
 _FRAMES_HW = ((480, 640), (720, 1280), (1080, 1920))
 _STAGES = ("pre", "inference", "post")
 _PRESET = "nano"
 
 
 def measure(desk: Desk) -> list[Row]:
-    """One thread; the call for three sizes of pictures in turn, then the whole pipeline against the bare session."""
+    """One thread; the call for three sizes of images in turn, then the whole pipeline against the bare session."""
     preset = _PRESET if _PRESET in desk.presets else next(iter(desk.presets))
     path = desk.network(preset).fused
     rows = _stages(path, preset, desk.plan.rounds)
@@ -38,7 +38,7 @@ def measure(desk: Desk) -> list[Row]:
 
 
 def _stages(path: Path, preset: str, rounds: int) -> list[Row]:
-    """Threshold 0: as many boxes as a picture can have are read."""
+    """Threshold 0: as many boxes as an image can have are read."""
     rng = np.random.default_rng(0)
     frames = {size: rng.integers(0, 256, (*size, 3), np.uint8) for size in _FRAMES_HW}
     detector = Detector(path, threads=1, score_threshold=0.0)
@@ -65,14 +65,14 @@ def tabulate(record: Record, results: Results) -> str:
         cells = [f"{row[f'{s}_ms_min']:.2f} ({row[f'{s}_ms_median']:.2f})" for s in _STAGES]
         whole = sum(row[f"{s}_ms_min"] for s in _STAGES)
         lines.append([str(row.what["frame"]), *cells, f"{row['inference_ms_min'] / whole:.0%}"])
-    parts = [table(["picture", "letterbox, ms", "network, ms", "reading, ms", "the network's part"], lines)]
+    parts = [table(["image", "letterbox, ms", "network, ms", "reading, ms", "the network's part"], lines)]
     rates = [
         [str(row.what["part"]), f"{row['frames_per_s']:.0f}", f"{row['share_of_bare']:.2f}"]
         for row in record.rows
         if "part" in row.what
     ]
     if rates:
-        parts.append(table(["", "pictures/s", "of the bare session's"], rates))
+        parts.append(table(["", "images/s", "of the bare session's"], rates))
     return "\n\n".join(parts)
 
 
@@ -92,7 +92,7 @@ def draw(record: Record, results: Results, path: Path) -> bool:
     for place, end in enumerate(left):
         axes.annotate(f"{end:.1f}", (end, place), (4, 0), textcoords="offset points", va="center", fontsize=7.5)
     axes.set_xlim(0, 1.12 * max(left))
-    axes.set_xlabel("ms for one picture, one thread, minima", fontsize=8)
+    axes.set_xlabel("ms for one image, one thread, minima", fontsize=8)
     axes.legend(fontsize=8, frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     save(made, path)
     return True
@@ -100,7 +100,7 @@ def draw(record: Record, results: Results, path: Path) -> bool:
 
 CHAPTER = Chapter(
     "pipeline",
-    "Milliseconds of letterbox, network and reading, for three sizes of pictures",
+    "Milliseconds of letterbox, network and reading, for three sizes of images",
     measure,
     tabulate,
     ("size", "rounds", "pipeline_rounds", "pipeline_s"),

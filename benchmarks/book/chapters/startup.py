@@ -40,7 +40,7 @@ def tabulate(record: Record, results: Results) -> str:
         ]
         for row in record.rows
     ]
-    header = ["", "input", "file, MB", "imports, ms", "opening, ms", "first picture, ms", "resident, MB", "peak, MB"]
+    header = ["", "input", "file, MB", "imports, ms", "opening, ms", "first image, ms", "resident, MB", "peak, MB"]
     return table(header, lines)
 
 

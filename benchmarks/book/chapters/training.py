@@ -1,4 +1,4 @@
-"""How many pictures a second the presets learn from."""
+"""How many images a second the presets learn from."""
 
 import os
 import subprocess
@@ -42,7 +42,7 @@ def measure(desk: Desk) -> list[Row]:
 
 
 def _train(desk: Desk, preset: str, threads: int, data: Path, run: Path, epochs: int) -> tuple[float, float]:
-    """Pictures a second in the quickest epoch, and seconds that all of its processes computed."""
+    """Images a second in the quickest epoch, and seconds that all of its processes computed."""
     plan = desk.plan
     settings = [f"data.root={data}", f"train.epochs={epochs}", f"train.batch={plan.batch}", f"train.out={run}"]
     settings += [f"model.input_size={plan.size}", f"eval.every={epochs}", "train.report=false"]
@@ -67,8 +67,8 @@ def tabulate(record: Record, results: Results) -> str:
         alone = record.row(model=preset, threads=1)
         computed = alone and alone.values.get("images_per_cpu_s")
         lines.append([str(preset), cell(computed, ".1f"), *(cell(row and row["images_per_s"], ".1f") for row in rows)])
-    header = ["", "pictures for a second of computing"]
-    return table([*header, *(f"pictures/s, {in_threads(count)}" for count in counts)], lines)
+    header = ["", "images for a second of computing"]
+    return table([*header, *(f"images/s, {in_threads(count)}" for count in counts)], lines)
 
 
 CHAPTER = Chapter(

@@ -73,7 +73,7 @@ def to_prometheus(status: Mapping[str, Any], healthy: bool, viewers: int, encode
     failing = [({"sink": s}, int(v.get("error") is not None)) for s, v in sinks.items()]
     text.add("fusedet_sink_failing", "gauge", "1 where the output has an error.", failing)
     text.add("fusedet_page_viewers", "gauge", "Open live views.", [({}, viewers)])
-    text.add("fusedet_page_pictures_encoded_total", "counter", "Images encoded for live views.", [({}, encoded)])
+    text.add("fusedet_page_images_encoded_total", "counter", "Images encoded for live views.", [({}, encoded)])
     return text.whole()
 
 

@@ -21,8 +21,8 @@ def repeat(model: str, times: int) -> None:
     rng = np.random.default_rng(0)
     feed = {}
     for one in session.get_inputs():
-        picture = rng.integers(0, 256, one.shape)
-        feed[one.name] = (picture if one.type == "tensor(uint8)" else picture / 255).astype(_TYPES[one.type])
+        image = rng.integers(0, 256, one.shape)
+        feed[one.name] = (image if one.type == "tensor(uint8)" else image / 255).astype(_TYPES[one.type])
     for _ in range(times):
         session.run(None, feed)
 

@@ -1,4 +1,4 @@
-"""What a model finds in pictures: runs on both machines.
+"""What a model finds in images: runs on both machines.
 
 python see.py MODEL FOLDER OUT.npz
 """
@@ -19,7 +19,7 @@ LOWEST_SCORE = 0.05
 
 
 def see(model: Path, folder: Path, out: Path) -> None:
-    """Writes boxes, scores and class ids of each picture, and checksums of its pixels and of the network's input."""
+    """Writes boxes, scores and class ids of each image, and checksums of its pixels and of the network's input."""
     detector = Detector(model, score_threshold=LOWEST_SCORE, max_detections=1000, threads=1)
     arrays = {}
     for path in sorted(folder.iterdir()):

@@ -1,4 +1,4 @@
-"""The benchmark book on tiny networks: every chapter gives rows that its table and its picture can show."""
+"""The benchmark book on tiny networks: every chapter gives rows that its table and its image can show."""
 
 import dataclasses
 import json
@@ -96,7 +96,7 @@ class Day:
         return "another day"
 
 
-def test_pictures_and_tables(book: Results, tmp_path: Path) -> None:
+def test_images_and_tables(book: Results, tmp_path: Path) -> None:
     drawn = {path.stem for path in draw_all(book, tmp_path)}
     assert drawn == {f"book_{name}" for name in ("latency", "scaling", "peak", "fusion", "activation")}
     for path in tmp_path.glob("*.png"):

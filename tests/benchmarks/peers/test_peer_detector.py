@@ -14,7 +14,7 @@ NAMES = {0: "cat", 1: "dog's"}
 
 
 def write_network(path: Path, output: NDArray[np.float32], side: int = 32) -> Path:
-    """A network that says ``output`` of a picture whose blue is 1 everywhere and whose red is 0, and else NaN."""
+    """A network that says ``output`` of an image whose blue is 1 everywhere and whose red is 0, and else NaN."""
     images = helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, side, side])
     said = helper.make_tensor_value_info("output0", TensorProto.FLOAT, list(output.shape))
     constants = {"said": output, "channels": np.array([0, 2]), "wanted": np.array([0, 1], np.float32)}
@@ -43,14 +43,14 @@ def blue(height: int, width: int) -> NDArray[np.uint8]:
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 50), (17, 32), (31, 32), (32, 32), (33, 32), (64, 48), (480, 641)])
 def test_the_letterbox_lies_where_the_runtimes_lies(size: tuple[int, int]) -> None:
-    picture = np.full((*size, 3), 200, np.uint8)
-    canvas, place = peer_detector.letterbox(picture, 32, 114)
-    expected_canvas, expected = letterbox(picture, (32, 32), 114)
+    image = np.full((*size, 3), 200, np.uint8)
+    canvas, place = peer_detector.letterbox(image, 32, 114)
+    expected_canvas, expected = letterbox(image, (32, 32), 114)
     assert place == expected
     assert np.array_equal(canvas, expected_canvas)
 
 
-def test_boxes_of_an_nms_free_file_come_back_in_picture_pixels(tmp_path: Path) -> None:
+def test_boxes_of_an_nms_free_file_come_back_in_image_pixels(tmp_path: Path) -> None:
     # 64 x 64 in 32 x 32: half the size, no bars. The two boxes overlap, and both stay.
     said = np.array([[[4, 4, 12, 12, 0.9, 1], [4, 4, 12, 13, 0.8, 1], [0, 0, 1, 1, 0.0001, 0]]], np.float32)
     detector = PeerDetector(write_network(tmp_path / "peer.onnx", said))

@@ -26,16 +26,16 @@ def test_a_whole_set(tmp_path: Path) -> None:
         "val": "images/val",
         "names": {0: "box", 1: "disc"},
     }
-    pictures = {path.name: path.resolve() for path in (root / "images" / "train").iterdir()}
-    assert pictures == {f"{i}.png": data / "images" / f"train-{i}.png" for i in (1, 2, 3)}
+    images = {path.name: path.resolve() for path in (root / "images" / "train").iterdir()}
+    assert images == {f"{i}.png": data / "images" / f"train-{i}.png" for i in (1, 2, 3)}
     objects = (root / "labels" / "train" / "2.txt").read_text().splitlines()
     dataset = load_coco(data / "annotations" / "train.json", data / "images")
     assert len(objects) == len(dataset.samples[1].labels)
-    assert (root / "labels" / "val" / "2.txt").read_text() == "", "a picture without an object is one to learn from"
+    assert (root / "labels" / "val" / "2.txt").read_text() == "", "an image without an object is one to learn from"
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["yolo"]
 
 
-def test_a_picture_is_not_turned_by_its_exif_data(tmp_path: Path) -> None:
+def test_an_image_is_not_turned_by_its_exif_data(tmp_path: Path) -> None:
     data = draw_set(tmp_path / "drawn", train=1, val=1, size=(64, 96))
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -43,7 +43,7 @@ def test_a_picture_is_not_turned_by_its_exif_data(tmp_path: Path) -> None:
     path = data / "annotations" / "train.json"
     path.write_text(path.read_text().replace("train-1.png", "train-1.jpg"))
     root = write_yolo_format(data, tmp_path / "yolo").parent
-    (picture,) = (root / "images" / "train").iterdir()
+    (image,) = (root / "images" / "train").iterdir()
     unturned = cv2.imread(str(data / "images" / "train-1.jpg"), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    assert np.array_equal(cv2.imread(str(picture)), unturned)
+    assert np.array_equal(cv2.imread(str(image)), unturned)
     assert unturned.shape == (64, 96, 3)

@@ -1,4 +1,4 @@
-"""Pictures and boxes that are cut to an aspect stay in their places."""
+"""Images and boxes that are cut to an aspect stay in their places."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from fusedet.train.data.coco import Sample, load_coco
 from tests.train.drawing import draw_set
 
 
-def test_boxes_move_with_their_picture_and_are_cut() -> None:
+def test_boxes_move_with_their_image_and_are_cut() -> None:
     boxes = np.array([[10, 70, 30, 90], [10, 50, 30, 80], [10, 40, 30, 65], [10, 0, 30, 60]], np.float32)
     sample = Sample(
         image_id=1,

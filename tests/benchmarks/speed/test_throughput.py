@@ -13,7 +13,7 @@ def work(setting: Setting, folder: Path, turn: Turn) -> None:
         turn.begin()
         (folder / f"epoch-{number}").touch()
         if number == 2:
-            raise ValueError("no pictures any more")
+            raise ValueError("no images any more")
         turn.end()
 
 
@@ -25,7 +25,7 @@ def test_a_side_trains_when_it_is_its_turn(tmp_path: Path) -> None:
         assert first.cpu >= 0
         assert not (tmp_path / "side" / "epoch-1").exists()
         side.epoch()
-        with pytest.raises(SystemExit, match="no pictures any more"):
+        with pytest.raises(SystemExit, match="no images any more"):
             side.epoch()
     finally:
         side.close()

@@ -72,7 +72,7 @@ def test_a_place_that_cannot_be_written_is_found(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("file").write_text("")
-    for more in ("events: {path: file/e.jsonl}", "pictures: {folder: file/a}", "detections: {path: .}"):
+    for more in ("events: {path: file/e.jsonl}", "images: {folder: file/a}", "detections: {path: .}"):
         assert main(["run", str(write(tmp_path, f"outputs: {{{more}}}\n")), "--check"]) == 2
         assert f"outputs.{more.partition(':')[0]}: " in capsys.readouterr().err
 

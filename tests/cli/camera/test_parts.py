@@ -36,7 +36,7 @@ outputs:
   detections: {path: found.jsonl, max_mb: 1, keep: 2}
   events: {path: events.jsonl, max_mb: 1, keep: 2}
   video: {folder: videos, minutes: 1, keep: 2}
-  pictures: {folder: pictures, keep: 2}
+  images: {folder: images, keep: 2}
   mqtt: {host: 127.0.0.1, port: 1, username: me, password: "${TOKEN}", topic: here, discovery: null, queue: m}
   webhook: {url: "http://127.0.0.1:1/", headers: {Authorization: "${TOKEN}"}, timeout_s: 1, queue: w, queue_events: 9}
 """
@@ -57,7 +57,7 @@ def test_all_parts_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     pipeline = make_pipeline(config, make_detector(config), lambda camera, places: None)
     with pipeline:
         names = list(pipeline.status()["sinks"])
-    assert names == ["detections", "events", "video", "pictures", "mqtt", "webhook"]
+    assert names == ["detections", "events", "video", "images", "mqtt", "webhook"]
     assert Path("found.jsonl").stat().st_size <= 1e6
 
 

@@ -12,7 +12,7 @@ cameras:
   door: {source: SOURCE}
 outputs:
   events: {path: out/events.jsonl}
-  pictures: {folder: out/pictures}
+  images: {folder: out/images}
   video: {folder: /var/lib/fusedet/videos}
 """
 

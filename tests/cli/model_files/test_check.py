@@ -14,10 +14,10 @@ from tests.deploy.conftest import COLORS_BGR
 
 
 @pytest.fixture
-def picture() -> np.ndarray:
-    picture = np.zeros((64, 64, 3), np.uint8)
-    picture[8:40, 16:48] = COLORS_BGR[1]
-    return picture
+def image() -> np.ndarray:
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[8:40, 16:48] = COLORS_BGR[1]
+    return image
 
 
 def put(path: Path, test: SelfTest) -> None:
@@ -27,8 +27,8 @@ def put(path: Path, test: SelfTest) -> None:
     onnx.save(model, path)
 
 
-def test_a_file_that_works(exported: Path, picture: np.ndarray, capsys: pytest.CaptureFixture[str]) -> None:
-    put(exported, SelfTest(picture, Detector(exported)(picture), 0.25))
+def test_a_file_that_works(exported: Path, image: np.ndarray, capsys: pytest.CaptureFixture[str]) -> None:
+    put(exported, SelfTest(image, Detector(exported)(image), 0.25))
 
     assert main(["check", str(exported)]) == 0
     assert capsys.readouterr().out.startswith(f"{exported}: passed: 1 boxes found again")
@@ -37,10 +37,10 @@ def test_a_file_that_works(exported: Path, picture: np.ndarray, capsys: pytest.C
     assert (result["passed"], result["expected"], result["faults"]) == (True, 1, [])
 
 
-def test_a_file_that_does_not_work(exported: Path, picture: np.ndarray, capsys: pytest.CaptureFixture[str]) -> None:
-    found = Detector(exported)(picture)
+def test_a_file_that_does_not_work(exported: Path, image: np.ndarray, capsys: pytest.CaptureFixture[str]) -> None:
+    found = Detector(exported)(image)
     moved = Detections(found.boxes_xyxy + 9, found.scores, found.class_ids, found.names)
-    put(exported, SelfTest(picture, moved, 0.25))
+    put(exported, SelfTest(image, moved, 0.25))
 
     assert main(["check", str(exported)]) == 1
     lines = capsys.readouterr().out.splitlines()

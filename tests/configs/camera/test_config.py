@@ -35,6 +35,11 @@ def test_outputs_have_queues_of_their_own(tmp_path: Path) -> None:
     assert (outputs.mqtt.queue, outputs.webhook.queue) == (Path("mqtt-queue"), Path("webhook-queue"))
 
 
+def test_images_of_events_had_another_key(tmp_path: Path) -> None:
+    assert load(tmp_path, f"{LEAST}outputs:\n  pictures: {{folder: shots}}\n").outputs.images.folder == Path("shots")
+    assert load(tmp_path, LEAST, "outputs.pictures.folder=shots").outputs.images.folder == Path("shots")
+
+
 @pytest.mark.parametrize(("text", "value"), [("null", None), ("1", 1.0), ("0.8", 0.8)])
 def test_duplicates_may_be_kept(tmp_path: Path, text: str, value: float | None) -> None:
     assert load(tmp_path, f"{LEAST}duplicate_iou: {text}\n").duplicate_iou == value

@@ -13,7 +13,7 @@ from fusedet.deploy.bench.operators import profile, read_profile
 from fusedet.export import export_onnx
 from fusedet.model import ModelConfig, build_detector, count_macs
 
-PICTURE = np.zeros((48, 64, 3), np.uint8)
+IMAGE = np.zeros((48, 64, 3), np.uint8)
 
 
 def event(index: int, kind: str, dur_us: int, inputs: list[list[int]], output: list[int]) -> dict[str, object]:
@@ -45,7 +45,7 @@ def test_two_nodes_of_one_name_are_two():
 
 
 def test_the_table_sums_to_the_whole(model: Path):
-    operators = profile(model, PICTURE, threads=1, rounds=3)
+    operators = profile(model, IMAGE, threads=1, rounds=3)
     table = operators.by_kind()
     assert math.fsum(ms for _, _, ms in table) == pytest.approx(operators.milliseconds)
     assert sum(count for _, count, _ in table) == len(operators.nodes) > 0
@@ -62,7 +62,7 @@ def test_multiply_accumulates_are_those_of_the_network(name: str, tmp_path: Path
     net = build_detector(ModelConfig.model_validate(settings))
     result = export_onnx(net, tmp_path / "model.onnx", names=list("abcde"))
     for file in (tmp_path / "model.onnx", result.fused):
-        assert profile(file, PICTURE, threads=1, rounds=1).macs == pytest.approx(count_macs(net), rel=0.01)
+        assert profile(file, IMAGE, threads=1, rounds=1).macs == pytest.approx(count_macs(net), rel=0.01)
 
 
 def test_convolutions_of_eight_bits_count_as_well(make_model: Callable[..., Path]):
@@ -94,4 +94,4 @@ def test_convolutions_of_eight_bits_count_as_well(make_model: Callable[..., Path
         )
 
     model = make_model(change=add_convolution, batch=1)
-    assert profile(model, PICTURE, threads=1, rounds=1).macs == 64 * 64 * 16 * 3 * 3 * 3
+    assert profile(model, IMAGE, threads=1, rounds=1).macs == 64 * 64 * 16 * 3 * 3 * 3

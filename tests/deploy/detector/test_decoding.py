@@ -115,7 +115,7 @@ def test_no_output_at_all() -> None:
     assert decode([], [], [], nms=True) == ([], [], [])
 
 
-def test_boxes_come_back_in_the_picture_best_first() -> None:
+def test_boxes_come_back_in_the_image_best_first() -> None:
     boxes, scores, class_ids = decode([(0, 4, 4, 8), (8, 12, 16, 28)], [0.5, 0.75], [0, 1])
     assert boxes == [[16, 16, 32, 48], [0, 0, 8, 8]]
     assert scores == [0.75, 0.5]

@@ -20,8 +20,8 @@ from fusedet.deploy.detector.self_test import (
 )
 from tests.deploy.conftest import COLORS_BGR, NAMES, build_model
 
-PICTURE = np.zeros((48, 64, 3), np.uint8)
-PICTURE[8:40, 16:48] = COLORS_BGR[1]
+IMAGE = np.zeros((48, 64, 3), np.uint8)
+IMAGE[8:40, 16:48] = COLORS_BGR[1]
 
 
 def boxes(*rows):
@@ -38,7 +38,7 @@ def model(tmp_path):
     path = tmp_path / "model.onnx"
     graph = build_model(Contract(names=NAMES, input_size=(64, 64)), scores=(0.9,))
     onnx.save(graph, path)
-    put(path, SelfTest(PICTURE, Detector(path)(PICTURE), 0.25).to_metadata())
+    put(path, SelfTest(IMAGE, Detector(path)(IMAGE), 0.25).to_metadata())
     return path
 
 
@@ -58,12 +58,21 @@ def test_a_file_that_works_passes(model):
     assert result.milliseconds > 0
 
 
-def test_the_picture_comes_back_as_it_was(model):
+def test_the_image_comes_back_as_it_was(model):
     test = read_self_test(model)
 
-    np.testing.assert_array_equal(test.image, PICTURE)
+    np.testing.assert_array_equal(test.image, IMAGE)
     assert test.expected.labels == ["green"]
     assert test.threshold == 0.25
+
+
+def test_a_test_that_version_0_1_wrote_is_read(model):
+    new = read_self_test(model)
+    written = new.to_metadata()[SELF_TEST_KEY].replace('"image":', '"picture":')
+
+    old = SelfTest.from_metadata({SELF_TEST_KEY: written}, NAMES, "old.onnx")
+    np.testing.assert_array_equal(old.image, IMAGE)
+    assert old.expected.labels == ["green"]
 
 
 def test_a_file_without_self_test_says_so(tmp_path):
@@ -76,7 +85,7 @@ def test_a_file_without_self_test_says_so(tmp_path):
 
 
 def test_a_file_that_finds_something_else_fails(model):
-    put(model, SelfTest(PICTURE, boxes((0, 0, 10, 10, 0.9, 0)), 0.25).to_metadata())
+    put(model, SelfTest(IMAGE, boxes((0, 0, 10, 10, 0.9, 0)), 0.25).to_metadata())
 
     result = run_self_test(model)
 
@@ -122,7 +131,7 @@ CAT = (10, 10, 30, 40, 0.9, 0)
     ],
 )
 def test_what_counts_as_found_again(expected, found, faults):
-    test = SelfTest(PICTURE, boxes(*expected), 0.25)
+    test = SelfTest(IMAGE, boxes(*expected), 0.25)
 
     assert len(compare_with_expected(test, boxes(*found), 1.0).faults) == faults
 
@@ -130,9 +139,9 @@ def test_what_counts_as_found_again(expected, found, faults):
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("picture", "not base64!"),
-        ("picture", "AAAA"),
-        ("picture", ""),
+        ("image", "not base64!"),
+        ("image", "AAAA"),
+        ("image", ""),
         ("boxes", [[1, 2, 3]]),
         ("boxes", [[1, 2, 3, 4, 0.5, 99]]),
         ("threshold", "high"),
@@ -155,19 +164,19 @@ def test_a_self_test_that_is_no_json_is_said(model):
 
 
 def test_a_detector_can_be_tested_before_it_starts(model):
-    assert open_tested(model, threads=1, score_threshold=0.5)(PICTURE).labels == ["green"]
+    assert open_tested(model, threads=1, score_threshold=0.5)(IMAGE).labels == ["green"]
 
-    put(model, SelfTest(PICTURE, boxes((0, 0, 10, 10, 0.9, 0)), 0.25).to_metadata())
+    put(model, SelfTest(IMAGE, boxes((0, 0, 10, 10, 0.9, 0)), 0.25).to_metadata())
     with pytest.raises(InputError, match=r"model\.onnx: failed its self-test: did not find red .*; found green "):
         open_tested(model)
 
 
 def test_the_command_tests_before_it_detects(model, tmp_path, capsys):
-    picture = tmp_path / "picture.png"
-    cv2.imwrite(str(picture), PICTURE)
-    command = ["detect", str(model), str(picture), "--self-test", "--no-images"]
+    image = tmp_path / "image.png"
+    cv2.imwrite(str(image), IMAGE)
+    command = ["detect", str(model), str(image), "--self-test", "--no-images"]
 
     assert main(command) == 0
-    put(model, SelfTest(PICTURE, boxes(), 0.25).to_metadata())
+    put(model, SelfTest(IMAGE, boxes(), 0.25).to_metadata())
     assert main(command) == 2
     assert "failed its self-test: found green" in capsys.readouterr().err

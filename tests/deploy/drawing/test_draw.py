@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from fusedet.deploy import Detections
 from fusedet.deploy.drawing.draw import class_color, draw_detections
 
-NAMES = ("cat", "a very long name of a class that is wider than the picture", "Straße 猫", "")
+NAMES = ("cat", "a very long name of a class that is wider than the image", "Straße 猫", "")
 
 
 def detections(boxes: list[tuple[float, ...]], class_ids: list[int]) -> Detections:
@@ -14,19 +14,19 @@ def detections(boxes: list[tuple[float, ...]], class_ids: list[int]) -> Detectio
     return Detections(np.array(boxes, np.float32).reshape(-1, 4), scores, np.array(class_ids, np.int64), NAMES)
 
 
-def test_the_picture_itself_is_left_alone() -> None:
-    picture = np.full((100, 120, 3), 60, np.uint8)
-    drawn = draw_detections(picture, detections([(30, 30, 90, 80)], [0]))
-    assert drawn.shape == picture.shape
-    assert (picture == 60).all()
+def test_the_image_itself_is_left_alone() -> None:
+    image = np.full((100, 120, 3), 60, np.uint8)
+    drawn = draw_detections(image, detections([(30, 30, 90, 80)], [0]))
+    assert drawn.shape == image.shape
+    assert (image == 60).all()
     assert (drawn != 60).any()
 
 
 def test_nothing_found_is_a_plain_copy() -> None:
-    picture = np.full((100, 120, 3), 60, np.uint8)
-    drawn = draw_detections(picture, detections([], []))
-    np.testing.assert_array_equal(drawn, picture)
-    assert not np.shares_memory(drawn, picture)
+    image = np.full((100, 120, 3), 60, np.uint8)
+    drawn = draw_detections(image, detections([], []))
+    np.testing.assert_array_equal(drawn, image)
+    assert not np.shares_memory(drawn, image)
 
 
 def test_the_box_has_its_classs_color_on_its_four_sides() -> None:
@@ -37,13 +37,13 @@ def test_the_box_has_its_classs_color_on_its_four_sides() -> None:
     assert (drawn[170:] == 0).all()
 
 
-def test_a_box_as_large_as_the_picture_is_visible() -> None:
+def test_a_box_as_large_as_the_image_is_visible() -> None:
     drawn = draw_detections(np.zeros((200, 200, 3), np.uint8), detections([(0, 0, 200, 200)], [0]))
     for y, x in ((100, 0), (100, 199), (199, 100)):
         assert np.abs(drawn[y, x].astype(int) - class_color(0)).max() < 60, (y, x)
 
 
-def test_lines_grow_with_the_picture() -> None:
+def test_lines_grow_with_the_image() -> None:
     small = draw_detections(np.zeros((200, 200, 3), np.uint8), detections([(50, 60, 150, 160)], [0]))
     large = draw_detections(np.zeros((2000, 2000, 3), np.uint8), detections([(500, 600, 1500, 1600)], [0]))
     assert np.count_nonzero(large[1100, :1000].any(axis=1)) > 3 * np.count_nonzero(small[110, :100].any(axis=1))
@@ -74,8 +74,8 @@ def test_labels_of_two_boxes_do_not_cover_each_other() -> None:
     class_id=st.integers(0, 3),
 )
 def test_never_fails(size: tuple[int, int], sides: list[tuple[float, ...]], class_id: int) -> None:
-    picture = np.zeros((*size, 3), np.uint8)
-    assert draw_detections(picture, detections(sides, [class_id] * len(sides))).shape == picture.shape
+    image = np.zeros((*size, 3), np.uint8)
+    assert draw_detections(image, detections(sides, [class_id] * len(sides))).shape == image.shape
 
 
 @pytest.mark.parametrize("step", [(slice(None), slice(None, None, -1)), (slice(None, None, 2), slice(3, 50))])

@@ -11,7 +11,7 @@ from fusedet.export.graph.quantize import predicting_convolutions, quantize
 from fusedet.export.proof.images import draw_images
 from tests.export.networks import NAMES, small_config, trained_net
 
-PICTURES = draw_images(6)
+IMAGES = draw_images(6)
 SETTINGS = Int8Settings(images=4)
 
 
@@ -22,7 +22,7 @@ def plain(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def quantized(plain, tmp_path_factory):
-    return quantize(plain, tmp_path_factory.mktemp("int8") / "model.int8.onnx", PICTURES, SETTINGS)
+    return quantize(plain, tmp_path_factory.mktemp("int8") / "model.int8.onnx", IMAGES, SETTINGS)
 
 
 def weights(path, kind):
@@ -48,7 +48,7 @@ def test_the_runtime_reads_it_like_any_file(plain, quantized):
     before, after = (Detector(path, score_threshold=0.2) for path in (plain, quantized.path))
 
     assert after.contract == before.contract
-    found, expected = ([detector(image) for image in PICTURES.values()] for detector in (after, before))
+    found, expected = ([detector(image) for image in IMAGES.values()] for detector in (after, before))
     assert sum(map(len, expected)) > 10
     best = [[detections.scores.max(initial=0.2) for detections in several] for several in (found, expected)]
     assert np.abs(np.subtract(*best)).mean() < 0.1
@@ -64,7 +64,7 @@ def test_sensitive_layers_go_back_to_float_until_the_budget_holds(plain, tmp_pat
     def accuracy(path):
         return 0.5 if path == plain else {0: 0.1, 1: 0.4, 2: 0.48}.get(in_float(path), 0.495)
 
-    result = quantize(plain, tmp_path / "int8.onnx", PICTURES, SETTINGS, accuracy)
+    result = quantize(plain, tmp_path / "int8.onnx", IMAGES, SETTINGS, accuracy)
 
     assert [(step.in_float, step.ap) for step in result.steps] == [(0, 0.1), (1, 0.4), (2, 0.48), (4, 0.495)]
     assert result.ap_before == 0.5
@@ -81,13 +81,13 @@ def test_a_budget_that_never_holds_leaves_no_file(plain, tmp_path):
     out = tmp_path / "int8.onnx"
 
     with pytest.raises(ExportError, match=r"^INT8 loses more than 0\.01 of AP: 0.5000 became 0.1000 with 0 layers"):
-        quantize(plain, out, PICTURES, SETTINGS, lambda path: 0.5 if path == plain else 0.1)
+        quantize(plain, out, IMAGES, SETTINGS, lambda path: 0.5 if path == plain else 0.1)
     assert not out.exists()
 
 
 def test_the_same_images_and_seed_give_the_same_file(plain, quantized, tmp_path):
-    again = quantize(plain, tmp_path / "again.onnx", PICTURES, SETTINGS)
-    other = quantize(plain, tmp_path / "other.onnx", PICTURES, Int8Settings(images=2, seed=5))
+    again = quantize(plain, tmp_path / "again.onnx", IMAGES, SETTINGS)
+    other = quantize(plain, tmp_path / "other.onnx", IMAGES, Int8Settings(images=2, seed=5))
 
     assert again.path.read_bytes() == quantized.path.read_bytes()
     assert other.path.read_bytes() != quantized.path.read_bytes()
@@ -104,10 +104,10 @@ def test_the_same_images_and_seed_give_the_same_file(plain, quantized, tmp_path)
     ids=["entropy", "percentile", "per tensor", "7 bits"],
 )
 def test_settings_make_another_file_that_runs(settings, plain, quantized, tmp_path):
-    result = quantize(plain, tmp_path / "int8.onnx", PICTURES, settings)
+    result = quantize(plain, tmp_path / "int8.onnx", IMAGES, settings)
 
     assert result.path.read_bytes() != quantized.path.read_bytes()
-    assert len(Detector(result.path, score_threshold=0.0)(PICTURES["drawn image 1"])) > 0
+    assert len(Detector(result.path, score_threshold=0.0)(IMAGES["drawn image 1"])) > 0
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_presets_hold_only_operators_that_belong_there(preset, nms):
 
     onnx.checker.check_model(model, full_check=True)
     ops, fused_ops = count_ops(model), count_ops(fused.model)
-    decoding = Counter({"Cast": 1, "Transpose": 2, "Concat": 4, "Flatten": 3, "ReduceMax": 3})  # pictures in, maps out
+    decoding = Counter({"Cast": 1, "Transpose": 2, "Concat": 4, "Flatten": 3, "ReduceMax": 3})  # images in, maps out
     if not nms:
         decoding += Counter({"Concat": 3, "Slice": 6, "MaxPool": 3, "Mul": 3, "Sub": 3})  # selector and inhibition
     decoding += Counter({"TopK": 3, "GatherElements": 4, "Unsqueeze": 4, "Expand": 2, "Gather": 1, "Flatten": 2})

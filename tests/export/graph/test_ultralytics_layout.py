@@ -105,11 +105,11 @@ def test_each_number_of_the_raw_layout(net: DetectorNet) -> None:
     assert rows.shape == (2, 7, POINTS)
     centres, sizes = rows[:, :2].transpose(1, 2), rows[:, 2:4].transpose(1, 2)
     corners = torch.cat((centres - sizes / 2, centres + sizes / 2), 2)
-    for picture in range(2):
-        for box, score, class_id in zip(boxes[picture], scores[picture], class_ids[picture], strict=True):
-            point = (corners[picture] - box).abs().amax(1).argmin()
-            torch.testing.assert_close(corners[picture, point], box, atol=1e-3, rtol=0)
-            torch.testing.assert_close(rows[picture, 4 + class_id, point], score, atol=1e-5, rtol=0)
+    for image in range(2):
+        for box, score, class_id in zip(boxes[image], scores[image], class_ids[image], strict=True):
+            point = (corners[image] - box).abs().amax(1).argmin()
+            torch.testing.assert_close(corners[image, point], box, atol=1e-3, rtol=0)
+            torch.testing.assert_close(rows[image, 4 + class_id, point], score, atol=1e-5, rtol=0)
 
 
 def test_each_number_of_the_other_layout(net: DetectorNet) -> None:
@@ -171,8 +171,8 @@ def test_open_batch_and_other_sides(net: DetectorNet, tmp_path: Path, nms: bool)
     assert result.fused == tmp_path / "model.ultralytics.fused.onnx"
     detector = Detector(result.fused, score_threshold=0.2)
     assert detector.input_size == (64, 96)
-    pictures = list(draw_images().values())
-    for alone, together in zip(map(detector, pictures), detector.batch(pictures), strict=True):
+    images = list(draw_images().values())
+    for alone, together in zip(map(detector, images), detector.batch(images), strict=True):
         assert len(alone) == len(together) > 0
         np.testing.assert_allclose(alone.scores, together.scores, atol=1e-4)
 
@@ -220,9 +220,9 @@ import cv2
 from benchmarks.peers.ultralytics_models import prepare_ultralytics
 prepare_ultralytics(Path(sys.argv[1]) / "settings")
 from ultralytics import YOLO
-for model, picture in zip(sys.argv[2::2], sys.argv[3::2]):
+for model, image in zip(sys.argv[2::2], sys.argv[3::2]):
     network = YOLO(model, task="detect")
-    (found,) = network.predict(cv2.imread(picture), imgsz=64, conf=0.2, iou=0.7, device="cpu", verbose=False)
+    (found,) = network.predict(cv2.imread(image), imgsz=64, conf=0.2, iou=0.7, device="cpu", verbose=False)
     assert network.names == {0: "cat", 1: "dog", 2: "owl"}, network.names
     for row in found.boxes.data.tolist():
         print("row", *row)
@@ -233,11 +233,11 @@ for model, picture in zip(sys.argv[2::2], sys.argv[3::2]):
 def test_ultralytics_finds_in_it_what_the_runtime_finds(results: dict[bool, ExportResult], tmp_path: Path) -> None:
     if find_spec("ultralytics") is None:
         pytest.skip("Ultralytics is not installed: pip install '.[ultralytics]'")
-    picture = tmp_path / "picture.png"
+    file = tmp_path / "image.png"
     image = cv2.resize(draw_images(1)["drawn image 1"], (64, 64))  # nothing to resize: theirs gives other bits
-    cv2.imwrite(str(picture), image)
+    cv2.imwrite(str(file), image)
     files = [path for result in results.values() for path in (result.plain, result.fused)]
-    words = [word for path in files for word in (str(path), str(picture))]
+    words = [word for path in files for word in (str(path), str(file))]
     run = subprocess.run(
         [sys.executable, "-c", WITH_ULTRALYTICS, str(tmp_path), *words], capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""Which picture becomes the self-test, and that both files carry it."""
+"""Which image becomes the self-test, and that both files carry it."""
 
 import numpy as np
 import onnx
@@ -39,7 +39,7 @@ def test_a_test_takes_the_place_of_an_older_one(result):
     np.testing.assert_array_equal(read_self_test(result.fused).image, second.image)
 
 
-def test_no_picture_makes_a_test_where_nothing_is_found(tmp_path):
+def test_no_image_makes_a_test_where_nothing_is_found(tmp_path):
     path = tmp_path / "blind.onnx"
     onnx.save(build_model(Contract(names=NAMES, input_size=(64, 64)), scores=(0.05,)), path)
 

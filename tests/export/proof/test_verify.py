@@ -146,7 +146,7 @@ def test_all_that_is_missing_can_be_counted():
     assert result.worst == "street"
 
 
-def test_the_worst_picture_is_that_of_the_largest_gap_where_nothing_is_missing():
+def test_the_worst_image_is_that_of_the_largest_gap_where_nothing_is_missing():
     first = {"street": outputs(CAT), "park": outputs(CAT)}
     second = {"street": outputs(CAT), "park": outputs(changed(CAT, 4, 0.0005))}
 

@@ -36,7 +36,7 @@ def in_every_process(work: Callable[[int], Any], folder: Path) -> list[Any]:
     return [torch.load(f"{meeting}-{rank}.pt", weights_only=True) for rank in range(RANKS)]
 
 
-#: Parts of the batch that the processes get: three pictures and one.
+#: Parts of the batch that the processes get: three images and one.
 PARTS = (slice(0, 3), slice(3, 4))
 
 
@@ -63,7 +63,7 @@ def work(rank: int) -> dict[str, Any]:
     try:
         with raise_on_all_ranks():
             if rank == 1:
-                raise InputError("a picture is damaged")
+                raise InputError("an image is damaged")
     except (InputError, SystemExit) as error:
         said = f"{type(error).__name__}: {error}"
     return {

@@ -32,4 +32,4 @@ def test_on_a_gpu_auto_takes_what_fits(tiny):
     run = train(tiny.model_copy(update={"train": train_config})).run_dir
     assert (
         load_checkpoint(run / "last.pt").meta["config"]["train"]["batch"] == 1
-    )  # twelve pictures: as many steps as can be
+    )  # twelve images: as many steps as can be

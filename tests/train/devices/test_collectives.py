@@ -52,7 +52,7 @@ def test_processes_work_as_one(tmp_path):
         assert one["any"] == [True, False]
         assert one["gathered"] == [[0], [1]]
         assert one["world"] == RANKS
-    assert first["said"] == "InputError: a picture is damaged"
+    assert first["said"] == "InputError: an image is damaged"
     assert second["said"] == "SystemExit: 2"
 
 

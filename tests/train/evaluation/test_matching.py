@@ -68,7 +68,7 @@ def test_the_right_class_goes_first() -> None:
     assert judged.false_alarms.tolist() == [True, False]
 
 
-def test_empty_pictures() -> None:
+def test_empty_images() -> None:
     nothing = detections([], [], [])
     assert judge(sample(1, [], []), nothing, 0.5).errors == 0
     assert judge(sample(1, [LEFT], [0]), nothing, 0.5).errors == 1

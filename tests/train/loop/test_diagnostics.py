@@ -17,18 +17,18 @@ from tests.train.trainings import assert_equal, changed, stop_at, weights
 
 
 def network(activation: str, biases: list[float]) -> nn.Sequential:
-    """A ``first`` layer whose units are the picture plus a bias each, and a ``last`` convolution."""
+    """A ``first`` layer whose units are the image plus a bias each, and a ``last`` convolution."""
     layer = ConvNormAct(1, len(biases), style=LayerStyle(activation, 0.1, reparam=False))
     nn.init.ones_(layer.conv.weight)
     layer.norm.bias.data = torch.tensor(biases)
     return nn.Sequential(OrderedDict(first=layer, last=nn.Conv2d(len(biases), 2, 1))).eval()
 
 
-def watch(net: nn.Module, pictures: list[torch.Tensor], path: Path) -> dict[str, float]:
+def watch(net: nn.Module, images: list[torch.Tensor], path: Path) -> dict[str, float]:
     diagnostics = Diagnostics(net, path)
     with torch.inference_mode(), diagnostics.watch(net):
-        for picture in pictures:
-            net(picture)
+        for image in images:
+            net(image)
     return diagnostics.finish_epoch(1)
 
 
@@ -46,10 +46,10 @@ def watch(net: nn.Module, pictures: list[torch.Tensor], path: Path) -> dict[str,
     ],
 )
 def test_dead_and_constant_units(activation: str, constant: float, tmp_path: Path) -> None:
-    """Pictures of 0..1: of the biases 1, -1, -1000 and -5000 only the first unit is ever positive."""
+    """Images of 0..1: of the biases 1, -1, -1000 and -5000 only the first unit is ever positive."""
     torch.manual_seed(0)
-    pictures = [torch.rand(2, 1, 4, 4), torch.ones(1, 1, 4, 4)]
-    figures = watch(network(activation, [1.0, -1.0, -1000.0, -5000.0]), pictures, tmp_path / "rows.csv")
+    images = [torch.rand(2, 1, 4, 4), torch.ones(1, 1, 4, 4)]
+    figures = watch(network(activation, [1.0, -1.0, -1000.0, -5000.0]), images, tmp_path / "rows.csv")
     assert figures["dead_units"] == 0.75
     assert figures["constant_units"] == constant
     first, last = read_diagnostics(tmp_path / "rows.csv")
@@ -59,10 +59,10 @@ def test_dead_and_constant_units(activation: str, constant: float, tmp_path: Pat
     assert math.isnan(last.grad_norm), "nothing was trained"
 
 
-def test_a_unit_that_lives_in_one_place_of_one_picture_lives(tmp_path: Path) -> None:
-    picture = torch.zeros(3, 1, 8, 8)
-    picture[2, 0, 5, 6] = 2.0
-    figures = watch(network("relu", [-1.0, -3.0]), [torch.zeros(1, 1, 8, 8), picture], tmp_path / "rows.csv")
+def test_a_unit_that_lives_in_one_place_of_one_image_lives(tmp_path: Path) -> None:
+    image = torch.zeros(3, 1, 8, 8)
+    image[2, 0, 5, 6] = 2.0
+    figures = watch(network("relu", [-1.0, -3.0]), [torch.zeros(1, 1, 8, 8), image], tmp_path / "rows.csv")
     assert figures["dead_units"] == 0.5
 
 

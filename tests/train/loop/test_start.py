@@ -1,4 +1,4 @@
-"""The training as a whole, on a tiny network and twelve pictures."""
+"""The training as a whole, on a tiny network and twelve images."""
 
 import errno
 import json
@@ -300,7 +300,7 @@ def test_settings_train(tiny, section):
     assert sum(losses[-3:]) / 3 < losses[0]
 
 
-def test_pictures_grow_to_their_full_size(tiny, monkeypatch):
+def test_images_grow_to_their_full_size(tiny, monkeypatch):
     sides = []
     forward = DetectorNet.forward
 

@@ -49,7 +49,7 @@ def test_a_crowd_region_ignores_its_own_class_only():
     assert result.positive.sum() == 2, "what lies in the region of another class is learned"
 
 
-def test_pictures_of_a_batch_do_not_touch_each_other():
+def test_images_of_a_batch_do_not_touch_each_other():
     boxes = torch.tensor([[[0.0, 0, 30, 30]], [[0, 0, 0, 0]]])
     labels = torch.tensor([[0], [PADDING]])
     predicted = torch.cat((POINTS - 8, POINTS + 8), -1)[None].expand(2, -1, -1)
@@ -84,7 +84,7 @@ def test_an_object_that_lost_all_its_points_still_finds_one():
 
 
 def reference(logits, predicted, boxes, labels, topk):
-    """The same assignment written from the paper with loops, in numpy, for one picture."""
+    """The same assignment written from the paper with loops, in numpy, for one image."""
     points = POINTS.numpy()
 
     def iou(a, b):

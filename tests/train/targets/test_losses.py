@@ -33,7 +33,7 @@ def nothing_yet(classes=2):
     return logits, distances
 
 
-def test_a_picture_without_objects_teaches_only_the_classes():
+def test_an_image_without_objects_teaches_only_the_classes():
     logits, distances = nothing_yet()
     result = loss(logits, distances, [[0, 0, 0, 0]], [PADDING])
     assert value(result.cls) == pytest.approx(2 * len(POINTS) * math.log(2), rel=1e-5)

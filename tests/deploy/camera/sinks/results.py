@@ -9,7 +9,7 @@ from fusedet.deploy import Detections, Timings
 from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sources import Frame
-from tests.deploy.conftest import draw_picture
+from tests.deploy.conftest import draw_image
 
 __all__ = ["FOUND", "NOTHING", "TAKEN_AT", "make_event", "make_frame", "make_result"]
 
@@ -28,7 +28,7 @@ def make_frame(
     size_hw: tuple[int, int] = (96, 128),
     taken_at: float = TAKEN_AT,
 ) -> Frame:
-    image = draw_picture((16, 32, 80, 64), size_hw=size_hw)
+    image = draw_image((16, 32, 80, 64), size_hw=size_hw)
     return Frame(image, f"/photos/{name}", name, index, time_s, captured_s=100.0, taken_at=taken_at)
 
 

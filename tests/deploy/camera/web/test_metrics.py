@@ -80,4 +80,4 @@ def test_what_is_not_known_yet_is_left_out() -> None:
     assert not [name for name in samples if "seconds{" in name]
     assert samples['fusedet_frames_per_second{camera="door"}'] == "NaN"
     assert samples["fusedet_healthy"] == "0"
-    assert samples["fusedet_page_pictures_encoded_total"] == "2"
+    assert samples["fusedet_page_images_encoded_total"] == "2"

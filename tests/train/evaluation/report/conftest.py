@@ -1,4 +1,4 @@
-"""A training of seconds on pictures and classes whose names are no HTML, and what it left."""
+"""A training of seconds on images and classes whose names are no HTML, and what it left."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ EVIL = '<b>box & "co"</b>'
 
 
 def draw_evil_set(root: Path) -> Path:
-    """A drawn set, one class and one picture of which have names that would be HTML."""
+    """A drawn set, one class and one image of which have names that would be HTML."""
     draw_set(root, train=8, val=4, size=(64, 64))
     for split in ("train", "val"):
         file = root / "annotations" / f"{split}.json"

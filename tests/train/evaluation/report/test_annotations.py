@@ -5,7 +5,7 @@ from tests.train.samples import dataset, sample
 
 
 def test_counts_by_hand() -> None:
-    """Pictures of 200 x 100 in an input of 100 x 100: half the size."""
+    """Images of 200 x 100 in an input of 100 x 100: half the size."""
     first = sample(1, [[0, 0, 10, 10], [190, 90, 200, 100], [0, 0, 200, 100]], [0, 0, 1])
     second = sample(2, [[0, 0, 100, 100]], [0], [True])
     one = annotation_statistics(dataset(first, second), (100, 100))
@@ -15,7 +15,7 @@ def test_counts_by_hand() -> None:
     assert bins == {4: 2, 64: 1}, "sides of 5 and of 70.7 pixels"
     assert one.places[1, 0] == one.places[-2, -1] == one.places[CELLS // 2, CELLS // 2] == 1
     assert one.places.sum() == one.shapes.sum() == 3
-    assert one.shapes[0, -1] == 1, "as wide and as high as the picture: the upper right corner"
+    assert one.shapes[0, -1] == 1, "as wide and as high as the image: the upper right corner"
 
 
 def test_extremes_are_counted_in_the_last_bins() -> None:

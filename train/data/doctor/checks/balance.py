@@ -50,9 +50,9 @@ def _of_one(split: Split, figures: Statistics) -> Iterator[Finding]:
         yield split.about_all("imbalance", f"at most {_RATIO} times the boxes of another class", found)
 
 
-def _of_both(train: Split, learned: Statistics, val: Split, graded: Statistics) -> Iterator[Finding]:
-    for name in dict.fromkeys([*learned.per_class, *graded.per_class]):
-        here, there = learned.per_class.get(name, 0), graded.per_class.get(name, 0)
+def _of_both(train: Split, learned: Statistics, val: Split, validated: Statistics) -> Iterator[Finding]:
+    for name in dict.fromkeys([*learned.per_class, *validated.per_class]):
+        here, there = learned.per_class.get(name, 0), validated.per_class.get(name, 0)
         if there and not here:
             yield val.about_all("class-only-in-val", f"boxes of {name!r} in train", f"0 there, {there} here")
         elif here and not there:

@@ -15,7 +15,7 @@ from fusedet.common.errors import InputError
 from fusedet.deploy.camera.sources import SourceSettings, is_video, open_source
 from fusedet.deploy.camera.sources.files.ends import is_cut_off
 from fusedet.deploy.camera.sources.files.video import Video
-from tests.deploy.conftest import draw_picture
+from tests.deploy.conftest import draw_image
 
 FRAMES = 12
 
@@ -31,7 +31,7 @@ def write(path: Path, fourcc: str, frames: int = FRAMES) -> Path:
 
 
 def jpegs(count: int) -> bytes:
-    return b"".join(cv2.imencode(".jpg", draw_picture((8, 8, 20 + i, 40)))[1].tobytes() for i in range(count))
+    return b"".join(cv2.imencode(".jpg", draw_image((8, 8, 20 + i, 40)))[1].tobytes() for i in range(count))
 
 
 VIDEOS = [(".mp4", "mp4v"), (".avi", "MJPG"), (".mkv", "mp4v"), (".mov", "mp4v"), (".wmv", "WMV2"), (".ts", "mp4v")]
@@ -64,7 +64,7 @@ def test_jpegs_one_after_the_other_are_a_video_and_one_is_an_image(tmp_path: Pat
 @pytest.mark.parametrize("name", ["a", "a.mp4"])
 def test_an_image_is_one_whatever_its_name(tmp_path: Path, suffix: str, name: str) -> None:
     path = tmp_path / name
-    path.write_bytes(cv2.imencode(suffix, draw_picture((8, 8, 40, 40)))[1].tobytes())
+    path.write_bytes(cv2.imencode(suffix, draw_image((8, 8, 40, 40)))[1].tobytes())
     assert not is_video(path)
     assert [frame.time_s for frame in open_source(str(path))] == [None]
 

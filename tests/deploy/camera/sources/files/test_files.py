@@ -6,12 +6,12 @@ import pytest
 
 from fusedet.configs import InputError
 from fusedet.deploy.camera.sources import Frame, open_source, read_image
-from tests.deploy.conftest import Image, draw_picture, write_video
+from tests.deploy.conftest import Image, draw_image, write_video
 
 
 def write_image(path: Path, image: Image | None = None) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    _, data = cv2.imencode(path.suffix, draw_picture((16, 32, 80, 64)) if image is None else image)
+    _, data = cv2.imencode(path.suffix, draw_image((16, 32, 80, 64)) if image is None else image)
     path.write_bytes(data.tobytes())
     return path
 
@@ -29,7 +29,7 @@ def test_an_image(tmp_path: Path, suffix: str) -> None:
     [frame] = read_all(path)
     assert (frame.source, frame.name, frame.index, frame.time_s) == (str(path), path.name, 0, None)
     assert frame.image.dtype == np.uint8
-    assert np.abs(frame.image.astype(int) - draw_picture((16, 32, 80, 64))).mean() < 2
+    assert np.abs(frame.image.astype(int) - draw_image((16, 32, 80, 64))).mean() < 2
 
 
 def test_a_folder_in_order_without_what_is_no_image(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_every_depth_becomes_bgr(tmp_path: Path, image: Image, expected: tuple[i
 
 
 def test_exif_orientation_is_respected(tmp_path: Path) -> None:
-    path = write_image(tmp_path / "a.jpg", draw_picture((0, 0, 128, 48)))  # bright above, 128 wide
+    path = write_image(tmp_path / "a.jpg", draw_image((0, 0, 128, 48)))  # bright above, 128 wide
     data = path.read_bytes()
     # An APP1 segment behind the SOI marker: TIFF header, one entry, tag 0x0112 (orientation) = 6, turn it clockwise.
     entry = b"\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00"

@@ -13,12 +13,12 @@ LEFT, RIGHT, FAR = [0, 0, 40, 40], [50, 0, 90, 40], [150, 50, 190, 90]
 
 def test_the_matrix_by_hand() -> None:
     """Two cats found, one missed; a dog taken for a cat; a dog where nothing is; one in a region to ignore."""
-    pictures = [
+    images = [
         judge(sample(1, [LEFT, RIGHT], [0, 1]), detections([LEFT, RIGHT, FAR], [0.9, 0.8, 0.7], [0, 0, 1]), 0.5),
         judge(sample(2, [LEFT, RIGHT], [0, 0]), detections([RIGHT], [0.9], [0]), 0.5),
         judge(sample(3, [FAR], [1], [True]), detections([FAR], [0.9], [1]), 0.5),
     ]
-    matrix = confusion(NAMES, pictures)
+    matrix = confusion(NAMES, images)
     assert matrix.counts.tolist() == [[2, 0, 1], [1, 0, 0], [0, 1, 0]]
     np.testing.assert_allclose(matrix.shares, [[2 / 3, 0, 1 / 3], [1, 0, 0], [0, 1, 0]])
     assert matrix.worst_pairs() == [("dog", "cat", 1)]
