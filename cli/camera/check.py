@@ -53,19 +53,25 @@ def _check_source(source: str, config: "CameraConfig", camera: str) -> None:
         check_source(source, source_settings(config.cameras[camera]))
 
 
+def written_places(config: "CameraConfig") -> Iterator[tuple[str, str, Path]]:
+    """Name of each output, the key of a place that it writes to (``path`` is that of a file), and the place."""
+    for name, section in config.outputs:
+        for key in ("path", "folder", "queue"):
+            if (place := getattr(section, key, None)) is not None:
+                yield name, key, place
+
+
 def check_places(config: "CameraConfig") -> None:
     """Whether this user may write where the outputs are.
 
     Raises:
         InputError: not there; the message names the key.
     """
-    for name, section in config.outputs:
+    for name, key, place in written_places(config):
         with _of(f"outputs.{name}"):
-            if (path := getattr(section, "path", None)) is not None:
-                _check_file(path)
-            for key in ("folder", "queue"):
-                if (folder := getattr(section, key, None)) is not None:
-                    _check_folder(folder)
+            if key == "path" and place.is_dir():
+                raise InputError(f"{place}: expected a file, but this is a folder")
+            _check_folder(place.parent if key == "path" else place)
 
 
 def _check_receivers(config: "CameraConfig") -> None:
@@ -79,12 +85,6 @@ def _check_receivers(config: "CameraConfig") -> None:
                 tls.context()
     if "mqtt" in receivers and find_spec("paho") is None:
         raise InputError("outputs.mqtt: MQTT needs the package paho-mqtt: install fusedet[mqtt]")
-
-
-def _check_file(path: Path) -> None:
-    if path.is_dir():
-        raise InputError(f"{path}: expected a file, but this is a folder")
-    _check_folder(path.parent)
 
 
 def _check_folder(folder: Path) -> None:

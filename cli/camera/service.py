@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusedet.cli.camera.check import check_config, inside
+from fusedet.cli.camera.check import check_config, inside, written_places
 from fusedet.cli.shared.files import refuse_to_replace, write_text
 from fusedet.common.errors import InputError
 
@@ -140,12 +140,8 @@ def unit(path: Path, config: "CameraConfig", user: str, command: str) -> str:
 
 def _written(path: Path, config: "CameraConfig") -> list[Path]:
     """Folders that it writes into: that of the YAML too, for zones that were drawn on the page."""
-    outputs = config.outputs
-    folders = {path.parent}
-    folders |= {path.parent / lines.path.parent for lines in (outputs.detections, outputs.events) if lines is not None}
-    folders |= {path.parent / output.folder for output in (outputs.video, outputs.images) if output is not None}
-    folders |= {path.parent / queued.queue for queued in (outputs.mqtt, outputs.webhook) if queued is not None}
-    folders = {folder.resolve() for folder in folders}
+    places = [place.parent if key == "path" else place for _, key, place in written_places(config)]
+    folders = {(path.parent / place).resolve() for place in (Path(), *places)}
     # What lies in another one of them is writable with it, and need not exist when the service starts.
     return sorted(folder for folder in folders if not any(other in folder.parents for other in folders))
 
