@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from fusedet.cli.detect_report import Report
+from fusedet.cli.detect_report import DetectReport
 from fusedet.cli.shared.arguments import add_duplicate_iou, check_counts
 from fusedet.cli.shared.files import refuse_to_replace
 from fusedet.cli.shared.models import exported_from
@@ -120,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"{hide_secrets(args.source)}: Ctrl-C stops, and keeps what was written", file=sys.stderr)
         tracker = _open_tracker(args, source)
         stream = sys.stderr if args.json == "-" else sys.stdout
-        report = Report(stream, source, args.limit, quiet=args.quiet)
+        report = DetectReport(stream, source, args.limit, quiet=args.quiet)
         with on_stop_signals(signal.default_int_handler):
             stopped = _detect(args, detector, islice(source, args.limit), sinks, report, tracker)
         failure = source.health.error
@@ -229,7 +229,7 @@ def _detect(
     detector: "Detector",
     frames: "Iterator[Frame]",
     sinks: "Sequence[Sink]",
-    report: Report,
+    report: DetectReport,
     tracker: "Tracker | None",
 ) -> bool:
     """Feeds every frame to the detector and the result to sinks and report; True when Ctrl-C ended it."""

@@ -23,7 +23,7 @@ _MOST_CHARACTERS = 40
 _WIPE = "\r\x1b[K"
 
 
-class Report:
+class DetectReport:
     """Says what is found while it is found, and sums it up.
 
     Each image of files gets a line. A video or a camera has too many frames for that: a terminal shows the newest one,

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 #: Variables of ``common/templates/style.css`` and their values in light, in which matplotlib draws.
@@ -116,24 +116,6 @@ def _draw_mark(axes: Axes, x: float, text: str, to_the_right: bool) -> None:
         color=COLORS["ink"],
         parse_math=False,
     )
-
-
-def size_histogram(edges: NDArray[np.float64], sets: Sequence[tuple[str, NDArray[np.int64]]], x_title: str) -> Markup:
-    """Shares of each set's objects by size, as SVG; bins of all sets stand side by side, on a scale of octaves."""
-    filled = np.flatnonzero(sum(counts for _, counts in sets))
-    first, last = (int(filled[0]) // 2 * 2, int(filled[-1]) + 1) if len(filled) else (0, len(edges) - 1)
-    axes = new_axes(x_title, "objects of the set, %")
-    wide = 0.9 / len(sets)
-    for number, (name, counts) in enumerate(sets):
-        part = counts[first:last] / max(int(counts.sum()), 1)
-        bars = axes.bar(np.arange(first, last) + 0.05 + wide * number, part, wide, 0, align="edge")
-        for bar, value, low, high in zip(bars, part, edges[first:last], edges[first + 1 :], strict=False):
-            bar.set_color(COLORS[color(number)])
-            titled(bar, f"{name}: {100 * value:.1f} % from {low:.0f} to {high:.0f} px")
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None, symbol=""))
-    axes.set_xticks(range(first, last + 1, 2), [f"{edge:.0f}" for edge in edges[first : last + 1 : 2]])
-    axes.set_xlim(first, last)
-    return to_svg(axes, x_title)
 
 
 def heat_map(cells: NDArray[np.float64] | NDArray[np.int64], x_title: str, y_title: str, aspect: float = 1.0) -> Markup:

@@ -37,7 +37,7 @@ from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks import RotatingJsonLines, Sink
 from fusedet.deploy.camera.sources import SourceSettings, open_source
 from fusedet.deploy.camera.web.server import WebServer
-from fusedet.deploy.detector.detector import Detector, Prepared, RawOutputs
+from fusedet.deploy.detector.detector import Detector, PreparedImage, RawOutputs
 from fusedet.deploy.detector.session import default_threads, open_session, read_contract
 
 __all__ = ["AgeOverTime", "draw_street", "main", "measure_age", "measure_cost", "measure_idle"]
@@ -86,7 +86,7 @@ class SlowDetector(Detector):
 
     slowed_to_s = 0.1
 
-    def infer(self, prepared: Prepared) -> RawOutputs:
+    def infer(self, prepared: PreparedImage) -> RawOutputs:
         """Asks the network, and waits until the time is over."""
         start = perf_counter()
         raw = super().infer(prepared)

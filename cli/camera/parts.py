@@ -144,10 +144,10 @@ def _sink_makers(config: "CameraConfig") -> "dict[str, Callable[[], Sink]]":
 
 def _with_limits(settings: dict[str, Any], min_free_gb: float) -> dict[str, Any]:
     """Settings of an output with its limits together."""
-    from fusedet.deploy.camera.sinks.files.retention import Limits
+    from fusedet.deploy.camera.sinks.files.retention import RetentionLimits
 
     limits = {key: settings.pop(key) for key in ("keep", "days", "max_gb")}
-    return settings | {"limits": Limits(**limits, min_free_gb=min_free_gb)}
+    return settings | {"limits": RetentionLimits(**limits, min_free_gb=min_free_gb)}
 
 
 def with_tls(settings: dict[str, Any]) -> dict[str, Any]:

@@ -89,9 +89,9 @@ def run(args: argparse.Namespace) -> int:
     if args.json is not None:
         write_text(args.json, json.dumps(report.as_dict(), indent=1, ensure_ascii=False, default=str) + "\n")
     if args.page is not None:
-        from fusedet.train.data.doctor.report.page import report_page
+        from fusedet.train.data.doctor.report.page import check_page
 
-        write_text(args.page, report_page(report, str(args.data or args.train)))
+        write_text(args.page, check_page(report, str(args.data or args.train)))
         print(f"\nwritten: {args.page}")
     if args.fix is not None:
         _fix(report, args.fix, link=args.link, leave_out=args.leave_out)

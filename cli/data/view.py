@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     from fusedet.train.config import load_train_config
     from fusedet.train.data.coco import load_coco
     from fusedet.train.data.contact_sheet import save_image
-    from fusedet.train.data.preview import augmented_sheet, choose, labelled_sheet
+    from fusedet.train.data.preview import augmented_sheet, choose_samples, labelled_sheet
 
     config = None if args.augmented is None else load_train_config(args.augmented, args.overrides)
     dataset = load_coco(annotations, images)
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     if config is not None:
         sheet = augmented_sheet(dataset, config, args.count, args.seed, args.side)
     else:
-        samples = choose(dataset, args.count, args.seed, args.class_name)
+        samples = choose_samples(dataset, args.count, args.seed, args.class_name)
         if not samples:
             raise InputError(f"--class {args.class_name!r}: no image of {annotations} has one")
         sheet = labelled_sheet(samples, dataset.names, args.side)

@@ -42,7 +42,7 @@ class Timings:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedImage:
     """An image as the network takes it.
 
     Attributes:
@@ -182,7 +182,7 @@ class Detector:
         """
         return self.read(self.infer(self.prepare(image_bgr)))
 
-    def prepare(self, image_bgr: NDArray[np.uint8]) -> Prepared:
+    def prepare(self, image_bgr: NDArray[np.uint8]) -> PreparedImage:
         """The first third of a call, the letterbox; :meth:`infer` and :meth:`read` are the others.
 
         A program that looks at one image after the other can prepare and read on other threads while the network,
@@ -196,9 +196,9 @@ class Detector:
         """
         start = perf_counter()
         canvas, place = self.format.prepare(image_bgr)
-        return Prepared(self.format.feed([canvas]), place, (perf_counter() - start) * 1e3)
+        return PreparedImage(self.format.feed([canvas]), place, (perf_counter() - start) * 1e3)
 
-    def infer(self, prepared: Prepared) -> RawOutputs:
+    def infer(self, prepared: PreparedImage) -> RawOutputs:
         """The second third of a call, the network.
 
         Raises:

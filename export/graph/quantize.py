@@ -86,7 +86,7 @@ class Sensitivity:
 
 
 @dataclass(frozen=True)
-class Step:
+class Attempt:
     """One attempt: how many of the sensitive layers stayed in float, and what AP50-95 that gave, 0..1."""
 
     in_float: int
@@ -113,7 +113,7 @@ class Quantized:
     in_float: tuple[str, ...]
     sensitivities: tuple[Sensitivity, ...]
     ap_before: float | None
-    steps: tuple[Step, ...]
+    steps: tuple[Attempt, ...]
 
 
 def quantize(
@@ -150,12 +150,12 @@ def quantize(
         return Quantized(out, settings, tuple(candidates), tuple(n for n in layers if n in fixed), (), None, ())
 
     sensitivities = _sensitivities(model, ranges, candidates, fixed, blobs[:_PROBES], settings)
-    before, steps = accuracy(plain), list[Step]()
+    before, steps = accuracy(plain), list[Attempt]()
     for in_float in _attempts(len(candidates)):
         spared = {one.layer for one in sensitivities[:in_float]}
         chosen = [name for name in candidates if name not in spared]
         out.write_bytes(_quantized(model, ranges, chosen, settings).SerializeToString(deterministic=True))
-        steps.append(Step(in_float, accuracy(out)))
+        steps.append(Attempt(in_float, accuracy(out)))
         _log.info("int8: %d layers in float: AP %.4f, in float %.4f", in_float, steps[-1].ap, before)
         if steps[-1].ap >= before - settings.budget / 100:
             break

@@ -19,7 +19,7 @@ from fusedet.train.data.convert.yolo import read_yolo
 from fusedet.train.data.doctor import open_splits, read_split, validate_splits
 from fusedet.train.data.doctor.checks.header import read_header
 from fusedet.train.data.doctor.copy import write_repaired
-from fusedet.train.data.doctor.report.page import report_page
+from fusedet.train.data.doctor.report.page import check_page
 from fusedet.train.evaluation.report.record import read_record
 from tests.deploy.conftest import draw_image, write_video
 from tests.fuzz.mutate import spoil_bytes, spoil_json, spoil_text
@@ -44,7 +44,7 @@ def _coco(folder: Path) -> Sequence[bytes]:
 
 
 def _check_data(path: Path) -> None:
-    report_page(validate_splits(open_splits(path.parent.parent), (64, 64), fast=True), "spoiled")
+    check_page(validate_splits(open_splits(path.parent.parent), (64, 64), fast=True), "spoiled")
 
 
 def _tool_export(folder: Path) -> Sequence[bytes]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fusedet.common.pages
-from fusedet.train.charts import COLORS, Curve, heat_map, line_chart, new_axes, size_histogram, titled, to_svg
+from fusedet.train.charts import COLORS, Curve, heat_map, line_chart, new_axes, titled, to_svg
 
 EVIL = "<script>alert('&')</script>\" $x^2$"
 
@@ -70,14 +70,10 @@ def test_what_leaves_the_frame_is_held_at_its_edge() -> None:
     assert points(line_chart([Curve("high", [0, 1], [0, 9])], "x", "y", (0, 1), (0, 1))) == pytest.approx(inside)
 
 
-def test_maps_and_histograms_are_sound() -> None:
+def test_maps_are_sound() -> None:
     cells = np.zeros((4, 4))
     for filled in (cells, np.eye(4)):
         assert set(texts(heat_map(filled, EVIL, "down", 2.0))) >= {"down"}
-    edges = 2.0 ** np.arange(5)
-    svg = size_histogram(edges, [("a", np.array([0, 3, 1, 0])), (EVIL, np.zeros(4, np.int64))], "px")
-    assert "a: 75.0 % from 2 to 4 px" in [title.text for title in parse(svg).iter("title")]
-    parse(size_histogram(edges, [("a", np.zeros(4, np.int64))], "px"))
 
 
 def test_texts_from_outside_are_only_text() -> None:

@@ -12,7 +12,7 @@ from fusedet.train.data.contact_sheet import contact_sheet, draw_labels, fit
 from fusedet.train.data.image_cache import load_image
 
 
-def choose(dataset: CocoDataset, count: int, seed: int, class_name: str | None = None) -> list[Sample]:
+def choose_samples(dataset: CocoDataset, count: int, seed: int, class_name: str | None = None) -> list[Sample]:
     """Some images of a set, at random, in the order of the file; only those with an object of a class if named."""
     label = None if class_name is None else dataset.names.index(class_name)
     fitting = [s for s in dataset.samples if label is None or (s.labels[~s.crowd] == label).any()]
@@ -49,7 +49,7 @@ def augmented_sheet(dataset: CocoDataset, config: TrainConfig, count: int, seed:
     """
     from fusedet.train.data.dataset import PADDING, build_train_loader  # needs torch
 
-    some = replace(dataset, samples=tuple(choose(dataset, 4 * count, seed)))
+    some = replace(dataset, samples=tuple(choose_samples(dataset, 4 * count, seed)))
     data = config.data.model_copy(update={"workers": 0})
     loader = build_train_loader(some, config.model.input_size, config.augment, data, count, seed)
     mosaic = config.train.epochs > config.augment.close_epochs

@@ -74,7 +74,7 @@ def measure_outputs(
     return outputs[0], outputs[1]
 
 
-def compare_outputs(outputs: Iterable[Output]) -> str:
+def output_table(outputs: Iterable[Output]) -> str:
     """A table for the terminal, at the recommended score threshold of each output."""
     lines = ["output        AP   AP50  score  precision  recall  duplicates  count error"]
     for output in outputs:

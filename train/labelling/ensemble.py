@@ -44,10 +44,10 @@ class Ensemble:
     def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:
         """Detections in each image, in its own pixels."""
         found = [member.batch(images_bgr) for member in self.members]
-        return [fuse(of_one_image) for of_one_image in zip(*found, strict=True)]
+        return [fuse_detections(of_one_image) for of_one_image in zip(*found, strict=True)]
 
 
-def fuse(found: Sequence[Detections]) -> Detections:
+def fuse_detections(found: Sequence[Detections]) -> Detections:
     """What several detectors found in one image, as one list, highest score first."""
     boxes, scores, class_ids = (
         np.concatenate([getattr(detections, name) for detections in found])

@@ -22,7 +22,7 @@ from fusedet.train.devices.batchnorm import synchronise_norms
 from fusedet.train.devices.collectives import any_rank, explain_lost_rank, final_barrier, gather, rank_mean
 from fusedet.train.evaluation.evaluate import TorchDetector, find_objects
 from fusedet.train.evaluation.metrics import SUMMARY_NAMES, Metrics, evaluate_detections
-from fusedet.train.evaluation.outputs import compare_outputs, measure_outputs, recommend, write_outputs
+from fusedet.train.evaluation.outputs import measure_outputs, output_table, recommend, write_outputs
 from fusedet.train.evaluation.report.analysis import Evaluation
 from fusedet.train.evaluation.report.provenance import this_computer
 from fusedet.train.evaluation.report.write import report_after_training
@@ -208,7 +208,7 @@ class Trainer:
         try:
             outputs = measure_outputs(self.run, self.val_set, self.val_images, self.config.eval)
             write_outputs(self.run, outputs)
-            progress.say(compare_outputs(outputs))
+            progress.say(output_table(outputs))
             progress.say(recommend(*outputs, self.run))
         except Exception as error:
             _log.debug("the comparison of outputs failed", exc_info=True)

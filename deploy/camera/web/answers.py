@@ -40,7 +40,7 @@ def error_answer(status: int, message: str, headers: Mapping[str, str] | None = 
     return json_answer({"error": message[:_LONGEST_ERROR]}, status, headers)
 
 
-async def read_json(request: web.Request) -> dict[str, Any]:
+async def read_body(request: web.Request) -> dict[str, Any]:
     """The object in a request's body.
 
     Raises:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.pipeline.monitor import Monitor
-from fusedet.deploy.camera.web.answers import Handler, json_answer, read_json
+from fusedet.deploy.camera.web.answers import Handler, json_answer, read_body
 from fusedet.deploy.camera.web.auth import Guard
 from fusedet.deploy.camera.web.framework import web
 from fusedet.deploy.camera.web.live import MAX_VIEWERS, LiveImages
@@ -81,7 +81,7 @@ class Api:
         """PUT /api/cameras/NAME/places; with ``If-Match`` only where nobody else was quicker."""
         camera = request.match_info["camera"]
         names = (await self._state())["model"]["names"]
-        places = places_from_json(await read_json(request), frozenset(names))
+        places = places_from_json(await read_body(request), frozenset(names))
         async with self._changing:
             expected = request.headers.get("If-Match")
             if expected is not None and expected != version(await self._ask(self._monitor.places, camera)):
@@ -92,7 +92,7 @@ class Api:
 
     async def set_settings(self, request: web.Request) -> web.StreamResponse:
         """PUT /api/settings: ``score``, ``classes`` or both."""
-        wanted = await read_json(request)
+        wanted = await read_body(request)
         unknown = sorted(set(wanted) - {"score", "classes"})
         if unknown or not wanted:
             raise InputError(f"expected score, classes or both, but got {', '.join(unknown)[:60] or 'neither'}")

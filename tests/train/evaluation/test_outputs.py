@@ -7,7 +7,7 @@ import pytest
 
 from fusedet.configs import InputError
 from fusedet.train.evaluation.operating_point import OperatingPoint
-from fusedet.train.evaluation.outputs import Output, compare_outputs, read_outputs, recommend, write_outputs
+from fusedet.train.evaluation.outputs import Output, output_table, read_outputs, recommend, write_outputs
 from fusedet.train.run_folder import RunFolder
 
 RUN = RunFolder(Path("runs/nano-1"))
@@ -35,7 +35,7 @@ def test_the_output_to_export(with_nms: tuple[float, int], nms_free: tuple[float
 
 
 def test_the_table_names_both_outputs():
-    lines = compare_outputs([output(True, 0.6), output(False, 0.5, 2)]).splitlines()
+    lines = output_table([output(True, 0.6), output(False, 0.5, 2)]).splitlines()
     assert len({len(line) for line in lines}) == 1, "columns are aligned"
     assert "0.600" in lines[1]
     assert "20.0 %" in lines[2]

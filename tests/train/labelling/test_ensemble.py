@@ -5,7 +5,7 @@ import pytest
 
 from fusedet.configs import InputError
 from fusedet.deploy import Detections
-from fusedet.train.labelling.ensemble import Ensemble, fuse
+from fusedet.train.labelling.ensemble import Ensemble, fuse_detections
 
 NAMES = ("cat", "dog")
 CAT, DOG = range(2)
@@ -43,7 +43,7 @@ def detections(*rows: Row) -> Detections:
     ],
 )
 def test_fusion(first: list[Row], second: list[Row], expected: list[Row]) -> None:
-    fused, wanted = fuse([detections(*first), detections(*second)]), detections(*expected)
+    fused, wanted = fuse_detections([detections(*first), detections(*second)]), detections(*expected)
     np.testing.assert_allclose(fused.boxes_xyxy, wanted.boxes_xyxy, rtol=1e-5)
     np.testing.assert_allclose(fused.scores, wanted.scores, rtol=1e-5)
     np.testing.assert_array_equal(fused.class_ids, wanted.class_ids)
@@ -52,7 +52,7 @@ def test_fusion(first: list[Row], second: list[Row], expected: list[Row]) -> Non
 def test_a_box_joins_the_object_that_it_overlaps_most() -> None:
     first = detections((0, 0, 10, 10, 0.9, CAT), (4, 0, 14, 10, 0.8, CAT))
     second = detections((3, 0, 13, 10, 0.4, CAT))
-    fused = fuse([first, second])
+    fused = fuse_detections([first, second])
     np.testing.assert_allclose(fused.boxes_xyxy, [[4 - 1 / 3, 0, 14 - 1 / 3, 10], [0, 0, 10, 10]], rtol=1e-5)
 
 

@@ -1,12 +1,14 @@
 """Figures of a set: how many objects of which class, how large, where."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fusedet.train.data.coco import CocoDataset
 from fusedet.train.data.doctor.source import Split
 
 #: Cells of the map of places in each direction.
@@ -22,7 +24,6 @@ class Statistics:
         images: how many.
         per_class: class name -> boxes, the most frequent first.
         per_image: int ``[images]``: boxes in each.
-        sizes_wh: float ``[images, 2]`` in pixels, of those that say it.
         boxes_wh: float ``[boxes, 2]`` in pixels of their image, which must say its size.
         letterboxed: float ``[boxes]``: shorter side in pixels of the network's input.
         relative: float ``[boxes]``: square root of box area over image area.
@@ -34,7 +35,6 @@ class Statistics:
     images: int
     per_class: dict[str, int]
     per_image: NDArray[np.int64]
-    sizes_wh: NDArray[np.float64]
     boxes_wh: NDArray[np.float64]
     letterboxed: NDArray[np.float64]
     relative: NDArray[np.float64]
@@ -70,12 +70,10 @@ def measure(split: Split, input_size: tuple[int, int]) -> Statistics:
         input_size: ``(height, width)`` of the network's input in pixels.
     """
     per_class = Counter({category.name: 0 for category in split.categories if category.name is not None})
-    per_image, sizes, boxes, images_wh = [], [], [], []
+    per_image, boxes, images_wh = [], [], []
     crowd = 0
     for image in split.images:
         count = 0
-        if image.size_wh is not None:
-            sizes.append(image.size_wh)
         for thing in image.objects:
             if thing.box_xywh is None or min(thing.box_xywh[2:]) <= 0:
                 continue
@@ -89,21 +87,48 @@ def measure(split: Split, input_size: tuple[int, int]) -> Statistics:
                 boxes.append(thing.box_xywh)
                 images_wh.append(image.size_wh)
         per_image.append(count)
-    xywh, wh = np.array(boxes, np.float64).reshape(-1, 4), np.array(images_wh, np.float64).reshape(-1, 2)
+    return _statistics(split.name, per_class, per_image, boxes, images_wh, crowd, input_size)
+
+
+def measure_dataset(name: str, dataset: CocoDataset, input_size: tuple[int, int]) -> Statistics:
+    """The figures of a set as training reads it, under ``name``; ``input_size`` as in :func:`measure`."""
+    per_class = Counter(dict.fromkeys(dataset.names, 0))
+    per_image, boxes, images_wh = [], [], []
+    for sample in dataset.samples:
+        own = sample.boxes_xyxy[~sample.crowd].astype(float)
+        own[:, 2:] -= own[:, :2]  # xyxy -> xywh
+        per_class.update(dataset.names[label] for label in sample.labels[~sample.crowd])
+        per_image.append(len(own))
+        boxes += own.tolist()
+        images_wh += [(sample.width, sample.height)] * len(own)
+    crowd = sum(int(sample.crowd.sum()) for sample in dataset.samples)
+    return _statistics(name, per_class, per_image, boxes, images_wh, crowd, input_size)
+
+
+def _statistics(
+    name: str,
+    per_class: Counter[str],
+    per_image: Sequence[int],
+    boxes_xywh: Sequence[Sequence[float]],
+    images_wh: Sequence[tuple[int, int]],
+    crowd: int,
+    input_size: tuple[int, int],
+) -> Statistics:
+    """Figures of boxes, each with the size of its image."""
+    xywh, wh = np.array(boxes_xywh, np.float64).reshape(-1, 4), np.array(images_wh, np.float64).reshape(-1, 2)
     scale = np.minimum(1.0, np.array(input_size[::-1]) / np.maximum(wh, 1)).min(1) if len(wh) else np.zeros(0)
     middles = ((xywh[:, :2] + xywh[:, 2:] / 2) / np.maximum(wh, 1)).clip(0, 1 - 1e-9)
     places, _, _ = np.histogram2d(middles[:, 1], middles[:, 0], bins=CELLS, range=((0, 1), (0, 1)))
     return Statistics(
-        split.name,
-        len(split.images),
-        dict(per_class.most_common()),
-        np.array(per_image, np.int64),
-        np.array(sizes, np.float64).reshape(-1, 2),
-        xywh[:, 2:],
-        xywh[:, 2:].min(1, initial=np.inf) * scale,
-        np.sqrt(xywh[:, 2:].prod(1) / np.maximum(wh.prod(1), 1)),
-        places / max(1, len(xywh)),
-        crowd,
+        split=name,
+        images=len(per_image),
+        per_class=dict(per_class.most_common()),
+        per_image=np.array(per_image, np.int64),
+        boxes_wh=xywh[:, 2:],
+        letterboxed=xywh[:, 2:].min(1, initial=np.inf) * scale,
+        relative=np.sqrt(xywh[:, 2:].prod(1) / np.maximum(wh.prod(1), 1)),
+        places=places / max(1, len(xywh)),
+        crowd=crowd,
     )
 
 

@@ -13,7 +13,7 @@ from fusedet.train.evaluation.matching import IGNORED, Judged
 COLORS = {"good": "#1a9c58", "warn": "#c77700", "bad": "#d62f25", "quiet": "#7a8594"}
 
 
-class Pair(NamedTuple):
+class ImagePair(NamedTuple):
     """An image twice: its objects, and its detections."""
 
     name: str
@@ -32,7 +32,7 @@ def best_and_worst(judged: Iterable[Judged], worst: int = 6, best: int = 3) -> t
     return right[:best], wrong[:worst]
 
 
-def image_pair(judged: Judged) -> Pair:
+def image_pair(judged: Judged) -> ImagePair:
     """Objects and detections of an image, both with the same small copy of it.
 
     Raises:
@@ -41,7 +41,7 @@ def image_pair(judged: Judged) -> Pair:
     sample = judged.sample
     size = sample.width, sample.height
     source = small_jpeg(load_at_size(sample, size[::-1]))
-    return Pair(
+    return ImagePair(
         sample.path.name,
         thumbnail(source, size, _objects(judged)),
         thumbnail(source, size, _detections(judged)),

@@ -39,7 +39,7 @@ def exports_beside(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.onnx"))
 
 
-def measure(paths: Sequence[Path], image_bgr: NDArray[np.uint8]) -> list[FileLatency]:
+def measure_latency(paths: Sequence[Path], image_bgr: NDArray[np.uint8]) -> list[FileLatency]:
     """Runs files on one image, in turn, so that a slow moment of the machine hits all alike.
 
     Raises:

@@ -10,12 +10,12 @@ from fusedet.common.text import OPERATING_POINT_NOTE
 from fusedet.configs.reader.validate import dump_config
 from fusedet.train.charts import color
 from fusedet.train.data.coco import CocoDataset
+from fusedet.train.data.doctor.report.plots import statistics_charts
+from fusedet.train.data.doctor.statistics import measure_dataset
 from fusedet.train.evaluation.outputs import reason
 from fusedet.train.evaluation.report import head
-from fusedet.train.evaluation.report.annotations import annotation_statistics
 from fusedet.train.evaluation.report.figures.accuracy import class_curves, class_rows, curve_names
-from fusedet.train.evaluation.report.figures.annotations import annotation_charts
-from fusedet.train.evaluation.report.figures.training import training_charts
+from fusedet.train.evaluation.report.figures.training import Chart, training_charts
 from fusedet.train.evaluation.report.images import COLORS, best_and_worst, image_pair
 from fusedet.train.evaluation.report.provenance import provenance
 
@@ -80,17 +80,14 @@ def _annotations(content: head.Content) -> dict[str, Any]:
     """Statistics of the sets, and each class's name and objects, the most frequent of the training set first."""
     if content.sets is None:
         return {"sets": {}}
-    names = content.sets[0].names
     size = content.record.config.model.input_size
     named = zip(("training", "validation"), content.sets, strict=True)
-    sets = {name: annotation_statistics(dataset, size) for name, dataset in named}
-    objects = np.stack([one.objects for one in sets.values()], axis=1)
-    order = np.argsort(-objects[:, 0], kind="stable")
-    aspect = float(np.median([sample.width / sample.height for sample in content.sets[0].samples]))
+    sets = {name: measure_dataset(name, dataset, size) for name, dataset in named}
+    charts = [(name, chart) for name, one in sets.items() for chart in statistics_charts(one, size)]
     return {
         "sets": sets,
-        "objects": [(names[i], objects[i].tolist()) for i in order],
-        "most_objects": max(int(objects.max()), 1),
+        "objects": [(name, [one.per_class[name] for one in sets.values()]) for name in sets["training"].per_class],
+        "most_objects": max(1, *(count for one in sets.values() for count in one.per_class.values())),
         "set_colors": [color(number) for number in range(len(sets))],
-        "annotation_charts": annotation_charts(sets, aspect),
+        "annotation_charts": [Chart(f"{title}, {name}", svg) for name, (title, svg) in charts],
     }

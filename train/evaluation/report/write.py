@@ -17,7 +17,7 @@ from fusedet.train.evaluation.operating_point import operating_point
 from fusedet.train.evaluation.outputs import Output
 from fusedet.train.evaluation.report.analysis import Evaluation, analyse
 from fusedet.train.evaluation.report.head import Content
-from fusedet.train.evaluation.report.latency import FileLatency, exports_beside, measure
+from fusedet.train.evaluation.report.latency import FileLatency, exports_beside, measure_latency
 from fusedet.train.evaluation.report.page import report_page
 from fusedet.train.evaluation.report.record import RunRecord, read_record
 from fusedet.train.run_folder import RunFolder
@@ -136,4 +136,4 @@ def _latencies(files: Sequence[Path], dataset: CocoDataset) -> list[FileLatency]
         return []
     sample = dataset.samples[0]
     image = load_at_size(sample, (sample.height, sample.width))
-    return measure(files, image)
+    return measure_latency(files, image)

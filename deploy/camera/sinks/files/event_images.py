@@ -9,7 +9,7 @@ from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.annotation import image_with_zones
 from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.camera.sinks.files.folders import make_folder, safe_name, time_stamp
-from fusedet.deploy.camera.sinks.files.retention import STAMP, Limits, Retention
+from fusedet.deploy.camera.sinks.files.retention import STAMP, Retention, RetentionLimits
 from fusedet.deploy.detector.opencv import cv2
 
 _JPEG_QUALITY = 90
@@ -24,7 +24,7 @@ class EventImages(Sink):
 
     events_only = True
 
-    def __init__(self, folder: Path, limits: Limits) -> None:
+    def __init__(self, folder: Path, limits: RetentionLimits) -> None:
         """Writes into ``folder``, which is made, and removes its own images from there that ``limits`` do not allow.
 
         Raises:

@@ -19,7 +19,7 @@ _DAY_S = 86400.0
 
 
 @dataclass(frozen=True)
-class Limits:
+class RetentionLimits:
     """What may stay.
 
     Attributes:
@@ -50,7 +50,9 @@ class Retention:
     then on. Only files whose whole name is one that the sink gives are touched, no links and no folders.
     """
 
-    def __init__(self, folder: Path, pattern: str, limits: Limits, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, folder: Path, pattern: str, limits: RetentionLimits, clock: Callable[[], float] = time.time
+    ) -> None:
         """Takes the files in ``folder``, and removes what is too much.
 
         Args:

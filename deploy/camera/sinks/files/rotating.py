@@ -46,7 +46,7 @@ class RotatingJsonLines(Sink):
                 :meth:`fusedet.deploy.camera.events.event.Event.to_record`.
             days: lines that are older are removed, a file at a time: one is set aside when its share of the days is
                 over. None: of any age.
-            min_free_gb: what stays free on the disk, see :class:`~fusedet.deploy.camera.sinks.files.retention.Limits`.
+            min_free_gb: what stays free on the disk, as ``RetentionLimits`` has it.
             clock: seconds since 1970.
 
         Raises:

@@ -8,7 +8,7 @@ from pathlib import Path
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.camera.sinks.files.folders import make_folder, safe_name, time_stamp
-from fusedet.deploy.camera.sinks.files.retention import STAMP, Limits, Retention
+from fusedet.deploy.camera.sinks.files.retention import STAMP, Retention, RetentionLimits
 from fusedet.deploy.camera.sinks.files.video import AnnotatedVideo
 
 #: A video ends where its camera gives nothing for longer: the gap is not filled with one still image.
@@ -39,7 +39,7 @@ class SegmentedVideo(Sink):
     without its index, which nobody can play, and is removed at the next start.
     """
 
-    def __init__(self, folder: Path, minutes: float, limits: Limits, fps: float = 10.0) -> None:
+    def __init__(self, folder: Path, minutes: float, limits: RetentionLimits, fps: float = 10.0) -> None:
         """Writes into ``folder``, which is made.
 
         Args:

@@ -17,7 +17,7 @@ from fusedet.deploy.camera.pipeline.pipeline import Pipeline
 from fusedet.deploy.camera.pipeline.sink_worker import SinkWorker
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks import Sink
-from fusedet.deploy.detector.detector import Prepared, RawOutputs
+from fusedet.deploy.detector.detector import PreparedImage, RawOutputs
 from tests.deploy.camera.pipeline.cameras import LedCamera
 from tests.deploy.conftest import NAMES, build_model
 
@@ -72,7 +72,7 @@ class SlowDetector(Detector):
 
     allowed = threading.Semaphore(0)
 
-    def infer(self, prepared: Prepared) -> RawOutputs:
+    def infer(self, prepared: PreparedImage) -> RawOutputs:
         if any(array.any() for array in prepared.feed.values()):  # the first, black one warms up
             self.allowed.acquire()
         return super().infer(prepared)

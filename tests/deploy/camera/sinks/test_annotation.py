@@ -11,7 +11,7 @@ from fusedet.deploy.camera.pipeline.recent_events import RecentEvents
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks import EventImages, SegmentedVideo
 from fusedet.deploy.camera.sinks.annotation import annotated_image, image_with_zones
-from fusedet.deploy.camera.sinks.files.retention import Limits
+from fusedet.deploy.camera.sinks.files.retention import RetentionLimits
 from fusedet.deploy.camera.sources import read_image
 from tests.deploy.camera.sinks.results import NOTHING, make_event, make_result
 
@@ -48,7 +48,7 @@ def test_without_zones_only_detections_are_drawn() -> None:
 def test_images_of_events_show_zones(tmp_path: Path) -> None:
     event = make_event()
     for folder, result in (("with", with_zones(inside(1))), ("without", make_result())):
-        sink = EventImages(tmp_path / folder, Limits(1))
+        sink = EventImages(tmp_path / folder, RetentionLimits(1))
         sink.write(replace(result, events=(event,)))
     images = [read_image(next((tmp_path / folder).iterdir())) for folder in ("with", "without")]
 
@@ -58,7 +58,7 @@ def test_images_of_events_show_zones(tmp_path: Path) -> None:
 def test_videos_show_zones(tmp_path: Path) -> None:
     images = []
     for folder, result in (("with", with_zones(inside(1))), ("without", make_result(found=NOTHING))):
-        sink = SegmentedVideo(tmp_path / folder, minutes=1, limits=Limits(1))
+        sink = SegmentedVideo(tmp_path / folder, minutes=1, limits=RetentionLimits(1))
         sink.write(result)
         sink.close()
         capture = cv2.VideoCapture(str(next((tmp_path / folder).iterdir())))

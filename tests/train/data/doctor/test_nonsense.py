@@ -10,7 +10,7 @@ import pytest
 
 from fusedet.train.config import DataConfig
 from fusedet.train.data.doctor.copy import write_repaired
-from fusedet.train.data.doctor.report.page import report_page
+from fusedet.train.data.doctor.report.page import check_page
 from fusedet.train.data.training_sets import load_sets
 from tests.train.data.doctor.conftest import check
 from tests.train.data.doctor.drawing import DrawnSet, draw_clean_set
@@ -57,7 +57,7 @@ def test_nonsense_is_found_and_mended(seed: int, tiny_root: Path, tmp_path: Path
     (tmp_path / "images").symlink_to(tiny_root / "images")
     drawn.write()
     report = check(tmp_path)
-    report_page(report, "nonsense")
+    check_page(report, "nonsense")
     write_repaired(report, tmp_path / "out", link=True, leave_out=True)
     left = [finding for finding in check(tmp_path / "out").findings if finding.severity == "error"]
     if {finding.kind for finding in left} == {"no-objects"}:

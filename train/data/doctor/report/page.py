@@ -30,7 +30,7 @@ class _Tile(NamedTuple):
     shown: list[Thumbnail | None]
 
 
-def report_page(report: Report, title: str) -> str:
+def check_page(report: Report, title: str) -> str:
     """The page's text.
 
     Args:

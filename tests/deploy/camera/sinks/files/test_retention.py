@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from fusedet.deploy.camera.sinks.files.folders import time_stamp
-from fusedet.deploy.camera.sinks.files.retention import STAMP, Limits, Retention
+from fusedet.deploy.camera.sinks.files.retention import STAMP, Retention, RetentionLimits
 
 NOW_S = datetime(2026, 3, 10, 12, tzinfo=timezone.utc).timestamp()
 DAY_S = 86400.0
@@ -21,7 +21,7 @@ def put(folder: Path, camera: str, days_ago: float, size: int = 1000) -> Path:
 
 
 def keep(folder: Path, **limits: float) -> Retention:
-    return Retention(folder, PATTERN, Limits(**limits), clock=lambda: NOW_S)  # type: ignore[arg-type]
+    return Retention(folder, PATTERN, RetentionLimits(**limits), clock=lambda: NOW_S)  # type: ignore[arg-type]
 
 
 def test_what_is_older_than_the_days_goes_also_of_cameras_that_are_gone(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_what_is_older_than_the_days_goes_also_of_cameras_that_are_gone(tmp_path
 
 def test_it_goes_when_the_day_has_come_and_nothing_new_is_written(tmp_path: Path) -> None:
     path, now = put(tmp_path, "door", 6), [NOW_S]
-    retention = Retention(tmp_path, PATTERN, Limits(days=7), clock=lambda: now[0])
+    retention = Retention(tmp_path, PATTERN, RetentionLimits(days=7), clock=lambda: now[0])
     retention.tend()
     assert path.exists()
     now[0] += 2 * DAY_S

@@ -13,7 +13,7 @@ import cv2
 import pytest
 
 from fusedet.deploy.camera.sinks import SegmentedVideo
-from fusedet.deploy.camera.sinks.files.retention import Limits
+from fusedet.deploy.camera.sinks.files.retention import RetentionLimits
 from fusedet.deploy.camera.sources import Frame
 from tests import ROOT
 from tests.deploy.camera.sinks.results import TAKEN_AT, make_frame, make_result
@@ -40,7 +40,7 @@ def lengths(folder: Path) -> dict[str, int]:
 
 
 def test_each_video_has_its_length(tmp_path: Path) -> None:
-    sink = SegmentedVideo(tmp_path / "new", minutes=2 / 60, limits=Limits(9))
+    sink = SegmentedVideo(tmp_path / "new", minutes=2 / 60, limits=RetentionLimits(9))
     write(sink, *tenths(0, 5))
     assert list(lengths(tmp_path / "new").values())[:2] == [20, 20]
     sink.close()
@@ -53,7 +53,7 @@ def test_each_video_has_its_length(tmp_path: Path) -> None:
 
 
 def test_videos_play_at_true_speed(tmp_path: Path) -> None:
-    sink = SegmentedVideo(tmp_path, minutes=1, limits=Limits(9), fps=10)
+    sink = SegmentedVideo(tmp_path, minutes=1, limits=RetentionLimits(9), fps=10)
     write(sink, 0, 0.05, 0.1, 1.0, 2.0)
     sink.close()
 
@@ -61,7 +61,7 @@ def test_videos_play_at_true_speed(tmp_path: Path) -> None:
 
 
 def test_a_gap_begins_a_new_video(tmp_path: Path) -> None:
-    sink = SegmentedVideo(tmp_path, minutes=10, limits=Limits(9))
+    sink = SegmentedVideo(tmp_path, minutes=10, limits=RetentionLimits(9))
     write(sink, 0, 0.1, 300.0, 300.1)
     sink.close()
 
@@ -71,7 +71,7 @@ def test_a_gap_begins_a_new_video(tmp_path: Path) -> None:
 def test_each_camera_keeps_its_newest(tmp_path: Path) -> None:
     (tmp_path / "holiday.mp4").touch()
     for first in (0, 4):
-        sink = SegmentedVideo(tmp_path, minutes=1 / 60, limits=Limits(2))
+        sink = SegmentedVideo(tmp_path, minutes=1 / 60, limits=RetentionLimits(2))
         write(sink, *tenths(first, first + 4))
         write(sink, *tenths(first, first + 1), camera="door_2")
         sink.close()
@@ -86,8 +86,8 @@ import os, sys
 from pathlib import Path
 from tests.deploy.camera.sinks.files.test_segmented_video import write
 from fusedet.deploy.camera.sinks import SegmentedVideo
-from fusedet.deploy.camera.sinks.files.retention import Limits
-write(SegmentedVideo(Path(sys.argv[1]), 1 / 60, Limits(9)), *[tenth / 10 for tenth in range(25)])
+from fusedet.deploy.camera.sinks.files.retention import RetentionLimits
+write(SegmentedVideo(Path(sys.argv[1]), 1 / 60, RetentionLimits(9)), *[tenth / 10 for tenth in range(25)])
 os._exit(9)
 """
 
@@ -96,13 +96,13 @@ def test_what_a_crash_left_is_removed(tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", CRASH, str(tmp_path)], cwd=ROOT).returncode == 9
     assert len(list(tmp_path.glob("*.part.mp4"))) == 1
 
-    sink = SegmentedVideo(tmp_path, 1, Limits(9))
+    sink = SegmentedVideo(tmp_path, 1, RetentionLimits(9))
     assert list(lengths(tmp_path).values()) == [10, 10]
     sink.close()
 
 
 def test_a_full_disk_is_said_and_the_video_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sink = SegmentedVideo(tmp_path, 1, Limits(9))
+    sink = SegmentedVideo(tmp_path, 1, RetentionLimits(9))
     write(sink, *tenths(0, 1))
     with monkeypatch.context() as context:
         context.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1 << 20))
