@@ -10,7 +10,7 @@ from fusedet.deploy.detector.detections import NO_TRACK, Detections
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.deploy.drawing.label_style import LabelStyle, stroke_width
 
-__all__ = ["class_color", "draw_boxes", "draw_detections", "place_text"]
+__all__ = ["class_color", "css_color", "draw_boxes", "draw_detections", "place_text"]
 
 #: Turning the hue by the golden ratio keeps any number of first classes far apart.
 _GOLDEN = 0.618034
@@ -22,6 +22,11 @@ def class_color(class_id: int) -> tuple[int, int, int]:
     saturation, value = ((0.85, 1.0), (0.6, 1.0), (0.95, 0.8))[class_id % 3]
     red, green, blue = colorsys.hsv_to_rgb(hue, saturation, value)
     return round(255 * blue), round(255 * green), round(255 * red)
+
+
+def css_color(class_id: int) -> str:
+    """The same for a page, as ``#rrggbb``."""
+    return "#" + bytes(class_color(class_id)[::-1]).hex()
 
 
 def draw_detections(image_bgr: NDArray[np.uint8], detections: Detections) -> NDArray[np.uint8]:
@@ -47,6 +52,8 @@ def draw_boxes(
     boxes_xyxy: NDArray[np.float32],
     texts: Sequence[str],
     colors: Sequence[tuple[int, int, int]],
+    *,
+    every_text: bool = True,
 ) -> NDArray[np.uint8]:
     """A copy of the image with boxes and their texts; the first box lies on top, and its text has the best place.
 
@@ -55,6 +62,7 @@ def draw_boxes(
         boxes_xyxy: ``[N, 4]`` in pixels of the image.
         texts: of each box.
         colors: BGR of each box.
+        every_text: a text without a free place is written over others; else it is left out.
     """
     canvas = image_bgr.copy()
     height, width = canvas.shape[:2]
@@ -71,7 +79,8 @@ def draw_boxes(
         far = (max(left, min(right, width) - 1), max(top, min(bottom, height) - 1))
         cv2.rectangle(canvas, (left, top), far, colors[i], thickness, cv2.LINE_AA)
     for i in last_first:  # after all boxes, so that none crosses a label
-        style.write(canvas, texts[i], plates[i], colors[i])
+        if every_text or not any(_overlap(plates[i], plate) for plate in plates[:i]):
+            style.write(canvas, texts[i], plates[i], colors[i])
     return canvas
 
 

@@ -114,7 +114,10 @@ def certify(
     )
     measured: dict[str, Any] = {
         "limits": asdict(limits),
-        "files": {name: _file(path) for name, path in files.items()},
+        "files": {
+            name: {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
+            for name, path in files.items()
+        },
         "agreement": [_agreement_facts(agreement) for agreement in agreements],
         "accuracy": {name: _finite(figures) for name, figures in accuracy.items()},
         "latency_ms": _latency(files, rounds),
@@ -302,10 +305,6 @@ def _agreement_facts(agreement: Agreement) -> dict[str, Any]:
         "worst_image": agreement.worst,
         "missing": [str(missing) for missing in agreement.missing],
     }
-
-
-def _file(path: Path) -> dict[str, Any]:
-    return {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
 
 
 def _latency(files: Mapping[str, Path], rounds: int) -> dict[str, Any]:

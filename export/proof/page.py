@@ -6,7 +6,7 @@ from typing import Any
 from fusedet.common.pages import render
 from fusedet.common.text import OPERATING_POINT_NOTE, gmacs, millions
 from fusedet.deploy.detector.detections import Detections
-from fusedet.deploy.drawing.draw import class_color
+from fusedet.deploy.drawing.draw import css_color
 from fusedet.deploy.drawing.thumbnail import Box, Thumbnail, small_jpeg, thumbnail
 from fusedet.export.proof.certificate import Certificate, Worst
 
@@ -69,12 +69,8 @@ def _thumbnails(worst: Worst) -> list[tuple[str, Detections, Thumbnail]]:
 def _boxes(found: Detections) -> list[Box]:
     """The best lie on top."""
     rows = zip(found.boxes_xyxy, found.labels, found.scores, found.class_ids, strict=True)
-    boxes = [Box(box, f"{name} {score:.2f}", _css(class_color(int(number)))) for box, name, score, number in rows]
+    boxes = [Box(box, f"{name} {score:.2f}", css_color(int(number))) for box, name, score, number in rows]
     return boxes[::-1]
-
-
-def _css(bgr: tuple[int, int, int]) -> str:
-    return "#" + bytes(bgr[::-1]).hex()
 
 
 def _words(key: str) -> str:

@@ -25,7 +25,8 @@ def choose_self_test(model: Path, images: Mapping[str, NDArray[np.uint8]]) -> Se
     for threshold in _THRESHOLDS:
         detector = Detector(model, score_threshold=threshold, duplicate_iou=None, threads=1)
         tests = (_test(detector, image, threshold) for image in images.values())
-        best = max((test for test in tests if 0 < len(test.expected) <= _MOST_BOXES), key=_boxes, default=None)
+        usable = [test for test in tests if 0 < len(test.expected) <= _MOST_BOXES]
+        best = max(usable, key=lambda test: len(test.expected), default=None)
         if best is not None:
             return best
     return None
@@ -38,10 +39,6 @@ def embed_self_test(test: SelfTest, models: Sequence[Path]) -> None:
         metadata = {entry.key: entry.value for entry in model.metadata_props}
         onnx.helper.set_model_props(model, {**metadata, **test.to_metadata()})
         path.write_bytes(model.SerializeToString(deterministic=True))
-
-
-def _boxes(test: SelfTest) -> int:
-    return len(test.expected)
 
 
 def _test(detector: Detector, image: NDArray[np.uint8], threshold: float) -> SelfTest:

@@ -20,7 +20,7 @@ from fusedet.common.errors import InputError
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.train.config import AugmentConfig, DataConfig
 from fusedet.train.data.coco import CocoDataset, Sample
-from fusedet.train.data.image_cache import ImageStore, Progress, load_at_size, map_ahead, training_size
+from fusedet.train.data.image_cache import ImageStore, Progress, load_annotated, map_ahead, training_size
 from fusedet.train.data.repeat_factor import repeat_factors, repeated
 from fusedet.train.data.transforms import CROWD, Example, augment
 
@@ -276,11 +276,7 @@ def iterate_images(dataset: CocoDataset, workers: int = 2) -> Iterator[tuple[Sam
     Raises:
         InputError: an image cannot be read or does not agree with its annotations.
     """
-    return zip(dataset.samples, map_ahead(_annotated_image, dataset.samples, workers), strict=True)
-
-
-def _annotated_image(sample: Sample) -> NDArray[np.uint8]:
-    return load_at_size(sample, (sample.height, sample.width))
+    return zip(dataset.samples, map_ahead(load_annotated, dataset.samples, workers), strict=True)
 
 
 def _start_method() -> str:

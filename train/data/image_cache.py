@@ -69,6 +69,11 @@ def load_at_size(sample: Sample, size_hw: tuple[int, int]) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(image, size_hw[::-1], interpolation=cv2.INTER_LINEAR_EXACT), np.uint8)
 
 
+def load_annotated(sample: Sample) -> NDArray[np.uint8]:
+    """Reads an image at the size that the annotations say. See :func:`load_image`."""
+    return load_at_size(sample, (sample.height, sample.width))
+
+
 class ImageStore:
     """The images of some samples, each at the size wanted for it.
 

@@ -6,10 +6,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from fusedet.deploy.drawing.draw import class_color, draw_boxes
 from fusedet.train.config import TrainConfig
 from fusedet.train.data.coco import CocoDataset, Sample
-from fusedet.train.data.contact_sheet import contact_sheet, draw_labels, fit
+from fusedet.train.data.contact_sheet import contact_sheet, fit
 from fusedet.train.data.image_cache import load_image
+
+#: Colour of regions to ignore, in BGR.
+_IGNORED = (150, 150, 150)
 
 
 def choose_samples(dataset: CocoDataset, count: int, seed: int, class_name: str | None = None) -> list[Sample]:
@@ -33,8 +37,7 @@ def labelled_sheet(samples: Sequence[Sample], names: Sequence[str], side: int) -
         tile, _ = fit(load_image(sample), side)
         zoom = np.tile(np.divide(tile.shape[1::-1], (sample.width, sample.height)), 2)
         labels = np.where(sample.crowd, -1, sample.labels).tolist()
-        draw_labels(tile, (sample.boxes_xyxy * zoom).astype(np.float32), labels, names)
-        tiles.append(tile)
+        tiles.append(_labelled(tile, (sample.boxes_xyxy * zoom).astype(np.float32), labels, names))
         captions.append(sample.path.name)
     return contact_sheet(tiles, captions, side)
 
@@ -60,6 +63,16 @@ def augmented_sheet(dataset: CocoDataset, config: TrainConfig, count: int, seed:
         tile, scale = fit(image, side)
         there = labels != PADDING
         shown = np.maximum(labels[there], -1).tolist()
-        draw_labels(tile, boxes[there] * np.float32(scale), shown, dataset.names)
-        tiles.append(tile)
+        tiles.append(_labelled(tile, boxes[there] * np.float32(scale), shown, dataset.names))
     return contact_sheet(tiles, [by_id[int(image_id)] for image_id in batch.image_ids], side)
+
+
+def _labelled(
+    tile: NDArray[np.uint8], boxes_xyxy: NDArray[np.float32], labels: Sequence[int], names: Sequence[str]
+) -> NDArray[np.uint8]:
+    """A copy with boxes and class names, the largest first; regions to ignore, whose label is below 0, are grey."""
+    largest_first = np.argsort(-(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).prod(1), kind="stable")
+    own = [labels[i] for i in largest_first]
+    texts = [names[label] if label >= 0 else "ignored" for label in own]
+    colors = [class_color(label) if label >= 0 else _IGNORED for label in own]
+    return draw_boxes(tile, boxes_xyxy[largest_first], texts, colors, every_text=False)

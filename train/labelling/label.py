@@ -118,13 +118,9 @@ def label_images(
         todo = [image_file for image_file in image_files if image_file.file_name not in journal.rows]
         on_batch(len(image_files) - len(todo))
         for group in in_batches(map_ahead(_read, todo, _THREADS), batch):
-            found = iter(teacher.batch([image for _, image in group if image is not None]))
-            journal.add(
-                [
-                    _row(image_file, image, None if image is None else mapping(_sure(next(found), score_threshold)))
-                    for image_file, image in group
-                ]
-            )
+            detections = teacher.batch([image for _, image in group if image is not None])
+            found = (mapping(one[one.scores >= score_threshold]) for one in detections)
+            journal.add([_row(file, image, None if image is None else next(found)) for file, image in group])
             on_batch(len(group))
     rows = [journal.rows[image_file.file_name] for image_file in image_files]
     content, summary = _as_coco(image_files, rows, mapping.names, settings)
@@ -230,10 +226,6 @@ def _read(image_file: ImageFile) -> tuple[ImageFile, NDArray[np.uint8] | None]:
     except InputError as error:
         _log.warning("left out: %s", error)
         return image_file, None
-
-
-def _sure(detections: Detections, score_threshold: float) -> Detections:
-    return detections[detections.scores >= score_threshold]
 
 
 def _row(image_file: ImageFile, image: NDArray[np.uint8] | None, found: Detections | None) -> dict[str, Any]:

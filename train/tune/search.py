@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from fusedet.common.atomic import whole_file, write_text
 from fusedet.common.errors import InputError
@@ -62,7 +62,8 @@ def tune(
         if own is not None and not study.trials:
             study.enqueue_trial(own)  # the config as it is comes first
         complete = True
-        while complete and len(_counted(study)) < count:
+        counted = (TrialState.COMPLETE, TrialState.PRUNED)
+        while complete and len(study.get_trials(deepcopy=False, states=counted)) < count:
             trial = study.ask()
             settings = _settings(trial, space)
             complete = _run(study, trial, settings, config, folder)
@@ -187,10 +188,6 @@ def _settings(trial: optuna.Trial, space: Mapping[str, Axis]) -> dict[str, str]:
 
 def _words(settings: Mapping[str, str]) -> list[str]:
     return [f"{key}={value}" for key, value in settings.items()]
-
-
-def _counted(study: optuna.Study) -> list[FrozenTrial]:
-    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
 
 
 def _trials(study: optuna.Study, space: Mapping[str, Axis], folder: Path) -> list[Trial]:

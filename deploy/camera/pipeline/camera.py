@@ -59,7 +59,9 @@ class Camera:
         self._tracker: Tracker | None = None
         self.capture = Capture(settings.name, settings.open_source, buffer, self.statistics)
         if settings.tracker is not None:
-            self._tracker = Tracker(_with_scores(settings.tracker, score), self.capture.source.fps or 30.0)
+            low = min(TRACKED_SCORE, score)
+            with_scores = replace(settings.tracker, begin_score=score, high_score=score, low_score=low)
+            self._tracker = Tracker(with_scores, self.capture.source.fps or 30.0)
 
     @property
     def tracks(self) -> bool:
@@ -103,7 +105,7 @@ class Camera:
         return self.capture.state != "waiting" and self.statistics.error is None
 
     def report(self) -> dict[str, Any]:
-        """The camera's part of :meth:`fusedet.deploy.camera.pipeline.monitor.Monitor.status`."""
+        """The camera's part of :meth:`fusedet.deploy.camera.pipeline.pipeline.Pipeline.status`."""
         figures = self.statistics.report()
         return {
             "state": self.capture.state,
@@ -114,7 +116,3 @@ class Camera:
             "reconnects": self.capture.reconnects,
             "places": self.rules.counts(),
         }
-
-
-def _with_scores(settings: TrackerSettings, score: float) -> TrackerSettings:
-    return replace(settings, begin_score=score, high_score=score, low_score=min(TRACKED_SCORE, score))

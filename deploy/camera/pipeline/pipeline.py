@@ -36,8 +36,7 @@ _POLL_S = 0.2
 
 
 class Pipeline:
-    """Runs until every source has ended, or :meth:`stop`. It is a
-    :class:`fusedet.deploy.camera.pipeline.monitor.Monitor`.
+    """Runs until every source has ended, or :meth:`stop`.
 
     with Pipeline(cameras, detector, "model.onnx", sinks) as pipeline:
         pipeline.wait()
@@ -149,10 +148,20 @@ class Pipeline:
         """Seconds for which detection has hung. Nothing inside of the process can help then, but a new process."""
         return max(self._detection.stuck_s(), self._reading.stuck_s())
 
-    # What others see and change: the Monitor.
+    # What the web page and the metrics see and change, from any thread.
 
     def status(self) -> dict[str, Any]:
-        """See :meth:`fusedet.deploy.camera.pipeline.monitor.Monitor.status`."""
+        """Plain values for JSON.
+
+        ``uptime_s``, ``memory_mb`` (resident), ``cpu_share`` (of one core, since the last call);
+        ``model``: ``name``, ``input_size`` ``[height, width]``, ``names``; ``score``; ``classes`` (list or null);
+        ``cameras``: name -> ``state`` (``running``, ``waiting``: opens its source again, ``ended``), ``error`` (text or
+        null; of a running camera why every frame fails), ``captured``, ``processed``, ``dropped``, ``failed``,
+        ``unreadable`` (left out by the source, not captured) and ``reconnects`` (counts), ``fps`` (processed, lately),
+        ``inference_ms`` and ``age_ms`` (each ``p50``, ``p95``, ``p99`` of the last frames, null before the
+        first), ``visible`` (class -> objects in the last frame), ``places`` (see ``Rules.counts``);
+        ``sinks``: name -> ``written``, ``dropped``, ``waiting`` (counts) and ``error`` (text or null).
+        """
         return {
             "uptime_s": round(monotonic() - self._started_s, 1),
             "memory_mb": round((resident_bytes() or 0) / 1e6, 1),
@@ -169,7 +178,7 @@ class Pipeline:
         }
 
     def healthy(self) -> tuple[bool, str]:
-        """See :meth:`fusedet.deploy.camera.pipeline.monitor.Monitor.healthy`."""
+        """Whether cameras deliver, frames get results and sinks take them, and in one line what does not."""
         problems = [
             f"camera {name}: {camera.error or camera.capture.state}"
             for name, camera in self._cameras.items()
@@ -181,34 +190,59 @@ class Pipeline:
         return not problems, "; ".join(problems) or "ok"
 
     def latest(self, camera: str) -> Result | None:
-        """See :meth:`fusedet.deploy.camera.pipeline.monitor.Monitor.latest`."""
+        """The newest result of a camera; None before the first.
+
+        Raises:
+            KeyError: no such camera.
+        """
         return self._cameras[camera].latest
 
     def wait_for_newer(self, camera: str, than: Result | None, timeout_s: float) -> Result | None:
-        """See :meth:`fusedet.deploy.camera.pipeline.monitor.Monitor.wait_for_newer`."""
+        """Waits for a result after ``than``; None when there was none in time, or the pipeline has ended.
+
+        Raises:
+            KeyError: no such camera.
+        """
         place = self._cameras[camera]
         with self._changed:
             self._changed.wait_for(lambda: place.latest is not than or self._ended.is_set(), timeout_s)
             return None if place.latest is than else place.latest
 
     def recent_events(self) -> list[tuple[Event, bytes]]:
-        """See :meth:`fusedet.deploy.camera.pipeline.monitor.Monitor.recent_events`."""
+        """The last events, newest first, each with a small JPEG image of its moment with the box drawn."""
         return self._recent.newest_first()
 
     def set_score(self, score: float) -> None:
-        """See :meth:`fusedet.deploy.camera.pipeline.monitor.Monitor.set_score`."""
+        """Lowest score that counts, from the next frame on.
+
+        Raises:
+            InputError: not in 0..1.
+        """
         self._score = _checked_score(score)
 
     def set_classes(self, classes: list[str] | None) -> None:
-        """See :meth:`fusedet.deploy.camera.pipeline.monitor.Monitor.set_classes`."""
+        """Only these classes are reported, from the next frame on; None: all.
+
+        Raises:
+            InputError: the model has no such class.
+        """
         self._detector.classes = classes
 
     def places(self, camera: str) -> Places:
-        """See :meth:`fusedet.deploy.camera.pipeline.monitor.Monitor.places`."""
+        """Zones and lines of a camera.
+
+        Raises:
+            KeyError: no such camera.
+        """
         return self._cameras[camera].places
 
     def set_places(self, camera: str, places: Places, *, save: bool = True) -> None:
-        """See :meth:`~fusedet.deploy.camera.pipeline.monitor.Monitor.set_places`; without ``save`` no file changes."""
+        """Replaces zones and lines, from the next frame on, and saves them to the YAML where there is one, if ``save``.
+
+        Raises:
+            KeyError: no such camera.
+            InputError: names that stand twice, or the YAML cannot be written.
+        """
         place = self._cameras[camera]
         if (places.zones or places.lines) and not place.tracks:
             raise InputError(f"camera {camera}: zones and lines need tracks, but track is null")

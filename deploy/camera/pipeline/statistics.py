@@ -76,7 +76,7 @@ class CameraStatistics:
             self._visible = Counter(labels)
 
     def report(self) -> dict[str, Any]:
-        """The figures, as :meth:`fusedet.deploy.camera.pipeline.monitor.Monitor.status` names them."""
+        """The figures, as :meth:`fusedet.deploy.camera.pipeline.pipeline.Pipeline.status` names them."""
         with self._lock:
             return {
                 "captured": self._captured,

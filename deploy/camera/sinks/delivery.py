@@ -47,7 +47,7 @@ class Delivery(Sink):
     def __init__(
         self, what: str, where: str, queue: Path, queue_events: int, first_wait_s: float = _FIRST_WAIT_S
     ) -> None:
-        """Opens the queue; :meth:`_start` begins to send.
+        """Opens the queue; starting ``_thread`` begins to send.
 
         Args:
             what: the kind of receiver, for the log.
@@ -101,9 +101,6 @@ class Delivery(Sink):
             self._interrupt()
             self._thread.join(_LAST_S)
         self._spool.close()
-
-    def _start(self) -> None:
-        self._thread.start()
 
     @abstractmethod
     def _deliver(self) -> None:

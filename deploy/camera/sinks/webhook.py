@@ -64,7 +64,7 @@ class Webhook(Delivery):
         self._timeout_s = timeout_s
         self._connection: http.client.HTTPConnection | None = None
         super().__init__("webhook", self._url.hostname or "", queue, queue_events, first_wait_s)
-        self._start()
+        self._thread.start()
 
     def _deliver(self) -> None:
         try:

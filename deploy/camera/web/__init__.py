@@ -1,6 +1,6 @@
 """The web page of a running pipeline, its JSON and its metrics. Needs aiohttp: ``pip install 'fusedet[web]'``.
 
-    server = WebServer(monitor)
+    server = WebServer(pipeline)
     server.start()
     print(server.url)
 

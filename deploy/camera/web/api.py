@@ -1,4 +1,4 @@
-"""What the page asks for and changes, as JSON. The monitor is asked on threads, because it may wait for a lock."""
+"""What the page asks for and changes, as JSON. The pipeline is asked on threads, because it may wait for a lock."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from fusedet.common.errors import InputError
-from fusedet.deploy.camera.pipeline.monitor import Monitor
+from fusedet.deploy.camera.pipeline.pipeline import Pipeline
 from fusedet.deploy.camera.web.answers import Handler, json_answer, read_body
 from fusedet.deploy.camera.web.auth import Guard
 from fusedet.deploy.camera.web.framework import web
@@ -23,8 +23,8 @@ _STATUS_S = 0.5
 class Api:
     """The handlers."""
 
-    def __init__(self, monitor: Monitor, images: LiveImages, guard: Guard) -> None:
-        self._monitor, self._images, self._guard = monitor, images, guard
+    def __init__(self, pipeline: Pipeline, images: LiveImages, guard: Guard) -> None:
+        self._pipeline, self._images, self._guard = pipeline, images, guard
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="fusedet-page")
         self._status: dict[str, Any] = {}
         self._status_until_s = 0.0
@@ -48,8 +48,8 @@ class Api:
     async def status(self, request: web.Request) -> web.StreamResponse:
         """GET /api/status."""
         state = await self._state()
-        healthy, line = await self._ask(self._monitor.healthy)
-        events = await self._ask(self._monitor.recent_events)
+        healthy, line = await self._ask(self._pipeline.healthy)
+        events = await self._ask(self._pipeline.recent_events)
         page = {
             "healthy": healthy,
             "health": line,
@@ -62,19 +62,19 @@ class Api:
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """GET /api/events: newest first."""
-        events = await self._ask(self._monitor.recent_events)
+        events = await self._ask(self._pipeline.recent_events)
         return json_answer({"events": [event.to_record() for event, _ in events]})
 
     async def event_image(self, request: web.Request) -> web.StreamResponse:
         """GET /api/events/ID.jpg."""
-        for event, jpeg in await self._ask(self._monitor.recent_events):
+        for event, jpeg in await self._ask(self._pipeline.recent_events):
             if event.id == request.match_info["id"] and jpeg:
                 return web.Response(body=jpeg, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
         raise web.HTTPNotFound(text="there is no image of such an event, or no longer")
 
     async def places(self, request: web.Request) -> web.StreamResponse:
         """GET /api/cameras/NAME/places."""
-        places = await self._ask(self._monitor.places, request.match_info["camera"])
+        places = await self._ask(self._pipeline.places, request.match_info["camera"])
         return json_answer(places.to_record(), headers={"ETag": version(places)})
 
     async def set_places(self, request: web.Request) -> web.StreamResponse:
@@ -84,9 +84,9 @@ class Api:
         places = places_from_json(await read_body(request), frozenset(names))
         async with self._changing:
             expected = request.headers.get("If-Match")
-            if expected is not None and expected != version(await self._ask(self._monitor.places, camera)):
+            if expected is not None and expected != version(await self._ask(self._pipeline.places, camera)):
                 raise web.HTTPPreconditionFailed(text="somebody else has changed these zones and lines meanwhile")
-            await self._ask(self._monitor.set_places, camera, places)
+            await self._ask(self._pipeline.set_places, camera, places)
             self._status_until_s = 0.0
             return await self.places(request)
 
@@ -102,16 +102,16 @@ class Api:
             if "classes" in wanted:
                 names = frozenset((await self._state())["model"]["names"])
                 wanted["classes"] = read_classes("classes", wanted["classes"], names)
-                await self._ask(self._monitor.set_classes, wanted["classes"])
+                await self._ask(self._pipeline.set_classes, wanted["classes"])
             if "score" in wanted:
-                await self._ask(self._monitor.set_score, wanted["score"])
+                await self._ask(self._pipeline.set_score, wanted["score"])
             self._status_until_s = 0.0
         return json_answer(wanted)
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:
         """GET /metrics."""
         state = await self._state()
-        healthy, _ = await self._ask(self._monitor.healthy)
+        healthy, _ = await self._ask(self._pipeline.healthy)
         text = to_prometheus(state, healthy, self._images.viewers, self._images.encoded)
         return web.Response(
             body=text.encode(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8", **_NO_STORE}
@@ -119,16 +119,16 @@ class Api:
 
     async def healthz(self, request: web.Request) -> web.StreamResponse:
         """GET /healthz: 200 or 503 for everybody; in words only for who may see it."""
-        healthy, line = await self._ask(self._monitor.healthy)
+        healthy, line = await self._ask(self._pipeline.healthy)
         if not self._guard.knows(request):
             line = "ok" if healthy else "not healthy"
         return web.Response(text=line + "\n", status=200 if healthy else 503, headers=_NO_STORE)
 
     async def _state(self) -> dict[str, Any]:
-        """The monitor's status, shared for a moment."""
+        """The status of the pipeline, shared for a moment."""
         async with self._reading:
             if time.monotonic() >= self._status_until_s:
-                self._status = await self._ask(self._monitor.status)
+                self._status = await self._ask(self._pipeline.status)
                 self._status_until_s = time.monotonic() + _STATUS_S
             return self._status
 

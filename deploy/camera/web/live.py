@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from fusedet.common.errors import InputError
-from fusedet.deploy.camera.pipeline.monitor import Monitor
+from fusedet.deploy.camera.pipeline.pipeline import Pipeline
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.web.answers import to_json
 from fusedet.deploy.camera.web.framework import WSMsgType, web
 from fusedet.deploy.detector.detections import NO_TRACK
 from fusedet.deploy.detector.opencv import cv2
-from fusedet.deploy.drawing.draw import class_color
+from fusedet.deploy.drawing.draw import css_color
 
 #: Open live views, each of one camera.
 MAX_VIEWERS = 32
@@ -52,10 +52,10 @@ class LiveImages:
         closing: no more images are made.
     """
 
-    def __init__(self, monitor: Monitor) -> None:
+    def __init__(self, pipeline: Pipeline) -> None:
         self.encoded = 0
         self.closing = False
-        self._monitor = monitor
+        self._pipeline = pipeline
         self._feeds: dict[tuple[str, int], _Feed] = {}
         self._sockets: set[web.WebSocketResponse] = set()
         # A thread for each view at most: those of one camera and size wait together.
@@ -143,7 +143,7 @@ class LiveImages:
             del self._feeds[feed.camera, feed.size]
 
     def _snapshot(self, camera: str, size: int) -> bytes | None:
-        result = self._monitor.latest(camera)
+        result = self._pipeline.latest(camera)
         return None if result is None else encode(result, size)
 
     async def wait_and_encode(self, feed: "_Feed", than: Result | None) -> _Image | None:
@@ -156,7 +156,7 @@ class LiveImages:
         return image
 
     def _wait_and_encode(self, feed: "_Feed", than: Result | None) -> _Image | None:
-        result = self._monitor.wait_for_newer(feed.camera, than, _WAIT_S)
+        result = self._pipeline.wait_for_newer(feed.camera, than, _WAIT_S)
         if result is None or (feed.newest is not None and feed.newest.result is result):
             return feed.newest if result is not None else None
         jpeg = encode(result, feed.size)
@@ -238,7 +238,7 @@ def _describe(result: Result) -> dict[str, Any]:
                 "label": label,
                 "score": round(score, 3),
                 "track": None if track == NO_TRACK else track,
-                "color": _hex_color(class_id),
+                "color": css_color(class_id),
             }
             for box, label, score, track, class_id in zip(
                 found.boxes_xyxy.tolist(),
@@ -250,11 +250,6 @@ def _describe(result: Result) -> dict[str, Any]:
             )
         ],
     }
-
-
-def _hex_color(class_id: int) -> str:
-    blue, green, red = class_color(class_id)
-    return f"#{red:02x}{green:02x}{blue:02x}"
 
 
 def _read_width(text: Any) -> int | None:

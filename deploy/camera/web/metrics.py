@@ -27,7 +27,7 @@ def to_prometheus(status: Mapping[str, Any], healthy: bool, viewers: int, encode
     """Text for a scrape.
 
     Args:
-        status: of the monitor. What it lacks or does not know yet is left out.
+        status: of the pipeline. What it lacks or does not know yet is left out.
         healthy: whether all is well.
         viewers: open live views.
         encoded: images encoded for them so far.

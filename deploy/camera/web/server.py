@@ -7,7 +7,7 @@ import threading
 from concurrent.futures import Future
 
 from fusedet.common.errors import InputError
-from fusedet.deploy.camera.pipeline.monitor import Monitor
+from fusedet.deploy.camera.pipeline.pipeline import Pipeline
 from fusedet.deploy.camera.web.answers import MAX_BODY, errors_as_json
 from fusedet.deploy.camera.web.api import Api
 from fusedet.deploy.camera.web.auth import Guard, add_security_headers
@@ -17,9 +17,9 @@ from fusedet.deploy.camera.web.live import LiveImages
 
 
 class WebServer:
-    """Shows a running pipeline to browsers, and lets them change what :class:`Monitor` lets change.
+    """Shows a running pipeline to browsers, and lets them change what :class:`Pipeline` lets change.
 
-        server = WebServer(monitor)
+        server = WebServer(pipeline)
         server.start()
         print(server.url)
         ...
@@ -29,11 +29,11 @@ class WebServer:
         url: where the page is; known once it was started.
     """
 
-    def __init__(self, monitor: Monitor, host: str = "127.0.0.1", port: int = 8000, token: str | None = None) -> None:
+    def __init__(self, pipeline: Pipeline, host: str = "127.0.0.1", port: int = 8000, token: str | None = None) -> None:
         """Prepares a server.
 
         Args:
-            monitor: the pipeline; it must outlive the server.
+            pipeline: what is shown; it must outlive the server.
             host: to listen at; one that others can reach needs a token.
             port: 0 takes a free one.
             token: what whoever opens the page must know; None: nothing.
@@ -45,8 +45,8 @@ class WebServer:
             raise InputError(f"serve.port must be in 0..65535, but got {port}")
         self._files = PageFiles()
         Guard(token, host, port, b"")  # refuses here what it would refuse later
-        self._monitor, self._host, self._port, self._token = monitor, host, port, token
-        self._images = LiveImages(monitor)
+        self._pipeline, self._host, self._port, self._token = pipeline, host, port, token
+        self._images = LiveImages(pipeline)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._stop: asyncio.Event | None = None
@@ -88,7 +88,7 @@ class WebServer:
         try:
             self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
             guard = Guard(self._token, self._host, port, self._files.read("login.html"))
-            api = Api(self._monitor, self._images, guard)
+            api = Api(self._pipeline, self._images, guard)
             runner = web.AppRunner(
                 self._application(api, guard), access_log=None, handle_signals=False, shutdown_timeout=2.0
             )

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.sources import IMAGE_SUFFIXES, read_image
@@ -58,13 +57,9 @@ def make_sample(image_id: int, path: Path, size_wh: tuple[int, int], rows: Seque
         boxes_xyxy=boxes.astype(np.float32),
         labels=np.array([row.label for row in kept], np.int64),
         crowd=np.array([row.crowd for row in kept], np.bool_),
-        areas=_areas(boxes),
+        areas=(boxes[:, 2:] - boxes[:, :2]).prod(1).astype(np.float32),
         scores=np.array([row.score for row in kept], np.float32),
     )
-
-
-def _areas(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float32]:
-    return (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).prod(1).astype(np.float32)
 
 
 def image_names(folder: Path) -> list[str]:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -61,16 +61,13 @@ def _classes(repaired_splits: Sequence[RepairedSplit]) -> dict[str, int]:
     wanted = [
         (p.classes[c.position], c.key) for p in repaired_splits for c in p.split.categories if c.position in p.classes
     ]
+    numbers = [key for _, key in wanted if isinstance(key, int)]
     for name, key in wanted:
         if name in ids:
             continue
         free = isinstance(key, int) and key >= 0 and key not in ids.values()
-        ids[name] = key if free and isinstance(key, int) else 1 + max((*ids.values(), *_numbers(wanted)), default=0)
+        ids[name] = key if free and isinstance(key, int) else 1 + max((*ids.values(), *numbers), default=0)
     return ids
-
-
-def _numbers(wanted: Sequence[tuple[str, Any]]) -> Iterator[int]:
-    return (key for _, key in wanted if isinstance(key, int))
 
 
 def _content(repaired: RepairedSplit, classes: dict[str, int], names: dict[int, str]) -> dict[str, Any]:

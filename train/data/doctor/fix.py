@@ -63,17 +63,14 @@ def _drop_object(context: FixContext) -> str:
     return "left the annotation out"
 
 
-def _take_match(context: FixContext) -> str:
-    return f"took {context.repaired.split.file(context.image)}"
-
-
 def _of_living(fix: _Repair) -> _Repair:
     """A repair of what is still there."""
     return lambda context: "" if context.gone else fix(context)
 
 
-def _drop_entry(context: FixContext) -> str:
-    return "left the entry out"
+def _without_repair(did: str) -> _Repair:
+    """What the copy has by itself: the sentence alone."""
+    return lambda context: did
 
 
 def _name_class(context: FixContext) -> str:
@@ -85,18 +82,6 @@ def _name_class(context: FixContext) -> str:
 def _drop_class(context: FixContext) -> str:
     name = context.repaired.classes.pop(context.at, None)
     return f"left the category {name!r} out" if name else ""
-
-
-def _new_id(context: FixContext) -> str:
-    return "gave it another id"
-
-
-def _number_meant(context: FixContext) -> str:
-    return "took the number that is meant"
-
-
-def _one_list(context: FixContext) -> str:
-    return "gave all sets the same list of classes"
 
 
 def _merge(context: FixContext) -> str:
@@ -247,22 +232,25 @@ def _cut_at_border(context: FixContext, before: str = "") -> str:
     return before or f"cut it at the border of {size[0]}x{size[1]}"
 
 
+_new_id = _of_living(_without_repair("gave it another id"))
+_number_meant = _without_repair("took the number that is meant")
+
 #: Kind -> its repair, in the order in which they must be applied.
 _REPAIRS: dict[str, _Repair] = {
-    "broken-entry": _drop_entry,
+    "broken-entry": _without_repair("left the entry out"),
     "category-id": _number_meant,
     "category-id-repeated": _drop_class,
     "category-name": _name_class,
-    "category-name-repeated": lambda context: "made one category of those of this name",
-    "categories-differ": _one_list,
+    "category-name-repeated": _without_repair("made one category of those of this name"),
+    "categories-differ": _without_repair("gave all sets the same list of classes"),
     "file-name": _drop_image,
     "missing-file": _drop_image,
     "empty-file": _drop_image,
     "not-a-image": _drop_image,
     "truncated-image": _drop_image,
     "unreadable-image": _drop_image,
-    "other-path": _of_living(_take_match),
-    "unlisted-file": lambda context: "left the file out",
+    "other-path": _of_living(lambda context: f"took {context.repaired.split.file(context.image)}"),
+    "unlisted-file": _without_repair("left the file out"),
     "image-id-repeated": _drop_both,
     "image-size": _of_living(_size_of_file),
     "wrong-size": _of_living(_size_of_file),
@@ -273,10 +261,10 @@ _REPAIRS: dict[str, _Repair] = {
     "leak": _of_living(_leave_leak_out),
     "file-repeated": _of_living(_merge),
     "duplicate-image": _of_living(_keep_one),
-    "image-id": _of_living(_new_id),
-    "annotation-id": _of_living(_new_id),
-    "annotation-id-repeated": _of_living(_new_id),
-    "negative-id": _of_living(_new_id),
+    "image-id": _new_id,
+    "annotation-id": _new_id,
+    "annotation-id-repeated": _new_id,
+    "negative-id": _new_id,
     "text-reference": _of_living(_number_meant),
     "unknown-image": _drop_object,
     "unknown-category": _drop_object,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fusedet.deploy.drawing.thumbnail import Box, Thumbnail, small_jpeg, thumbnail
-from fusedet.train.data.image_cache import load_at_size
+from fusedet.train.data.image_cache import load_annotated
 from fusedet.train.evaluation.matching import IGNORED, Judged
 
 #: Over images the colours are those of the light page, whatever the page's own.
@@ -40,7 +40,7 @@ def image_pair(judged: Judged) -> ImagePair:
     """
     sample = judged.sample
     size = sample.width, sample.height
-    source = small_jpeg(load_at_size(sample, size[::-1]))
+    source = small_jpeg(load_annotated(sample))
     return ImagePair(
         sample.path.name,
         thumbnail(source, size, _objects(judged)),

@@ -9,7 +9,7 @@ from fusedet.common.atomic import write_text
 from fusedet.common.errors import InputError
 from fusedet.train.config import DataConfig
 from fusedet.train.data.coco import CocoDataset
-from fusedet.train.data.image_cache import load_at_size
+from fusedet.train.data.image_cache import load_annotated
 from fusedet.train.data.training_sets import load_sets
 from fusedet.train.evaluation.evaluate import find_objects, load_predictor
 from fusedet.train.evaluation.metrics import evaluate_detections
@@ -134,6 +134,4 @@ def evaluate_best(
 def _latencies(files: Sequence[Path], dataset: CocoDataset) -> list[FileLatency]:
     if not files:
         return []
-    sample = dataset.samples[0]
-    image = load_at_size(sample, (sample.height, sample.width))
-    return measure_latency(files, image)
+    return measure_latency(files, load_annotated(dataset.samples[0]))

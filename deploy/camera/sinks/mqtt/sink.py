@@ -46,7 +46,7 @@ class Mqtt(Delivery):
         self._state = MqttState(places)
         where = f"{settings.host}:{settings.port}"
         super().__init__("mqtt", where, settings.queue, settings.queue_events, first_wait_s)
-        self._start()
+        self._thread.start()
 
     def write(self, result: Result) -> None:
         """Puts the result's events into the queue, and notes its counts.

@@ -24,7 +24,7 @@ NAMES = ("person", "bicycle", "car", "motorcycle", "bus", "truck", "traffic ligh
 
 
 class MemoryMonitor:
-    """A Monitor that shows what it is given.
+    """What the page sees of a pipeline: it shows what it is given.
 
     Attributes:
         score: what ``set_score`` set last; ``classes`` likewise.

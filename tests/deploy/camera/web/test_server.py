@@ -88,7 +88,7 @@ def test_the_runtime_and_a_missing_library() -> None:
     script = """
 import sys
 sys.modules["aiohttp"] = None
-import fusedet.deploy, fusedet.deploy.camera.pipeline.monitor
+import fusedet.deploy, fusedet.deploy.camera.pipeline.pipeline
 assert not any(name.startswith("fusedet.deploy.camera.web") for name in sys.modules)
 try:
     import fusedet.deploy.camera.web.server

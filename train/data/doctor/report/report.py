@@ -10,7 +10,7 @@ _FIRST = 3
 
 def terminal_report(report: Report) -> str:
     """The text, without colours."""
-    lines = [line for figures in report.statistics for line in [_about(figures.split, figures.images, figures.boxes)]]
+    lines = [f"{one.split}: {one.images} images, {one.boxes} boxes" for one in report.statistics]
     for kind, findings in report.by_kind().items():
         lines.append("")
         lines.extend(_group(kind, findings))
@@ -22,10 +22,6 @@ def summary(report: Report) -> str:
     parts = [f"{count} {name}{'s' * (count != 1)}" for name in SEVERITIES if (count := report.count(name))]
     opened = "; images were not opened" if report.fast else ""
     return (", ".join(parts) if parts else "nothing found") + opened
-
-
-def _about(name: str, images: int, boxes: int) -> str:
-    return f"{name}: {images} images, {boxes} boxes"
 
 
 def _group(kind: str, findings: list[Finding]) -> Iterator[str]:
