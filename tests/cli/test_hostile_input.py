@@ -20,22 +20,22 @@ from fusedet.cli.main import main
 from fusedet.deploy import Contract
 from tests.alarm import limit
 from tests.cli.test_wrong_input import contents
-from tests.deploy.conftest import NAMES, build_model, draw_picture, write_video
+from tests.deploy.conftest import NAMES, build_model, draw_image, write_video
 from tests.full_disk import full_disk
 from tests.train.drawing import draw_set
 
 LONG = "x" * 5000
-CAMERAS = "model: model.onnx\ncameras:\n  door: {source: picture.png}\n"
+CAMERAS = "model: model.onnx\ncameras:\n  door: {source: image.png}\n"
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working folder with a model, pictures, a video, a set, and files that are not what they are called."""
+    """A working folder with a model, images, a video, a set, and files that are not what they are called."""
     folder = tmp_path_factory.mktemp("hostile")
     onnx.save(build_model(Contract(names=NAMES, input_size=(64, 64)), scores=(0.9,)), folder / "model.onnx")
     draw_set(folder / "drawn", train=2, val=1)
-    cv2.imwrite(str(folder / "picture.png"), draw_picture((8, 8, 40, 40)))
-    shutil.copy(folder / "picture.png", folder / "ünïcode 漢字.png")
+    cv2.imwrite(str(folder / "image.png"), draw_image((8, 8, 40, 40)))
+    shutil.copy(folder / "image.png", folder / "ünïcode 漢字.png")
     write_video(folder / "video.mp4")
     for name in ("empty.onnx", "nothing.pt", "empty.yaml", "empty.json", "empty.png", "empty.mp4", "empty.zip"):
         (folder / name).touch()
@@ -84,7 +84,7 @@ HOSTILE: list[tuple[str, str]] = [
     ("check empty.zip", "empty.zip"),
     ("check noise.zip", "noise.zip"),
     ("check folder.zip", "folder.zip"),
-    ("check picture.png", "picture.png"),
+    ("check image.png", "image.png"),
     ("check model.onnx", "holds no self-test"),
     ("check damaged.pt", "expected an exported"),
     ("bench folder.onnx", "folder.onnx"),
@@ -98,7 +98,7 @@ HOSTILE: list[tuple[str, str]] = [
     ("detect model.onnx a\0b", ""),
     ("detect model.onnx /dev/null", "/dev/null"),
     ("detect model.onnx rtsp://user:secret@:99999/", "expected a number as the port"),
-    ("detect pipe.onnx picture.png", "pipe.onnx"),
+    ("detect pipe.onnx image.png", "pipe.onnx"),
     ("lint noise.onnx", "noise.onnx"),
     ("lint folder.onnx", "folder"),
     ("fuse noise.onnx", "noise.onnx"),
@@ -106,7 +106,7 @@ HOSTILE: list[tuple[str, str]] = [
     ("export damaged.pt", "damaged.pt"),
     ("export nothing.pt", "nothing.pt"),
     ("bundle empty.onnx", "empty"),
-    ("bundle picture.png", "picture.png"),
+    ("bundle image.png", "image.png"),
     ("eval model.onnx --data noise.json --images drawn/images", "noise.json"),
     ("eval model.onnx --data empty.json --images drawn/images", "empty.json"),
     ("train empty.yaml", "empty.yaml"),
@@ -131,10 +131,10 @@ HOSTILE: list[tuple[str, str]] = [
     ("data label noise.onnx drawn/images --out new.json", "noise.onnx"),
     ("compare folder drawn", "folder"),
     # numbers
-    ("detect model.onnx picture.png --score nan", "nan"),
-    ("detect model.onnx picture.png --score 1e999", "inf"),
-    ("detect model.onnx picture.png --threads -5", "threads"),
-    ("detect model.onnx picture.png --threads 99999999999999999999", "threads"),
+    ("detect model.onnx image.png --score nan", "nan"),
+    ("detect model.onnx image.png --score 1e999", "inf"),
+    ("detect model.onnx image.png --threads -5", "threads"),
+    ("detect model.onnx image.png --threads 99999999999999999999", "threads"),
     ("bench model.onnx --seconds inf", "--seconds"),
     ("bench model.onnx --threads 99999999999999999999", "threads"),
     ("run cameras.yaml --seconds nan", "--seconds"),
@@ -154,17 +154,17 @@ HOSTILE: list[tuple[str, str]] = [
     ("fuse model.onnx --shape 0x0", "0x0"),
     ("fuse model.onnx --shape 9999999999x3", "9999999999x3"),
     # places to write to
-    ("detect model.onnx picture.png --out picture.png", "picture.png"),
-    ("detect model.onnx picture.png --out picture.png/new", "picture.png/new"),
-    ("detect model.onnx picture.png --no-images --json /proc/x/y.json", "/proc/x"),
-    (f"detect model.onnx picture.png --out {LONG}", "File name too long"),
+    ("detect model.onnx image.png --out image.png", "image.png"),
+    ("detect model.onnx image.png --out image.png/new", "image.png/new"),
+    ("detect model.onnx image.png --no-images --json /proc/x/y.json", "/proc/x"),
+    (f"detect model.onnx image.png --out {LONG}", "File name too long"),
     ("schema --out folder", "folder"),
     ("schema --out nowhere/schema.json", "nowhere"),
     ("service cameras.yaml --out folder", "folder"),
-    ("bundle model.onnx --out picture.png", "model"),
-    ("run cameras.yaml outputs.events={path:\u00a0picture.png/x}", "picture.png"),
+    ("bundle model.onnx --out image.png", "model"),
+    ("run cameras.yaml outputs.events={path:\u00a0image.png/x}", "image.png"),
     ("run cameras.yaml outputs.events.path=folder", "folder"),
-    ("run cameras.yaml outputs.pictures.folder=picture.png", "picture.png"),
+    ("run cameras.yaml outputs.images.folder=image.png", "image.png"),
     ("run cameras.yaml outputs.video.folder=/proc/x", "/proc/x"),
     # commands and options
     ("", "a command is missing"),
@@ -172,8 +172,8 @@ HOSTILE: list[tuple[str, str]] = [
     ("detect", "SOURCE"),
     ("train nano --resum x", "unrecognized arguments: --resum"),
     ("info two\nlines.onnx", "two lines.onnx"),
-    ("detect model.onnx picture.png --nonsense", "--nonsense"),
-    ("detect model.onnx picture.png more and more", "more"),
+    ("detect model.onnx image.png --nonsense", "--nonsense"),
+    ("detect model.onnx image.png more and more", "more"),
     ("--nonsense", "--nonsense"),
     ("data convert drawn new --from coco --to dragon", "dragon"),
 ]

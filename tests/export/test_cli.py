@@ -133,7 +133,7 @@ def test_data_makes_a_certificate(drawn, tmp_path, capsys):
     assert "(wanted at most 0.005 apart)" in printed
     assert printed.splitlines()[-1] == f"certificate: {tmp_path / 'best.certificate.html'}"
     facts = json.loads((tmp_path / "best.certificate.json").read_text())
-    assert [one["pictures"] for one in facts["agreement"]] == [2, 2]
+    assert [one["images"] for one in facts["agreement"]] == [2, 2]
     assert facts["accuracy"]["training"].keys() >= {"ap", "ap50", "ap_small"}
     for name in ("training", "plain", "fused"):
         assert facts["accuracy"][name]["operating_point"].keys() >= {"threshold", "duplicate_share", "count_error"}

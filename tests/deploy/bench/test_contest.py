@@ -7,11 +7,11 @@ import pytest
 from fusedet.common.errors import InputError
 from fusedet.deploy.bench.contest import Contest, Entrant, Plan
 
-PICTURES = [np.zeros((48, 64, 3), np.uint8), np.full((64, 48, 3), 255, np.uint8)]
+IMAGES = [np.zeros((48, 64, 3), np.uint8), np.full((64, 48, 3), 255, np.uint8)]
 
 
-def pictures(_: Path) -> list[np.ndarray]:
-    return PICTURES
+def images(_: Path) -> list[np.ndarray]:
+    return IMAGES
 
 
 def test_every_entrant_runs_as_often_as_wanted_and_takes_turns(model: Path):
@@ -19,7 +19,7 @@ def test_every_entrant_runs_as_often_as_wanted_and_takes_turns(model: Path):
     told, between = [], []
     contest = Contest(
         entrants,
-        pictures,
+        images,
         Plan(rounds=7),
         between=lambda: between.append(len(told)),
         tell=lambda what, done, of: told.append((what, done, of)),
@@ -40,7 +40,7 @@ def test_every_entrant_runs_as_often_as_wanted_and_takes_turns(model: Path):
 
 
 def test_time_may_set_the_length(model: Path):
-    contest = Contest([Entrant(model, 1, False)], pictures, Plan(seconds=0.1))
+    contest = Contest([Entrant(model, 1, False)], images, Plan(seconds=0.1))
     contest.run()
     (samples,) = contest.samples.values()
     assert len(samples) >= 5, "one in each block at least"
@@ -48,7 +48,7 @@ def test_time_may_set_the_length(model: Path):
 
 
 def test_frames_of_a_camera_are_waited_for(model: Path):
-    contest = Contest([Entrant(model, 1, False)], pictures, Plan(rounds=5, fps=50))
+    contest = Contest([Entrant(model, 1, False)], images, Plan(rounds=5, fps=50))
     contest.run()
     (samples,) = contest.samples.values()
     assert samples.wall_s >= 5 / 50
@@ -57,7 +57,7 @@ def test_frames_of_a_camera_are_waited_for(model: Path):
 
 def test_a_camera_that_is_too_quick_has_frames_dropped_and_no_queue(model: Path):
     """A thousand frames a second arrive, each run takes 10 ms: the newest is taken."""
-    slow = Contest([Entrant(model, 1, False)], pictures, Plan(rounds=10, fps=1000), tell=lambda *_: time.sleep(0.010))
+    slow = Contest([Entrant(model, 1, False)], images, Plan(rounds=10, fps=1000), tell=lambda *_: time.sleep(0.010))
     slow.run()
     (samples,) = slow.samples.values()
     assert len(samples) == 10
@@ -69,7 +69,7 @@ def test_what_was_measured_outlives_an_interruption(model: Path):
         if done == 3:
             raise KeyboardInterrupt
 
-    contest = Contest([Entrant(model, 1, False)], pictures, Plan(rounds=15), tell=stop)
+    contest = Contest([Entrant(model, 1, False)], images, Plan(rounds=15), tell=stop)
     with pytest.raises(KeyboardInterrupt):
         contest.run()
     (samples,) = contest.samples.values()
@@ -81,4 +81,4 @@ def test_what_was_measured_outlives_an_interruption(model: Path):
 def test_a_file_that_is_no_model_is_refused(tmp_path: Path):
     (tmp_path / "broken.onnx").write_bytes(b"nothing")
     with pytest.raises(InputError, match=r"broken\.onnx"):
-        Contest([Entrant(tmp_path / "broken.onnx", 1, False)], pictures, Plan(rounds=1)).run()
+        Contest([Entrant(tmp_path / "broken.onnx", 1, False)], images, Plan(rounds=1)).run()

@@ -12,7 +12,7 @@ import pytest
 from fusedet.configs import InputError
 from fusedet.deploy import Detector
 from fusedet.deploy.detector.session import default_threads, open_session
-from tests.deploy.conftest import NAMES, draw_picture
+from tests.deploy.conftest import NAMES, draw_image
 
 ModelMaker = Callable[..., Path]
 
@@ -24,7 +24,7 @@ def test_finds_the_rectangle_and_its_color(
     make_model: ModelMaker, input_format: str, batch: int | None, color: int
 ) -> None:
     detector = Detector(make_model(batch, input_format=input_format))
-    found = detector(draw_picture((16, 32, 80, 64), color))  # halved, so that its sides fall between pixels
+    found = detector(draw_image((16, 32, 80, 64), color))  # halved, so that its sides fall between pixels
     np.testing.assert_allclose(found.boxes_xyxy, [[16, 32, 80, 64]], atol=1e-4)
     assert found.labels == [NAMES[color]]
     assert found.scores == pytest.approx([0.9])  # and not the box whose score is NaN
@@ -38,8 +38,8 @@ def test_boxes_are_true_for_every_shape(
     detector = Detector(make_model(input_size=input_size))
     height, width = size_hw
     box = (width // 4, height // 4, width * 3 // 4, height * 3 // 4)
-    found = detector(draw_picture(box, size_hw=size_hw))
-    pixel = max(1.0, height / input_size[0], width / input_size[1])  # of the input, measured in the picture
+    found = detector(draw_image(box, size_hw=size_hw))
+    pixel = max(1.0, height / input_size[0], width / input_size[1])  # of the input, measured in the image
     np.testing.assert_allclose(found.boxes_xyxy, [box], atol=pixel)
 
 
@@ -92,37 +92,37 @@ def test_a_detector_cannot_be_copied_and_says_what_to_do(model: Path, copied: Ca
 @pytest.mark.parametrize("batch", [None, 1])
 def test_batch_equals_one_at_a_time(make_model: ModelMaker, batch: int | None) -> None:
     detector = Detector(make_model(batch))
-    pictures = [
-        draw_picture((16, 32, 80, 64), 0),
+    images = [
+        draw_image((16, 32, 80, 64), 0),
         np.zeros((10, 10, 3), np.uint8),
-        draw_picture((5, 5, 30, 30), 2, (60, 40)),
+        draw_image((5, 5, 30, 30), 2, (60, 40)),
     ]
-    together = detector.batch(pictures)
+    together = detector.batch(images)
     assert [len(found) for found in together] == [1, 0, 1]
-    for picture, found in zip(pictures, together, strict=True):
-        alone = detector(picture)
+    for image, found in zip(images, together, strict=True):
+        alone = detector(image)
         np.testing.assert_array_equal(found.boxes_xyxy, alone.boxes_xyxy)
         np.testing.assert_array_equal(found.class_ids, alone.class_ids)
 
 
 def test_an_object_that_the_network_reports_twice_is_one_detection(make_model: ModelMaker) -> None:
-    path, picture = make_model(scores=(0.8, 0.9)), draw_picture((16, 32, 80, 64))
+    path, image = make_model(scores=(0.8, 0.9)), draw_image((16, 32, 80, 64))
     detector = Detector(path)
     assert detector.duplicate_iou == 0.7
-    assert detector(picture).scores == pytest.approx([0.9])
-    assert detector.batch([picture])[0].scores == pytest.approx([0.9])
-    assert Detector(path, duplicate_iou=0.95)(picture).scores == pytest.approx([0.9, 0.8])  # IoU 31 / 33
+    assert detector(image).scores == pytest.approx([0.9])
+    assert detector.batch([image])[0].scores == pytest.approx([0.9])
+    assert Detector(path, duplicate_iou=0.95)(image).scores == pytest.approx([0.9, 0.8])  # IoU 31 / 33
     detector.duplicate_iou = None
-    assert detector(picture).scores == pytest.approx([0.9, 0.8])
+    assert detector(image).scores == pytest.approx([0.9, 0.8])
 
 
 def test_the_bars_are_as_grey_as_the_contract_says(make_model: ModelMaker) -> None:
     detector = Detector(make_model(pad_value=255))  # bright bars belong to the rectangle
-    np.testing.assert_allclose(detector(draw_picture((16, 32, 80, 64))).boxes_xyxy, [[0, 0, 128, 96]], atol=1e-4)
+    np.testing.assert_allclose(detector(draw_image((16, 32, 80, 64))).boxes_xyxy, [[0, 0, 128, 96]], atol=1e-4)
 
 
 def test_onnx_runtime_prints_nothing(model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    Detector(model)(draw_picture((16, 32, 80, 64)))
+    Detector(model)(draw_image((16, 32, 80, 64)))
     (tmp_path / "text.onnx").write_bytes(b"hello")
     with pytest.raises(InputError):
         Detector(tmp_path / "text.onnx")
@@ -131,14 +131,14 @@ def test_onnx_runtime_prints_nothing(model: Path, tmp_path: Path, capfd: pytest.
 
 def test_thresholds(make_model: ModelMaker) -> None:
     path = make_model(scores=(0.9, 0.5, 0.1))
-    picture = draw_picture((16, 32, 80, 64))
-    assert len(Detector(path, duplicate_iou=None)(picture)) == 2
-    assert len(Detector(path, score_threshold=0.05, duplicate_iou=None)(picture)) == 3
-    assert Detector(path, max_detections=1)(picture).scores == pytest.approx([0.9])
+    image = draw_image((16, 32, 80, 64))
+    assert len(Detector(path, duplicate_iou=None)(image)) == 2
+    assert len(Detector(path, score_threshold=0.05, duplicate_iou=None)(image)) == 3
+    assert Detector(path, max_detections=1)(image).scores == pytest.approx([0.9])
 
 
 def test_only_the_classes_that_are_asked_for_are_reported(model: Path) -> None:
-    red, green = draw_picture((16, 32, 80, 64), 0), draw_picture((16, 32, 80, 64), 1)
+    red, green = draw_image((16, 32, 80, 64), 0), draw_image((16, 32, 80, 64), 1)
     detector = Detector(model, classes=["green"])
     assert [found.labels for found in detector.batch([red, green])] == [[], ["green"]]
     detector.classes = None
@@ -153,7 +153,7 @@ def test_only_the_classes_that_are_asked_for_are_reported(model: Path) -> None:
 def test_timings_are_of_the_last_call(model: Path) -> None:
     detector = Detector(model)
     assert detector.timings.total == 0
-    detector(draw_picture((16, 32, 80, 64)))
+    detector(draw_image((16, 32, 80, 64)))
     timings = detector.timings
     assert min(timings.pre, timings.inference, timings.post) > 0
     assert timings.total == timings.pre + timings.inference + timings.post
@@ -161,18 +161,18 @@ def test_timings_are_of_the_last_call(model: Path) -> None:
 
 def test_threads_may_share_a_detector(model: Path) -> None:
     detector = Detector(model, threads=1)
-    pictures = [draw_picture((8 * i, 32, 8 * i + 32, 64)) for i in range(8)]
-    lefts: list[list[float]] = [[] for _ in pictures]
+    images = [draw_image((8 * i, 32, 8 * i + 32, 64)) for i in range(8)]
+    lefts: list[list[float]] = [[] for _ in images]
 
     def work(i: int) -> None:
-        lefts[i] = [float(detector(pictures[i]).boxes_xyxy[0, 0]) for _ in range(30)]
+        lefts[i] = [float(detector(images[i]).boxes_xyxy[0, 0]) for _ in range(30)]
 
-    workers = [threading.Thread(target=work, args=(i,)) for i in range(len(pictures))]
+    workers = [threading.Thread(target=work, args=(i,)) for i in range(len(images))]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    assert lefts == [[8.0 * i] * 30 for i in range(len(pictures))]
+    assert lefts == [[8.0 * i] * 30 for i in range(len(images))]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from fusedet.deploy.detector.letterbox import check_image
 
 
 @pytest.mark.parametrize(
-    ("picture_hw", "input_hw", "resized_hw", "left", "top"),
+    ("image_hw", "input_hw", "resized_hw", "left", "top"),
     [
         ((480, 640), (320, 320), (240, 320), 0, 40),  # landscape
         ((640, 480), (320, 320), (320, 240), 40, 0),  # portrait
@@ -26,21 +26,21 @@ from fusedet.deploy.detector.letterbox import check_image
         ((333, 500), (320, 320), (213, 320), 0, 53),  # 213.12 px
     ],
 )
-def test_the_picture_lies_where_it_should(
-    picture_hw: tuple[int, int], input_hw: tuple[int, int], resized_hw: tuple[int, int], left: int, top: int
+def test_the_image_lies_where_it_should(
+    image_hw: tuple[int, int], input_hw: tuple[int, int], resized_hw: tuple[int, int], left: int, top: int
 ) -> None:
-    picture = np.full((*picture_hw, 3), 255, np.uint8)
-    canvas, place = letterbox(picture, input_hw, 114)
+    image = np.full((*image_hw, 3), 255, np.uint8)
+    canvas, place = letterbox(image, input_hw, 114)
     assert canvas.shape == (*input_hw, 3)
     assert canvas.dtype == np.uint8
     assert (place.resized, place.left, place.top) == (resized_hw, left, top)
-    assert (place.height, place.width) == picture_hw
+    assert (place.height, place.width) == image_hw
     expected = np.full((*input_hw, 3), 114, np.uint8)
     expected[top : top + resized_hw[0], left : left + resized_hw[1]] = 255
     np.testing.assert_array_equal(canvas, expected)
 
 
-def test_boxes_outside_the_picture_are_clipped() -> None:
+def test_boxes_outside_the_image_are_clipped() -> None:
     _, place = letterbox(np.zeros((480, 640, 3), np.uint8), (320, 320), 114)
     boxes = place.to_image([[-10, 0, 400, 320], [10, 50, 20, 60]])
     np.testing.assert_allclose(boxes, [[0, 0, 640, 480], [20, 20, 40, 40]], atol=1e-4)
@@ -53,33 +53,33 @@ def test_no_boxes_stay_no_boxes() -> None:
 
 
 @given(
-    picture=st.tuples(st.integers(1, 900), st.integers(1, 900)),
+    image=st.tuples(st.integers(1, 900), st.integers(1, 900)),
     size=st.tuples(st.integers(1, 20), st.integers(1, 20)),
     fractions=st.tuples(*[st.floats(0, 1)] * 4),
 )
-def test_round_trip(picture: tuple[int, int], size: tuple[int, int], fractions: tuple[float, ...]) -> None:
-    height, width = picture
+def test_round_trip(image: tuple[int, int], size: tuple[int, int], fractions: tuple[float, ...]) -> None:
+    height, width = image
     _, place = letterbox(np.zeros((height, width, 3), np.uint8), (size[0] * 32, size[1] * 32), 114)
     boxes = np.array([fractions]) * (width, height, width, height)
     assert np.abs(place.to_image(place.to_input(boxes)) - boxes).max() < 1e-3
 
 
 def test_resizing_gives_the_same_bits_everywhere() -> None:
-    picture = np.fromfunction(lambda y, x, c: (7 * y * y + 13 * x + 31 * c) % 256, (37, 53, 3)).astype(np.uint8)
-    smaller, larger = (zlib.crc32(letterbox(picture, size, 114)[0].tobytes()) for size in ((32, 32), (96, 64)))
+    image = np.fromfunction(lambda y, x, c: (7 * y * y + 13 * x + 31 * c) % 256, (37, 53, 3)).astype(np.uint8)
+    smaller, larger = (zlib.crc32(letterbox(image, size, 114)[0].tobytes()) for size in ((32, 32), (96, 64)))
     assert (smaller, larger) == (3196243137, 506026338)
 
 
 def test_same_size_keeps_every_pixel() -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
-    canvas, _ = letterbox(picture, (32, 48), 114)
-    np.testing.assert_array_equal(canvas, picture)
-    assert not np.shares_memory(canvas, picture)
+    image = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
+    canvas, _ = letterbox(image, (32, 48), 114)
+    np.testing.assert_array_equal(canvas, image)
+    assert not np.shares_memory(canvas, image)
 
 
 def test_views_are_read_like_copies() -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
-    for view in (picture[:, ::-1], picture[::2, ::3], picture[..., ::-1], picture[5:20, 7:50]):
+    image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    for view in (image[:, ::-1], image[::2, ::3], image[..., ::-1], image[5:20, 7:50]):
         np.testing.assert_array_equal(letterbox(view, (32, 32), 0)[0], letterbox(view.copy(), (32, 32), 0)[0])
 
 

@@ -22,7 +22,7 @@ from fusedet.export.proof.page import certificate_page
 from tests.export.networks import NAMES, small_config, trained_net
 from tests.export.test_pipeline import save
 
-PICTURES = draw_images(6, seed=3)
+IMAGES = draw_images(6, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def result(exported, tmp_path):
 
 def evaluate(predictor):
     """Stands in for AP: any figure that depends on what is found."""
-    found = predictor.batch(list(PICTURES.values()))
+    found = predictor.batch(list(IMAGES.values()))
     return {"ap": float(np.mean([score for one in found for score in one.scores])), "ar": float("nan")}
 
 
@@ -56,14 +56,14 @@ def failed(certificate):
 def test_a_good_export_holds(net, nms, tmp_path):
     result = export_onnx(net, tmp_path / "model.onnx", names=NAMES, nms=nms, max_detections=30)
 
-    certificate = certify(result, net, PICTURES, evaluate=evaluate, rounds=2)
+    certificate = certify(result, net, IMAGES, evaluate=evaluate, rounds=2)
 
     assert certificate.passed, certificate.broken()
     facts = json.loads(certificate.to_json())
     assert facts["passed"] is True
     assert [one["between"] for one in facts["agreement"]] == [["training", "plain"], ["plain", "fused"]]
     for one in facts["agreement"]:
-        assert (one["pictures"], one["matched_share"], one["missing"]) == (6, 1.0, [])
+        assert (one["images"], one["matched_share"], one["missing"]) == (6, 1.0, [])
         assert one["pairs"] >= 10
         assert one["least_iou"] > 0.999
     assert facts["accuracy"].keys() == {"training", "plain", "fused"}
@@ -158,7 +158,7 @@ def test_what_is_shown_stands_in_the_certificate(net, result):
         point = shown(0.3, duplicates=len(asked))
         return {**evaluate(predictor), "operating_point": point, "at_training_threshold": shown(0.3)}
 
-    certificate = certify(result, net, PICTURES, evaluate=evaluate_with_points, rounds=1)
+    certificate = certify(result, net, IMAGES, evaluate=evaluate_with_points, rounds=1)
 
     assert asked == [None, 0.3, 0.3], "the files are asked what they show at training's score threshold"
     assert certificate.passed, certificate.broken()
@@ -209,7 +209,7 @@ def other_grey(model):
 def test_a_planted_fault_is_found(which, fault, pair, net, result):
     edit(getattr(result, which), fault)
 
-    certificate = certify(result, net, PICTURES, evaluate=evaluate, rounds=1)
+    certificate = certify(result, net, IMAGES, evaluate=evaluate, rounds=1)
 
     assert f"detections that {pair} share, from score 0.1 on" in failed(certificate)
     first, second = pair.split(" and ")
@@ -229,7 +229,7 @@ def test_a_letterbox_that_is_not_that_of_the_training_is_found(net, result, monk
 
     monkeypatch.setattr("fusedet.deploy.detector.formats.base.letterbox", in_the_corner)
 
-    certificate = certify(result, net, PICTURES, rounds=1)
+    certificate = certify(result, net, IMAGES, rounds=1)
 
     assert failed(certificate) == ["detections that training and plain share, from score 0.1 on"]
 
@@ -238,18 +238,18 @@ def test_an_activation_outside_a_convolution_is_found(tmp_path):
     net = trained_net(small_config(activation="elu"))
     result = export_onnx(net, tmp_path / "model.onnx", names=NAMES, allow_unfused=True)
 
-    certificate = certify(result, net, PICTURES, rounds=1)
+    certificate = certify(result, net, IMAGES, rounds=1)
 
     assert "activations outside convolutions" in failed(certificate)
     assert "activations outside convolutions: " in certificate.broken()
-    assert certify(result, net, PICTURES, rounds=1, limits=Limits(unfused=99, reorders=999)).passed
+    assert certify(result, net, IMAGES, rounds=1, limits=Limits(unfused=99, reorders=999)).passed
 
 
 def test_limits_are_settings(net, result):
     edit(result.fused, other_slope)
     lax = Limits(matched_share=0.0, ap_difference=100.0)
 
-    assert certify(result, net, PICTURES, evaluate=evaluate, limits=lax, rounds=1).passed
+    assert certify(result, net, IMAGES, evaluate=evaluate, limits=lax, rounds=1).passed
 
 
 def test_limits_given_as_text():
@@ -272,7 +272,7 @@ def test_limits_that_cannot_be(name, text, message):
 
 
 def test_accuracy_that_cannot_be_told_does_not_pass(net, result):
-    certificate = certify(result, net, PICTURES, evaluate=lambda _: {"ap": float("nan")}, rounds=1)
+    certificate = certify(result, net, IMAGES, evaluate=lambda _: {"ap": float("nan")}, rounds=1)
 
     assert failed(certificate) == ["AP50-95 of training and plain", "AP50-95 of plain and fused"]
 
@@ -280,7 +280,7 @@ def test_accuracy_that_cannot_be_told_does_not_pass(net, result):
 def test_the_page_shows_everything_and_trusts_no_name(net, result):
     names = ("<b>", "dog", "owl")
     contract = replace(result.contract, names=names)
-    certificate = certify(replace(result, contract=contract), net, PICTURES, evaluate=evaluate, rounds=1)
+    certificate = certify(replace(result, contract=contract), net, IMAGES, evaluate=evaluate, rounds=1)
 
     page = certificate_page(certificate)
 
@@ -301,7 +301,7 @@ def contents(folder):
 
 
 def test_an_export_leaves_files_certificate_and_self_test(checkpoint, tmp_path):
-    result, certificate = export_certified(checkpoint, tmp_path, real_images=PICTURES, evaluate=evaluate)
+    result, certificate = export_certified(checkpoint, tmp_path, real_images=IMAGES, evaluate=evaluate)
 
     names = ["best.certificate.html", "best.certificate.json", "best.fused.onnx", "best.onnx"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
@@ -311,13 +311,13 @@ def test_an_export_leaves_files_certificate_and_self_test(checkpoint, tmp_path):
     for name in ("plain", "fused"):
         assert facts["files"][name]["sha256"] == sha256(getattr(result, name))
     with pytest.raises(InputError, match=r"best\.onnx: is already there; --force replaces it"):
-        export_certified(checkpoint, tmp_path, real_images=PICTURES)
-    export_certified(checkpoint, tmp_path, real_images=PICTURES, overwrite=True)
+        export_certified(checkpoint, tmp_path, real_images=IMAGES)
+    export_certified(checkpoint, tmp_path, real_images=IMAGES, overwrite=True)
 
 
 def test_smaller_files_have_their_own_budget_and_self_test(checkpoint, tmp_path):
     settings = {
-        "real_images": PICTURES,
+        "real_images": IMAGES,
         "evaluate": evaluate,
         "half": True,
         "int8": Int8Settings(images=3, budget=50.0),
@@ -341,12 +341,12 @@ def test_smaller_files_have_their_own_budget_and_self_test(checkpoint, tmp_path)
 
 
 def test_what_does_not_hold_is_not_kept(checkpoint, tmp_path):
-    export_certified(checkpoint, tmp_path, real_images=PICTURES)
+    export_certified(checkpoint, tmp_path, real_images=IMAGES)
     before = contents(tmp_path)
     limits = Limits(reorders=0)
 
     with pytest.raises(ExportError, match=r"layout reorders: \d+, wanted at most 0; see .*best\.rejected\.html"):
-        export_certified(checkpoint, tmp_path, real_images=PICTURES, limits=limits, overwrite=True)
+        export_certified(checkpoint, tmp_path, real_images=IMAGES, limits=limits, overwrite=True)
 
     after = contents(tmp_path)
     assert {name: after[name] for name in before} == before
@@ -357,7 +357,7 @@ def test_what_does_not_hold_is_not_kept(checkpoint, tmp_path):
 
 def test_the_network_of_the_certificate_is_the_trained_one(result):
     """A certificate of another network's file must not pass."""
-    assert not certify(result, trained_net(small_config(), seed=1), PICTURES, rounds=1).passed
+    assert not certify(result, trained_net(small_config(), seed=1), IMAGES, rounds=1).passed
 
 
 @pytest.mark.parametrize(("nms", "duplicate_iou"), [(True, None), (False, None), (False, 0.7), (False, 0.2)])
@@ -367,7 +367,7 @@ def test_detections_of_the_reference_are_those_of_the_runtime(net, nms, duplicat
     plain = export_onnx(net, tmp_path / "model.onnx", names=NAMES, nms=nms).plain
     detector = Detector(plain, score_threshold=0.05, one_label=False, duplicate_iou=duplicate_iou)
     reference = Reference(net, NAMES, nms=nms, duplicate_iou=duplicate_iou)
-    for image in PICTURES.values():
+    for image in IMAGES.values():
         ours, theirs = reference(image), detector(image)
         assert isinstance(ours, Detections)
         assert len(ours) == len(theirs)
