@@ -20,7 +20,8 @@ FEWER = {"network of others": 15, "data check": 6, "videos": 15, "train config":
 
 @pytest.mark.filterwarnings("ignore")  # what libraries say of nonsense is not our matter
 @pytest.mark.parametrize("name", TARGETS)
-def test_spoiled_files_end_in_one_line(name: str, tmp_path: Path) -> None:
+def test_spoiled_files_end_in_one_line(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.fuzz.trial.LIMIT_S", 120.0)  # the first one loads libraries, perhaps on a busy machine
     trial = Trial(TARGETS[name], tmp_path / "work")
     faults = [fault for number in range(FEWER.get(name, INPUTS)) if (fault := trial.run(number)) is not None]
     assert not faults, f"python -m tests.fuzz --target '{name}' --number {faults[0].number}\n{faults[0].text}"

@@ -57,7 +57,8 @@ def result(content: Content) -> str:
     record = content.record
     row = record.best_row
     if row is None:
-        return "No epoch was evaluated yet."
+        nothing = content.sets is not None and count_objects(content.sets[1])[0] == 0
+        return "The validation images have no object to find." if nothing else "No epoch was evaluated yet."
     return (
         f"AP50-95 {row['ap']:.3f} and AP50 {row['ap50']:.3f} after epoch {best_epoch(record)} of "
         f"{record.config.train.epochs}, {duration(record.seconds)} of training in all."

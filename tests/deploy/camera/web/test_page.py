@@ -48,7 +48,9 @@ def _no_problems(request: pytest.FixtureRequest) -> Iterator[None]:
         browser: Browser = request.getfixturevalue(name)
         problems, browser.problems = browser.problems, []
         browser.open("about:blank")
-        assert problems == []
+        # Who signs out may have asked for something just before.
+        locked = "locked" in request.fixturenames
+        assert [problem for problem in problems if not (locked and "401" in problem)] == []
 
 
 @pytest.fixture

@@ -197,7 +197,7 @@ FAULTS = {
         "segmentation-only", without(28, "bbox", segmentation=[[10, 10, 40, 12, 30, 50]]), "train-28.jpg", 85
     ),
     "no mask either": Fault(
-        "no-box", without(39, "bbox", segmentation={"size": [9, 9], "counts": [7]}), "train-39.jpg", 118
+        "no-box", without(39, "bbox", segmentation={"size": [9, 9], "counts": [7]}), "train-39.png", 118
     ),
     "texts as box": first_object("box-not-numbers", 30, bbox=["10", "10", "20.5", "20"]),
     "NaN": first_object("box-not-numbers", 31, bbox=[10, 10, float("nan"), 20]),
