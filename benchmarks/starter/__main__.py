@@ -1,7 +1,7 @@
 """Trains the starter weights, exports and evaluates them, and writes their model card.
 
     python -m benchmarks.starter nano pico --coco ../shared/data/coco80 --pool ../shared/data/pool \\
-        --peer ../shared/peers/picodet_s_320_coco.onnx
+        --pool ../shared/data/pool2 --peer ../shared/peers/picodet_s_320_coco.onnx
 
 The recipe is ``starter.yaml`` beside this file, in which ``{weights}`` is the folder of the starter weights that ship.
 A round that is finished is not trained again, one that was interrupted goes on. With ``--publish`` the best weights so
@@ -50,7 +50,10 @@ SHIPPED = "{weights}"
 CARD_FRAME = Path(__file__).with_name("starter.md")
 WEIGHTS = Path(starter.__file__).with_name("weights")
 #: What the card says the networks learned from.
-DATA = "2,224 COCO photographs with their labels and 1,898 everyday photographs that detectors labelled"
+DATA = (
+    "2,224 COCO photographs with their labels and 1,898 everyday photographs that detectors labelled; nano's last "
+    "round from 12,658 more of these"
+)
 
 
 def read_rounds(preset: str, path: Path = RECIPE) -> list[list[str]]:
@@ -65,7 +68,7 @@ def with_places(rounds: list[list[str]]) -> list[list[str]]:
     return [[setting.replace(SHIPPED, str(WEIGHTS)) for setting in settings] for settings in rounds]
 
 
-def train_rounds(name: str, coco: Path, pool: Path | None, out: Path, rounds: list[list[str]]) -> bool:
+def train_rounds(name: str, coco: Path, pools: Sequence[Path], out: Path, rounds: list[list[str]]) -> bool:
     """Trains what is missing of a preset's (or config file's) rounds. False when it was interrupted."""
     before: Path | None = None
     for number, settings in enumerate(rounds, start=1):
@@ -76,14 +79,19 @@ def train_rounds(name: str, coco: Path, pool: Path | None, out: Path, rounds: li
             print(f"{Path(name).stem}: round {number} of {len(rounds)}", flush=True)
             shutil.rmtree(run.path, ignore_errors=True)  # of a training that was killed before its first step
             places = [f"data.root={coco}", f"train.out={run.path}", *([f"train.init={before}"] if before else [])]
-            if pool is not None:
-                extra = f"{{annotations: {pool / 'annotations' / 'train.json'}, images: {pool / 'images'}}}"
-                places.append(f"data.extra_train=[{extra}]")
+            extra = [
+                f"{{annotations: {one / 'annotations' / 'train.json'}, images: {one / 'images'}}}" for one in pools
+            ]
+            places.append(f"data.extra_train=[{', '.join(extra)}]")
             result = train(load_train_config(name, [*settings, *places]), name)
         if not result.finished:
             return False
         before = run.best
     return True
+
+
+def _as_extra_set(pool: Path) -> str:
+    return f"{{annotations: {pool / 'annotations' / 'train.json'}, images: {pool / 'images'}}}"
 
 
 def latest_best(name: str, out: Path) -> Path:
@@ -227,7 +235,14 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("presets", nargs="+", choices=preset_names(), metavar="PRESET", help=str(preset_names()))
     parser.add_argument("--coco", type=Path, required=True, metavar="DIR", help="images/, annotations/: 80 classes")
-    parser.add_argument("--pool", type=Path, metavar="DIR", help="images that a detector labelled, likewise")
+    parser.add_argument(
+        "--pool",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="images that detectors labelled, likewise; repeatable",
+    )
     parser.add_argument("--peer", type=Path, action="append", default=[], help="another detector; repeatable")
     parser.add_argument("--out", type=Path, default=Path("runs/starter"))
     parser.add_argument("--publish", action="store_true", help="train nothing; ship the best weights so far")

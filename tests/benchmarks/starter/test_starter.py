@@ -36,7 +36,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("starter")
     (folder / "tiny.yaml").write_text(TINY)
     settings = ["train.epochs=1", "train.device=cpu", "data.workers=0"]
-    assert train_rounds(str(folder / "tiny.yaml"), draw_set(folder / "data"), None, folder / "out", [settings] * 2)
+    assert train_rounds(str(folder / "tiny.yaml"), draw_set(folder / "data"), [], folder / "out", [settings] * 2)
     return folder
 
 
@@ -52,7 +52,7 @@ def test_a_round_starts_from_the_one_before_and_is_not_done_twice(trained: Path)
     assert load_checkpoint(rounds[1].last).meta["config"]["train"]["init"] == str(rounds[0].best)
     before = rounds[1].last.read_bytes()
     settings = [["train.epochs=1"]] * 2
-    assert train_rounds(str(trained / "tiny.yaml"), trained / "data", None, trained / "out", settings)
+    assert train_rounds(str(trained / "tiny.yaml"), trained / "data", [], trained / "out", settings)
     assert rounds[1].last.read_bytes() == before
 
 
