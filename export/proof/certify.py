@@ -280,7 +280,8 @@ def _int8_facts(quantized: Quantized) -> dict[str, Any]:
 
 def _accuracy_checks(accuracy: Mapping[str, Mapping[str, Any]], limits: Limits) -> list[Check]:
     checks = []
-    for first, second in pairwise(name for name in _EXACT if name in accuracy):
+    steps = pairwise(name for name in _EXACT if name in accuracy and name not in OTHER_RUNTIMES)
+    for first, second in (*steps, *(("fused", name) for name in OTHER_RUNTIMES if name in _EXACT and name in accuracy)):
         one, other = accuracy[first]["ap"], accuracy[second]["ap"]
         checks.append(
             Check(
