@@ -85,7 +85,7 @@ def _checkpoint(path: Path) -> dict[str, Any]:
     from fusedet.model import count_macs, count_parameters, load_detector
 
     net, meta = load_detector(path)
-    figures = meta.get("metrics")
+    figures, epoch = meta.get("metrics"), meta.get("epoch")
     numbers = figures.items() if isinstance(figures, dict) else ()
     return {
         "kind": "checkpoint",
@@ -94,7 +94,7 @@ def _checkpoint(path: Path) -> dict[str, Any]:
         "activation": net.config.activation,
         "parameters": count_parameters(net),
         "macs": count_macs(net),
-        "epoch": meta.get("epoch"),
+        "epoch": epoch if _is_figure(epoch) else None,
         "metrics": {str(name): value for name, value in numbers if _is_figure(value)},
         "data": str(meta.get("data", "")),
         "written by": f"fusedet {meta.get('fusedet_version', '')}",

@@ -106,7 +106,7 @@ def _read_zip(path: Path, names: list[str]) -> dict[str, bytes]:
                 raise InputError(f"{path}: {too_large[0]} is larger than any model can be, {_MOST_BYTES >> 30} GiB")
             return {name: archive.read(name) for name in names}
     except KeyError as error:
-        raise InputError(f"{path}: {error.args[0]}") from error
+        raise InputError(f"{path}: {error.args[0]:.200}") from error
     except InputError:
         raise
     except Exception as error:  # what reading foreign bytes ends in has no common base class

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fusedet.common.arguments import DUPLICATE_IOU, check_duplicate_iou, check_fraction, check_whole
 from fusedet.common.errors import InputError
 from fusedet.common.plain_json import short
+from fusedet.common.text import counted
 from fusedet.configs.classes import check_class_names
 from fusedet.deploy.detector.contract import Contract
 from fusedet.deploy.detector.decoding import Place, decode_outputs
@@ -253,10 +254,15 @@ class Detector:
             InputError: the graph cannot be run, or not with what it says that it takes.
         """
         try:
-            return self._session.run(self.format.output_names, feed)
+            outputs: Sequence[NDArray[Any]] = self._session.run(self.format.output_names, feed)
         except Exception as error:  # the errors of runtimes share no base class
             reason = " ".join(str(error).split())
             raise InputError(f"{self._source}: its runtime cannot run this network: {reason:.300}") from error
+        images = len(next(iter(feed.values())))
+        if any(output.shape[:1] != (images,) for output in outputs):
+            shapes = ", ".join(str(list(output.shape)) for output in outputs)
+            raise InputError(f"{self._source}: of {counted(images, 'image')} it gives outputs of shapes {shapes:.200}")
+        return outputs
 
     def _decode(self, arrays: tuple[NDArray[Any], ...], place: Place) -> Detections:
         boxes, scores, class_ids = self.format.read(arrays)

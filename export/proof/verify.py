@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fusedet.common.text import counted
 from fusedet.deploy.detector.boxes import box_iou
 from fusedet.deploy.detector.compare import pair_detections
 from fusedet.deploy.detector.detections import Detections
@@ -224,9 +225,12 @@ class _Comparison:
     def result(self) -> Agreement:
         """The figures of all images together."""
         if not self.conclusive and not self.missing:
+            what = (
+                "their scores are too nearly equal" if self.tied else f"no score reaches {self.tolerance.threshold:g}"
+            )
             raise ExportError(
-                f"{self.between[0]} and {self.between[1]} cannot be compared on {self.images} images: "
-                "their scores are too nearly equal; train for longer, or give images of what the network was trained on"
+                f"the network has learned too little to compare {' and '.join(self.between)} on "
+                f"{counted(self.images, 'image')}: {what}; train for longer, or give images of what it was trained on"
             )
         score, side, iou = map(float, np.array(self.gaps).max(axis=0)) if self.gaps else (0.0, 0.0, 1.0)
         worst = max(self.badness, key=lambda image: self.badness[image])

@@ -279,6 +279,18 @@ def test_a_batch_of_two_is_refused(make_model: ModelMaker) -> None:
         Detector(make_model(2))
 
 
+def test_a_graph_that_gives_scores_of_no_image(make_model: Callable[..., Path]) -> None:
+    def cut_the_scores(model: Any) -> None:
+        for node in model.graph.node:
+            node.output[:] = ["all scores" if name == "scores" else name for name in node.output]
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([0]), "none"))
+        model.graph.node.append(onnx.helper.make_node("Slice", ["all scores", "none", "none", "none"], ["scores"]))
+
+    detector = Detector(make_model(change=cut_the_scores), threads=1)
+    with pytest.raises(InputError, match=r"model\.onnx: of 1 image it gives outputs of shapes \[1, "):
+        detector(np.zeros((64, 64, 3), np.uint8))
+
+
 def test_a_graph_that_fails_when_it_is_run(make_model: Callable[..., Path]) -> None:
     def ask_for_a_seventh_channel(model: Any) -> None:
         flip = next(tensor for tensor in model.graph.initializer if tensor.name == "flip")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fusedet.common.atomic import write_text
 from fusedet.common.errors import InputError
 from fusedet.configs.layouts import find_sets
 from fusedet.train.data.coco import CocoDataset, load_coco, read_json
@@ -46,7 +47,7 @@ def write_coco(sets: Sequence[LabelledSet], out: Path, link: bool = False) -> No
         for entry in truth["annotations"]:
             entry["bbox"] = [round(side, 3) for side in entry["bbox"]]
         text = json.dumps({"info": {}, **truth}, ensure_ascii=False)
-        (out / "annotations" / f"{one.name}.json").write_text(text, encoding="utf-8")
+        write_text(out / "annotations" / f"{one.name}.json", text)
         for sample in one.dataset.samples:
             copy_file(sample.path, out / "images" / names[sample.image_id], link)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fusedet.common.atomic import write_text
 from fusedet.deploy.camera.sources import read_image
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.train.data.doctor.check import Report
@@ -50,7 +51,7 @@ def write_repaired(report: Report, out: Path, *, link: bool = False, leave_out: 
             names = _copy_images(repaired, made / "images", "" if one_folder else repaired.split.name, link)
             content = _content(repaired, classes, names)
             text = json.dumps(content, ensure_ascii=False)
-            (made / "annotations" / f"{repaired.split.name}.json").write_text(text, encoding="utf-8")
+            write_text(made / "annotations" / f"{repaired.split.name}.json", text)
         _write_log(made, actions)
     return actions
 
@@ -135,7 +136,7 @@ def _turn(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
 
 def _write_log(folder: Path, actions: Sequence[Action]) -> None:
     rows = [{**action.finding.as_dict(), "did": action.did} for action in actions]
-    (folder / "fixes.json").write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(folder / "fixes.json", json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
     lines = ["# What was repaired", "", f"{len(actions)} findings; the original is as it was.", ""]
     kind = ""
     for action in actions:
@@ -144,4 +145,4 @@ def _write_log(folder: Path, actions: Sequence[Action]) -> None:
             lines += ["", f"## {finding.kind}", ""]
             kind = finding.kind
         lines.append(f"- {finding.split}: {finding.place}: found {finding.found}; {action.did}")
-    (folder / "fixes.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text(folder / "fixes.md", "\n".join(lines) + "\n")

@@ -101,6 +101,19 @@ def test_a_mask_without_a_box_or_beside_an_empty_one_gets_its_box(spoiled: Calla
         assert boxes_of(tmp_path / "out", file)[0] == [WIDTH - 5, 0, 2, 7]
 
 
+def test_a_name_that_is_no_text_stays_what_it_is(spoiled: Callable[..., Path], tmp_path: Path) -> None:
+    """Half a surrogate pair, which JSON can hold and UTF-8 cannot."""
+
+    def plant(s: DrawnSet) -> None:
+        s.train["categories"][0]["name"] = s.val["categories"][0]["name"] = "r\ud800d"
+        s.image(3)["file_name"] = "\ud800.jpg"
+
+    write_repaired(check(spoiled(plant)), tmp_path / "out", leave_out=True)
+    content = json.loads((tmp_path / "out" / "annotations" / "train.json").read_text())
+    assert "r\ud800d" in [category["name"] for category in content["categories"]]
+    assert "\\ud800.jpg" in (tmp_path / "out" / "fixes.md").read_text()
+
+
 def test_boxes_of_unknown_images_teach_nothing(spoiled: Callable[..., Path], tmp_path: Path) -> None:
     """Two images have one id: its boxes are right for one of them, and nobody knows for which."""
     write_repaired(check(spoiled(FAULTS["image id twice"].plant)), tmp_path / "out", leave_out=True)
