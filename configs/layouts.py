@@ -10,7 +10,7 @@ import json
 import mmap
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -56,6 +56,11 @@ def find_sets(root: Path) -> dict[str, SetFiles]:
     return {name: SetFiles(path, image_folder(path, root)) for name, path in sets.items()}
 
 
+def only_file(sets: Mapping[str, SetFiles]) -> SetFiles | None:
+    """The file for all images of a folder whose sets were found; None where it has several, or one of a set's name."""
+    return next(iter(sets.values())) if sets and not sets.keys() & {*SPLITS} else None
+
+
 def image_folder(annotations: Path, root: Path | None = None) -> Path:
     """The folder that the file names of an annotation file are relative to.
 
@@ -88,15 +93,15 @@ def explain(root: Path) -> str:
             f"{root}: {only.annotations.name} is the only annotation file; fusedet data split {folder} makes "
             "annotations/train.json and val.json of it"
         )
-    for form, found in (
-        ("yolo", [*root.glob("data.y*ml"), *root.glob("classes.txt"), *root.glob("obj.data")]),
-        ("voc", [*root.glob("Annotations"), *root.glob("VOC*/Annotations")]),
-        ("openimages", list(root.glob("*-annotations-bbox.csv"))),
+    for form, name, found in (
+        ("yolo", "YOLO", [*root.glob("data.y*ml"), *root.glob("classes.txt"), *root.glob("obj.data")]),
+        ("voc", "Pascal VOC", [*root.glob("Annotations"), *root.glob("VOC*/Annotations")]),
+        ("openimages", "Open Images", list(root.glob("*-annotations-bbox.csv"))),
     ):
         if found:
             return (
-                f"{root}: {found[0].name} is of a set in another form; fusedet data convert {folder} "
-                f"{shlex.quote(f'{root}_coco')} --from {form} --to coco makes one of this form"
+                f"{root}: {found[0].name} is of a set in the form of {name}; fusedet data convert {folder} "
+                f"{shlex.quote(f'{root}_coco')} --from {form} --to coco makes one of COCO's form"
             )
     if (root / "annotations.xml").is_file():
         return f"{root}: annotations.xml is CVAT's own form; export the task as COCO 1.0"

@@ -22,6 +22,8 @@ COLORS = {
 _CURVE_COLORS = 8
 #: Of a chart and its letters, in points; the page scales them.
 _WIDTH, _HEIGHT, _LETTERS = 360, 230, 11
+#: An axis up to less than this, as of learning rates, counts in thousandths.
+_SMALL = 0.01
 #: Cells of a heat map are blue in light and dark, and the more there is, the less the page shines through.
 _BLUE = (0.18, 0.50, 0.80)
 #: Begins the id of what has a title; the title follows in hexadecimal.
@@ -75,14 +77,17 @@ def line_chart(
         mark: where an upright line stands, and what is written beside it.
         whole_x: there is nothing between whole numbers of that axis, such as epochs.
     """
-    axes = new_axes(x_title, y_title)
     low, high = y_range or (0.0, _highest(curves))
+    small = high < _SMALL
+    axes = new_axes(x_title, f"{y_title} x 1000" if small else y_title)
     for curve in curves:
         _draw(axes, curve, np.asarray(curve.y, np.float64).clip(low, high))
     axes.set_xlim(*x_range)
     axes.set_ylim(low, high)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=whole_x, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    if small:  # 0.0005 leaves no room for the title
+        axes.yaxis.set_major_formatter(lambda value, _: f"{1000 * value:g}")
     if mark is not None and x_range[0] <= mark[0] <= x_range[1]:
         _draw_mark(axes, *mark, to_the_right=mark[0] < sum(x_range) / 2)
     return to_svg(axes, ", ".join(curve.name for curve in curves if curve.width > 1))

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from fusedet.common.arguments import DUPLICATE_IOU
-from fusedet.configs.layouts import SetFiles, find_sets
+from fusedet.configs.layouts import SetFiles, find_sets, only_file
 from fusedet.configs.reader.former_keys import FormerKey
 from fusedet.configs.reader.loader import load_config
 from fusedet.configs.reader.schema_keys import spelled_out
@@ -45,9 +45,9 @@ class ExtraSet(StrictModel):
 class DataConfig(StrictModel):
     """Where the images and the COCO annotations are.
 
-    ``root`` stands for ``root/images`` and ``root/annotations/{train,val}.json``, or for what CVAT or Roboflow export
-    as COCO; each of the four paths can be given by itself instead. Relative paths are relative to the folder in which
-    the command runs.
+    ``root`` stands for ``root/images`` and ``root/annotations/{train,val}.json``, or for what CVAT, Roboflow or Label
+    Studio export as COCO; each of the four paths can be given by itself instead. Relative paths are relative to the
+    folder in which the command runs.
     """
 
     root: Path | None = Field(None, description="folder with images/ and annotations/{train,val}.json")
@@ -89,8 +89,10 @@ class DataConfig(StrictModel):
         keys = f"{split}_annotations", f"{split}_images"
         annotations, images = (getattr(self, key) for key in keys)
         if annotations is None:
-            found = find_sets(root).get(split, SetFiles(root / "annotations" / f"{split}.json", root / "images"))
-            annotations, usual = found.annotations, found.images
+            sets = find_sets(root)
+            shared = only_file(sets)
+            missing = SetFiles(root / "annotations" / f"{split}.json", shared.images if shared else root / "images")
+            annotations, usual = sets.get(split, missing)
         else:
             usual = root / "images"
         for key, path in zip(keys, (annotations, images or usual), strict=True):

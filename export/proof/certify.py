@@ -39,6 +39,8 @@ _EXACT = ("training", "plain", "fused", *(name for name, one in OTHER_RUNTIMES.i
 _NEARLY = Tolerance(adaptive=False, score=1.0, rounding=0.1, iou=0.8, side=0.0, tie=-math.inf)
 #: Hundredths of AP50-95 that a form which computes in 16 bits may lose.
 _SHORT_FLOAT_BUDGET = 0.2
+#: A network whose scores are all below this has learned nothing.
+_LEAST_SCORE = 0.01
 #: Boxes of an image that count for AP, and the lowest score of one, as COCO's measure is commonly taken.
 AP_SETTINGS: dict[str, Any] = {"score_threshold": 0.001, "max_detections": 300}
 
@@ -84,7 +86,7 @@ def certify(
         ExportError: nothing in the images can be compared.
         InputError: a file cannot be run.
     """
-    limits = limits or Limits()
+    limits = _with_reached_threshold(limits or Limits(), result, net, images)
     agreements, worst = _agree(result, net, images, limits)
     files = {"plain": result.plain, "fused": result.fused}
     accuracy = _evaluate(result, net, evaluate) if evaluate else {}
@@ -146,6 +148,17 @@ def _graph_facts(result: ExportResult) -> dict[str, Any]:
         },
         "activations": [asdict(one) for one in fused_activations(optimize(result.fused))],
     }
+
+
+def _with_reached_threshold(limits: Limits, result: ExportResult, net: DetectorNet, images: Images) -> Limits:
+    """A network of a short training may give low scores only: then those from half of its best one on are compared."""
+    _, network = next(_predictors(result, net, score_threshold=_LEAST_SCORE, max_detections=1))
+    best = 0.0
+    for image in images.values():
+        best = max([best, *network.batch([image])[0].scores.tolist()])
+        if best >= limits.threshold:
+            return limits
+    return replace(limits, threshold=round(best / 2, 4)) if best else limits
 
 
 def _agree(

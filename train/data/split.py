@@ -5,13 +5,59 @@ of which the fewest images are left comes first, for it leaves the least choice,
 that class is missed most.
 """
 
+import json
+import logging
 import re
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fusedet.common.atomic import write_text
+from fusedet.configs.layouts import find_sets, only_file
+from fusedet.train.data.coco import read_checked
+
+_log = logging.getLogger(__name__)
+
+
+def divide_only_file(root: Path) -> bool:
+    """Divides the one annotation file of a folder, as Label Studio exports it, and says so in the log.
+
+    Of five images four go into ``annotations/train.json`` and one into ``annotations/val.json``.
+
+    Returns:
+        Whether there was such a file, with images enough.
+
+    Raises:
+        InputError: it is no COCO file.
+    """
+    files = only_file(find_sets(root))
+    if files is None:
+        return False
+    content = read_checked(files.annotations)
+    names = [image["file_name"] for image in content["images"]]
+    sets = divide(content, {"train": 4, "val": 1}, group_names(names, None), seed=0)
+    if not all(part["images"] for part in sets.values()):
+        return False
+    folder = root / "annotations"
+    folder.mkdir(exist_ok=True)
+    for name, part in sets.items():
+        write_text(folder / f"{name}.json", json.dumps(part, ensure_ascii=False))
+    _log.warning(
+        "%s is for all images: %d of them are in %s to learn from now, %d in val.json to evaluate on; of frames of "
+        "videos those of one scene belong together: fusedet data split %s --group REGEX --out %s --force",
+        files.annotations,
+        len(sets["train"]["images"]),
+        folder / "train.json",
+        len(sets["val"]["images"]),
+        shlex.quote(str(files.annotations)),
+        shlex.quote(str(folder)),
+    )
+    return True
 
 
 def group_names(file_names: Sequence[str], pattern: re.Pattern[str] | None) -> list[str]:

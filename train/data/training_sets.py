@@ -11,6 +11,7 @@ from fusedet.common.text import nearest
 from fusedet.configs.layouts import SetFiles, explain
 from fusedet.train.config import DataConfig
 from fusedet.train.data.coco import CocoDataset, Sample, check_same_categories, load_coco
+from fusedet.train.data.split import divide_only_file
 
 
 def set_files(data: DataConfig) -> tuple[SetFiles, SetFiles]:
@@ -18,6 +19,7 @@ def set_files(data: DataConfig) -> tuple[SetFiles, SetFiles]:
 
     Raises:
         InputError: the config names none, or there are none in the folder that it names; the message says what helps.
+            A folder with one annotation file for all images gets one of each set.
     """
     paths = (data.train_annotations, data.train_images, data.val_annotations, data.val_images)
     if any(path is None for path in paths):
@@ -32,7 +34,8 @@ def set_files(data: DataConfig) -> tuple[SetFiles, SetFiles]:
         raise InputError(f"data.root: {root}: {_no_folder(root)}")
     if root is not None and root.is_dir():
         own = {root / "annotations" / f"{split}.json" for split in ("train", "val")}
-        if any(path in own and not path.exists() for path in (train_annotations, val_annotations)):
+        missing = own & {path for path in (train_annotations, val_annotations) if not path.exists()}
+        if missing and (missing != own or not divide_only_file(root)):
             raise InputError(explain(root))
     return SetFiles(train_annotations, train_images), SetFiles(val_annotations, val_images)
 

@@ -234,6 +234,17 @@ def test_a_letterbox_that_is_not_that_of_the_training_is_found(net, result, monk
     assert failed(certificate) == ["detections that training and plain share, from score 0.1 on"]
 
 
+def test_low_scores_of_a_short_training_are_compared_too(net, result):
+    limits = Limits(threshold=1.5)  # above every score
+
+    certificate = certify(result, net, IMAGES, rounds=1, limits=limits)
+
+    assert certificate.passed, certificate.broken()
+    (threshold,) = {float(check.what.split()[-2]) for check in certificate.checks if " share, from " in check.what}
+    assert 0 < threshold <= 0.5
+    assert certificate.facts["agreement"][0]["pairs"] > 0
+
+
 def test_an_activation_outside_a_convolution_is_found(tmp_path):
     net = trained_net(small_config(activation="elu"))
     result = export_onnx(net, tmp_path / "model.onnx", names=NAMES, allow_unfused=True)

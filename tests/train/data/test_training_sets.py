@@ -1,6 +1,7 @@
 """Several annotation files as one training set, and what becomes of labels that a detector is not sure of."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,31 @@ def test_extra_sets_teach_and_are_not_graded_on(drawn_root: Path, extra_root: Pa
     assert (len(train_set.samples), len(val_set.samples)) == (8, 3)
     assert count_objects(train_set) == (12, 2)
     assert count_objects(val_set) == (6, 0)
+
+
+def test_one_file_for_all_images_is_divided(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As Label Studio exports it: file names begin with ``images/``."""
+    root = tmp_path / "label studio"
+    draw_set(root, train=10, val=2)
+    content = json.loads((root / "annotations" / "train.json").read_text())
+    for image in content["images"]:
+        image["file_name"] = f"images/{image['file_name']}"
+    shutil.rmtree(root / "annotations")
+    (root / "result.json").write_text(json.dumps(content))
+    sets = load_sets(DataConfig(root=root))
+    assert [len(one.samples) for one in sets] == [8, 2]
+    assert all(sample.path.is_file() for one in sets for sample in one.samples)
+    assert "8 of them" in caplog.text
+    assert f"data split '{root / 'result.json'}'" in caplog.text
+    assert [one.source for one in load_sets(DataConfig(root=root))] == [one.source for one in sets]
+
+
+def test_one_file_of_too_few_images_is_told(tmp_path: Path) -> None:
+    draw_set(tmp_path, train=1, val=1)
+    (tmp_path / "annotations" / "train.json").rename(tmp_path / "result.json")
+    (tmp_path / "annotations" / "val.json").unlink()
+    with pytest.raises(InputError, match=r"result\.json is the only annotation file"):
+        load_sets(DataConfig(root=tmp_path))
 
 
 def test_a_threshold_above_every_label_is_told(drawn_root: Path) -> None:

@@ -140,7 +140,7 @@ def _image(root: ElementTree.Element, stem: str, stems: dict[str, str], images: 
 def _size(root: ElementTree.Element) -> tuple[int, int] | None:
     try:
         width, height = (int(float(root.findtext(f"size/{side}") or 0)) for side in ("width", "height"))
-    except ValueError:
+    except (ValueError, OverflowError):  # OverflowError: infinite
         return None
     return (width, height) if width > 0 and height > 0 else None
 

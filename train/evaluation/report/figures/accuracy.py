@@ -36,7 +36,7 @@ def class_curves(analysis: Analysis) -> list[Chart]:
     for title, name, caption in _OVER_THRESHOLD:
         part = _part_of(analysis.by_class, name)
         curves = _curves(analysis, order, CONFIDENCES, part, getattr(analysis.mean, name))
-        svg = line_chart(curves, "score threshold", title, (0, 1), (0, 1), mark)
+        svg = line_chart(curves, "score threshold", name.replace("f1", "F1"), (0, 1), (0, 1), mark)
         charts.append(Chart(f"{title} over score threshold", svg, caption=caption))
     return charts
 
