@@ -35,6 +35,7 @@ def test_a_changed_preset_is_another_training(data: Path) -> None:
         job_on(data).check_origin()
 
 
+@pytest.mark.slow
 def test_what_is_finished_is_not_done_again(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     job = job_on(data)
     (job.run / "tensorboard").mkdir(parents=True)  # killed in its first epoch

@@ -35,7 +35,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder ``out`` with two rounds of a tiny network, beside its data."""
     folder = tmp_path_factory.mktemp("starter")
     (folder / "tiny.yaml").write_text(TINY)
-    settings = ["train.epochs=1", "train.device=cpu", "data.workers=0"]
+    settings = ["train.epochs=1", "train.device=cpu", "train.report=false", "data.workers=0"]
     assert train_rounds(str(folder / "tiny.yaml"), draw_set(folder / "data"), [], folder / "out", [settings] * 2)
     return folder
 
