@@ -123,6 +123,8 @@ def test_the_overview_fits_80_columns_and_help_is_a_command(
     with pytest.raises(SystemExit):
         main(["help", "data", "check"])
     assert capsys.readouterr().out.startswith("usage: fusedet data check ")
+    assert main(["data", "--help"]) == 0
+    assert "data label" in capsys.readouterr().out
     assert main(["help", "nothing"]) == 2
 
 

@@ -99,6 +99,7 @@ def test_batch_equals_one_at_a_time(make_model: ModelMaker, batch: int | None) -
     ]
     together = detector.batch(images)
     assert [len(found) for found in together] == [1, 0, 1]
+    assert detector.batch([]) == []
     for image, found in zip(images, together, strict=True):
         alone = detector(image)
         np.testing.assert_array_equal(found.boxes_xyxy, alone.boxes_xyxy)
