@@ -19,7 +19,7 @@ from fusedet.cli.shared.signals import on_stop_signals
 from fusedet.common.addresses import hide_secrets
 from fusedet.common.errors import InputError
 from fusedet.configs.inputs import CHECKPOINTS, EXPORTED_FIRST, model_file
-from fusedet.configs.starter import starter_model
+from fusedet.configs.starter import available, starter_model
 
 if TYPE_CHECKING:  # the runtime itself is imported when the command runs
     from fusedet.deploy.camera.sinks import Sink
@@ -87,6 +87,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="write into a folder that is not empty, replace FILE")
 
 
+def _is_model(source: str) -> bool:
+    path = Path(source)
+    return path.suffix in (".onnx", *CHECKPOINTS) or (source in available() and not path.exists())
+
+
 def run(args: argparse.Namespace) -> int:
     """Detects, writes what was asked for, and prints a summary; returns the exit code.
 
@@ -100,6 +105,9 @@ def run(args: argparse.Namespace) -> int:
     from fusedet.deploy.detector.self_test import open_tested
 
     _check_arguments(args)
+    if args.model is None and _is_model(args.source):
+        more = f"fusedet detect {args.source} street.jpg"
+        raise InputError(f"{args.source} is a model, and what it is to look at comes after it: {more}")
     args.model = starter_model(_STARTER) if args.model is None else model_file(args.model, of_run=EXPORTED_FIRST)
     args.model = exported_from(args.model) if args.model.suffix in CHECKPOINTS else args.model
     tuned = read_tuned(args.model) if args.threads is None else None

@@ -1,5 +1,6 @@
 """The settings of a training: the sections of a config file."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -7,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from fusedet.common.arguments import DUPLICATE_IOU
+from fusedet.common.errors import InputError
 from fusedet.configs.layouts import SetFiles, find_sets, only_file
 from fusedet.configs.reader.former_keys import FormerKey
 from fusedet.configs.reader.loader import load_config
@@ -297,4 +299,11 @@ def load_train_config(source: str | Path, overrides: Sequence[str] = ()) -> Trai
     Raises:
         InputError: names the file and line, or the command line, the key, what was expected and what came.
     """
-    return validate(load_config(source, spelled_out(overrides, TrainConfig)), TrainConfig)
+    tree = load_config(source, spelled_out(overrides, TrainConfig))
+    if "names" in tree.data and isinstance(tree.data.get("train"), str):
+        folder = shlex.quote(str(Path(source).parent))
+        raise InputError(
+            f"{source}: this is the data.yaml of a YOLO set, not a config; fusedet data convert {folder} my_data "
+            "--from yolo --to coco makes a set of it, and fusedet train nano data=my_data trains on that"
+        )
+    return validate(tree, TrainConfig)

@@ -150,6 +150,8 @@ def _locate(source: str | Path, asked_by: str) -> tuple[Path, str]:
     if path.is_file():
         return path, str(path)
     what = "this is a folder" if path.is_dir() else "there is no such file" + nearest(path.stem, presets)
+    if path.suffix.lower() in (".pt", ".pth", ".onnx"):
+        what = "this is the name of a model; a checkpoint to start from is train.init=FILE"
     raise InputError(
         f"{asked_by + ': ' if asked_by else ''}{str(source)!r}: expected a YAML file or a preset "
         f"({', '.join(presets)}), but {what}"
@@ -280,7 +282,8 @@ def _apply(tree: ConfigTree, override: str) -> ConfigTree:
     parts = key.split(".")
     if not equals or not all(re.fullmatch(r"[\w-]+", part) for part in parts):
         got = f"{key}=..." if equals else hide_secrets(override)
-        raise InputError(f"{COMMAND_LINE}: expected key.sub=value, such as train.epochs=50, but got {got!r}")
+        hint = f"; a data set is data={override}" if not equals and Path(override).is_dir() else ""
+        raise InputError(f"{COMMAND_LINE}: expected key.sub=value, such as train.epochs=50, but got {got!r}{hint}")
     if parts[0] == BASE_KEY:
         raise InputError(f"{COMMAND_LINE}: {BASE_KEY} stands in a file; give the preset or the file itself")
     container, path = _container(tree, parts, key)

@@ -55,9 +55,20 @@ def validate(tree: ConfigTree, model: type[_Model], *, show_values: bool = True)
         return model.model_validate_json(json.dumps(_fill_in(tree.data, schema, schema)), strict=True)
     except ValidationError as error:
         problems = error.errors(include_url=False)
+    problems = _without_repeats(problems)
     lines = [_describe(problem, tree, schema, show_values) for problem in problems[:MOST_ERRORS]]
     more = f" (and {len(problems) - MOST_ERRORS} more)" if len(problems) > MOST_ERRORS else ""
     raise InputError("; ".join(lines) + more)  # without its cause, which quotes the values
+
+
+def _without_repeats(problems: list[ErrorDetails]) -> list[ErrorDetails]:
+    """One of those that are the same at several places of a list: ``input_size=100`` stands for both sides."""
+    kept: dict[str, ErrorDetails] = {}
+    for number, problem in enumerate(problems):
+        in_list = problem["loc"] and isinstance(problem["loc"][-1], int) and not isinstance(problem["input"], dict)
+        same = (problem["loc"][:-1], problem["msg"], problem["input"]) if in_list else number
+        kept.setdefault(repr(same), problem)
+    return list(kept.values())
 
 
 def dump_config(config: BaseModel) -> str:

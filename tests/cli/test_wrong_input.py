@@ -168,6 +168,31 @@ def test_what_looks_wrong_and_works(settings: list[str], here: Path, capsys: pyt
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["train", "nano", "drawn"], "a data set is data=drawn"),
+        (["train", "yolo/data.yaml"], "fusedet data convert yolo my_data --from yolo --to coco"),
+        (["train", "nano", "data=yolo/data.yaml"], "fusedet data convert yolo my_data --from yolo --to coco"),
+        (["train", "yolo11n.pt", "data=drawn"], "train.init=FILE"),
+        (["detect", "nano"], "fusedet detect nano street.jpg"),
+    ],
+)
+def test_the_command_that_is_meant_is_told(
+    arguments: list[str], part: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "yolo").mkdir()
+    (here / "yolo" / "data.yaml").write_text("train: ../train/images\nval: ../valid/images\nnc: 1\nnames: [cat]\n")
+    check(capsys, here, arguments, part)
+
+
+def test_a_side_that_is_wrong_is_told_once(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    check(capsys, here, ["train", "nano", "imgsz=100"], "error: command line: model.input_size.0: must be a multiple")
+    capsys.readouterr()
+    assert main(["train", "nano", "imgsz=100"]) == 2
+    assert capsys.readouterr().err.count("multiple of 32") == 1
+
+
 def test_a_resume_with_other_data(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "tiny.yaml"]) == 0
     last = here / "run" / "last.pt"

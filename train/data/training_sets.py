@@ -1,6 +1,7 @@
 """What a training learns from and what it is evaluated on: one set each, from all the files that a config names."""
 
 import hashlib
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,8 +45,9 @@ def _no_folder(path: Path) -> str:
     """Why a path is no folder of a data set, and what helps."""
     if not path.exists():
         return f"expected a folder of images and annotations, but there is none at {path.absolute()}"
-    makes = "fusedet data convert FILE my_data --from yolo --to coco" if path.suffix != ".json" else ""
-    makes = makes or "fusedet data split FILE --ratio 80/20 --out my_data/annotations"
+    makes = f"fusedet data split {shlex.quote(str(path))} --ratio 80/20 --out my_data/annotations"
+    if path.suffix in (".yaml", ".yml"):
+        makes = f"fusedet data convert {shlex.quote(str(path.parent))} my_data --from yolo --to coco"
     return f"expected a folder of images and annotations, but this is a file; {makes} makes one of it"
 
 
