@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
         _export(args, model, _place(args.out, model, size, len(sizes)), {**settings, "input_size": size})
         for size in sizes
     ]
-    if len(done) > 1:
+    if len(done) > 1 and not args.quiet:
         _compare(done)
     return 0
 
@@ -106,13 +106,15 @@ def _export(
     """One file, of one size."""
     if args.data is not None:
         result, certificate = export_certified_by(args, model, out, settings)
-        _say_what_was_written(result, args.quiet)
-        say_what_was_certified(result, certificate)
+        if not args.quiet:
+            _say_what_was_written(result)
+            say_what_was_certified(result, certificate)
         return result, certificate
     from fusedet.export import export_onnx  # torch: not before the command is known to be this one
 
     result = export_onnx(model, out, **settings)
-    _say_what_was_written(result, args.quiet)
+    if not args.quiet:
+        _say_what_was_written(result)
     return result, None
 
 
@@ -184,10 +186,7 @@ def _found(figures: dict[str, Any]) -> tuple[str, str]:
     return f"{figures['ap']:.3f}", f"{100 * (figures['operating_point']['duplicate_share'] or 0):.1f} %"
 
 
-def _say_what_was_written(result: "ExportResult", quiet: bool) -> None:
-    if quiet:
-        print(result.plain, result.fused, sep="\n")
-        return
+def _say_what_was_written(result: "ExportResult") -> None:
     for path, ops in ((result.plain, result.plain_ops), (result.fused, result.fused_ops)):
         print(f"{path}  {path.stat().st_size / 1e6:.2f} MB  {_summary(ops)}")
     print(f"fused: {result.fused_activations} activations, left outside convolutions: {len(result.declined)}")

@@ -37,6 +37,11 @@ def test_says_what_was_written(checkpoint, tmp_path, capsys):
     assert Detector(tmp_path / "best.fused.onnx").input_size == (64, 96)
 
 
+def test_quietly_nothing_is_said(checkpoint, tmp_path, capsys):
+    assert command(checkpoint.parent, "--out", tmp_path, "--quiet") == 0
+    assert capsys.readouterr().out == ""
+
+
 def test_flags_reach_the_export(checkpoint, tmp_path):
     out = tmp_path / "bird.onnx"
     flags = ("--nms-free", "--float-input", "--input-size", 96, "--dynamic-batch", "--max-detections", 9)
