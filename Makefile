@@ -1,7 +1,8 @@
 # make demo    try it: trains on drawn digits, exports, runs        make bench   the benchmark book; ARGS="--only latency"
 # make test    the tests; ARGS="-m slow" runs the long ones         make arm64   the runtime under an emulated ARM core
 # make check   formatting, types, import rules                      make dist    the wheel and the sdist, checked
-# make docs    the documents as a site, in build/site               make clean   removes what make made
+# make docs    the documents as a site, in build/site               make runtimes  exports for OpenVINO and ncnn
+# make clean   removes what make made
 #
 # PYTHON names the interpreter that the virtual environment is made from.
 
@@ -15,7 +16,7 @@ ARGS ?=
 # wherever pip looks.
 TORCH_FOR_CPUS ?= https://download.pytorch.org/whl/cpu
 
-.PHONY: demo test check docs bench arm64 dist release-check clean
+.PHONY: demo test check docs bench arm64 runtimes dist release-check clean
 
 demo: $(READY)
 	$(BIN)/fusedet demo --out runs/demo
@@ -48,6 +49,10 @@ bench: $(READY)
 arm64: $(READY)
 	$(BIN)/python -m tests.arm64.root
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m arm64 -rP tests/arm64 $(ARGS)
+
+runtimes: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[openvino,ncnn]'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m runtimes tests/export/test_other_runtimes.py $(ARGS)
 
 # The files in dist are those that the tests look at.
 dist: $(READY)

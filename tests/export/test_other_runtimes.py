@@ -19,9 +19,7 @@ from fusedet.export.proof.images import draw_images
 from tests.export.networks import small_config, trained_net
 from tests.export.test_pipeline import save
 
-pytest.importorskip("openvino")
-pytest.importorskip("ncnn")
-pytest.importorskip("pnnx")
+pytestmark = pytest.mark.runtimes
 
 IMAGES = draw_images(4, seed=3)
 EXACT = {"openvino": "best.xml", "ncnn": "best.ncnn.param"}
