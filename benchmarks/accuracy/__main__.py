@@ -186,7 +186,6 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     args = parse_arguments(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # KeyboardInterrupt: children are ended as well
     try:
         jobs = plan(args)
         if args.dry_run:
@@ -204,4 +203,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # KeyboardInterrupt: children are ended as well
     sys.exit(main())

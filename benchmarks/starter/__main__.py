@@ -251,7 +251,6 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     args = parse_arguments(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     rounds = {name: read_rounds(name) for name in args.presets}
     if not args.publish:
         for name in args.presets:
@@ -273,4 +272,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # KeyboardInterrupt: children are ended as well
     sys.exit(run_command("starter", main))
