@@ -79,10 +79,7 @@ def train_rounds(name: str, coco: Path, pools: Sequence[Path], out: Path, rounds
             print(f"{Path(name).stem}: round {number} of {len(rounds)}", flush=True)
             shutil.rmtree(run.path, ignore_errors=True)  # of a training that was killed before its first step
             places = [f"data.root={coco}", f"train.out={run.path}", *([f"train.init={before}"] if before else [])]
-            extra = [
-                f"{{annotations: {one / 'annotations' / 'train.json'}, images: {one / 'images'}}}" for one in pools
-            ]
-            places.append(f"data.extra_train=[{', '.join(extra)}]")
+            places.append(f"data.extra_train=[{', '.join(map(_as_extra_set, pools))}]")
             result = train(load_train_config(name, [*settings, *places]), name)
         if not result.finished:
             return False
