@@ -81,7 +81,8 @@ def export_certified(
     others = {name: plain.with_suffix(OTHER_RUNTIMES[name].suffix) for name in also}
     for name in also:
         OTHER_RUNTIMES[name].check()
-    for path in (*places.values(), *others.values(), *certificate_paths(plain)):
+    beside = [file for name, place in others.items() for file in OTHER_RUNTIMES[name].files(place)]
+    for path in (*places.values(), *beside, *certificate_paths(plain)):
         if path.exists() and not overwrite:
             raise InputError(f"{path}: is already there; --force replaces it")
     net, _ = load_detector(checkpoint)
