@@ -104,7 +104,9 @@ class Video:
                 if self._settings.loop:
                     clock.begin_again(1 / self._rate)
                     seen = _Seen(self._rate)
+                    ended_s = time.monotonic()
                     found = self._begin_again()
+                    start_s += time.monotonic() - ended_s  # no frame is late because the file was slow to open
 
     def close(self) -> None:
         """Gives the file back, and wakes up whoever waits for the next frame."""

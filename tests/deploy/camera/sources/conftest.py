@@ -9,7 +9,7 @@ import pytest
 from fusedet.deploy.camera.sources import Frame, Source
 from tests.counterparts import Counterpart, mjpeg_server, rtsp_server
 
-__all__ = ["Taker", "wait_until"]
+__all__ = ["PATIENCE_S", "Taker", "wait_until"]
 
 #: Nothing here takes as long; a test that fails does.
 PATIENCE_S = 30.0

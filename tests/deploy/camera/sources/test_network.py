@@ -2,18 +2,23 @@
 
 import logging
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import quote
 
+import cv2
 import numpy as np
 import pytest
 
 from fusedet.configs import InputError
 from fusedet.deploy.camera.sources import Source, SourceSettings, open_source
+from fusedet.deploy.camera.sources.ffmpeg import open_address
 from tests.counterparts import Counterpart, mjpeg_server, rtsp_server
-from tests.deploy.camera.sources.conftest import Taker, wait_until
+from tests.deploy.camera.sources.conftest import PATIENCE_S, Taker, wait_until
+from tests.deploy.conftest import write_video
 
 Take = Callable[[Source], Taker]
 PASSWORD = "p@ss:w/rd #1"
@@ -237,3 +242,21 @@ def test_cameras_of_both_transports_open_side_by_side() -> None:
             assert source.health.reconnects == 0
         for source in sources:
             source.close()
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+def test_a_camera_that_does_not_answer_keeps_no_other_from_being_opened(tmp_path: Path, scheme: str) -> None:
+    write_video(tmp_path / "video.mp4", frames=3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(PATIENCE_S)
+        url = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/"
+        opening = threading.Thread(target=open_address, args=(url, SourceSettings(timeout_s=5)))
+        opening.start()
+        connection, _ = silent.accept()  # from now on OpenCV waits
+        with connection:
+            open_source(str(tmp_path / "video.mp4")).close()
+            assert opening.is_alive()
+            writer = cv2.VideoWriter(str(tmp_path / "out.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 25, (64, 64))
+            writer.release()
+            assert opening.is_alive()
+        opening.join(PATIENCE_S)

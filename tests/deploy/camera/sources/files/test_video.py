@@ -65,6 +65,20 @@ def test_a_loop_goes_on(video: Path, pace: bool) -> None:
     assert not (frames[5].image == frames[6].image).all()
 
 
+def test_a_loop_drops_no_frame_because_its_file_opens_slowly(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = open_source(str(video), SourceSettings(pace=True, loop=True))
+    begin_again = source._begin_again  # type: ignore[attr-defined]
+
+    def begin_again_late() -> object:
+        time.sleep(1)
+        return begin_again()
+
+    monkeypatch.setattr(source, "_begin_again", begin_again_late)
+    frames = list(islice(source, 12))
+    source.close()
+    assert frames[11].captured_s - frames[6].captured_s >= 0.48
+
+
 def test_a_loop_ends_when_the_file_has_gone(video: Path) -> None:
     source = open_source(str(video), SourceSettings(loop=True))
     iterator = iter(source)
