@@ -23,7 +23,13 @@ settings.register_profile("search", deadline=None, max_examples=1000, suppress_h
 settings.load_profile("same")
 
 #: What pytest, OpenCV and commands change for their process.
-VARIABLES_THAT_CHANGE = {"PYTEST_CURRENT_TEST", "OPENCV_LOG_LEVEL", "OPENCV_FFMPEG_LOGLEVEL", "LD_LIBRARY_PATH"}
+VARIABLES_THAT_CHANGE = {
+    "PYTEST_CURRENT_TEST",
+    "OPENCV_LOG_LEVEL",
+    "OPENCV_FFMPEG_LOGLEVEL",
+    "OPENCV_FFMPEG_IS_THREAD_SAFE",
+    "LD_LIBRARY_PATH",
+}
 
 HERE = Path(__file__).parent
 #: The main path: the network, its training and export, and the detector library.

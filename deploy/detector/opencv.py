@@ -5,13 +5,7 @@ fusedet depends on no build of OpenCV itself, because the two builds exclude eac
 imports it from here.
 """
 
-import os
-
 from fusedet.common.errors import InputError
-
-# While OpenCV opens one address or file with FFmpeg, it lets no other be opened: a camera that does not answer would
-# hold back all others and every recording for its whole timeout. FFmpeg has needed no such lock since its version 4.
-os.environ.setdefault("OPENCV_FFMPEG_IS_THREAD_SAFE", "1")
 
 try:
     import cv2

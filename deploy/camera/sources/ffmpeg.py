@@ -12,6 +12,10 @@ from fusedet.deploy.detector.opencv import cv2
 _VARIABLE = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 _FFMPEG_SHARE = 0.9
 
+# While OpenCV opens one address or file with FFmpeg, it lets no other be opened: a camera that does not answer would
+# hold back all others, and every recording, for its whole timeout. FFmpeg has needed no such lock since its version 4.
+os.environ.setdefault("OPENCV_FFMPEG_IS_THREAD_SAFE", "1")
+
 
 def silent_s(settings: SourceSettings) -> float:
     """FFmpeg's limit, a little below ``timeout_s``: it looks at the clock only every tenth of a second."""
