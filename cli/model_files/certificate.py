@@ -1,6 +1,7 @@
 """What ``fusedet export --data`` adds: a certificate, and INT8."""
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:  # torch: not before the command is known to be this one
     from fusedet.export.proof.certify import Evaluator
     from fusedet.train.data.coco import CocoDataset
 
-#: Limits of version 0.1 by their names today.
-_RENAMED_LIMITS = {"standing": "unfused"}
+#: Limits of version 0.1: what they are called today, and how many of their units one of today's has.
+_FORMER_LIMITS = {"standing": ("unfused", 1), "ap_difference": ("ap_tolerance", 100)}
 
 
 def add_certificate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +42,7 @@ def add_certificate_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="what the certificate asks, for example ap_difference=0.2; repeatable",
+        help="what the certificate asks, for example ap_tolerance=0.002; repeatable",
     )
     parser.add_argument(
         "--half", action="store_true", help="also write NAME.half.onnx, weights of 16 bits, half the size; needs --data"
@@ -50,12 +51,13 @@ def add_certificate_arguments(parser: argparse.ArgumentParser) -> None:
         "--int8", action="store_true", help="also write NAME.int8.onnx, a third of the size; needs --data"
     )
     parser.add_argument(
-        "--int8-budget",
+        "--int8-ap-loss",
         type=float,
-        default=1.0,
-        metavar="POINTS",
-        help="hundredths of AP50-95 that it may lose (default: %(default)s, which is 0.01)",
+        default=0.01,
+        metavar="AP",
+        help="AP50-95 that it may lose (default: %(default)s)",
     )
+    add_renamed(parser, "--int8-budget", "--int8-ap-loss", type=_hundredths)
     parser.add_argument(
         "--int8-images",
         type=int,
@@ -184,7 +186,7 @@ def _int8_settings(args: argparse.Namespace) -> "Int8Settings | None":
         per_channel=not args.int8_per_tensor,
         reduce_range=args.int8_7_bits,
         seed=args.int8_seed,
-        budget=args.int8_budget,
+        ap_loss=args.int8_ap_loss,
     )
 
 
@@ -213,10 +215,17 @@ def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
         raise InputError(f"--limit {text}: expected NAME=VALUE")
-    if name in _RENAMED_LIMITS:
-        say_renamed(f"--limit {name}", f"--limit {_RENAMED_LIMITS[name]}")
-        name = _RENAMED_LIMITS[name]
+    if name in _FORMER_LIMITS:
+        former, (name, units) = name, _FORMER_LIMITS[name]
+        if units != 1:
+            with suppress(ValueError):  # a text that is no number is told of later
+                value = f"{float(value) / units:g}"
+        say_renamed(f"--limit {former}", f"--limit {name}={value}")
     return name, value
+
+
+def _hundredths(text: str) -> float:
+    return float(text) / 100
 
 
 def _say_what_became_of_int8(facts: dict[str, Any]) -> None:

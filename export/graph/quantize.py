@@ -53,7 +53,7 @@ class Int8Settings:
         per_channel: weights have a scale for each output channel; else one for the layer.
         reduce_range: weights use 7 bits, for x86 processors without VNNI, whose 16-bit sums would overflow.
         seed: of the choice of images.
-        budget: AP50-95 that may be lost, in points of 100.
+        ap_loss: most of AP50-95 that may be lost.
     """
 
     images: int = 100
@@ -61,15 +61,15 @@ class Int8Settings:
     per_channel: bool = True
     reduce_range: bool = False
     seed: int = 0
-    budget: float = 1.0
+    ap_loss: float = 0.01
 
     def __post_init__(self) -> None:
         if self.images < 1:
             raise InputError(f"int8: images must be at least 1, but got {self.images}")
         if self.method not in _METHODS:
             raise InputError(f"int8: method must be one of {', '.join(_METHODS)}, but got {self.method!r}")
-        if self.budget < 0:
-            raise InputError(f"int8: budget must be 0 or more, but got {self.budget}")
+        if self.ap_loss < 0:
+            raise InputError(f"int8: ap_loss must be 0 or more, but got {self.ap_loss}")
 
 
 @dataclass(frozen=True)
@@ -157,13 +157,13 @@ def quantize(
         out.write_bytes(_quantized(model, ranges, chosen, settings).SerializeToString(deterministic=True))
         steps.append(Attempt(in_float, accuracy(out)))
         _log.info("int8: %d layers in float: AP %.4f, in float %.4f", in_float, steps[-1].ap, before)
-        if steps[-1].ap >= before - settings.budget / 100:
+        if steps[-1].ap >= before - settings.ap_loss:
             break
     else:
         out.unlink()
         tried = ", ".join(f"{step.ap:.4f} with {counted(step.in_float, 'layer')} in float" for step in steps)
         raise ExportError(
-            f"INT8 loses more than {settings.budget / 100:g} of AP: {before:.4f} became {tried}; more or other "
+            f"INT8 loses more than {settings.ap_loss:g} of AP: {before:.4f} became {tried}; more or other "
             "calibration images may help, or another method"
         )
     rest = tuple(name for name in layers if name not in chosen)

@@ -28,10 +28,10 @@ class Limits:
         threshold: of detections with this score or more, 0..1.
         iou: least IoU of a detection and its counterpart.
         score_difference: largest difference of their scores.
-        ap_difference: largest difference of AP50-95 between network, plain and fused file, in points of 100.
+        ap_tolerance: largest difference of AP50-95 between network, plain and fused file.
         score_threshold_difference: largest difference of a file's recommended score threshold from training's.
-        f1_difference: where they are further apart, most points of 100 of F1 that the file loses at training's.
-        duplicate_difference: largest difference of the share of duplicate detections from training's, in points of 100.
+        f1_difference: where they are further apart, most of F1 that the file loses at training's.
+        duplicate_difference: largest difference of the share of duplicate detections from training's, 0..1.
         few_boxes: so many boxes or fewer are no difference in F1 or duplicates, however small the data set is.
         unfused: most activations outside convolutions, as ONNX Runtime runs the fused file here.
         reorders: most layout reorders, likewise; x86 only, elsewhere there are none.
@@ -41,10 +41,10 @@ class Limits:
     threshold: float = 0.1
     iou: float = 0.99
     score_difference: float = 0.001
-    ap_difference: float = 0.1
+    ap_tolerance: float = 0.001
     score_threshold_difference: float = 0.05
-    f1_difference: float = 0.5
-    duplicate_difference: float = 0.5
+    f1_difference: float = 0.005
+    duplicate_difference: float = 0.005
     few_boxes: int = 2
     unfused: int = 0
     reorders: int = 16

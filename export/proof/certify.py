@@ -38,7 +38,7 @@ _EXACT = ("training", "plain", "fused", *(name for name, one in OTHER_RUNTIMES.i
 #: When a detection of another form counts as that of the fused one: near enough to be taken for it.
 _NEARLY = Tolerance(adaptive=False, score=1.0, rounding=0.1, iou=0.8, side=0.0, tie=-math.inf)
 #: Hundredths of AP50-95 that a form which computes in 16 bits may lose.
-_SHORT_FLOAT_BUDGET = 0.2
+_SHORT_FLOAT_AP_LOSS = 0.002
 #: A network whose scores are all below this has learned nothing.
 _LEAST_SCORE = 0.01
 #: Boxes of an image that count for AP, and the lowest score of one, as COCO's measure is commonly taken.
@@ -100,11 +100,7 @@ def certify(
     checks = (
         *(_agreement_check(agreement, limits) for agreement in agreements if agreement.between[1] in _EXACT),
         *_accuracy_checks(accuracy, limits),
-        *(
-            _budget_check(name, budget, accuracy)
-            for name, (_, budget) in forms.items()
-            if accuracy and name not in _EXACT
-        ),
+        *(_ap_loss_check(name, most, accuracy) for name, (_, most) in forms.items() if accuracy and name not in _EXACT),
         *operating_point_checks(accuracy, limits),
         Check(
             "activations outside convolutions",
@@ -243,11 +239,11 @@ def _other_forms(
     """Files that are not exactly the network any more, or run elsewhere, and how many points of AP each may lose."""
     files = {}
     if half is not None:
-        files["half"] = (half, limits.ap_difference)
+        files["half"] = (half, limits.ap_tolerance)
     if quantized is not None:
-        files["int8"] = (quantized.path, quantized.settings.budget)
+        files["int8"] = (quantized.path, quantized.settings.ap_loss)
     for name, path in others.items():
-        files[name] = (path, limits.ap_difference if OTHER_RUNTIMES[name].exact else _SHORT_FLOAT_BUDGET)
+        files[name] = (path, limits.ap_tolerance if OTHER_RUNTIMES[name].exact else _SHORT_FLOAT_AP_LOSS)
     return files
 
 
@@ -274,10 +270,10 @@ def _agreement_check(agreement: Agreement, limits: Limits) -> Check:
     )
 
 
-def _budget_check(name: str, budget: float, accuracy: Mapping[str, Mapping[str, Any]]) -> Check:
+def _ap_loss_check(name: str, most: float, accuracy: Mapping[str, Mapping[str, Any]]) -> Check:
     one, other = accuracy["fused"]["ap"], accuracy[name]["ap"]
-    wanted = f"{name} at most {budget / 100:g} lower"
-    return Check(f"AP50-95 of fused and {name}", wanted, f"{one:.4f} and {other:.4f}", other >= one - budget / 100)
+    wanted = f"{name} at most {most:g} lower"
+    return Check(f"AP50-95 of fused and {name}", wanted, f"{one:.4f} and {other:.4f}", other >= one - most)
 
 
 def _int8_facts(quantized: Quantized) -> dict[str, Any]:
@@ -299,9 +295,9 @@ def _accuracy_checks(accuracy: Mapping[str, Mapping[str, Any]], limits: Limits) 
         checks.append(
             Check(
                 f"AP50-95 of {first} and {second}",
-                f"at most {limits.ap_difference / 100:g} apart",
+                f"at most {limits.ap_tolerance:g} apart",
                 f"{one:.4f} and {other:.4f}",
-                abs(one - other) <= limits.ap_difference / 100,  # NaN, of data without objects, fails
+                abs(one - other) <= limits.ap_tolerance,  # NaN, of data without objects, fails
             )
         )
     return checks

@@ -43,7 +43,7 @@ def _threshold_check(name: str, training: Mapping[str, Any], figures: Mapping[st
     there = figures.get("at_training_threshold")
     if not passed and there is not None:
         few = 2 * limits.few_boxes / max(own["shown"] + own["objects"], 1)  # F1 is 2 found / (shown + objects)
-        passed = round(_f1(own) - _f1(there) - max(limits.f1_difference / 100, few), 6) <= 0
+        passed = round(_f1(own) - _f1(there) - max(limits.f1_difference, few), 6) <= 0
         found += f", F1 {_f1(there):.3f} and {_f1(own):.3f}"
     return Check(
         f"score thresholds of training and {name}",
@@ -55,15 +55,15 @@ def _threshold_check(name: str, training: Mapping[str, Any], figures: Mapping[st
 
 def _duplicate_check(name: str, training: Mapping[str, Any], own: Mapping[str, Any], limits: Limits) -> Check:
     boxes = own["duplicates"] - training["duplicates"]
-    points = round(100 * (_duplicates(own) - _duplicates(training)), 6)
+    more = round(_duplicates(own) - _duplicates(training), 6)
     if name in _SAME:
-        boxes, points = abs(boxes), abs(points)
+        boxes, more = abs(boxes), abs(more)
     return Check(
         f"duplicates of training and {name}",
-        f"at most {limits.duplicate_difference:g} percentage points or {limits.few_boxes} boxes "
+        f"at most {100 * limits.duplicate_difference:g} percentage points or {limits.few_boxes} boxes "
         + ("apart" if name in _SAME else f"more of {name}"),
         f"{100 * _duplicates(training):.2f} % and {100 * _duplicates(own):.2f} %",
-        boxes <= limits.few_boxes or points <= limits.duplicate_difference,
+        boxes <= limits.few_boxes or more <= limits.duplicate_difference,
     )
 
 

@@ -22,7 +22,7 @@ _TITLES = {
 }
 #: Keys and what people call them, where that is more than another spelling.
 _WORDS = {
-    "budget": "hundredths of AP50-95 that it may lose",
+    "ap_loss": "AP50-95 that it may lose",
     "images": "images that ranges are measured on",
     "input_size": "input size, height and width in px",
     "macs": "multiply-accumulates",

@@ -17,7 +17,7 @@ BASH = shutil.which("bash")
         ("fusedet data check --fi", "--fix"),
         ("fusedet train na", "nano"),
         ("fusedet train nano --res", "--resume"),
-        ("fusedet export nano --int8-b", "--int8-budget"),
+        ("fusedet export nano --int8-a", "--int8-ap-loss"),
         ("fusedet help tr", "train"),
         ("fusedet nothing --x", ""),
     ],

@@ -131,7 +131,8 @@ def drawn(tmp_path_factory):
 def test_data_makes_a_certificate(drawn, tmp_path, capsys):
     data, model = drawn
 
-    assert command(model, "--data", data, "--out", tmp_path, "--compare-images", 2, "--limit", "ap_difference=0.5") == 0
+    limit = ("--limit", "ap_tolerance=0.005")
+    assert command(model, "--data", data, "--out", tmp_path, "--compare-images", 2, *limit) == 0
 
     printed = capsys.readouterr().out
     assert "detections that training and plain share, from score 0.1 on: " in printed
@@ -184,6 +185,10 @@ def test_words_of_the_first_version_are_taken_with_a_note(drawn, tmp_path, capsy
         command(model, "--data", data, "--out", tmp_path, "--pictures", 0)
     with pytest.raises(InputError, match="--limit unfused: expected a whole number"):
         command(model, "--data", data, "--out", tmp_path, "--limit", "standing=x")
+    with pytest.raises(InputError, match=r"--limit ap_tolerance: expected a number of 0 or more, but got '-0.003'"):
+        command(model, "--data", data, "--out", tmp_path, "--limit", "ap_difference=-0.3", "--int8-budget", 0.5)
     notes = capsys.readouterr().err
+    assert "note: --int8-budget is --int8-ap-loss now" in notes
+    assert "note: --limit ap_difference is --limit ap_tolerance=-0.003 now" in notes
     assert "note: --pictures is --compare-images now" in notes
-    assert "note: --limit standing is --limit unfused now" in notes
+    assert "note: --limit standing is --limit unfused=x now" in notes

@@ -115,7 +115,7 @@ def test_settings_make_another_file_that_runs(settings, plain, quantized, tmp_pa
     [
         ({"images": 0}, "images must be at least 1, but got 0"),
         ({"method": "best"}, "method must be one of minmax, entropy, percentile, but got 'best'"),
-        ({"budget": -1.0}, "budget must be 0 or more, but got -1"),
+        ({"ap_loss": -1.0}, "ap_loss must be 0 or more, but got -1"),
     ],
 )
 def test_settings_that_cannot_be(settings, message):

@@ -258,13 +258,13 @@ def test_an_activation_outside_a_convolution_is_found(tmp_path):
 
 def test_limits_are_settings(net, result):
     edit(result.fused, other_slope)
-    lax = Limits(matched_share=0.0, ap_difference=100.0)
+    lax = Limits(matched_share=0.0, ap_tolerance=1.0)
 
     assert certify(result, net, IMAGES, evaluate=evaluate, limits=lax, rounds=1).passed
 
 
 def test_limits_given_as_text():
-    assert Limits().changed({"ap_difference": "0.3", "reorders": "4"}) == Limits(ap_difference=0.3, reorders=4)
+    assert Limits().changed({"ap_tolerance": "0.003", "reorders": "4"}) == Limits(ap_tolerance=0.003, reorders=4)
 
 
 @pytest.mark.parametrize(
@@ -331,9 +331,9 @@ def test_smaller_files_have_their_own_budget_and_self_test(checkpoint, tmp_path)
         "real_images": IMAGES,
         "evaluate": evaluate,
         "half": True,
-        "int8": Int8Settings(images=3, budget=50.0),
+        "int8": Int8Settings(images=3, ap_loss=0.5),
     }
-    _, certificate = export_certified(checkpoint, tmp_path, **settings, limits=Limits(ap_difference=1.0))
+    _, certificate = export_certified(checkpoint, tmp_path, **settings, limits=Limits(ap_tolerance=0.01))
 
     facts = json.loads(certificate.to_json())
     assert facts["files"].keys() == facts["accuracy"].keys() - {"training"} == {"plain", "fused", "half", "int8"}
