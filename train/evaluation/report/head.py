@@ -9,6 +9,9 @@ import numpy as np
 
 from fusedet.common.pages import percent, share
 from fusedet.common.text import counted, millions
+from fusedet.configs.starter import available
+from fusedet.model.config import ModelConfig
+from fusedet.train.config import load_train_config
 from fusedet.train.data.coco import CocoDataset
 from fusedet.train.data.training_sets import count_objects
 from fusedet.train.evaluation.outputs import NMS_FREE_FLAG, better_output
@@ -98,11 +101,21 @@ def trained_on(content: Content) -> str:
     size = f"{millions(record.best.parameters)} parameters, " if record.best else ""
     classes = config.model.classes
     start = "from scratch" if config.train.init is None else f"from {config.train.init}"
-    text = f"A network of {size}{counted(classes or 0, 'class', 'classes')}, input {width} × {height} px, {start}. "
+    name = preset_of(config.model) or "network"
+    text = f"A {name} of {size}{counted(classes or 0, 'class', 'classes')}, input {width} × {height} px, {start}. "
     if content.sets is None:
         return f"{text}Trained on {config.data.train_annotations}, evaluated on {config.data.val_annotations}."
     held = [f"{len(one.samples):,} images with {count_objects(one)[0]:,} objects" for one in content.sets]
     return f"{text}It was trained on {held[0]}, and is evaluated on {held[1]} ({content.sets[1].source})."
+
+
+def preset_of(model: ModelConfig) -> str | None:
+    """The preset that has these layers; None where they are somebody's own."""
+    for name in available():
+        layers = load_train_config(name).model
+        if layers.model_copy(update={"classes": model.classes, "input_size": model.input_size}) == model:
+            return name
+    return None
 
 
 def tiles(content: Content) -> list[tuple[str, str]]:
