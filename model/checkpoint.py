@@ -23,6 +23,7 @@ from fusedet.model.config import ModelConfig
 from fusedet.model.detector import DetectorNet, build_detector
 
 FORMAT = "fusedet-checkpoint-1"
+_OF_OTHERS = "; the network of another program runs as the ONNX file that the program exports"
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # what reading foreign bytes ends in has no common base class
-        raise InputError(f"{path}: not a fusedet checkpoint, or a damaged one") from error
+        raise InputError(f"{path}: not a fusedet checkpoint, or a damaged one{_OF_OTHERS}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise InputError(f"{path}: not a fusedet checkpoint: its format is not {FORMAT}")
+        raise InputError(f"{path}: not a fusedet checkpoint: its format is not {FORMAT}{_OF_OTHERS}")
     meta, state = content.get("meta"), content.get("state")
     if not isinstance(meta, dict) or not isinstance(state, dict) or not _is_state_dict(state.get("ema")):
         raise InputError(f"{path}: a damaged checkpoint: it must hold a description and averaged weights")

@@ -25,6 +25,22 @@ from fusedet.deploy.detector.weights import check_weights
 CPU = "CPUExecutionProvider"
 #: Runtimes beside ONNX Runtime, by how their files end.
 OTHER_RUNTIMES: dict[str, Callable[[Path, int], Session]] = {".xml": OpenVinoSession, ".param": NcnnSession}
+#: Forms of a network that nothing here runs, by how their files end, and what they are for.
+_FOREIGN = {
+    ".engine": "TensorRT",
+    ".h5": "Keras",
+    ".hef": "Hailo's chips",
+    ".keras": "Keras",
+    ".mlmodel": "Core ML",
+    ".mlpackage": "Core ML",
+    ".mnn": "MNN",
+    ".pb": "TensorFlow",
+    ".rknn": "Rockchip's chips",
+    ".safetensors": "PyTorch",
+    ".tflite": "TensorFlow Lite",
+    ".torchscript": "PyTorch",
+    ".trt": "TensorRT",
+}
 #: More threads than this gain little on networks of this size.
 MOST_THREADS = 4
 _CONCEIVABLE_THREADS = 1024
@@ -69,6 +85,11 @@ def open_session(
         raise InputError(f"{path}: no such model file")
     if threads is not None:
         check_whole("threads", threads, _CONCEIVABLE_THREADS)
+    if (whose := _FOREIGN.get(path.suffix.lower())) is not None:
+        raise InputError(
+            f"{path}: a file for {whose}; expected an ONNX file, or one for OpenVINO (NAME.xml) or ncnn "
+            "(NAME.ncnn.param): the program that made it can export ONNX"
+        )
     if path.suffix in OTHER_RUNTIMES:
         return OTHER_RUNTIMES[path.suffix](path, threads or default_threads())
     if provider not in ort.get_available_providers():

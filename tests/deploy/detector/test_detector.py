@@ -238,6 +238,13 @@ def test_a_damaged_file_is_named(model: Path, tmp_path: Path) -> None:
         Detector(damaged)
 
 
+@pytest.mark.parametrize(("name", "whose"), [("net.tflite", "TensorFlow Lite"), ("net.ENGINE", "TensorRT")])
+def test_a_file_for_another_runtime_is_told_from_a_damaged_one(tmp_path: Path, name: str, whose: str) -> None:
+    (tmp_path / name).write_bytes(b"TFL3")
+    with pytest.raises(InputError, match=f"{name}: a file for {whose}; expected an ONNX file, or one for OpenVINO"):
+        Detector(tmp_path / name)
+
+
 def _without_metadata(model: onnx.ModelProto) -> None:
     del model.metadata_props[:]
 
