@@ -5,6 +5,7 @@ a number, and ``on``, ``off``, ``yes``, ``no``, ``1:30`` and ``2024-01-01`` are 
 booleans. Keys are always text.
 """
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ COMMAND_LINE = "command line"
 #: Aliases of aliases make a small file explode; a config has a few hundred values.
 MOST_VALUES = 10_000
 _LONGEST_KEY = 60
+#: Of a position in a list.
+_MOST_DIGITS = 9
 
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|[-+]?\.(?:inf|Inf|INF)$")
 _PLAIN_SCALARS = {  # YAML 1.2, section 10.3.2, without octal, hexadecimal and .nan, which no setting wants
@@ -282,7 +285,7 @@ def _apply(tree: ConfigTree, override: str) -> ConfigTree:
     parts = key.split(".")
     if not equals or not all(re.fullmatch(r"[\w-]+", part) for part in parts):
         got = f"{key}=..." if equals else hide_secrets(override)
-        hint = f"; a data set is data={override}" if not equals and Path(override).is_dir() else ""
+        hint = f"; a data set is data={override}" if not equals and os.path.isdir(override) else ""
         raise InputError(f"{COMMAND_LINE}: expected key.sub=value, such as train.epochs=50, but got {got!r}{hint}")
     if parts[0] == BASE_KEY:
         raise InputError(f"{COMMAND_LINE}: {BASE_KEY} stands in a file; give the preset or the file itself")
@@ -328,10 +331,15 @@ def _container(tree: ConfigTree, parts: list[str], key: str) -> tuple[Any, KeyPa
 
 
 def _index(items: list[Any], part: str, path: KeyPath, key: str) -> int:
-    if not part.isdecimal() or int(part) >= len(items):
+    if not is_position(part) or int(part) >= len(items):
         expected = f"a position from 0 to {len(items) - 1}" if items else "nothing in it: the list is empty"
         raise InputError(f"{COMMAND_LINE}: {key!r}: {dotted(path)} is a list: expected {expected}, but got {part!r}")
     return int(part)
+
+
+def is_position(step: str) -> bool:
+    """Whether a part of a key counts in a list; more digits than any list needs may be more than Python reads."""
+    return step.isdecimal() and len(step) <= _MOST_DIGITS
 
 
 def dotted(path: KeyPath) -> str:

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from fusedet.common.errors import InputError
 from fusedet.common.text import nearest
 from fusedet.configs.reader.foreign_words import NO_SETTINGS, SETTINGS
-from fusedet.configs.reader.loader import BASE_KEY, COMMAND_LINE, KeyPath
+from fusedet.configs.reader.loader import BASE_KEY, COMMAND_LINE, KeyPath, is_position
 
 
 @functools.cache
@@ -124,7 +124,7 @@ def _quoted(value: str) -> str:
 
 def _is_text(schema: dict[str, Any], key: str) -> bool:
     """Whether the setting at a dotted key can be text and nothing else."""
-    path = tuple(int(step) if step.isdecimal() else step for step in key.split("."))
+    path = tuple(int(step) if is_position(step) else step for step in key.split("."))
     *_, section = nodes(schema, path[:-1])
     setting = _inner(section, path[-1])
     kinds = [choice.get("type") for choice in setting.get("anyOf", [setting])]

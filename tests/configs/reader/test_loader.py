@@ -214,6 +214,8 @@ def test_the_last_override_wins(folder: Path) -> None:
         ("a.b.c=1", ["a.b is the value 1", "'c'"]),
         ("a.c.1.d=1", ["a.c is a list", "0 to 0", "'1'"]),
         ("a.c.x=1", ["a.c is a list", "'x'"]),
+        (f"a.c.{'9' * 5000}=1", ["a.c is a list", "0 to 0"]),
+        (".t" + 5000 * "a", ["key.sub=value"]),
         ("a.c.-1=1", ["a.c is a list", "'-1'"]),
         ("a.e.0=1", ["a.e is a list", "empty"]),
         ("a.b=[1", ["not YAML", """a.b='"TEXT"'"""]),
