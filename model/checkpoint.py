@@ -78,7 +78,7 @@ def load_detector(path: Path) -> tuple[DetectorNet, dict[str, Any]]:
         config = ModelConfig.model_validate(meta.get("model"))
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(map(str, ("model", *first["loc"])))
+        key = ".".join(f"{step!s:.60}" for step in ("model", *first["loc"]))
         raise InputError(f"{path}: describes a network that cannot be built: {key}: {first['msg']}") from error
     names = meta.get("names")
     if not isinstance(names, list) or len(names) != config.classes or not all(isinstance(name, str) for name in names):

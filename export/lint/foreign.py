@@ -6,7 +6,7 @@ What a foreign file finds on an image is not known here: there is no contract. S
 value, on random inputs of the declared shapes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -179,7 +179,22 @@ def read_foreign(path: str | Path) -> onnx.ModelProto:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a valid ONNX graph: {str(error).splitlines()[0]}") from error
+    odd = next((name for name in _names(model.graph) if isinstance(name, bytes)), None)
+    if odd is not None:  # ONNX's checker lets it pass
+        raise InputError(f"{path}: not a valid ONNX graph: expected names in UTF-8, but one is {odd[:60]!r}")
     return inliner.inline_local_functions(model) if model.functions else model
+
+
+def _names(graph: onnx.GraphProto) -> Iterator[str | bytes]:
+    """Of nodes and values, those of subgraphs included; protobuf gives bytes for what is not UTF-8."""
+    yield from (tensor.name for tensor in graph.initializer)
+    yield from (value.name for value in (*graph.input, *graph.output, *graph.value_info))
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        for attribute in node.attribute:
+            yield attribute.name
+            for subgraph in (attribute.g, *attribute.graphs):
+                yield from _names(subgraph)
 
 
 def prepare(model: onnx.ModelProto) -> Prepared:

@@ -56,6 +56,7 @@ def test_bad_files_are_named(net, tmp_path, damage):
         ({"state": {}}, "must hold a description and averaged weights"),
         ({"meta": {}}, "describes a network that cannot be built: model"),
         ({"meta": {"model": {"classes": "many"}}}, r"cannot be built: model\.classes"),
+        ({"meta": {"model": {5000 * "x": 1}}}, r"cannot be built: model\.x{60}: "),
         ({"names": ["a"]}, r"needs the names of its 3 classes, but has \['a'\]"),
         ({"names": None}, "needs the names of its 3 classes, but has None"),
         ({"state": {"ema": {}}}, "its weights are not those of the network that it describes"),
