@@ -115,7 +115,17 @@ def _load(text: str, path: Path | None, overrides: list[str]) -> "CameraConfig":
         return load_camera_config(path, overrides)
     data: dict[str, Any] = {"model": "nano", "cameras": {"camera": {"source": text}}}
     tree = ConfigTree(data, "command line", {})
-    return validate(override(tree, yaml_values(overrides, CameraConfig)), CameraConfig)
+    settings = yaml_values(map(_of_the_camera, overrides), CameraConfig)
+    return validate(override(tree, settings), CameraConfig)
+
+
+def _of_the_camera(setting: str) -> str:
+    """Where there is one camera only, ``loop=true`` means its own."""
+    from fusedet.configs.camera.config import CameraConfig, CameraSection
+
+    name = setting.partition("=")[0].partition(".")[0]
+    is_its_own = name in CameraSection.model_fields.keys() - CameraConfig.model_fields.keys()
+    return f"cameras.camera.{setting}" if is_its_own else setting
 
 
 def _watch(pipeline: "Pipeline", config: "CameraConfig", reloader: Reloader, seconds: float | None) -> int:

@@ -199,6 +199,13 @@ def test_a_source_is_enough(place: Path, monkeypatch: pytest.MonkeyPatch, capfd:
     assert "camera: " in "".join(capfd.readouterr())
 
 
+def test_a_setting_of_the_only_camera_needs_no_name(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    arguments = ["video.mp4", "model=model.onnx", "pace=false", "score=0.5", "outputs.detections.path=found.jsonl"]
+    assert main(["run", *arguments]) == 0
+    assert len(records(place / "found.jsonl")) == 12
+
+
 def test_check_runs_nothing(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
     assert main(["run", "camera.yaml", "--check"]) == 0
