@@ -132,7 +132,7 @@ def main() -> int:
             ms = times[name]
             print(
                 f"| {name} | {min(ms):.2f} | {statistics.median(ms):.2f} | {min(ms) / first:.2f} "
-                f"| {100 * metrics.ap:.2f} | {100 * metrics.ap50:.2f} |"
+                f"| {metrics.ap:.4f} | {metrics.ap50:.4f} |"
             )
     return 0
 

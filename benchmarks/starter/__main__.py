@@ -197,13 +197,13 @@ def card(results: dict[str, Any], frame: str, rounds: dict[str, list[list[str]]]
     for name, figures_of in (rows | peers).items():
         keys, point = ("ap", "ap50", "ap_small", "ap_medium", "ap_large"), figures_of["operating_point"]
         numbers = [*(figures_of[key] for key in keys), figures_of["per_class"].get("person")]
-        cells = [*map(_percent, numbers), f"{point['threshold']:.2f}", _percent(point["duplicate_share"])]
+        cells = [*map(_figure, numbers), f"{point['threshold']:.2f}", f"{100 * point['duplicate_share']:.1f} %"]
         table.append(f"| {name} | {' | '.join(cells)} |")
     names = list(presets)
     classes = [f"| class | {' | '.join(names)} |", "| --- " + "| ---: " * len(names) + "|"]
     first = presets[names[0]]["exported"]["per_class"]
     for label in sorted(first, key=lambda label: -(first[label] or 0)):
-        cells = (_percent(presets[name]["exported"]["per_class"][label]) for name in names)
+        cells = (_figure(presets[name]["exported"]["per_class"][label]) for name in names)
         classes.append(f"| {label} | {' | '.join(cells)} |")
     machine = ", ".join(f"{key} {value}" for key, value in results["facts"].items() if key != "commit")
     filled = {
@@ -224,8 +224,8 @@ def _recipe(name: str, rounds: list[list[str]]) -> str:
     return "\n".join([f"`{name}`:", "", *lines])
 
 
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -85,7 +85,7 @@ def tabulate(record: Record, results: Results) -> str:
         [
             name_of(row),
             str(row.what["size"]),
-            *(cell(100 * row[name], ".1f") for name in ("ap", "ap50")),
+            *(cell(row[name], ".3f") for name in ("ap", "ap50")),
         ]
         for row in record.rows
     ]
@@ -99,7 +99,7 @@ def draw(record: Record, results: Results, path: Path) -> bool:
     for row in record.rows if timed else ():
         time = timed.row(model=row.what["model"], size=row.what["size"], threads=1)
         if time is not None:
-            points.append((time["ms_min"], 100 * row["ap"], f"{row.what['model']} {row.what['size']}", time.notes))
+            points.append((time["ms_min"], row["ap"], f"{row.what['model']} {row.what['size']}", time.notes))
     if not points:
         return False
     made, (axes,) = figure(6.4, 4.2)
@@ -120,7 +120,7 @@ def draw(record: Record, results: Results, path: Path) -> bool:
     peers = sorted((y, x, name) for x, y, name, notes in points if notes["by"] == "peer")
     draw_names_at_the_right(axes, {name: (x, y) for y, x, name in peers})
     axes.set_xlabel("ms, one thread, minimum (hollow: what its output still needs is not in it)", fontsize=8)
-    axes.set_ylabel("AP50-95 in percent", fontsize=8)
+    axes.set_ylabel("AP50-95", fontsize=8)
     axes.grid(alpha=0.25)
     save(made, path)
     return True

@@ -58,7 +58,7 @@ def tabulate(record: Record, results: Results) -> str:
     for row in record.rows:
         model, numbers = str(row.what["model"]), str(row.what["numbers"])
         found = graded.row(model=model + endings[numbers]) if graded and numbers in endings else None
-        ap = cell(found and 100 * found["ap"], ".2f")
+        ap = cell(found and found["ap"], ".4f")
         lines.append([f"{model}, {numbers}", f"{row['file_mb']:.2f}", milliseconds(row, ".2f"), ratio(row), ap])
     return table(["", "file, MB", "ms", "of float32's", "AP50-95 of the starter weights"], lines)
 

@@ -49,7 +49,7 @@ def tabulate(record: Record, results: Results) -> str:
     for row in (row for row in record.rows if row.what["threads"] == counts[0]):
         model, size = row.what["model"], row.what["size"]
         found = graded.row(model=model, size=size) if graded else None
-        cells = [name_of(row), str(size), row.notes["left"], cell(found and 100 * found["ap"], ".1f")]
+        cells = [name_of(row), str(size), row.notes["left"], cell(found and found["ap"], ".3f")]
         for count in counts:
             one = record.row(model=model, size=size, threads=count)
             cells += [milliseconds(one), ratio(one)]
