@@ -134,6 +134,6 @@ def _value_at(text: str, path: Sequence[str]) -> Any:
         value = yaml.safe_load(text)
         for step in path:
             value = value[step]
-    except (yaml.YAMLError, KeyError, TypeError):
+    except Exception:  # PyYAML ends in many ways
         return None
     return value

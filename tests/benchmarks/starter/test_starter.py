@@ -84,9 +84,9 @@ def test_the_card(monkeypatch: pytest.MonkeyPatch) -> None:
         "peers": {"other": {**figures, "per_class": {"person": 0.3}}},
     }
     text = card(results, benchmark.CARD_FRAME.read_text(encoding="utf-8"), {"nano": [["train.epochs=7"]]})
-    assert "| nano | 12.0 | 25.0 | - | 10.0 | 30.0 | 40.0 | 0.30 | 0.4 |" in text
-    assert "| nano, NMS-free | 11.0 | 25.0 |" in text
-    assert "| other | 12.0 | 25.0 | - | 10.0 | 30.0 | 30.0 | 0.30 | 0.4 |" in text
-    assert text.index("| person | 40.0 |") < text.index("| cat | 20.0 |")
+    assert "| nano | 0.120 | 0.250 | - | 0.100 | 0.300 | 0.400 | 0.30 | 0.4 % |" in text
+    assert "| nano, NMS-free | 0.110 | 0.250 |" in text
+    assert "| other | 0.120 | 0.250 | - | 0.100 | 0.300 | 0.300 | 0.30 | 0.4 % |" in text
+    assert text.index("| person | 0.400 |") < text.index("| cat | 0.200 |")
     assert "`nano`:\n\n1. `train.epochs=7`" in text
     assert "{{" not in text

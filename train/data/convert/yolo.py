@@ -85,8 +85,7 @@ def _settings(source: Path) -> tuple[Path, dict[str, Any]]:
         content = yaml.safe_load(found[0].read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{found[0]}: cannot be read: {error.strerror}") from error
-    except (ValueError, TypeError, AttributeError, RecursionError, yaml.YAMLError) as error:
-        # PyYAML ends in any of these: for a date that is none, a key that is a list, text that is not UTF-8, ...
+    except Exception as error:  # PyYAML ends in many: for a date that is none, a key that is a list, an empty number
         raise InputError(f"{found[0]}: not YAML: {' '.join(str(error).split()):.300}") from error
     if not isinstance(content, dict):
         raise InputError(f"{found[0]}: expected keys like 'train' and 'names', but it holds a {type(content).__name__}")

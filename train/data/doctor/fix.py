@@ -167,7 +167,7 @@ def _read_numbers(context: FixContext) -> str:
     parts = value if isinstance(value, list) else []
     try:
         numbers = [float(part) for part in parts if isinstance(part, str | int | float) and not isinstance(part, bool)]
-    except ValueError:
+    except (ValueError, OverflowError):  # a text that is no number, or one that no float can hold
         numbers = []
     if len(numbers) != 4 or len(parts) != 4 or not all(is_number(n) and math.isfinite(n) for n in numbers):
         return _drop_object(context)

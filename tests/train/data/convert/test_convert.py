@@ -244,6 +244,7 @@ def test_an_empty_folder(form: str, message: str, tmp_path: Path) -> None:
         ("yolo", "data.yaml", b"train: images/train\nnames: {0: a, x: b}\n", "'names' must count from 0 without gaps"),
         ("yolo", "data.yaml", b"train: images/train\nnames: [a, [b]]\n", "'names' must hold texts"),
         ("yolo", "data.yaml", b"train: 2024-99-99\nnames: [a]\n", "data.yaml: not YAML: "),
+        ("yolo", "data.yaml", b"!!int : images/train\n", "data.yaml: not YAML: "),
         ("yolo", "data.yaml", b"train: " + b"x" * 5000 + b"\nnames: [a]\n", "no such folder or list of images"),
         ("yolo", "labels/train/0.txt", b"0 .5 .5 .1 .1\n\xff\n", "0.txt:2: not text in UTF-8"),
         ("voc", "ImageSets/Main/train.txt", b"\xff\n", "train.txt:1: not text in UTF-8"),

@@ -200,7 +200,7 @@ FAULTS = {
         "no-box", without(39, "bbox", segmentation={"size": [9, 9], "counts": [7]}), "train-39.png", 118
     ),
     "texts as box": first_object("box-not-numbers", 30, bbox=["10", "10", "20.5", "20"]),
-    "NaN": first_object("box-not-numbers", 31, bbox=[10, 10, float("nan"), 20]),
+    "NaN, beyond all floats": first_object("box-not-numbers", 31, bbox=[10, 10**400, float("nan"), 20]),
     "infinity": first_object("box-not-numbers", 32, bbox=[10, 10, float("inf"), 20]),
     "three numbers": first_object("box-not-numbers", 33, bbox=[10, 10, 20]),
     "parts of the image": first_object("normalised-box", 34, "small-objects", bbox=[0.25, 0.5, 0.3, 0.4]),
