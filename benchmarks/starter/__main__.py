@@ -13,7 +13,6 @@ beside them; evaluated, and the other detectors too, on the validation images; a
 import argparse
 import json
 import math
-import shutil
 import signal
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import onnx
 import yaml
 
 from benchmarks.command import facts, run_command, write_text
@@ -33,6 +33,7 @@ from fusedet.configs.starter import StarterModel
 from fusedet.deploy import Detector
 from fusedet.deploy.bench.timing import time_files
 from fusedet.export import export_onnx
+from fusedet.export.graph.half import halve_weights
 from fusedet.model import count_parameters
 from fusedet.model.checkpoint import Checkpoint, load_checkpoint, load_detector, save_checkpoint
 from fusedet.train.config import EvalConfig, load_train_config
@@ -121,10 +122,10 @@ def publish(name: str, checkpoint: Path, folder: Path = WEIGHTS) -> None:
 
 
 def export(name: str, folder: Path = WEIGHTS) -> None:
-    """Exports weights of the package, as ``fusedet export`` does by default."""
+    """Exports weights of the package, as ``fusedet export`` does by default, and stores them in half precision."""
     with tempfile.TemporaryDirectory() as work:
         result = export_onnx(folder / f"{name}.pt", Path(work) / f"{name}.onnx")
-        shutil.copyfile(result.fused, folder / f"{name}.fused.onnx")
+        onnx.save(halve_weights(onnx.load(result.fused)), folder / f"{name}.fused.onnx")
 
 
 def figures(found: metrics.Metrics, point: OperatingPoint) -> dict[str, Any]:
