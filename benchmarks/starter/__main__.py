@@ -13,6 +13,7 @@ beside them; evaluated, and the other detectors too, on the validation images; a
 import argparse
 import json
 import math
+import shutil
 import signal
 import sys
 import tempfile
