@@ -211,6 +211,9 @@ def _connect(path: Path) -> sqlite3.Connection:
         if found != "ok":
             raise sqlite3.DatabaseError(found)
         connection.execute("DELETE FROM records WHERE crc IS NOT crc32(text)")
+    except UnicodeDecodeError as error:  # of SQLite's own words about what is damaged, which quote it
+        connection.close()
+        raise sqlite3.DatabaseError("damaged") from error
     except BaseException:
         connection.close()
         raise
@@ -233,7 +236,7 @@ def _insert(connection: sqlite3.Connection, first: int, texts: Sequence[str]) ->
 def _readable(path: Path) -> list[str]:
     """The records of a damaged database, up to the first place that cannot be read."""
     texts: list[str] = []
-    with closing(sqlite3.connect(path)) as connection, suppress(sqlite3.Error):
+    with closing(sqlite3.connect(path)) as connection, suppress(sqlite3.Error, UnicodeDecodeError):
         for data, crc in connection.execute("SELECT text, crc FROM records ORDER BY number"):
             if _crc(data) == crc:
                 texts.append(data.decode())

@@ -113,6 +113,18 @@ def test_a_queue_that_cannot_be_read_is_set_aside(
     spool.close()
 
 
+def test_a_queue_whose_table_has_lost_its_name_is_set_aside(tmp_path: Path) -> None:
+    filled(tmp_path, 3).close()
+    path = tmp_path / "queue.sqlite3"
+    path.write_bytes(path.read_bytes().replace(b"tablerecordsrecords", b"tablerec\xff\xff\xff\xffrecords"))
+    spool = Spool(tmp_path, 100)
+    spool.put("new")
+
+    assert texts(spool)[-1] == "new"
+    assert (tmp_path / "queue.broken").exists()
+    spool.close()
+
+
 def test_what_can_be_read_of_a_damaged_queue_goes_on(tmp_path: Path) -> None:
     filled(tmp_path, 3000).close()
     path = tmp_path / "queue.sqlite3"
