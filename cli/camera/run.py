@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.epilog = _EPILOG
     parser.add_argument("config", metavar="CONFIG", help="YAML file, or a source")
-    parser.add_argument("settings", metavar="KEY=VALUE", nargs="*", help="instead of what the file says")
+    parser.add_argument("settings", metavar="KEY=VALUE", nargs="*", default=[], help="instead of what the file says")
     parser.add_argument("--serve", action="store_true", help="the web page at http://127.0.0.1:8000")
     parser.add_argument("--show", action="store_true", help="show the cameras in a window; q or Esc stops")
     parser.add_argument("--seconds", type=float, metavar="S", help="stop after so long")
