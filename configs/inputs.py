@@ -1,5 +1,6 @@
 """Which files a user means: models and annotated images. Standard library only."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -29,13 +30,13 @@ def model_file(
         InputError: there is none.
     """
     path = or_starter(path, find)
-    if path.is_dir() and (path / "manifest.json").is_file():
+    if os.path.isdir(path) and (path / "manifest.json").is_file():
         return path
     file = path
-    if path.is_dir():
+    if os.path.isdir(path):
         file = next((path / name for name in of_run if (path / name).is_file()), path / of_run[-1])
-    if not file.is_file():
-        if path.is_dir():
+    if not os.path.isfile(file):
+        if os.path.isdir(path):
             raise InputError(f"{path}: expected a model file or a run folder, but this folder has no {file.name}")
         raise InputError(f"{file}: no such model file")
     return file
@@ -43,7 +44,7 @@ def model_file(
 
 def or_starter(path: Path, find: Callable[[str], Path] = starter_model) -> Path:
     """``path``, or what ``find`` makes of it where it is no path but the name of a preset with starter weights."""
-    return find(str(path)) if not path.exists() and str(path) in available() else path
+    return find(str(path)) if not os.path.exists(path) and str(path) in available() else path
 
 
 def coco_files(data: Path, split: str = "val", images: Path | None = None) -> tuple[Path, Path]:
@@ -52,13 +53,13 @@ def coco_files(data: Path, split: str = "val", images: Path | None = None) -> tu
     Raises:
         InputError: one is not there.
     """
-    annotations = data / "annotations" / f"{split}.json" if data.is_dir() else data
-    found = find_sets(data) if data.is_dir() else {}
+    annotations = data / "annotations" / f"{split}.json" if os.path.isdir(data) else data
+    found = find_sets(data) if os.path.isdir(data) else {}
     if split in found:
         annotations = found[split].annotations
-    if not annotations.is_file():
+    if not os.path.isfile(annotations):
         raise InputError(f"--data {data}: expected a COCO annotation file {annotations}, but there is none")
-    images = images or image_folder(annotations, data if data.is_dir() else None)
-    if not images.is_dir():
+    images = images or image_folder(annotations, data if os.path.isdir(data) else None)
+    if not os.path.isdir(images):
         raise InputError(f"--images: expected a folder of images, but there is none at {images}")
     return annotations, images

@@ -9,6 +9,7 @@ A checkpoint file holds a dict with three entries:
 """
 
 import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises:
         InputError: there is no such file, it is damaged, or another program wrote it.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(f"{path}: no such checkpoint")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)

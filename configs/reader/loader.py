@@ -150,13 +150,13 @@ def _locate(source: str | Path, asked_by: str) -> tuple[Path, str]:
     if str(source) in presets:
         return preset_path(str(source)), f"preset {source}"
     path = Path(source)
-    if path.is_file():
+    if os.path.isfile(path):  # unlike Path, it takes a name that is too long
         return path, str(path)
-    what = "this is a folder" if path.is_dir() else "there is no such file" + nearest(path.stem, presets)
+    what = "this is a folder" if os.path.isdir(path) else "there is no such file" + nearest(path.stem, presets)
     if path.suffix.lower() in (".pt", ".pth", ".onnx"):
         what = "this is the name of a model; a checkpoint to start from is train.init=FILE"
     raise InputError(
-        f"{asked_by + ': ' if asked_by else ''}{str(source)!r}: expected a YAML file or a preset "
+        f"{asked_by + ': ' if asked_by else ''}{str(source)!r:.300}: expected a YAML file or a preset "
         f"({', '.join(presets)}), but {what}"
     )
 

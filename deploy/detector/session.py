@@ -81,7 +81,7 @@ def open_session(
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"a model must be given by its file's name, text or a Path, but got {short(path)}")
     path = Path(path)
-    if not path.exists():
+    if not os.path.exists(path):
         raise InputError(f"{path}: no such model file")
     if threads is not None:
         check_whole("threads", threads, _CONCEIVABLE_THREADS)

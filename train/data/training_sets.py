@@ -1,6 +1,7 @@
 """What a training learns from and what it is evaluated on: one set each, from all the files that a config names."""
 
 import hashlib
+import os
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -29,13 +30,13 @@ def set_files(data: DataConfig) -> tuple[SetFiles, SetFiles]:
     root = data.root
     if (
         root is not None
-        and not root.is_dir()
+        and not os.path.isdir(root)
         and any(root in path.parents for path in (train_annotations, train_images))
     ):
         raise InputError(f"data.root: {root}: {_no_folder(root)}")
-    if root is not None and root.is_dir():
+    if root is not None and os.path.isdir(root):
         own = {root / "annotations" / f"{split}.json" for split in ("train", "val")}
-        missing = own & {path for path in (train_annotations, val_annotations) if not path.exists()}
+        missing = own & {path for path in (train_annotations, val_annotations) if not os.path.exists(path)}
         if missing and (missing != own or not divide_only_file(root)):
             raise InputError(explain(root))
     return SetFiles(train_annotations, train_images), SetFiles(val_annotations, val_images)
@@ -43,7 +44,7 @@ def set_files(data: DataConfig) -> tuple[SetFiles, SetFiles]:
 
 def _no_folder(path: Path) -> str:
     """Why a path is no folder of a data set, and what helps."""
-    if not path.exists():
+    if not os.path.exists(path):
         return f"expected a folder of images and annotations, but there is none at {path.absolute()}"
     makes = f"fusedet data split {shlex.quote(str(path))} --ratio 80/20 --out my_data/annotations"
     if path.suffix in (".yaml", ".yml"):

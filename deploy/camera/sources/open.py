@@ -55,13 +55,13 @@ def open_source(text: str, settings: SourceSettings = _DEFAULTS, *, patient: boo
     if "://" in text:
         return _open_address(parse_address(text), settings, patient)
     path = Path(text)
-    if settings.follow and path.is_dir():
+    if settings.follow and os.path.isdir(path):
         return GrowingImages(path.iterdir, path.resolve().name)
-    if settings.follow and glob.has_magic(text) and not path.exists():
+    if settings.follow and glob.has_magic(text) and not os.path.exists(path):
         return GrowingImages(lambda: map(Path, glob.glob(text, recursive=True)), "images")
-    if path.is_dir():
+    if os.path.isdir(path):
         return Images(only_images(path.iterdir(), f"{text}: no image in this folder"), path.resolve().name)
-    if path.is_file():
+    if os.path.isfile(path):
         return _open_file(text, path, settings)
     if glob.has_magic(text):
         paths = only_images(map(Path, glob.glob(text, recursive=True)), f"{hide_secrets(text)}: no image matches")

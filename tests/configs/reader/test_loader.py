@@ -252,6 +252,12 @@ def test_nearest_says_nothing_where_nothing_is_near() -> None:
     assert nearest("zzz", ["epochs", "batch"]) == ""
 
 
+def test_a_name_that_is_too_long_for_a_file_is_told_in_a_line(folder: Path) -> None:
+    found = message(f"base: {5000 * 'x'}")
+    assert "expected a YAML file or a preset" in found
+    assert len(found) < 700
+
+
 def test_an_unknown_preset_lists_the_known_ones() -> None:
     with pytest.raises(InputError, match=r"nano.*pico.*small"):
         preset_path("huge")

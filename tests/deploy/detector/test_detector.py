@@ -230,6 +230,11 @@ def test_a_folder_is_named(tmp_path: Path) -> None:
         Detector(tmp_path)
 
 
+def test_a_name_that_is_too_long_for_a_file_is_none() -> None:
+    with pytest.raises(InputError, match="no such model file"):
+        Detector(5000 * "x" + ".onnx")
+
+
 def test_a_damaged_file_is_named(model: Path, tmp_path: Path) -> None:
     data = model.read_bytes()
     damaged = tmp_path / "damaged.onnx"
