@@ -200,6 +200,7 @@ class _Bench:
         from fusedet.deploy.bench.figures import Figures
         from fusedet.deploy.bench.operators import profile
         from fusedet.deploy.bench.startup import measure_startup
+        from fusedet.deploy.bench.throughput import measure_throughput
         from fusedet.deploy.detector.session import OTHER_RUNTIMES
 
         found = []
@@ -207,18 +208,21 @@ class _Bench:
             samples, model = self._contest.samples[one], one.model
             if not len(samples):
                 continue
-            startup = operators = None
+            startup = operators = throughput = None
             try:
                 if self.finished:
                     say_progress(f"{model.name}: starting processes, profiling")
                     startup = measure_startup(model, one.threads, one.spinning)
+                    if self._fps is None:
+                        say_progress(f"{model.name}: all cores")
+                        throughput = measure_throughput(model, self._images[model], len(samples))
                     if model.suffix not in OTHER_RUNTIMES:  # their operators are fused in ways of their own
                         operators = profile(model, self._images[model][0], threads=one.threads, rounds=_PROFILED_RUNS)
             except KeyboardInterrupt:
                 self.finished = False
             peak = self._peaks[one.threads].gmac_per_s
             size, told = self._sizes[model], self._told[model]
-            found.append(Figures(one, size, told, self._fps, samples, startup, operators, peak))
+            found.append(Figures(one, size, told, self._fps, samples, startup, operators, throughput, peak))
         return found
 
 

@@ -132,6 +132,7 @@ def _after(figures: "Figures") -> list[tuple[str, str]]:
         rate = f"{rate} of {fps:g}, {own.dropped} dropped; {verdict} it with a fifth to spare"
     rows = [
         ("rate", rate),
+        *_throughput(figures),
         ("CPU", f"{figures.cpu_share:.2f} cores busy, {own.cpu_ms:.2f} ms of computing for a frame"),
     ]
     if figures.operators is not None:
@@ -143,6 +144,13 @@ def _after(figures: "Figures") -> list[tuple[str, str]]:
     if health.temperature_c is not None:
         rows.append(("heat", f"{health.temperature_c[0]:.0f} °C at first, {health.temperature_c[1]:.0f} at most"))
     return rows
+
+
+def _throughput(figures: "Figures") -> list[tuple[str, str]]:
+    found = figures.throughput
+    if found is None:
+        return []
+    return [("all cores", f"{found.images_per_s:.1f} frames/s, {found.at_a_time} at a time with one thread each")]
 
 
 def _holds(figures: "Figures") -> bool:
@@ -203,6 +211,7 @@ def _model_json(figures: "Figures") -> dict[str, Any]:
         "startup": None if figures.startup is None else asdict(figures.startup),
         "milliseconds": {name: asdict(stats) for name, stats in figures.stages.items()},
         "frames_per_s": figures.frames_per_s,
+        "throughput": None if figures.throughput is None else asdict(figures.throughput),
         "dropped": figures.samples.dropped,
         "cpu_share": figures.cpu_share,
         "cpu_ms_per_frame": figures.samples.cpu_ms,

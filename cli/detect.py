@@ -24,7 +24,7 @@ from fusedet.configs.starter import available, starter_model
 if TYPE_CHECKING:  # the runtime itself is imported when the command runs
     from fusedet.deploy.camera.sinks import Sink
     from fusedet.deploy.camera.sources import Frame, Source
-    from fusedet.deploy.detector.detector import Detector
+    from fusedet.deploy.detector.pool import DetectorPool
     from fusedet.deploy.tracking.tracker import Tracker
 
 #: What detects when no model is named: everyday objects, the 80 classes of COCO.
@@ -68,7 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--threads",
         type=int,
         metavar="N",
-        help="threads of the network (default: as bench --tune found, else the cores, at most 4)",
+        help="of files, images to look at in parallel (default: the cores); of a camera, threads of the network "
+        "(default: as bench --tune found, else the cores, at most 4)",
     )
     parser.add_argument(
         "--track",
@@ -99,10 +100,7 @@ def run(args: argparse.Namespace) -> int:
         InputError: the model, the source, a setting or a place to write to cannot be used.
     """
     silence_opencv()
-    from fusedet.deploy.bench.tuned import read_tuned
     from fusedet.deploy.camera.sources import open_source
-    from fusedet.deploy.detector.detector import Detector
-    from fusedet.deploy.detector.self_test import open_tested
 
     _check_arguments(args)
     if args.model is None and _is_model(args.source):
@@ -110,19 +108,9 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"{args.source} is a model, and what it is to look at comes after it: {more}")
     args.model = starter_model(_STARTER) if args.model is None else model_file(args.model, of_run=EXPORTED_FIRST)
     args.model = exported_from(args.model) if args.model.suffix in CHECKPOINTS else args.model
-    tuned = read_tuned(args.model) if args.threads is None else None
-    threads = args.threads if tuned is None else tuned.threads
-    start = open_tested if args.self_test else Detector
-    detector = start(
-        args.model,
-        score_threshold=_lowest_score(args),
-        max_detections=args.max_detections,
-        duplicate_iou=args.duplicate_iou,
-        classes=args.classes,
-        threads=threads,
-    )
     with _os_errors_in_one_line(), closing(open_source(args.source)) as source, ExitStack() as stack:
         _keep_inputs_safe(args, source)
+        pool = _open_pool(args, _at_once(args, source))
         sinks, places = _open_sinks(args, source, stack)
         if source.fps is not None and not args.quiet:
             print(f"{hide_secrets(args.source)}: Ctrl-C stops, and keeps what was written", file=sys.stderr)
@@ -130,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
         stream = sys.stderr if args.json == "-" else sys.stdout
         report = DetectReport(stream, source, args.limit, quiet=args.quiet)
         with on_stop_signals(signal.default_int_handler):
-            stopped = _detect(args, detector, islice(source, args.limit), sinks, report, tracker)
+            stopped = _detect(args, pool, islice(source, args.limit), sinks, report, tracker)
         failure = source.health.error
     report.finish()
     for place in places:
@@ -142,6 +130,39 @@ def run(args: argparse.Namespace) -> int:
     return 1 if source.unreadable or failure else 0
 
 
+def _at_once(args: argparse.Namespace, source: "Source") -> int:
+    """Images to look at in parallel: of a camera the newest alone counts, of files how many a second."""
+    from fusedet.common.machine import physical_cores
+
+    if source.live or source.drops:
+        return 1
+    images = len(source.files) if source.fps is None else None
+    most = [number for number in (args.threads or physical_cores(), images, args.limit) if number is not None]
+    return min(most)
+
+
+def _open_pool(args: argparse.Namespace, size: int) -> "DetectorPool":
+    """One detector with all threads, or several with one thread each."""
+    from fusedet.deploy.bench.tuned import read_tuned
+    from fusedet.deploy.detector.pool import DetectorPool
+    from fusedet.deploy.detector.self_test import open_tested
+
+    threads = args.threads if size == 1 else 1
+    if threads is None and (tuned := read_tuned(args.model)) is not None:
+        threads = tuned.threads
+    if args.self_test:
+        open_tested(args.model, threads=threads)
+    return DetectorPool(
+        args.model,
+        size,
+        threads,
+        score_threshold=_lowest_score(args),
+        max_detections=args.max_detections,
+        duplicate_iou=args.duplicate_iou,
+        classes=args.classes,
+    )
+
+
 def _class_names(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     if not all(names):
@@ -150,7 +171,7 @@ def _class_names(text: str) -> list[str]:
 
 
 def _check_arguments(args: argparse.Namespace) -> None:
-    check_counts(args, "limit")
+    check_counts(args, "limit", "threads")
     if args.json not in (None, "-") and Path(args.json).parent.is_dir():  # otherwise the folder is made
         refuse_to_replace("--json", Path(args.json), args.force)
     if args.out is None:
@@ -234,28 +255,30 @@ def _lowest_score(args: argparse.Namespace) -> float:
 
 def _detect(
     args: argparse.Namespace,
-    detector: "Detector",
+    pool: "DetectorPool",
     frames: "Iterator[Frame]",
     sinks: "Sequence[Sink]",
     report: DetectReport,
     tracker: "Tracker | None",
 ) -> bool:
-    """Feeds every frame to the detector and the result to sinks and report; True when Ctrl-C ended it."""
+    """Feeds every frame to the detectors and the result to sinks and report; True when Ctrl-C ended it."""
     import numpy as np
 
+    from fusedet.common.parallel import map_ahead
     from fusedet.deploy.camera.result import Result
     from fusedet.deploy.camera.sinks import WindowClosed
     from fusedet.deploy.detector.detections import NO_TRACK
 
-    detector(np.zeros((*detector.input_size, 3), np.uint8))  # the first run takes longer: it lays out the memory
+    for detector in pool.detectors:  # the first run takes longer: it lays out the memory
+        detector(np.zeros((*detector.input_size, 3), np.uint8))
+    found = map_ahead(lambda frame: (frame, *pool.detect(frame.image)), frames, len(pool) if len(pool) > 1 else 0)
     try:
-        report.start(str(args.model), detector)
-        for frame in frames:
-            detections = detector(frame.image)
+        report.start(str(args.model), pool)
+        for frame, detections, timings in found:
             if tracker is not None:
                 detections = tracker.update(detections, frame.time_s)
                 detections = detections[(detections.track_ids != NO_TRACK) | (detections.scores >= args.score)]
-            result = Result.of_frame(frame, detections, detector.timings)
+            result = Result.of_frame(frame, detections, timings)
             for sink in sinks:
                 sink.write(result)
             report.add(result)
@@ -265,6 +288,8 @@ def _detect(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except WindowClosed:
         pass
+    finally:
+        found.close()
     return False
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # the runtime itself is imported when the command runs
     from fusedet.deploy.camera.sources import Source
     from fusedet.deploy.detector.detections import Detections
     from fusedet.deploy.detector.detector import Detector, Timings
+    from fusedet.deploy.detector.pool import DetectorPool
 
 _PROGRESS_EVERY_S = 0.2
 #: Times are summed up over the last so many images: a camera may run for weeks.
@@ -48,14 +49,16 @@ class DetectReport:
         self._tracks: Counter[str] | None = None
         self._newest_track = 0
         self._count = 0
+        self._at_a_time = 1
         self._timings: deque[Timings] = deque(maxlen=_MOST_TIMINGS)
         self._start_s = self._last_s = perf_counter()
         self._shown_s = 0.0
 
-    def start(self, model: str, detector: "Detector") -> None:
+    def start(self, model: str, pool: "DetectorPool") -> None:
         """Names the model, and starts the clock."""
+        self._at_a_time = len(pool)
         if not self._quiet:
-            self._say(f"model: {model}, {_takes(detector)}")
+            self._say(f"model: {model}, {_takes(pool.detectors[0])}")
         self._start_s = self._last_s = perf_counter()
 
     def add(self, result: "Result") -> None:
@@ -113,7 +116,8 @@ class DetectReport:
         if self._tracks is not None:
             parts.insert(1, counted(self._tracks.total(), "track"))
         rate = self._count / (self._last_s - self._start_s)
-        print(f"{', '.join(parts)}, {rate:.1f} {thing}s/s", file=self._stream)
+        together = f", {self._at_a_time} at a time" if self._at_a_time > 1 else ""
+        print(f"{', '.join(parts)}, {rate:.1f} {thing}s/s{together}", file=self._stream)
         for name, detections in self._detections.most_common():
             print(f"  {name}: {self._class_count(name, detections)}", file=self._stream)
         if self._source.fps is not None and self._tracks is None and self._detections:

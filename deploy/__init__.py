@@ -14,12 +14,14 @@ from fusedet.deploy.detector.decoding import decode_outputs, nms
 from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.detector import Detector, Timings
 from fusedet.deploy.detector.letterbox import Letterbox, letterbox, to_blob
+from fusedet.deploy.detector.pool import DetectorPool
 from fusedet.deploy.detector.session import open_session, read_contract
 
 __all__ = [
     "Contract",
     "Detections",
     "Detector",
+    "DetectorPool",
     "Letterbox",
     "Timings",
     "decode_outputs",

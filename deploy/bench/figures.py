@@ -6,6 +6,7 @@ from fusedet.deploy.bench.contest import Entrant, Samples
 from fusedet.deploy.bench.health import Health, summarise_health
 from fusedet.deploy.bench.operators import Operators
 from fusedet.deploy.bench.startup import Startup
+from fusedet.deploy.bench.throughput import Throughput
 from fusedet.deploy.bench.timing import Stats, summarise
 
 
@@ -21,6 +22,7 @@ class Figures:
         samples: of all runs, at least one.
         startup: of a fresh process.
         operators: of the network.
+        throughput: of all cores, an image each; with a camera's pace there is none.
         peak_gmac_per_s: the most that ONNX Runtime reached here with as many threads; 0 where that was not measured.
     """
 
@@ -31,6 +33,7 @@ class Figures:
     samples: Samples
     startup: Startup | None = None
     operators: Operators | None = None
+    throughput: Throughput | None = None
     peak_gmac_per_s: float = 0.0
 
     @property

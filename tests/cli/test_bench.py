@@ -51,6 +51,8 @@ def test_everything_is_told_and_written(exported: Path, tmp_path: Path, capsys: 
     assert total["count"] == 10
     assert 0 < total["min"] <= total["p50"] <= total["p95"] <= total["p99"]
     assert model["startup"]["import_ms"] > 0
+    assert model["throughput"]["images_per_s"] > 0
+    assert "one thread each" in said
     assert sum(row["milliseconds"] for row in model["operators"]) == pytest.approx(
         sum(node["milliseconds"] for node in model["nodes"])
     )

@@ -351,3 +351,16 @@ def test_a_camera_that_dies_is_an_error_but_keeps_what_was_written(
     out, err = capsys.readouterr()
     assert " frame" in out
     assert err.endswith(f"fusedet: error: {server.url('short')}: gives no more images\n")
+
+
+def test_a_folder_is_looked_at_on_all_cores_in_order(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for i in range(12):
+        cv2.imwrite(f"photos/b{i:02}.png", draw_image((16, 32, 80, 64), i % 3))
+    found = {}
+    for threads in ("1", "3"):
+        arguments = ["photos/b*.png", "--no-images", "--threads", threads, "--json", f"{threads}.jsonl"]
+        assert main(["detect", str(model), *arguments]) == 0
+        out = capsys.readouterr().out
+        assert ("images/s, 3 at a time" in out) == (threads == "3")
+        found[threads] = [(record["source"], record["detections"]) for record in lines(f"{threads}.jsonl")]
+    assert found["1"] == found["3"]

@@ -17,10 +17,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from fusedet.common.errors import InputError
+from fusedet.common.parallel import map_ahead
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.train.config import AugmentConfig, DataConfig
 from fusedet.train.data.coco import CocoDataset, Sample
-from fusedet.train.data.image_cache import ImageStore, Progress, load_annotated, map_ahead, training_size
+from fusedet.train.data.image_cache import ImageStore, Progress, load_annotated, training_size
 from fusedet.train.data.repeat_factor import repeat_factors, repeated
 from fusedet.train.data.transforms import CROWD, Example, augment
 

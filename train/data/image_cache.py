@@ -2,9 +2,7 @@
 
 import logging
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Literal, TypeVar
 
@@ -13,6 +11,7 @@ import psutil
 from numpy.typing import NDArray
 
 from fusedet.common.errors import InputError
+from fusedet.common.parallel import map_ahead
 from fusedet.deploy.camera.sources import read_image
 from fusedet.deploy.detector.letterbox import Letterbox
 from fusedet.deploy.detector.opencv import cv2
@@ -25,7 +24,6 @@ Progress = Callable[[int, int], None]
 AUTO_MEMORY_FRACTION = 0.5
 
 _Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
 _log = logging.getLogger(__name__)
 
 
@@ -157,25 +155,3 @@ def in_batches(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch
-
-
-def map_ahead(function: Callable[[_Item], _Result], items: Iterable[_Item], threads: int) -> Iterator[_Result]:
-    """``map`` whose next results are prepared by threads, in order and only a few ahead of their use.
-
-    With ``threads`` 0 each result is computed when it is asked for.
-    """
-    if threads == 0:
-        yield from map(function, items)
-        return
-    waiting: deque[Future[_Result]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) > 2 * threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()

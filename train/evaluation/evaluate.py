@@ -12,8 +12,9 @@ from fusedet.deploy.detector.bundle import is_bundle
 from fusedet.deploy.detector.contract import Contract
 from fusedet.deploy.detector.decoding import decode_outputs
 from fusedet.deploy.detector.detections import Detections, Predictor
-from fusedet.deploy.detector.detector import Detector
 from fusedet.deploy.detector.letterbox import letterbox, to_blob
+from fusedet.deploy.detector.pool import DetectorPool
+from fusedet.deploy.detector.session import OTHER_RUNTIMES
 from fusedet.model.checkpoint import load_detector
 from fusedet.model.detector import STRIDES, DetectorNet
 from fusedet.model.inference import InferenceGraph
@@ -147,13 +148,13 @@ def evaluate_model(
 
 
 def load_predictor(model: Path, config: EvalConfig) -> Predictor:
-    """A checkpoint, an exported file, or an ONNX file of another project, ready to find objects.
+    """A checkpoint, an exported file, or an ONNX file of another project, ready to find objects with all cores.
 
     Raises:
         InputError: the file cannot be used.
     """
-    if model.suffix == ".onnx" or is_bundle(model):
-        return Detector(
+    if model.suffix in (".onnx", *OTHER_RUNTIMES) or is_bundle(model):
+        return DetectorPool(
             model,
             score_threshold=config.score_threshold,
             max_detections=config.max_detections,

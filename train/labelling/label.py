@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from fusedet.common.atomic import write_text
 from fusedet.common.errors import InputError
+from fusedet.common.parallel import map_ahead
 from fusedet.common.plain_json import parse_json
 from fusedet.common.text import nearest
 from fusedet.deploy.camera.sources import IMAGE_SUFFIXES, read_image
 from fusedet.deploy.detector.decoding import nms
 from fusedet.deploy.detector.detections import Detections, Predictor
 from fusedet.train.data.coco import load_coco
-from fusedet.train.data.image_cache import in_batches, map_ahead
+from fusedet.train.data.image_cache import in_batches
 
 #: Overlap of two boxes above which they are one object, where a mapping makes one class of several.
 MERGED_IOU = 0.7

@@ -1,4 +1,3 @@
-import threading
 from collections import namedtuple
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 from fusedet.common.errors import InputError
 from fusedet.train.data import image_cache as cache
 from fusedet.train.data.coco import CocoDataset, Sample
-from fusedet.train.data.image_cache import CacheMode, ImageStore, load_at_size, load_image, map_ahead, training_size
+from fusedet.train.data.image_cache import CacheMode, ImageStore, load_at_size, load_image, training_size
 
 NOTHING = (np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, np.bool_), *[np.zeros(0, np.float32)] * 2)
 
@@ -118,31 +117,3 @@ def test_exif_orientation_is_ignored(tmp_path: Path) -> None:
     path.write_bytes(stored[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + stored[2:])
     assert cv2.imread(str(path)).shape[:2] == (40, 20)
     assert load_image(sample(path, 40, 20)).shape[:2] == (20, 40)
-
-
-@pytest.mark.parametrize("threads", [0, 1, 3])
-def test_map_ahead_keeps_the_order_and_stays_a_few_ahead(threads: int) -> None:
-    started: list[int] = []
-
-    def double(value: int) -> int:
-        started.append(value)
-        return 2 * value
-
-    results = map_ahead(double, range(100), threads)
-    assert next(results) == 0
-    assert len(started) <= 2 * threads + 1
-    assert list(results) == [2 * i for i in range(1, 100)]
-
-
-def test_map_ahead_ends_its_threads_when_it_is_left(tmp_path: Path) -> None:
-    before = threading.active_count()
-    results = map_ahead(str, range(100), 2)
-    next(results)
-    assert threading.active_count() > before
-    results.close()  # type: ignore[attr-defined]
-    assert threading.active_count() == before
-
-
-def test_map_ahead_raises_what_the_function_raises() -> None:
-    with pytest.raises(ZeroDivisionError):
-        list(map_ahead(lambda value: 1 // value, [1, 0, 1], 2))

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fusedet.deploy import Detector
+from fusedet.deploy import DetectorPool
 from fusedet.export import export_onnx
 from fusedet.export.proof.images import draw_images
 from fusedet.train.config import EvalConfig
@@ -24,8 +24,8 @@ def test_duplicates_are_removed_as_by_the_library(nms: bool, tmp_path: Path) -> 
         config = EvalConfig(score_threshold=0.01, nms=nms, duplicate_iou=duplicate_iou)
         in_torch = TorchDetector(net, NAMES, config).batch(IMAGES)
         in_onnx = load_predictor(file, config)
-        assert isinstance(in_onnx, Detector)
-        assert in_onnx.duplicate_iou == duplicate_iou
+        assert isinstance(in_onnx, DetectorPool)
+        assert {detector.duplicate_iou for detector in in_onnx.detectors} == {duplicate_iou}
         for one, other in zip(in_torch, in_onnx.batch(IMAGES), strict=True):
             assert len(one) == len(other)
             np.testing.assert_allclose(one.scores, other.scores, atol=2e-3)  # inhibition multiplies rounding

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fusedet.common.errors import InputError
+from fusedet.common.parallel import map_ahead
 from fusedet.train.data.doctor.checks.balance import check_balance
 from fusedet.train.data.doctor.checks.boxes import check_boxes
 from fusedet.train.data.doctor.checks.duplicates import check_duplicates
@@ -25,7 +26,7 @@ from fusedet.train.data.doctor.finding import KINDS, SEVERITIES, Finding, Severi
 from fusedet.train.data.doctor.paths import match_files
 from fusedet.train.data.doctor.source import Split
 from fusedet.train.data.doctor.statistics import Statistics, measure
-from fusedet.train.data.image_cache import Progress, map_ahead
+from fusedet.train.data.image_cache import Progress
 
 
 @dataclass(frozen=True)
