@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import fusedet.common.privacy  # noqa: F401  tests import ONNX Runtime before they import fusedet
+from tests.commands import Refused, contents, exit_code
 
 SLOW = [HealthCheck.too_slow]
 
@@ -70,3 +71,24 @@ def _nothing_leaks() -> Iterator[None]:
     logging.disable(before["logs disabled"])
     changed = {name: after.get(name) for name, value in before.items() if value not in (after.get(name), None)}
     assert not changed, f"left behind by this test: {changed}"
+
+
+@pytest.fixture
+def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Refused:
+    """Runs a command that must fail: code 2, one line with all ``parts``, ``tmp_path`` unchanged; returns the line."""
+
+    def check(arguments: list[object], *parts: str) -> str:
+        before = contents(tmp_path)
+        capsys.readouterr()
+        code = exit_code([str(argument) for argument in arguments])
+        out, said = capsys.readouterr()
+        assert code == 2, said
+        assert out == "" or arguments[0] == "train", "only a training tells of its data first"
+        assert said.startswith("fusedet: error: "), said
+        assert said.count("\n") == 1, said
+        for part in parts:
+            assert part in said
+        assert contents(tmp_path) == before, "something was left behind"
+        return said
+
+    return check

@@ -15,6 +15,7 @@ from fusedet.deploy import Contract
 from fusedet.deploy.bench.contest import Contest
 from fusedet.deploy.bench.startup import Startup
 from fusedet.deploy.bench.tuned import Tuned, read_tuned, write_tuned
+from tests.commands import Refused
 from tests.deploy.conftest import NAMES, build_model
 
 
@@ -153,31 +154,14 @@ def test_detect_takes_the_tuned_threads(exported: Path, tmp_path: Path, monkeypa
         (["text.onnx"], ["text.onnx", "not an ONNX file"]),
     ],
 )
-def test_mistakes_are_one_line_before_anything_is_measured(
-    exported: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    arguments: list[str],
-    parts: list[str],
+def test_mistakes_are_told_before_anything_is_measured(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused, arguments, parts
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     for name in ("checkpoint.pt", "text.onnx"):
         (tmp_path / name).write_text("nothing")
-    before = sorted(tmp_path.rglob("*"))
-    command = ["bench", *(str(exported) if word == "MODEL" else word for word in arguments)]
-    try:
-        code = main(command)
-    except SystemExit as stop:  # argparse's own way
-        code = int(stop.code or 0)
-    captured = capsys.readouterr()
-    assert code == 2
-    assert captured.out == ""
-    assert captured.err.count("\n") == 1
-    for part in parts:
-        assert part in captured.err
-    assert sorted(tmp_path.rglob("*")) == before
+    refused(["bench", *(exported if word == "MODEL" else word for word in arguments)], *parts)
 
 
 def test_a_board_needs_no_more_than_the_runtime(exported: Path):

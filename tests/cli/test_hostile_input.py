@@ -16,10 +16,9 @@ import numpy as np
 import onnx
 import pytest
 
-from fusedet.cli.main import main
 from fusedet.deploy import Contract
 from tests.alarm import limit
-from tests.cli.test_wrong_input import contents
+from tests.commands import contents, exit_code
 from tests.deploy.conftest import NAMES, build_model, draw_image, write_video
 from tests.full_disk import full_disk
 from tests.train.drawing import draw_set
@@ -94,7 +93,7 @@ HOSTILE: list[tuple[str, str]] = [
     ("detect model.onnx empty.mp4", "empty.mp4"),
     ("detect model.onnx noise.mp4", "noise.mp4"),
     ("detect model.onnx folder", "folder"),
-    (f"detect model.onnx {LONG}", "File name too long"),
+    (f"detect model.onnx {LONG}", "no such file or folder, and not a camera's number"),
     ("detect model.onnx a\0b", ""),
     ("detect model.onnx /dev/null", "/dev/null"),
     ("detect model.onnx rtsp://user:secret@:99999/", "expected a number as the port"),
@@ -179,18 +178,11 @@ HOSTILE: list[tuple[str, str]] = [
 ]
 
 
-def outcome(arguments: list[str]) -> int:
-    try:
-        with limit(60, TimeoutError("it hangs: more than 60 s")):
-            return main(arguments)
-    except SystemExit as stop:  # argparse's own way
-        return int(stop.code or 0)
-
-
 @pytest.mark.parametrize(("line", "part"), HOSTILE, ids=[line[:70].replace("\0", "NUL") for line, _ in HOSTILE])
 def test_it_is_one_line(line: str, part: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [word.replace("\u00a0", " ") for word in line.split(" ")] if line else []
-    code = outcome(arguments)
+    with limit(60, TimeoutError("it hangs: more than 60 s")):
+        code = exit_code(arguments)
     said = capsys.readouterr().err
     assert code == 2, said
     (told,) = [text for text in said.splitlines() if text.startswith("fusedet: error: ")]
@@ -202,7 +194,7 @@ def test_it_is_one_line(line: str, part: str, here: Path, capsys: pytest.Capture
 
 
 def test_a_name_in_any_script_is_no_mistake(here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert outcome(["detect", "model.onnx", "ünïcode 漢字.png", "--out", str(tmp_path / "größe")]) == 0
+    assert exit_code(["detect", "model.onnx", "ünïcode 漢字.png", "--out", str(tmp_path / "größe")]) == 0
     assert (tmp_path / "größe" / "ünïcode 漢字.png").is_file()
 
 
@@ -224,7 +216,7 @@ def test_a_full_disk(line: str, here: Path, tmp_path: Path, capsys: pytest.Captu
     old.write_text("mine")
     words = line.replace("OUT", str(tmp_path)).split()
     with full_disk(100):
-        code = outcome([*words, "--force"] if "schema.json" in line else words)
+        code = exit_code([*words, "--force"] if "schema.json" in line else words)
     said = capsys.readouterr().err
     assert code == 2, said
     assert said.startswith("fusedet: error: ")

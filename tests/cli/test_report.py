@@ -10,24 +10,19 @@ from fusedet.cli.main import main
 from fusedet.train.evaluation.operating_point import OperatingPoint
 from fusedet.train.evaluation.outputs import Output, write_outputs
 from fusedet.train.run_folder import RunFolder
+from tests.commands import Refused
 from tests.train.evaluation.report.conftest import evil_data, finished
 
 __all__ = ["evil_data", "finished"]
 
 
-def fail(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    assert main([str(argument) for argument in arguments]) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    return said
-
-
-def test_a_report_is_not_replaced_unasked(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_report_is_not_replaced_unasked(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], refused: Refused
+) -> None:
     run = tmp_path / "run"
     shutil.copytree(finished, run)
     (run / "report.html").write_text("mine")
-    assert "add --force" in fail(capsys, "report", run)
-    assert (run / "report.html").read_text() == "mine"
+    refused(["report", run], "add --force")
     assert main(["report", str(run), "--force"]) == 0
     printed = capsys.readouterr().out
     assert f"report in {run / 'report.html'}" in printed
@@ -52,7 +47,7 @@ def test_latency_is_measured_on_an_export_that_does_not_stay(finished: Path, tmp
 
 
 def test_the_comparison_is_printed_and_written(
-    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], refused: Refused
 ) -> None:
     other, out = tmp_path / "other", tmp_path / "page.html"
     shutil.copytree(finished, other)
@@ -69,8 +64,7 @@ def test_the_comparison_is_printed_and_written(
     command = ["compare", str(finished), str(other), "--out", str(out)]
     assert main(command) == 0
     assert "train.seed" in out.read_text()
-    capsys.readouterr()
-    assert "add --force" in fail(capsys, *command)
+    refused(command, "add --force")
     assert main([*command, "--no-eval", "--force"]) == 0
 
 
@@ -109,13 +103,7 @@ def test_runs_that_are_alike(finished: Path, tmp_path: Path, capsys: pytest.Capt
     ],
 )
 def test_mistakes(
-    arguments: list[str],
-    part: str,
-    finished: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    arguments: list[str], part: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert part in fail(capsys, *(str(finished) if word == "RUN" else word for word in arguments))
-    assert list(tmp_path.iterdir()) == []
+    refused([finished if word == "RUN" else word for word in arguments], part)

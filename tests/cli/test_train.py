@@ -6,14 +6,6 @@ import pytest
 from fusedet.cli.main import main
 
 
-def fail(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The one line on standard error of a training that must not begin."""
-    assert main(["train", *arguments]) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    return said
-
-
 def test_a_training_of_one_epoch_and_its_resume(
     rectangles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

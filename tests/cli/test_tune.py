@@ -1,10 +1,8 @@
 """``fusedet tune`` as it is typed; whole searches are in tests/train/tune."""
 
-from pathlib import Path
-
 import pytest
 
-from fusedet.cli.main import main
+from tests.commands import Refused
 
 
 @pytest.mark.parametrize(
@@ -18,18 +16,5 @@ from fusedet.cli.main import main
         (["nanoo", "--out", "s", "--search", "optim.lr=0.1..1"], "did you mean 'nano'"),
     ],
 )
-def test_mistakes_are_told_before_anything_is_made(
-    arguments: list[str],
-    message: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    try:
-        code = main(["tune", *arguments])
-    except SystemExit as error:
-        code = error.code
-    assert code == 2
-    assert message in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
+def test_mistakes_are_told_before_anything_is_made(arguments: list[str], message: str, refused: Refused) -> None:
+    refused(["tune", *arguments], message)

@@ -16,6 +16,7 @@ import pytest
 
 from fusedet.cli.main import main
 from fusedet.deploy.camera.sources import read_image
+from tests.commands import Refused
 from tests.counterparts import mjpeg_server
 from tests.deploy.conftest import draw_image, write_video
 
@@ -278,24 +279,13 @@ def test_force_replaces_results(model: Path) -> None:
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(
-    model: Path, here: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+    model: Path, arguments: list[str], message: str, refused: Refused
 ) -> None:
     Path("empty").mkdir()
     Path("full").mkdir()
     Path("full/precious.txt").touch()
     Path("notes.txt").write_text("precious")
-    before = {path: path.read_bytes() if path.is_file() else b"" for path in here.rglob("*")}
-    try:
-        code = main(["detect", *(str(model) if argument == "MODEL" else argument for argument in arguments)])
-    except SystemExit as exit_:  # argparse's own way
-        code = int(exit_.code or 0)
-    out, err = capsys.readouterr()
-    assert code == 2
-    assert out == ""
-    assert err.startswith("fusedet: error: ")
-    assert message in err
-    assert err.count("\n") == 1
-    assert {path: path.read_bytes() if path.is_file() else b"" for path in here.rglob("*")} == before
+    refused(["detect", *(model if argument == "MODEL" else argument for argument in arguments)], message)
 
 
 def start(*arguments: str, **options: Any) -> "subprocess.Popen[str]":

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import torch
 import yaml
 from onnx import TensorProto, helper, numpy_helper
@@ -103,3 +104,12 @@ def conv(source: str, output: str, name: str | None = None) -> onnx.NodeProto:
 
 def node(op: str, inputs: Sequence[str], output: str, **attributes: object) -> onnx.NodeProto:
     return helper.make_node(op, list(inputs), [output], name=f"{op}_{output}", **attributes)
+
+
+def run(model: onnx.ModelProto) -> list[np.ndarray]:
+    """Outputs for a drawn ``x`` of ``[1, 16, 8, 8]``, without any optimisation."""
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    x = np.random.default_rng(1).normal(0, 3, (1, 16, 8, 8)).astype(np.float32)
+    return session.run(None, {"x": x})

@@ -6,6 +6,7 @@ from shutil import copyfile
 import pytest
 
 from fusedet.cli.main import main
+from tests.commands import Refused
 from tests.deploy.conftest import write_video
 
 CONFIG = "model: nano\ncameras:\n  door: {source: SOURCE}\n"
@@ -36,23 +37,20 @@ WRONG = [
 
 
 @pytest.mark.parametrize("command", ["run", "service"])
-@pytest.mark.parametrize(("source", "more", "message"), WRONG)
+@pytest.mark.parametrize("wrong", WRONG)
 def test_what_run_would_refuse_is_found_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, source: str,
-    more: str, message: str,
-) -> None:  # fmt: skip
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused, command: str, wrong: tuple[str, str, str]
+) -> None:
+    source, more, message = wrong
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     (tmp_path / "empty").mkdir()
-    path, out = write(tmp_path, more, source), tmp_path / "fusedet.service"
+    path = write(tmp_path, more, source)
     if command == "run":
         monkeypatch.chdir(tmp_path)
-        assert main(["run", str(path), "--check"]) == 2
+        error = refused(["run", path, "--check"], message)
     else:  # the service runs in the folder of the file
-        assert main(["service", str(path), "--out", str(out)]) == 2
-    error = capsys.readouterr().err
-    assert message in error
+        error = refused(["service", path, "--out", tmp_path / "fusedet.service"], message)
     assert "geh" not in error
-    assert not out.exists()
 
 
 def test_what_needs_a_connection_is_not_asked_for(
@@ -68,13 +66,13 @@ def test_what_needs_a_connection_is_not_asked_for(
 
 
 def test_a_place_that_cannot_be_written_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("file").write_text("")
     for more in ("events: {path: file/e.jsonl}", "images: {folder: file/a}", "detections: {path: .}"):
-        assert main(["run", str(write(tmp_path, f"outputs: {{{more}}}\n")), "--check"]) == 2
-        assert f"outputs.{more.partition(':')[0]}: " in capsys.readouterr().err
+        path = write(tmp_path, f"outputs: {{{more}}}\n")
+        refused(["run", path, "--check"], f"outputs.{more.partition(':')[0]}: ")
 
 
 def test_a_service_may_have_variables_that_are_known_only_when_it_runs(
@@ -89,14 +87,11 @@ def test_a_service_may_have_variables_that_are_known_only_when_it_runs(
     ("name", "better"), [("Haustür vorn", "Haustuer-vorn"), ("café #1", "cafe-1"), ("a/b", "a-b"), ("двор", "")]
 )
 def test_a_name_that_cannot_be_is_answered_with_one_that_can(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, better: str
+    tmp_path: Path, refused: Refused, name: str, better: str
 ) -> None:
     path = tmp_path / "camera.yaml"
     zone = f"{{name: '{name}', points: [[0, 0], [1, 0], [1, 1]]}}"
     for text in (f"cameras:\n  '{name}': {{source: 0}}\n", f"cameras:\n  door: {{source: 0, zones: [{zone}]}}\n"):
         path.write_text(f"model: nano\n{text}")
-        assert main(["run", str(path), "--check"]) == 2
-        error = capsys.readouterr().err
-        assert f"{path}:3: " in error
-        assert "letters a-z and A-Z, digits, - and _" in error
+        error = refused(["run", path, "--check"], f"{path}:3: ", "letters a-z and A-Z, digits, - and _")
         assert (f"; {better} would do" in error) == bool(better)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from fusedet.cli.main import main
+from tests.commands import Refused
 
 CONFIG = """\
 model: nano
@@ -74,17 +75,16 @@ def test_systemd_takes_it(tmp_path: Path) -> None:
         (("outputs:\n", "outputs:\n  window: true\n"), "outputs.window: a service has no screen"),
     ],
 )
-def test_bad_input(tmp_path: Path, change: tuple[str, str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_input(tmp_path: Path, change: tuple[str, str], message: str, refused: Refused) -> None:
     path = write(tmp_path)
     path.write_text(path.read_text().replace(*change))
-    assert main(["service", str(path)]) == 2
-    assert message in capsys.readouterr().err
+    refused(["service", path], message)
 
 
-def test_no_file_is_replaced_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_file_is_replaced_unasked(tmp_path: Path, refused: Refused) -> None:
     out = tmp_path / "fusedet.service"
     out.write_text("mine")
-    assert main(["service", str(write(tmp_path)), "--out", str(out)]) == 2
-    assert out.read_text() == "mine"
-    assert main(["service", str(write(tmp_path)), "--out", str(out), "--force"]) == 0
+    command = ["service", str(write(tmp_path)), "--out", str(out)]
+    refused(command)
+    assert main([*command, "--force"]) == 0
     assert "ExecStart=" in out.read_text()

@@ -1,6 +1,5 @@
 """``fusedet data check`` and what ``fusedet train`` says of its data, as a user meets them."""
 
-import hashlib
 import json
 import re
 import shutil
@@ -9,25 +8,9 @@ from pathlib import Path
 import pytest
 
 from fusedet.cli.main import main
-from tests.cli.test_wrong_input import CONFIG, check
-from tests.train.data.doctor.drawing import DrawnSet, draw_clean_set
+from tests.commands import Refused, contents
+from tests.train.data.doctor.drawing import DrawnSet
 from tests.train.data.doctor.faults import FAULTS
-from tests.train.trainings import draw_no_curves
-
-
-@pytest.fixture(scope="module")
-def clean_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return draw_clean_set(tmp_path_factory.mktemp("clean") / "drawn", train=50, val=20)
-
-
-@pytest.fixture
-def here(clean_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with the set ``drawn``."""
-    monkeypatch.chdir(tmp_path)
-    draw_no_curves(monkeypatch)
-    shutil.copytree(clean_set, tmp_path / "drawn")
-    (tmp_path / "tiny.yaml").write_text(CONFIG)
-    return tmp_path
 
 
 def spoil(*names: str) -> None:
@@ -103,10 +86,10 @@ def test_the_page_needs_nothing_else(here: Path, capsys: pytest.CaptureFixture[s
 
 def test_a_repaired_copy_trains(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spoil("parts of the image", "no such file", "half a JPEG")
-    before = {p: hashlib.sha256(p.read_bytes()).hexdigest() for p in Path("drawn").rglob("*") if p.is_file()}
+    before = contents(Path("drawn"))
     assert main(["data", "check", "drawn", "--fix", "fixed", "--leave-out"]) == 1
     assert "fixed: 3 findings fixed, told in fixed/fixes.md; the copy: 1 note" in capsys.readouterr().out
-    assert {p: hashlib.sha256(p.read_bytes()).hexdigest() for p in Path("drawn").rglob("*") if p.is_file()} == before
+    assert contents(Path("drawn")) == before
     assert main(["train", "tiny.yaml", "data.root=fixed"]) == 0
 
 
@@ -120,13 +103,13 @@ def test_a_copy_that_would_lack_annotated_images_is_asked_for(here: Path, capsys
     assert main(["data", "check", "drawn", "--fix", "new/fixed", "--leave-out"]) == 1
 
 
-def test_paths_of_a_tool_are_mended_and_training_says_how(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_paths_of_a_tool_are_mended_and_training_says_how(here: Path, refused: Refused) -> None:
     drawn = DrawnSet(Path("drawn"))
     for content in drawn.content.values():
         for entry in content["images"]:
             entry["file_name"] = f"images\\1/{entry['file_name']}"
     drawn.write()
-    check(capsys, here, ["train", "tiny.yaml"], "train-0.jpg", "50 of 50", "fusedet data check drawn --fix")
+    refused(["train", "tiny.yaml"], "train-0.jpg", "50 of 50", "fusedet data check drawn --fix")
     assert main(["data", "check", "drawn", "--fix", "fixed"]) == 1
     assert main(["data", "check", "fixed", "--strict"]) == 0
     assert len(list(Path("fixed/images").iterdir())) == 70
@@ -177,5 +160,5 @@ def test_training_tells_of_warnings(here: Path, capsys: pytest.CaptureFixture[st
         (["drawn", "--page", "no/check.html"], ["there is no folder no"]),
     ],
 )
-def test_wrong_input(arguments: list[str], parts: list[str], here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    check(capsys, here, ["data", "check", *arguments], *parts)
+def test_wrong_input(arguments: list[str], parts: list[str], here: Path, refused: Refused) -> None:
+    refused(["data", "check", *arguments], *parts)

@@ -11,6 +11,7 @@ from fusedet.cli.main import main
 from fusedet.deploy import Contract
 from fusedet.train.data.coco import load_coco
 from tests.cli.conftest import BOXES
+from tests.commands import Refused
 from tests.deploy.conftest import NAMES, build_model
 from tests.train.labelling.test_footage import record, scene
 
@@ -97,23 +98,11 @@ def test_mistakes_are_one_line(
     parts: list[str],
     exported: Path,
     rectangles: Path,
-    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    refused: Refused,
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    before = sorted(path.name for path in tmp_path.iterdir())
-    words = [word.format(model=exported, images=rectangles / "images") for word in arguments]
-    try:
-        code = main(words)
-    except SystemExit as stop:  # argparse's own way
-        code = int(stop.code or 0)
-    said = capsys.readouterr().err
-    assert code == 2
-    assert said.count("\n") == 1, said
-    for part in parts:
-        assert part in said
-    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    monkeypatch.chdir(exported.parent)
+    refused([word.format(model=exported, images=rectangles / "images") for word in arguments], *parts)
 
 
 def test_footage_becomes_a_set(exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,17 +127,10 @@ def test_footage_becomes_a_set(exported: Path, tmp_path: Path, capsys: pytest.Ca
     ],
 )
 def test_mistakes_about_footage(
-    exported: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    arguments: list[str],
-    message: str,
+    exported: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused, arguments: list[str], message: str
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    record(tmp_path / "recordings" / "gate.avi", [scene(0)])
-    (tmp_path / "images").mkdir()
-    (tmp_path / "images" / "a.png").touch()
-    assert main(["data", "label", str(exported), *arguments]) == 2
-    assert message in capsys.readouterr().err
-    assert not (tmp_path / "all.json").exists()
+    monkeypatch.chdir(exported.parent)
+    record(Path("recordings/gate.avi"), [scene(0)])
+    Path("images").mkdir()
+    Path("images/a.png").touch()
+    refused(["data", "label", exported, *arguments], message)

@@ -25,6 +25,12 @@ def test_by_hand(one: tuple[float, ...], other: tuple[float, ...], iou: float) -
     assert box_iou([other], [one]) == pytest.approx(iou)
 
 
+def test_of_a_crowd_the_share_of_the_box_inside_counts() -> None:
+    others = [(0, 0, 10, 10), (5, 0, 15, 10), (0, 0, 20, 20), (30, 30, 40, 40)]
+    crowd = np.array([False, True, True, False])
+    np.testing.assert_allclose(box_iou([(0, 0, 10, 10)], others, crowd), [[1, 0.5, 1, 0]])
+
+
 SIDES = st.integers(0, 500)
 BOXES = st.tuples(SIDES, SIDES, SIDES, SIDES).map(
     lambda s: (min(s[0], s[2]), min(s[1], s[3]), max(s[0], s[2]), max(s[1], s[3]))

@@ -1,20 +1,17 @@
 """Which detections of two runs belong together, and which have no counterpart."""
 
-import numpy as np
+from functools import partial
+
 import pytest
 
-from fusedet.deploy import Detections
 from fusedet.deploy.detector.compare import pair_detections
+from tests.detections import detections_of
 
 CAT = (10, 10, 30, 40, 0.9, 0)
 LIMITS = {"score": 0.02, "iou": 0.95}
 
 
-def boxes(*rows):
-    """Rows of ``(x1, y1, x2, y2, score, class)``."""
-    table = np.array(rows, np.float64).reshape(-1, 6)
-    columns = table[:, :4].astype(np.float32), table[:, 4].astype(np.float32), table[:, 5].astype(np.int64)
-    return Detections(*columns, ("cat", "dog"))
+boxes = partial(detections_of, ("cat", "dog"))
 
 
 @pytest.mark.parametrize(

@@ -215,6 +215,9 @@ def test_session_settings(model: Path) -> None:
         ("empty.onnx", b"", r"empty\.onnx: not an ONNX file"),
         ("text.onnx", b"hello", r"text\.onnx: not an ONNX file"),
         ("best.pt", b"PK\x03\x04", r"best\.pt: not an ONNX file .*`fusedet export`"),
+        ("", None, "expected an ONNX file or a bundle, but this is a folder"),
+        ("net.tflite", b"TFL3", "net.tflite: a file for TensorFlow Lite; expected an ONNX file, or one for OpenVINO"),
+        ("net.ENGINE", b"TFL3", "net.ENGINE: a file for TensorRT; expected an ONNX file, or one for OpenVINO"),
     ],
 )
 def test_what_is_no_onnx_file_is_named(tmp_path: Path, name: str, data: bytes | None, message: str) -> None:
@@ -223,11 +226,6 @@ def test_what_is_no_onnx_file_is_named(tmp_path: Path, name: str, data: bytes | 
     with pytest.raises(InputError, match=message) as caught:
         Detector(tmp_path / name)
     assert "\n" not in str(caught.value)
-
-
-def test_a_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected an ONNX file or a bundle, but this is a folder"):
-        Detector(tmp_path)
 
 
 def test_a_name_that_is_too_long_for_a_file_is_none() -> None:
@@ -241,13 +239,6 @@ def test_a_damaged_file_is_named(model: Path, tmp_path: Path) -> None:
     damaged.write_bytes(data[: len(data) // 2])
     with pytest.raises(InputError, match=r"damaged\.onnx: not an ONNX file that ONNX Runtime"):
         Detector(damaged)
-
-
-@pytest.mark.parametrize(("name", "whose"), [("net.tflite", "TensorFlow Lite"), ("net.ENGINE", "TensorRT")])
-def test_a_file_for_another_runtime_is_told_from_a_damaged_one(tmp_path: Path, name: str, whose: str) -> None:
-    (tmp_path / name).write_bytes(b"TFL3")
-    with pytest.raises(InputError, match=f"{name}: a file for {whose}; expected an ONNX file, or one for OpenVINO"):
-        Detector(tmp_path / name)
 
 
 def _without_metadata(model: onnx.ModelProto) -> None:

@@ -1,6 +1,7 @@
 """Numbers stay with their objects: in motion, past each other, half hidden, and through gaps."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,16 +10,13 @@ from fusedet.common.errors import InputError
 from fusedet.deploy import Detections
 from fusedet.deploy.detector.detections import NO_TRACK
 from fusedet.deploy.tracking.tracker import Tracker, TrackerSettings
+from tests.detections import detections_of
 
 NAMES = ("person", "dog")
 FPS = 10.0
 
 
-def seen(*rows: tuple[float, ...]) -> Detections:
-    """Rows of ``(x1, y1, x2, y2, score, class)``."""
-    table = np.array(rows, np.float64).reshape(-1, 6)
-    columns = table[:, :4].astype(np.float32), table[:, 4].astype(np.float32), table[:, 5].astype(np.int64)
-    return Detections(*columns, NAMES)
+seen = partial(detections_of, NAMES)
 
 
 def at(x: float, y: float = 100.0, score: float = 0.9, label: int = 0) -> tuple[float, ...]:

@@ -2,23 +2,14 @@
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 from onnx import helper
 
 from fusedet.deploy.detector.contract import FUSED_KEY
 from fusedet.export.graph.fuse import FUSABLE, NONLINEARITIES, fuse, unfused_activations
-from tests.export.networks import conv, graph_of, node
+from tests.export.networks import conv, graph_of, node, run
 
 FLOAT_MAX = float(np.finfo(np.float32).max)
-
-
-def run(model: onnx.ModelProto) -> list[np.ndarray]:
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    x = np.random.default_rng(1).normal(0, 3, (1, 16, 8, 8)).astype(np.float32)
-    return session.run(None, {"x": x})
 
 
 def ops(model: onnx.ModelProto) -> list[str]:

@@ -2,7 +2,6 @@
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -20,7 +19,7 @@ from fusedet.export import (
 )
 from fusedet.export.graph.ops import optimize
 from fusedet.export.lint.foreign import compare_outputs
-from tests.export.networks import conv, graph_of, node
+from tests.export.networks import conv, graph_of, node, run
 
 LEAKY = [conv("x", "c", "first"), node("LeakyRelu", ["c"], "a", alpha=0.1), conv("a", "y")]
 
@@ -39,13 +38,6 @@ def with_batchnorm(*, output_of_conv=False, epsilon=1e-3, bias=True):
     statistics = {name: rng.random(16).astype(np.float32) + 0.1 for name in norm.input[1:]}
     nodes = [first, norm, node("LeakyRelu", ["n"], "a", alpha=0.1), conv("a", "y")]
     return graph_of(nodes, outputs=("c", "y") if output_of_conv else ("y",), constants=statistics)
-
-
-def evaluate(model):
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return session.run(None, {"x": np.random.default_rng(1).normal(0, 1, (1, 16, 8, 8)).astype(np.float32)})
 
 
 # --- fusing a file
@@ -290,7 +282,7 @@ def test_weights_beside_the_file_are_taken_in(tmp_path):
     result = fuse_file(path)
 
     (tmp_path / "weights.bin").unlink()
-    np.testing.assert_allclose(evaluate(onnx.load(result.fused))[0], evaluate(graph_of(LEAKY))[0], atol=1e-5)
+    np.testing.assert_allclose(run(onnx.load(result.fused))[0], run(graph_of(LEAKY))[0], atol=1e-5)
 
 
 def test_functions_are_written_out(tmp_path):
@@ -409,7 +401,7 @@ def test_norms_are_folded_exactly(bias):
     onnx.checker.check_model(folded, full_check=True)
     assert [n.op_type for n in folded.graph.node] == ["Conv", "LeakyRelu", "Conv"]
     assert folded.graph.node[0].name == "first"
-    np.testing.assert_allclose(evaluate(folded)[0], evaluate(plain)[0], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(run(folded)[0], run(plain)[0], rtol=0, atol=1e-5)
     assert {t.name for t in folded.graph.initializer} == {"n_folded_weight", "n_folded_bias", "w", "b"}
 
 

@@ -1,13 +1,14 @@
 """The comparison must pass what is the same and stop what is not, and can never pass on nothing."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 
-from fusedet.deploy import Detections
 from fusedet.export.errors import ExportError
 from fusedet.export.proof.verify import Tolerance, compare
+from tests.detections import detections_of
 
 NAMES = ("cat", "dog")
 POINTS = 84  # of 64 x 64 pixels: 64 + 16 + 4
@@ -15,11 +16,7 @@ BETWEEN = ("torch", "plain")
 UNCUT = Tolerance(adaptive=False, tie=-math.inf)
 
 
-def outputs(*rows):
-    """Rows of ``(x1, y1, x2, y2, score, class)``, highest score first."""
-    table = np.array(rows, np.float64).reshape(-1, 6)
-    columns = table[:, :4].astype(np.float32), table[:, 4].astype(np.float32), table[:, 5].astype(np.int64)
-    return Detections(*columns, NAMES)
+outputs = partial(detections_of, NAMES)
 
 
 def agreement(first, second, tolerance=None):

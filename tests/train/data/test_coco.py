@@ -198,27 +198,20 @@ def test_wrong_annotations(tmp_path: Path, content: object, message: str) -> Non
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none\.json: no such annotation file"):
-        load_coco(tmp_path / "none.json", tmp_path)
-
-
-def test_a_folder_instead_of_a_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read: Is a directory"):
-        load_coco(tmp_path, tmp_path)
-
-
-def test_text_of_another_encoding(tmp_path: Path) -> None:
-    path, images = write(tmp_path, CONTENT)
-    path.write_bytes(b'{"a": "\xff"}')
-    with pytest.raises(InputError, match="not UTF-8 text at byte 7"):
-        load_coco(path, images)
-
-
-def test_a_missing_folder_of_images(tmp_path: Path) -> None:
-    path, _ = write(tmp_path, CONTENT)
-    with pytest.raises(InputError, match="none: no such folder of images"):
-        load_coco(path, tmp_path / "none")
+@pytest.mark.parametrize(
+    ("annotations", "images", "message"),
+    [
+        ("none.json", "images", "none.json: no such annotation file"),
+        ("images", "images", "cannot be read: Is a directory"),
+        ("latin.json", "images", "not UTF-8 text at byte 7"),
+        ("train.json", "none", "none: no such folder of images"),
+    ],
+)
+def test_files_and_folders_that_cannot_be(tmp_path: Path, annotations: str, images: str, message: str) -> None:
+    write(tmp_path, CONTENT)
+    (tmp_path / "latin.json").write_bytes(b'{"a": "\xff"}')
+    with pytest.raises(InputError, match=message):
+        load_coco(tmp_path / annotations, tmp_path / images)
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,10 @@
 import numpy as np
 import pytest
 
-from fusedet.deploy.detector.boxes import box_iou
 from fusedet.train.evaluation.matching import IGNORED, NONE, best_labels, judge, match, rank
 from tests.train.samples import dataset, detections, sample
 
 LEFT, RIGHT, FAR = [0, 0, 40, 40], [50, 0, 90, 40], [150, 50, 190, 90]
-
-
-def test_overlaps_by_hand() -> None:
-    boxes = np.array([[0, 0, 10, 10], [0, 0, 0, 0]], np.float32)
-    others = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [0, 0, 20, 20], [30, 30, 40, 40]], np.float32)
-    np.testing.assert_allclose(box_iou(boxes, others), [[1, 50 / 150, 0.25, 0], [0, 0, 0, 0]])
-    crowd = np.array([False, True, True, False])
-    np.testing.assert_allclose(box_iou(boxes[:1], others, crowd), [[1, 0.5, 1, 0]])
 
 
 def test_the_best_detection_chooses_first_and_a_second_one_is_a_false_alarm() -> None:

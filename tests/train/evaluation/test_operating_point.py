@@ -18,20 +18,24 @@ def one_image(objects, labels, boxes, scores, class_ids, crowd=None, threshold=0
     )
 
 
-def test_two_true_objects_that_overlap_are_no_duplicates():
-    point = one_image([BOX, SHIFTED], [0, 0], [BOX, SHIFTED], [0.9, 0.8], [0, 0])
-    assert (point.shown, point.found, point.duplicates, point.miscounted) == (2, 2, 0, 0)
+@pytest.mark.parametrize(
+    ("objects", "boxes", "scores", "class_ids", "figures"),
+    [
+        ([BOX, SHIFTED], [BOX, SHIFTED], [0.9, 0.8], [0, 0], (2, 2, 0, 0)),
+        ([BOX], [BOX, SHIFTED], [0.9, 0.8], [0, 0], (2, 1, 1, 1)),
+        ([BOX], [BOX, SHIFTED], [0.9, 0.8], [0, 1], (2, 1, 0, 1)),
+        ([BOX], [BOX, SHIFTED], [0.9, 0.4], [0, 0], (1, 1, 0, 0)),
+    ],
+    ids=["two objects that overlap", "found twice", "of another class", "below the threshold"],
+)
+def test_what_is_a_duplicate(objects, boxes, scores, class_ids, figures):
+    point = one_image(objects, [0] * len(objects), boxes, scores, class_ids)
+    assert (point.shown, point.found, point.duplicates, point.miscounted) == figures
 
 
-def test_an_object_that_is_found_twice_is_one_duplicate():
+def test_shares_of_an_object_that_is_found_twice():
     point = one_image([BOX], [0], [BOX, SHIFTED], [0.9, 0.8], [0, 0])
-    assert (point.shown, point.found, point.duplicates, point.miscounted) == (2, 1, 1, 1)
     assert (point.precision, point.recall, point.duplicate_share, point.count_error) == (0.5, 1, 0.5, 1)
-
-
-def test_a_box_of_another_class_is_no_duplicate():
-    point = one_image([BOX], [0], [BOX, SHIFTED], [0.9, 0.8], [0, 1])
-    assert (point.shown, point.duplicates, point.miscounted) == (2, 0, 1)
 
 
 @pytest.mark.parametrize(("bottom", "duplicates"), [(24, 0), (25, 1)])
@@ -43,11 +47,6 @@ def test_an_overlap_of_just_the_limit_is_no_duplicate(bottom: int, duplicates: i
 def test_the_box_that_found_the_object_is_no_duplicate_of_a_better_one_that_missed_it():
     point = one_image([[0, 0, 40, 20]], [0], [[0, 0, 40, 42], [0, 0, 40, 28]], [0.9, 0.8], [0, 0])
     assert (point.found, point.duplicates) == (1, 0)  # 28 / 42 overlaps by 0.67; only the second fits the object
-
-
-def test_what_is_below_the_threshold_is_not_shown():
-    point = one_image([BOX], [0], [BOX, SHIFTED], [0.9, 0.4], [0, 0])
-    assert (point.shown, point.duplicates) == (1, 0)
 
 
 def test_too_many_here_do_not_make_up_for_too_few_there():

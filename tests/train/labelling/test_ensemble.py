@@ -1,23 +1,21 @@
 """Weighted boxes fusion by hand."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from fusedet.configs import InputError
 from fusedet.deploy import Detections
 from fusedet.train.labelling.ensemble import Ensemble, fuse_detections
+from tests.detections import detections_of
 
 NAMES = ("cat", "dog")
 CAT, DOG = range(2)
 Row = tuple[float, ...]
 
 
-def detections(*rows: Row) -> Detections:
-    """Rows of box, score, class."""
-    table = np.array(rows, np.float64).reshape(-1, 6)
-    return Detections(
-        table[:, :4].astype(np.float32), table[:, 4].astype(np.float32), table[:, 5].astype(np.int64), NAMES
-    )
+detections = partial(detections_of, NAMES)
 
 
 @pytest.mark.parametrize(

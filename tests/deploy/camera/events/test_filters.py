@@ -1,6 +1,7 @@
 """What counts of a class: scores, sizes and masks; alone, together with those of every class, and in a camera."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from fusedet.deploy.camera.events.places import Places, Zone
 from fusedet.deploy.camera.pipeline.camera import Camera, CameraSettings
 from fusedet.deploy.camera.pipeline.latest_frame_buffer import LatestFrameBuffer
 from fusedet.deploy.camera.sources import Frame, SourceHealth
-from fusedet.deploy.detector.detections import Detections
+from tests.detections import detections_of
 
 NAMES = ("person", "car")
 SIZE = (1000, 500)
@@ -20,10 +21,7 @@ IMAGE = np.zeros((500, 1000, 3), np.uint8)
 LEFT_HALF = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
 
 
-def found(*rows: tuple[float, float, float, float, float, int]) -> Detections:
-    """Rows of ``(x1, y1, x2, y2, score, class)``."""
-    table = np.array(rows, np.float64).reshape(-1, 6)
-    return Detections(table[:, :4].astype(np.float32), table[:, 4].astype(np.float32), table[:, 5].astype(int), NAMES)
+found = partial(detections_of, NAMES)
 
 
 PERSON, CAR = (100, 100, 150, 200, 0.6, 0), (600, 100, 800, 200, 0.6, 1)  # 0.01 and 0.04 of the image

@@ -17,13 +17,13 @@ from tests.deploy.camera.pipeline.cameras import LedCamera, moving_square
 from tests.deploy.camera.pipeline.test_pipeline import (
     Collector,
     detector,
-    eventually,
     figures,
     give_one_by_one,
     model,
     running,
     settings,
 )
+from tests.waiting import wait_until
 
 __all__ = ["detector", "model"]
 
@@ -54,7 +54,7 @@ def test_frames_of_a_source_that_was_opened_anew_come_after_those_before(detecto
     with running(Pipeline([watched(first, second)], detector, "m", workers)) as pipeline:
         give_one_by_one(pipeline, first, 5)
         pipeline._cameras["door"].capture.restart()  # as the watchdog does
-        eventually(lambda: figures(pipeline)["reconnects"] == 1, "another one is opened")
+        wait_until(lambda: figures(pipeline)["reconnects"] == 1, "another one is opened")
         give_one_by_one(pipeline, second, 3)  # its own time begins at 0
         assert (figures(pipeline)["failed"], pipeline.healthy()) == (0, (True, "ok"))
     frames = [result.frame for result in sink.results]
@@ -95,7 +95,7 @@ def test_a_camera_that_breaks_in_an_unforeseen_way_is_opened_anew(
     monkeypatch.setattr("fusedet.deploy.camera.pipeline.capture._REOPEN_S", 0.01)
     broken, last = Stamped(0, 1, fails=ZeroDivisionError("a defect")), LedCamera()
     with running(Pipeline([watched(broken, last)], detector, "m")) as pipeline:
-        eventually(lambda: figures(pipeline)["processed"] == 2, "its frames are looked at")
+        wait_until(lambda: figures(pipeline)["processed"] == 2, "its frames are looked at")
         give_one_by_one(pipeline, last, 2)
         assert (figures(pipeline)["state"], figures(pipeline)["reconnects"]) == ("running", 1)
 
@@ -145,7 +145,7 @@ def test_it_is_not_healthy_while_every_frame_fails(
             patch.setattr(broken, _raise)
             for failed in range(1, 6):
                 camera.give()
-                eventually(lambda failed=failed: figures(pipeline)["failed"] == failed, "it fails")
+                wait_until(lambda failed=failed: figures(pipeline)["failed"] == failed, "it fails")
             assert pipeline.healthy() == (False, "camera door: every frame fails: out of memory")
             assert figures(pipeline)["error"] == "every frame fails: out of memory"
         give_one_by_one(pipeline, camera, 1)
@@ -161,7 +161,7 @@ def test_a_sink_that_cannot_be_reached_keeps_nothing_from_the_others(detector: D
     workers[0].put = _raise  # type: ignore[method-assign]
     with running(Pipeline([settings(camera)], detector, "m", workers)) as pipeline:
         camera.give()
-        eventually(lambda: len(last.results) == 1, "the other one has it")
+        wait_until(lambda: len(last.results) == 1, "the other one has it")
         assert pipeline.latest("door") is last.results[0]
 
 
@@ -172,7 +172,7 @@ def test_frames_that_come_between_the_stop_and_the_end_are_counted(detector: Det
         pipeline.stop()
         assert pipeline.wait(60)
         camera.give()
-        eventually(lambda: figures(pipeline)["captured"] == 2, "it is captured")
+        wait_until(lambda: figures(pipeline)["captured"] == 2, "it is captured")
     found = figures(pipeline)
     assert found["captured"] == found["processed"] + found["dropped"] + found["failed"]  # type: ignore[operator]
 
@@ -184,5 +184,5 @@ def test_images_that_a_source_left_out_are_told(detector: Detector) -> None:
         first.unreadable, second.unreadable = 3, 4
         assert figures(pipeline)["unreadable"] == 3
         pipeline._cameras["door"].capture.restart()  # as the watchdog does
-        eventually(lambda: figures(pipeline)["reconnects"] == 1, "another one is opened")
+        wait_until(lambda: figures(pipeline)["reconnects"] == 1, "another one is opened")
         assert figures(pipeline)["unreadable"] == 7

@@ -1,10 +1,9 @@
 """The pipeline with sources that the tests lead, so that nothing depends on how fast the machine is."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic, sleep
 
 import onnx
 import pytest
@@ -20,6 +19,7 @@ from fusedet.deploy.camera.sinks import Sink
 from fusedet.deploy.detector.detector import PreparedImage, RawOutputs
 from tests.deploy.camera.pipeline.cameras import LedCamera
 from tests.deploy.conftest import NAMES, build_model
+from tests.waiting import wait_until
 
 RIGHT_HALF = Zone("right", ((0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0)))
 MIDDLE = Line("middle", (0.5, 1.0), (0.5, 0.0))
@@ -35,13 +35,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def detector(model: Path) -> Detector:
     return Detector(model, threads=1)
-
-
-def eventually(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
-    end = monotonic() + seconds
-    while not condition():
-        assert monotonic() < end, f"not within {seconds} s: {what}"
-        sleep(0.005)
 
 
 class Collector(Sink):
@@ -83,7 +76,7 @@ def running(pipeline: Pipeline) -> Iterator[Pipeline]:
     before = threading.active_count()
     with pipeline:
         yield pipeline
-    eventually(lambda: threading.active_count() <= before, "every thread has ended")
+    wait_until(lambda: threading.active_count() <= before, "every thread has ended")
 
 
 def settings(camera: LedCamera, places: Places | None = None, name: str = "door") -> CameraSettings:
@@ -103,14 +96,14 @@ def give_one_by_one(pipeline: Pipeline, camera: LedCamera, count: int) -> None:
     start = processed(pipeline)
     for done in range(1, count + 1):
         camera.give()
-        eventually(lambda done=done: processed(pipeline) == start + done, f"frame {done} is looked at")
+        wait_until(lambda done=done: processed(pipeline) == start + done, f"frame {done} is looked at")
 
 
 def test_a_frame_becomes_a_result_with_its_age_and_its_track(detector: Detector) -> None:
     camera, sink = LedCamera(), Collector()
     with running(Pipeline([settings(camera)], detector, "square.onnx", [SinkWorker("sink", lambda: sink)])) as pipeline:
         give_one_by_one(pipeline, camera, 3)
-        eventually(lambda: len(sink.results) == 3, "the sink has them")
+        wait_until(lambda: len(sink.results) == 3, "the sink has them")
         latest = pipeline.latest("door")
     assert latest is sink.results[-1]
     assert latest.camera == "door"
@@ -127,12 +120,12 @@ def test_drops_are_counted_exactly_when_detection_is_slower_than_the_camera(mode
     camera, detector = LedCamera(), SlowDetector(model, threads=1)
     with running(Pipeline([settings(camera)], detector, "m")) as pipeline:
         camera.give()
-        eventually(lambda: figures(pipeline)["captured"] == 1, "the first frame")
-        eventually(lambda: pipeline.stuck_s > 0, "detection has it")
+        wait_until(lambda: figures(pipeline)["captured"] == 1, "the first frame")
+        wait_until(lambda: pipeline.stuck_s > 0, "detection has it")
         camera.give(7)
-        eventually(lambda: figures(pipeline)["captured"] == 8, "seven more while detection is busy")
+        wait_until(lambda: figures(pipeline)["captured"] == 8, "seven more while detection is busy")
         detector.allowed.release(2)
-        eventually(lambda: processed(pipeline) == 2, "the first and the newest")
+        wait_until(lambda: processed(pipeline) == 2, "the first and the newest")
         newest = pipeline.latest("door")
         assert newest is not None
         assert newest.frame.index == 7
@@ -167,9 +160,9 @@ def test_a_sink_that_hangs_blocks_nobody_and_is_replaced(detector: Detector) -> 
     workers = [SinkWorker("hangs", make, capacity=4), SinkWorker("other", lambda: other)]
     with running(Pipeline([settings(camera)], detector, "m", workers, watchdog_s=0.3)) as pipeline:
         give_one_by_one(pipeline, camera, 10)
-        eventually(lambda: len(other.results) == 10, "the other one gets everything")
-        eventually(lambda: len(sinks) == 2, "another sink takes its place")
-        eventually(lambda: len(sinks[1].results) == 4, "which gets what waited")
+        wait_until(lambda: len(other.results) == 10, "the other one gets everything")
+        wait_until(lambda: len(sinks) == 2, "another sink takes its place")
+        wait_until(lambda: len(sinks[1].results) == 4, "which gets what waited")
         report = pipeline.status()["sinks"]["hangs"]
         assert report["dropped"] == 5
         sinks[0].gate.set()
@@ -180,11 +173,11 @@ def test_a_sink_that_fails_says_so_and_works_again(detector: Detector, caplog: p
     sink.failure = OSError(28, "No space left on device", "events.jsonl")
     with running(Pipeline([settings(camera)], detector, "m", [SinkWorker("events", lambda: sink)])) as pipeline:
         give_one_by_one(pipeline, camera, 3)
-        eventually(lambda: pipeline.status()["sinks"]["events"]["dropped"] == 3, "all failed")
+        wait_until(lambda: pipeline.status()["sinks"]["events"]["dropped"] == 3, "all failed")
         assert pipeline.healthy() == (False, "events: events.jsonl: No space left on device")
         sink.failure = None
         give_one_by_one(pipeline, camera, 1)
-        eventually(lambda: pipeline.healthy() == (True, "ok"), "it works again")
+        wait_until(lambda: pipeline.healthy() == (True, "ok"), "it works again")
     told = [record.getMessage() for record in caplog.records]
     assert told == ["events: events.jsonl: No space left on device", "events: works again"]
 
@@ -240,10 +233,10 @@ def test_a_camera_that_hangs_is_opened_anew(detector: Detector) -> None:
     with running(Pipeline([hanging], detector, "m", watchdog_s=0.3)) as pipeline:
         give_one_by_one(pipeline, cameras[0], 1)
         cameras[0].hanging.set()
-        eventually(lambda: figures(pipeline)["reconnects"] == 1, "it is opened anew")
+        wait_until(lambda: figures(pipeline)["reconnects"] == 1, "it is opened anew")
         cameras[1].give()
-        eventually(lambda: processed(pipeline) == 2, "the new one is read")
-        eventually(lambda: figures(pipeline)["state"] == "running", "and all is well")
+        wait_until(lambda: processed(pipeline) == 2, "the new one is read")
+        wait_until(lambda: figures(pipeline)["state"] == "running", "and all is well")
         assert cameras[0].closed.is_set()
 
 
@@ -260,10 +253,10 @@ def test_a_camera_that_cannot_be_opened_anew_is_tried_again(detector: Detector) 
     with running(Pipeline([CameraSettings("door", open_next)], detector, "m", watchdog_s=0.2)) as pipeline:
         give_one_by_one(pipeline, first, 1)
         first.hanging.set()
-        eventually(lambda: pipeline.healthy() == (False, "camera door: camera 0: busy"), "it says what is wrong")
-        eventually(lambda: not answers, "it tries again")
+        wait_until(lambda: pipeline.healthy() == (False, "camera door: camera 0: busy"), "it says what is wrong")
+        wait_until(lambda: not answers, "it tries again")
         last.give()
-        eventually(lambda: pipeline.healthy()[0], "all is well")
+        wait_until(lambda: pipeline.healthy()[0], "all is well")
 
 
 def test_several_cameras_share_the_detector(detector: Detector) -> None:
@@ -272,7 +265,7 @@ def test_several_cameras_share_the_detector(detector: Detector) -> None:
     with running(Pipeline(parts, detector, "m")) as pipeline:
         for camera in cameras.values():
             camera.give()
-        eventually(lambda: all(processed(pipeline, name) == 1 for name in cameras), "each is looked at")
+        wait_until(lambda: all(processed(pipeline, name) == 1 for name in cameras), "each is looked at")
         results = [pipeline.latest(name) for name in cameras]
     assert [result.camera for result in results if result] == list(cameras)
 

@@ -8,11 +8,11 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from tests.waiting import wait_until
 
 __all__ = ["MOSQUITTO", "Broker", "Listener", "WebServer", "free_port", "wait_until"]
 
@@ -24,14 +24,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
-    """Returns as soon as ``condition`` is true."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
 
 
 class WebServer:

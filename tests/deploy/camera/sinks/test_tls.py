@@ -12,7 +12,8 @@ from fusedet.deploy.camera.sinks.tls import TlsSettings
 from fusedet.deploy.camera.sinks.webhook import Webhook
 from tests.deploy.camera.sinks.mqtt.test_sink import open_mqtt, tell
 from tests.deploy.camera.sinks.results import make_event, make_result
-from tests.deploy.camera.sinks.servers import MOSQUITTO, Broker, WebServer, wait_until
+from tests.deploy.camera.sinks.servers import MOSQUITTO, Broker, WebServer
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")
 

@@ -12,7 +12,8 @@ from fusedet.common.errors import InputError
 from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.sinks.webhook import Webhook
 from tests.deploy.camera.sinks.results import make_event, make_result
-from tests.deploy.camera.sinks.servers import WebServer, free_port, wait_until
+from tests.deploy.camera.sinks.servers import WebServer, free_port
+from tests.waiting import wait_until
 
 
 def open_hook(folder: Path, url: str, **settings: Any) -> Webhook:

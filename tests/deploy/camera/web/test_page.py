@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from tests.deploy.camera.web.conftest import TOKEN
 from tests.deploy.camera.web.memory_monitor import NAMES, Image, MemoryMonitor
 from tests.deploy.camera.web.proxy import Proxy
 from tests.deploy.camera.web.test_server import make_event
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 
@@ -53,23 +54,30 @@ def _no_problems(request: pytest.FixtureRequest) -> Iterator[None]:
         assert [problem for problem in problems if not (locked and "401" in problem)] == []
 
 
-@pytest.fixture
-def film(monitor: MemoryMonitor) -> Iterator[None]:
-    """Ten frames a second of every camera: a grey image with a car."""
+@contextmanager
+def filming(monitor: MemoryMonitor, images: dict[str, Image], found: Detections | None = None) -> Iterator[None]:
+    """Each camera gives its image ten times a second."""
     ended = threading.Event()
-    image: Image = np.full((360, 640, 3), (30, 90, 150), np.uint8)
-    car = Detections(np.array([[64, 90, 320, 270]], np.float32), np.array([0.9], np.float32), np.array([2]), NAMES)
 
     def run() -> None:
         while not ended.wait(0.1):
-            for name in monitor.cameras:
-                monitor.show(name, image, car)
+            for name, image in images.items():
+                monitor.show(name, image, found)
 
     thread = threading.Thread(target=run)
     thread.start()
     yield
     ended.set()
     thread.join()
+
+
+@pytest.fixture
+def film(monitor: MemoryMonitor) -> Iterator[None]:
+    """A grey image with a car."""
+    image: Image = np.full((360, 640, 3), (30, 90, 150), np.uint8)
+    car = Detections(np.array([[64, 90, 320, 270]], np.float32), np.array([0.9], np.float32), np.array([2]), NAMES)
+    with filming(monitor, dict.fromkeys(monitor.cameras, image), car):
+        yield
 
 
 def show(browser: Browser, server: WebServer, camera: str = "") -> None:
@@ -95,14 +103,6 @@ def point(browser: Browser, x: float, y: float) -> tuple[float, float]:
 
 def text(browser: Browser, selector: str) -> str:
     return str(browser.run(f"document.querySelector({json.dumps(selector)}).textContent"))
-
-
-def until(condition: Any) -> None:
-    """The condition becomes true on this side."""
-    end_s = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end_s
-        time.sleep(0.02)
 
 
 def start_editing(browser: Browser) -> None:
@@ -155,17 +155,17 @@ def test_the_settings_act_at_once(desktop: Browser, server: WebServer, monitor: 
         (left + 0.6 * width, top + height / 2),
         (left + 0.8 * width, top + height / 2),
     )
-    until(lambda: monitor.score > 0.7)
+    wait_until(lambda: monitor.score > 0.7)
     assert text(desktop, "#score-now") == f"{monitor.score:.2f}"
     desktop.click("#classes summary")
     desktop.click("#classes button:last-of-type")  # none
-    until(lambda: monitor.classes == [])
+    wait_until(lambda: monitor.classes == [])
     desktop.run("""(() => { const s = document.querySelector("#classes input[type=search]");
         s.value = "DO"; s.dispatchEvent(new Event("input")); })()""")
     shown = desktop.run("[...document.querySelectorAll('.classes li:not([hidden])')].map((item) => item.textContent)")
     assert shown == ["dog"]
     desktop.click(".classes li:not([hidden]) input")
-    until(lambda: monitor.classes == ["dog"])
+    wait_until(lambda: monitor.classes == ["dog"])
 
 
 def test_what_others_set_is_shown(desktop: Browser, server: WebServer, monitor: MemoryMonitor, film: None) -> None:
@@ -194,7 +194,7 @@ def test_drawing_a_zone(desktop: Browser, server: WebServer, monitor: MemoryMoni
         dwell.value = "12.5"; dwell.dispatchEvent(new Event("input")); })()""")
     desktop.mouse(point(desktop, 0.5, 0.7), point(desktop, 0.55, 0.75), point(desktop, 0.6, 0.8))  # a corner
     desktop.click("#save-places")
-    until(lambda: monitor.places("door").zones)
+    wait_until(lambda: monitor.places("door").zones)
     (zone,) = monitor.places("door").zones
     assert (zone.name, zone.dwell_s, zone.classes) == ("front-door", 12.5, None)
     assert np.allclose(zone.points, [(0.1, 0.1), (0.5, 0.1), (0.6, 0.8), (0.1, 0.7)], atol=0.005)
@@ -217,7 +217,7 @@ def test_drawing_a_line_and_its_direction(
     )
     assert color_at(desktop, 0.5, 0.47)[0] > 200
     desktop.click("#save-places")
-    until(lambda: monitor.places("door").lines)
+    wait_until(lambda: monitor.places("door").lines)
     (line,) = monitor.places("door").lines
     assert line.name == "line-1"
     assert np.allclose([line.start, line.end], [(0.8, 0.5), (0.2, 0.5)], atol=0.005)
@@ -238,7 +238,7 @@ def test_moving_cancelling_and_deleting(
     desktop.click(".chip.line")
     desktop.click("#delete-place")
     desktop.click("#save-places")
-    until(lambda: not monitor.places("door").lines)
+    wait_until(lambda: not monitor.places("door").lines)
     points = monitor.places("door").zones[0].points
     assert np.allclose(points, np.array(ZONE.points) + 0.1, atol=0.005)
 
@@ -270,7 +270,7 @@ def test_a_finger_draws_as_well(phone: Browser, server: WebServer, monitor: Memo
         phone.tap(point(phone, x, y))
     phone.run("[...document.querySelectorAll('#editor button')].find((b) => b.textContent === 'Done').click()")
     phone.run("document.querySelector('#save-places').click()")
-    until(lambda: monitor.places("door").zones)
+    wait_until(lambda: monitor.places("door").zones)
     assert np.allclose(monitor.places("door").zones[0].points, [(0.2, 0.2), (0.8, 0.2), (0.5, 0.8)], atol=0.01)
 
 
@@ -297,13 +297,13 @@ def test_a_hidden_page_costs_nothing(desktop: Browser, server: WebServer, monito
     show(desktop, server)
     desktop.run("""(() => { Object.defineProperty(document, "hidden", { value: true, configurable: true });
         document.dispatchEvent(new Event("visibilitychange")); })()""")
-    until(lambda: server._images.viewers == 0)
+    wait_until(lambda: server._images.viewers == 0)
     time.sleep(0.2)
     encoded, processed = server.encoded, monitor.cameras["door"]["processed"]
-    until(lambda: monitor.cameras["door"]["processed"] > processed + 10)
+    wait_until(lambda: monitor.cameras["door"]["processed"] > processed + 10)
     assert server.encoded == encoded
     desktop.run("""(() => { delete document.hidden; document.dispatchEvent(new Event("visibilitychange")); })()""")
-    until(lambda: server.encoded > encoded)
+    wait_until(lambda: server.encoded > encoded)
 
 
 def test_several_cameras(desktop: Browser, film_of_two: WebServer) -> None:
@@ -317,28 +317,16 @@ def test_several_cameras(desktop: Browser, film_of_two: WebServer) -> None:
     desktop.click(".view:nth-child(2)")
     desktop.wait_for("document.querySelectorAll('.view').length === 1 && location.hash === '#yard'")
     desktop.wait_for("document.querySelector('.view').dataset.shown > 1")
-    until(lambda: film_of_two._images.viewers == 1)
+    wait_until(lambda: film_of_two._images.viewers == 1)
 
 
 @pytest.fixture
 def film_of_two() -> Iterator[WebServer]:
     monitor = MemoryMonitor(("door", "yard"))
-    for name in monitor.cameras:
-        monitor.show(name, np.full((90, 160, 3), 90, np.uint8))
     server = WebServer(monitor, port=0)
     server.start()
-    ended = threading.Event()
-
-    def run() -> None:
-        while not ended.wait(0.1):
-            for name in monitor.cameras:
-                monitor.show(name, np.full((90, 160, 3), 90, np.uint8))
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    yield server
-    ended.set()
-    thread.join()
+    with filming(monitor, dict.fromkeys(monitor.cameras, np.full((90, 160, 3), 90, np.uint8))):
+        yield server
     server.close()
 
 
@@ -360,19 +348,9 @@ def test_signing_in(desktop: Browser, locked: WebServer, monitor: MemoryMonitor,
 def mixed(monitor: MemoryMonitor) -> Iterator[None]:
     """A wide camera and a portrait one."""
     monitor.__init__(("street", "tall"))  # type: ignore[misc]
-    ended = threading.Event()
     images = {"street": np.full((180, 320, 3), 90, np.uint8), "tall": np.full((360, 202, 3), 150, np.uint8)}
-
-    def run() -> None:
-        while not ended.wait(0.1):
-            for name, image in images.items():
-                monitor.show(name, image)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    yield
-    ended.set()
-    thread.join()
+    with filming(monitor, images):
+        yield
 
 
 def heights(browser: Browser) -> dict[str, list[float]]:
@@ -384,14 +362,11 @@ def heights(browser: Browser) -> dict[str, list[float]]:
     return {label.rpartition(" ")[2]: size for label, size in found.items()}
 
 
+@pytest.mark.parametrize("screen", ["desktop", "phone"])
 def test_a_portrait_camera_is_not_higher_than_there_is_room(
-    desktop: Browser, phone: Browser, server: WebServer, mixed: None
+    screen: str, server: WebServer, mixed: None, request: pytest.FixtureRequest
 ) -> None:
-    for browser in (desktop, phone):
-        check_heights(browser, server)
-
-
-def check_heights(browser: Browser, server: WebServer) -> None:
+    browser: Browser = request.getfixturevalue(screen)
     show(browser, server)
     browser.wait_for("[...document.querySelectorAll('.view')].every((view) => view.dataset.shown > 1)")
     sizes = heights(browser)

@@ -1,6 +1,5 @@
 """The repaired copy trains, says what was done, and leaves the original as it was."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,16 +13,11 @@ from fusedet.train.config import DataConfig
 from fusedet.train.data.doctor import KINDS
 from fusedet.train.data.doctor.copy import write_repaired
 from fusedet.train.data.training_sets import load_sets
+from tests.commands import contents
 from tests.train.data.doctor.conftest import check
 from tests.train.data.doctor.drawing import HEIGHT, WIDTH, DrawnSet
 from tests.train.data.doctor.faults import FAULTS
 from tests.train.data.doctor.test_check import SIZE_NOTES, named
-
-
-def hashes(root: Path) -> dict[str, str]:
-    return {
-        str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in root.rglob("*") if p.is_file()
-    }
 
 
 def boxes_of(root: Path, file: str, split: str = "train") -> list[list[float]]:
@@ -38,12 +32,12 @@ def test_a_single_fault_is_found_and_mended_and_nothing_else(
 ) -> None:
     fault = FAULTS[name]
     root = spoiled(fault.plant)
-    before = hashes(root)
+    before = contents(root)
     report = check(root)
     assert named(report, fault), report.findings
     assert {finding.kind for finding in report.findings} - SIZE_NOTES == {fault.kind} | fault.also
     actions = write_repaired(report, tmp_path / "out", link=True, leave_out=True)
-    assert hashes(root) == before
+    assert contents(root) == before
     load_sets(DataConfig(root=tmp_path / "out"))
     left = {finding.kind for finding in check(tmp_path / "out").findings}
     assert {kind for kind in left if KINDS[kind].fix} == set()
@@ -55,9 +49,9 @@ def test_all_faults_are_mended_at_once_and_the_copy_trains(
     spoiled: Callable[..., Path], tmp_path: Path, tiny: TrainConfig
 ) -> None:
     root = spoiled(*(fault.plant for fault in FAULTS.values()))
-    before, out = hashes(root), tmp_path / "out"
+    before, out = contents(root), tmp_path / "out"
     actions = write_repaired(check(root), out, leave_out=True)
-    assert hashes(root) == before
+    assert contents(root) == before
     assert {f.kind for f in check(out).findings if KINDS[f.kind].fix} == set()
     rows = json.loads((out / "fixes.json").read_text())
     assert len(rows) == len(actions) >= 40

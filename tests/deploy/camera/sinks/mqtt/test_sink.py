@@ -22,7 +22,8 @@ from fusedet.deploy.camera.sinks.mqtt.settings import MqttSettings
 from fusedet.deploy.camera.sinks.mqtt.sink import Mqtt
 from tests import ROOT
 from tests.deploy.camera.sinks.results import make_event, make_result
-from tests.deploy.camera.sinks.servers import MOSQUITTO, Broker, Listener, free_port, wait_until
+from tests.deploy.camera.sinks.servers import MOSQUITTO, Broker, Listener, free_port
+from tests.waiting import wait_until
 
 needs_broker = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 PLACES = Places(
@@ -80,10 +81,11 @@ def test_events_arrive_as_they_are(tmp_path: Path) -> None:
     assert (sink.waiting, sink.dropped, sink.error) == (0, 0, None)
 
 
-def outage(folder: Path, seconds: float) -> None:
-    """Events go on while a broker is started anew."""
-    with Broker(folder) as broker, Listener(broker.port) as listener:
-        sink = open_mqtt(folder, broker.port)
+@needs_broker
+@pytest.mark.parametrize("seconds", [1.0, pytest.param(30.0, marks=pytest.mark.slow)])
+def test_a_broker_that_is_away_misses_nothing(seconds: float, tmp_path: Path) -> None:
+    with Broker(tmp_path) as broker, Listener(broker.port) as listener:
+        sink = open_mqtt(tmp_path, broker.port)
         tell(sink, *range(50))
         broker.stop()
         wait_until(lambda: sink.error)
@@ -96,24 +98,13 @@ def outage(folder: Path, seconds: float) -> None:
         assert sink.waiting >= number - 50
         broker.start()
         tell(sink, number, number + 1)
-        wait_until(lambda: len(set(listener.of("home/fusedet/door/events"))) == number + 2, 60)
+        wait_until(lambda: len(set(listener.of("home/fusedet/door/events"))) == number + 2)
         wait_until(lambda: sink.error is None and sink.waiting == 0)
         assert listener.of("home/fusedet/status")[-1] == "online"
         sink.close()
 
     assert without_repeats(listener.of("home/fusedet/door/events")) == list(range(number + 2))
     assert sink.dropped == 0
-
-
-@needs_broker
-def test_a_broker_that_is_started_anew_misses_nothing(tmp_path: Path) -> None:
-    outage(tmp_path, 1.0)
-
-
-@needs_broker
-@pytest.mark.slow
-def test_a_broker_that_is_away_for_half_a_minute_misses_nothing(tmp_path: Path) -> None:
-    outage(tmp_path, 30.0)
 
 
 @needs_broker
