@@ -9,6 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from fusedet.cli.bench_all import bench_all
 from fusedet.cli.bench_report import as_json, indented, machine_lines, model_lines, operator_lines, tuning_lines
 from fusedet.cli.shared.arguments import check_counts, json_text
 from fusedet.cli.shared.files import refuse_to_replace, write_text
@@ -64,6 +65,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tune", action="store_true", help="try threads and spinning, and save the choice beside the model"
     )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="time every form in one bundle, and save the quickest certified one, for run and detect",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there as well")
     parser.add_argument("--force", action="store_true", help="replace FILE")
 
@@ -78,6 +84,8 @@ def run(args: argparse.Namespace) -> int:
     models = [_exported_file(path) for path in args.models]
     if len(set(models)) < len(models):
         raise InputError("a model is named twice")
+    if args.all:
+        return bench_all(args, _only_bundle(models), _given_images(args), _load(), _Progress())
     from fusedet.common.machine import this_machine
 
     machine, load = this_machine(), _load()
@@ -104,8 +112,11 @@ def _check_arguments(args: argparse.Namespace) -> None:
     for option, value in (("--seconds", args.seconds), ("--fps", args.fps)):
         if value is not None and not (math.isfinite(value) and value > 0):
             raise InputError(f"{option} must be above 0, but got {value:g}")
-    if args.tune and args.spinning:
-        raise InputError("--tune tries with and without --spinning: leave that out")
+    for option in ("tune", "all"):
+        if getattr(args, option) and args.spinning:
+            raise InputError(f"--{option} tries with and without --spinning: leave that out")
+    if args.all and (args.tune or args.profile):
+        raise InputError("--all tunes every form by itself, and profiles none: leave out --tune and --profile")
     refuse_to_replace("--json", args.json, args.force)
     if args.json is not None and not os.access(args.json.parent, os.W_OK):
         raise InputError(f"--json {args.json}: this folder cannot be written to")
@@ -116,6 +127,20 @@ def _exported_file(path: Path) -> Path:
     if file.suffix in CHECKPOINTS:
         raise InputError(f"{file}: expected an exported file or a bundle, not a checkpoint")
     return file
+
+
+def _only_bundle(models: list[Path]) -> Path:
+    from fusedet.deploy.detector.bundle import is_bundle
+
+    if len(models) > 1 or not is_bundle(models[0]):
+        raise InputError(f"--all: expected one bundle of `fusedet bundle`, but got {', '.join(map(str, models))}")
+    return models[0]
+
+
+def _given_images(args: argparse.Namespace) -> list[Any] | None:
+    from fusedet.deploy.bench.images import load_images
+
+    return None if args.images is None else list(load_images(args.images, _MOST_IMAGES).values())
 
 
 class _Bench:
@@ -133,12 +158,12 @@ class _Bench:
             InputError: one cannot be used.
         """
         from fusedet.deploy.bench.contest import Contest, Plan
-        from fusedet.deploy.bench.images import load_images, own_image
+        from fusedet.deploy.bench.images import own_image
         from fusedet.deploy.bench.peak import Peak
         from fusedet.deploy.bench.tune import candidates
         from fusedet.deploy.detector.detector import Detector
 
-        given = None if args.images is None else list(load_images(args.images, _MOST_IMAGES).values())
+        given = _given_images(args)
         self._images, self._told, self._sizes = dict[Path, Any](), dict[Path, str](), dict[Path, tuple[int, int]]()
         for model in models:
             self._sizes[model] = Detector(model, threads=1).input_size

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fusedet.common.machine import Machine
     from fusedet.deploy.bench.contest import Entrant, Samples
     from fusedet.deploy.bench.figures import Figures
+    from fusedet.deploy.bench.forms import Form
     from fusedet.deploy.bench.operators import Node, Operators
     from fusedet.deploy.bench.tuned import Tuned
 
@@ -74,6 +75,24 @@ def tuning_lines(samples: "Mapping[Entrant, Samples]", fps: float | None) -> lis
         line = f"{entrant.threads:7} {spinning:>8} {total.min:8.2f} {total.p50:8.2f} {total.p95:8.2f} {own.cpu_ms:8.2f}"
         lines.append(line if fps is None else f"{line} {own.ages.p50:8.2f} {own.dropped:8}")
     return lines
+
+
+def form_lines(chosen: "Mapping[Form, tuple[Tuned, Samples]]", left_out: "Mapping[Form, str]") -> list[str]:
+    """A table of a bundle's forms with the best settings of each, the quickest first; then what does not run here."""
+    width = max(len(form.path.name) for form in [*chosen, *left_out])
+    lines = [
+        f"{'file':<{width}} {'threads':>7} {'min ms':>8} {'p50 ms':>8} {'p95 ms':>8} {'found again':>11} {'AP50-95':>8}"
+    ]
+    for form, (tuned, samples) in sorted(chosen.items(), key=lambda item: item[1][1].total.p50):
+        total = samples.total
+        share = "-" if form.matched_share is None else f"{form.matched_share:.1%}"
+        ap = "-" if form.ap is None else f"{form.ap:.4f}"
+        times = f"{total.min:8.2f} {total.p50:8.2f} {total.p95:8.2f}"
+        spinning, note = "*" if tuned.spinning else " ", "" if form.certified else "  not certified"
+        lines.append(f"{form.path.name:<{width}} {tuned.threads:6}{spinning} {times} {share:>11} {ap:>8}{note}")
+    if any(tuned.spinning for tuned, _ in chosen.values()):
+        lines.append("* spinning")
+    return [*lines, *(f"{form.path.name:<{width}} left out: {reason}" for form, reason in left_out.items())]
 
 
 def as_json(

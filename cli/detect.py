@@ -147,13 +147,14 @@ def _open_pool(args: argparse.Namespace, size: int) -> "DetectorPool":
     from fusedet.deploy.detector.pool import DetectorPool
     from fusedet.deploy.detector.self_test import open_tested
 
+    tuned, model = read_tuned(args.model), args.model
     threads = args.threads if size == 1 else 1
-    if threads is None and (tuned := read_tuned(args.model)) is not None:
-        threads = tuned.threads
+    if tuned is not None:
+        model, threads = tuned.path(model), threads or tuned.threads
     if args.self_test:
-        open_tested(args.model, threads=threads)
+        open_tested(model, threads=threads)
     return DetectorPool(
-        args.model,
+        model,
         size,
         threads,
         score_threshold=_lowest_score(args),
@@ -273,7 +274,7 @@ def _detect(
         detector(np.zeros((*detector.input_size, 3), np.uint8))
     found = map_ahead(lambda frame: (frame, *pool.detect(frame.image)), frames, len(pool) if len(pool) > 1 else 0)
     try:
-        report.start(str(args.model), pool)
+        report.start(str(pool.path), pool)
         for frame, detections, timings in found:
             if tracker is not None:
                 detections = tracker.update(detections, frame.time_s)

@@ -19,9 +19,16 @@ from fusedet.deploy.detector.bundle import BUNDLE_VERSION, MANIFEST, open_bundle
 from fusedet.deploy.detector.contract import Contract
 from fusedet.deploy.detector.session import open_session, read_contract
 from fusedet.export.graph.external_data import whole_model
+from fusedet.export.other_runtimes import OTHER_RUNTIMES
 
 #: Every file in a zip has this time, so that the same models give the same bytes.
 _TIME = (2000, 1, 1, 0, 0, 0)
+_RUNTIMES = {
+    "openvino": "OpenVINO",
+    "openvino-bf16": "OpenVINO, in 16 bits where the processor can",
+    "ncnn": "ncnn",
+    "ncnn-f16": "ncnn, in 16 bits where the processor can",
+}
 
 
 def write_bundle(plain: Path, out: Path, *, ort_format: bool = False, overwrite: bool = False) -> Path:
@@ -31,7 +38,7 @@ def write_bundle(plain: Path, out: Path, *, ort_format: bool = False, overwrite:
 
     Args:
         plain: ``NAME.onnx`` of ``fusedet export``; ``NAME.fused.onnx`` must be there, ``NAME.half.onnx``,
-            ``NAME.int8.onnx``, ``NAME.certificate.json`` and ``.html`` may be.
+            ``NAME.int8.onnx``, the files of other runtimes, ``NAME.certificate.json`` and ``.html`` may be.
         out: the folder to make, or a file that ends in ``.zip``.
         ort_format: also put in ``NAME.ort`` and the list of operators that a reduced build of ONNX Runtime needs.
         overwrite: replace what is there; a folder only where it is a bundle.
@@ -61,6 +68,7 @@ def write_bundle(plain: Path, out: Path, *, ort_format: bool = False, overwrite:
         roles = {role: path.name for role, path in models.items()}
         for path in models.values():
             (folder / path.name).write_bytes(whole_model(path))
+        roles |= _copy_other_runtimes(plain, folder)
         for kind in ("certificate.json", "certificate.html"):
             if (plain.with_name(f"{name}.{kind}")).is_file():
                 shutil.copyfile(plain.with_name(f"{name}.{kind}"), folder / f"{name}.{kind}")
@@ -76,6 +84,21 @@ def write_bundle(plain: Path, out: Path, *, ort_format: bool = False, overwrite:
         os.replace(made, out)
     open_bundle(out)  # what was written is what can be read
     return out
+
+
+def _copy_other_runtimes(plain: Path, folder: Path) -> dict[str, str]:
+    """Copies the forms for other runtimes that lie beside ``plain``; gives their roles and main files."""
+    roles = {}
+    for role, runtime in OTHER_RUNTIMES.items():
+        main = plain.with_suffix(runtime.suffix)
+        if not main.is_file():
+            continue
+        for path in runtime.files(main):
+            if not path.is_file():
+                raise InputError(f"{path}: no such file; {main.name} needs it")
+            shutil.copyfile(path, folder / path.name)
+        roles[role] = main.name
+    return roles
 
 
 def _same_contract(models: dict[str, Path]) -> Contract:
@@ -166,5 +189,10 @@ def _readme(name: str, contract: Contract, out: Path, roles: dict[str, str]) -> 
             f"| `{roles['ort']}` | builds of ONNX Runtime with these operators only "
             f"(`{name}.required_operators.config`); on x86 slower than the fused file |"
         )
+    for role in OTHER_RUNTIMES:
+        if role in roles:
+            lines.append(
+                f"| `{roles[role]}` | {_RUNTIMES[role]}; `fusedet bench --all {out.name}` finds the quickest |"
+            )
     lines += [f"| `{MANIFEST}` | checksums: a damaged file is refused before it runs |", ""]
     return "\n".join(lines)

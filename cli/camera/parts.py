@@ -33,6 +33,7 @@ def make_detector(config: "CameraConfig") -> "Detector":
     if tuned is not None:
         threads = tuned.threads if threads is None else threads
         spinning = tuned.spinning if spinning is None else spinning
+        path = tuned.path(path)
     return open_tested(
         path, threads=threads, allow_spinning=bool(spinning), required=False, duplicate_iou=config.duplicate_iou
     )

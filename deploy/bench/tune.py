@@ -8,19 +8,23 @@ from pathlib import Path
 from fusedet.deploy.bench.contest import Entrant, Samples
 from fusedet.deploy.bench.figures import Figures
 from fusedet.deploy.bench.tuned import Tuned
-from fusedet.deploy.detector.session import default_threads
+from fusedet.deploy.detector.session import OTHER_RUNTIMES, default_threads
 
 #: A gain below this is not worth a thread, or a core that never rests.
-_WORTH = 0.05
+WORTH = 0.05
 #: Part of the time between two frames that is to stay free.
 MARGIN = 0.2
 
 
 def candidates(model: Path, threads: int | None = None) -> list[Entrant]:
-    """What is tried: 1 thread to the physical cores (at most 4), or ``threads`` alone; from 2 on also spinning."""
+    """What is tried: 1 thread to the physical cores (at most 4), or ``threads`` alone; from 2 on also spinning.
+
+    Only threads of ONNX Runtime can be told whether to spin.
+    """
     counts = range(1, default_threads() + 1) if threads is None else [threads]
     calm = [Entrant(model, count, spinning=False) for count in counts]
-    return [*calm, *(replace(entrant, spinning=True) for entrant in calm if entrant.threads > 1)]
+    several = [one for one in calm if one.threads > 1 and model.suffix not in OTHER_RUNTIMES]
+    return [*calm, *(replace(one, spinning=True) for one in several)]
 
 
 def choose(samples: Mapping[Entrant, Samples], fps: float | None = None) -> tuple[Tuned, str]:
@@ -41,7 +45,7 @@ def choose(samples: Mapping[Entrant, Samples], fps: float | None = None) -> tupl
         if enough is not None:
             return _tuned(enough), f"the fewest threads that hold {fps:g} frames/s with a fifth to spare"
     quickest = min(samples[entrant].total.p50 for entrant in best_of)
-    few = next(entrant for entrant in best_of if samples[entrant].total.p50 <= quickest * (1 + _WORTH))
+    few = next(entrant for entrant in best_of if samples[entrant].total.p50 <= quickest * (1 + WORTH))
     if fps is not None:
         return _tuned(few), f"nothing holds {fps:g} frames/s with a fifth to spare; this is within 5 % of the quickest"
     reasons = ["the fewest threads within 5 % of the quickest"] if len(best_of) > 1 else []
@@ -67,7 +71,7 @@ def _contenders(samples: Mapping[Entrant, Samples], *, spinning: bool) -> list[E
     for calm in sorted((one for one in samples if not one.spinning), key=lambda one: one.threads):
         other = replace(calm, spinning=True)
         gains = spinning and other in samples
-        gains = gains and samples[other].total.p50 < samples[calm].total.p50 * (1 - _WORTH)
+        gains = gains and samples[other].total.p50 < samples[calm].total.p50 * (1 - WORTH)
         contenders.append(other if gains else calm)
     return contenders
 

@@ -1,4 +1,4 @@
-"""What ``fusedet bench --tune`` found to suit a model on this machine: a small JSON file beside the model.
+"""What ``fusedet bench --tune`` or ``--all`` found to suit a model on this machine: a small JSON file beside the model.
 
 It names the machine it was measured on. On another machine, or beside a model that has changed since, it is not
 believed.
@@ -35,10 +35,16 @@ class Tuned:
     Attributes:
         threads: at least 1.
         spinning: ONNX Runtime's threads wait actively.
+        file: of a bundle, the name of the file that is to run; None: that of every CPU, the only one of a file.
     """
 
     threads: int
     spinning: bool
+    file: str | None = None
+
+    def path(self, model: str | Path) -> Path:
+        """What is to be opened for ``model``."""
+        return Path(model) if self.file is None else Path(model) / self.file
 
 
 def tuned_path(model: Path) -> Path:
@@ -96,6 +102,7 @@ def write_tuned(model: Path, tuned: Tuned, reason: str) -> Path:
         "version": _VERSION,
         "threads": tuned.threads,
         "spinning": tuned.spinning,
+        "file": tuned.file,
         "reason": reason,
         "measured_on": _identity(model),
     }
@@ -112,7 +119,10 @@ def _checked(found: Mapping[str, Any]) -> Tuned:
     threads, spinning = found["threads"], found["spinning"]
     if type(threads) is not int or threads < 1 or type(spinning) is not bool or type(found["measured_on"]) is not dict:
         raise ValueError("threads, spinning or measured_on is not what it should be")
-    return Tuned(threads, spinning)
+    file = found.get("file")
+    if file is not None and (not isinstance(file, str) or Path(file).name != file):
+        raise ValueError("file is no plain name")
+    return Tuned(threads, spinning, file)
 
 
 def _identity(model: Path) -> dict[str, str | int]:

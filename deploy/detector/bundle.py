@@ -5,6 +5,7 @@ elsewhere. A file that was cut off or changed on its way is refused before it ru
 """
 
 import hashlib
+import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,10 +48,23 @@ class Bundle:
         name = self.roles[role]
         return f"{self.path}/{name}", self.files[name]
 
+    def file(self, name: str) -> bytes:
+        """Contents of a model by its name.
+
+        Raises:
+            InputError: the bundle has none of this name.
+        """
+        if name not in self.roles.values():
+            models = ", ".join(sorted(self.roles.values()))
+            raise InputError(f"{self.path}/{name}: no such model in the bundle; it has {models:.200}")
+        return self.files[name]
+
 
 def is_bundle(path: Path) -> bool:
     """Whether ``path`` is a folder with a manifest, or a zip file."""
-    return (path / MANIFEST).is_file() if path.is_dir() else path.suffix == ".zip" and path.is_file()
+    if os.path.isdir(path):
+        return os.path.isfile(path / MANIFEST)
+    return path.suffix == ".zip" and os.path.isfile(path)
 
 
 def open_bundle(path: Path) -> Bundle:

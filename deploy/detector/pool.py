@@ -30,6 +30,7 @@ class DetectorPool:
     Several threads may call one pool at once.
 
     Attributes:
+        path: of the file.
         detectors: of the same file, with the same settings.
     """
 
@@ -47,6 +48,7 @@ class DetectorPool:
         """
         if size is not None:
             check_whole("size", size)
+        self.path = path
         self.detectors = tuple(Detector(path, threads=threads, **settings) for _ in range(size or physical_cores()))
         self._idle: SimpleQueue[Detector] = SimpleQueue()
         for detector in self.detectors:

@@ -4,6 +4,7 @@ ONNX Runtime computes it, or what :mod:`fusedet.deploy.detector.runtimes` has fo
 """
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import shorten
@@ -65,7 +66,8 @@ def open_session(
     """Opens an ONNX file, a bundle, or a file of another runtime.
 
     Args:
-        path: the file, or the bundle's folder or zip: of it the fused model runs on a CPU, the plain one elsewhere.
+        path: the file, or the bundle's folder or zip: of it the fused model runs on a CPU, the plain one elsewhere;
+            ``BUNDLE/FILE`` is another one of it.
             ``NAME.xml`` runs in OpenVINO, ``NAME.ncnn.param`` in ncnn; what follows ``threads`` means nothing to them.
         threads: threads that share the work of one convolution; left out, :func:`default_threads`.
         allow_spinning: ONNX Runtime's threads burn their cores while they wait for work. It saves some
@@ -81,7 +83,7 @@ def open_session(
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"a model must be given by its file's name, text or a Path, but got {short(path)}")
     path = Path(path)
-    if not os.path.exists(path):
+    if not os.path.exists(path) and not is_bundle(path.parent):
         raise InputError(f"{path}: no such model file")
     if threads is not None:
         check_whole("threads", threads, _CONCEIVABLE_THREADS)
@@ -91,7 +93,7 @@ def open_session(
             "(NAME.ncnn.param): the program that made it can export ONNX"
         )
     if path.suffix in OTHER_RUNTIMES:
-        return OTHER_RUNTIMES[path.suffix](path, threads or default_threads())
+        return _open_other(path, threads or default_threads())
     if provider not in ort.get_available_providers():
         raise InputError(f"provider {provider}: this ONNX Runtime has {', '.join(ort.get_available_providers())} only")
     name, model = _model(path, provider)
@@ -100,10 +102,25 @@ def open_session(
     return _start(name, model, threads, allow_spinning, provider, adjust)
 
 
+def _open_other(path: Path, threads: int) -> Session:
+    """A file of another runtime. Out of a bundle's zip it is unpacked for as long as it takes to open it."""
+    if path.exists():
+        return OTHER_RUNTIMES[path.suffix](path, threads)
+    bundle = open_bundle(path.parent)
+    with tempfile.TemporaryDirectory(prefix="fusedet-", ignore_cleanup_errors=True) as folder:
+        (Path(folder) / path.name).write_bytes(bundle.file(path.name))
+        for beside in (path.with_suffix(".bin").name, path.with_suffix(".json").name):
+            if beside in bundle.files:
+                (Path(folder) / beside).write_bytes(bundle.files[beside])
+        return OTHER_RUNTIMES[path.suffix](Path(folder) / path.name, threads)
+
+
 def _model(path: Path, provider: str) -> tuple[str, str | bytes]:
     """What to call the model, and what ONNX Runtime is to open: a path, or a bundle's model."""
     if is_bundle(path):
         return open_bundle(path).model("fused" if provider == CPU else "plain")
+    if not path.exists():
+        return str(path), open_bundle(path.parent).file(path.name)
     if not path.is_file():
         raise InputError(f"{path}: expected an ONNX file or a bundle, but this is a folder without {MANIFEST}")
     return str(path), str(path)

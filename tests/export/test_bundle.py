@@ -4,6 +4,7 @@ import json
 import shutil
 import zipfile
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from fusedet.cli.main import main
 from fusedet.common.errors import InputError
 from fusedet.deploy import Detector
+from fusedet.deploy.bench.tuned import Tuned, read_tuned, write_tuned
 from fusedet.deploy.detector.bundle import MANIFEST, is_bundle, open_bundle
 from fusedet.deploy.detector.session import open_session
 from fusedet.export import Int8Settings, export_certified, export_onnx
@@ -308,3 +310,66 @@ def test_a_zip_whose_names_are_no_text_is_said(tmp_path):
 
     with pytest.raises(InputError, match="a damaged zip file"):
         open_bundle(path)
+
+
+@pytest.mark.parametrize("name", ["bird.zip", "bird"])
+def test_each_model_of_a_bundle_can_be_opened_by_its_name(plain, tmp_path, name):
+    bundle = write_bundle(plain, tmp_path / name)
+
+    expected = Detector(plain.with_suffix(".int8.onnx"))(IMAGE)
+    found = Detector(bundle / "bird.int8.onnx")(IMAGE)
+    np.testing.assert_array_equal(found.boxes_xyxy, expected.boxes_xyxy)
+    if name == "bird.zip":
+        with pytest.raises(InputError, match=r"bird\.zip/classes\.txt: no such model in the bundle; it has bird"):
+            Detector(bundle / "classes.txt")
+
+
+def test_files_of_other_runtimes_travel_along(plain, tmp_path, capsys):
+    copied = shutil.copytree(plain.parent, tmp_path / "models") / plain.name
+    for suffix in (".ncnn.param", ".ncnn.bin", ".ncnn.json"):
+        copied.with_suffix(suffix).write_text("{}")
+
+    bundle = open_bundle(write_bundle(copied, tmp_path / "bird.zip"))
+
+    assert bundle.roles["ncnn"] == "bird.ncnn.param"
+    assert {"bird.ncnn.bin", "bird.ncnn.json"} <= set(bundle.files)
+    assert "| `bird.ncnn.param` | ncnn; `fusedet bench --all bird.zip`" in bundle.files["README.md"].decode()
+    copied.with_suffix(".ncnn.bin").unlink()
+    with pytest.raises(InputError, match=r"bird\.ncnn\.bin: no such file; bird\.ncnn\.param needs it"):
+        write_bundle(copied, tmp_path / "other.zip")
+
+
+def test_bench_all_times_each_form_and_keeps_one(plain, tmp_path, capsys):
+    copied = shutil.copytree(plain.parent, tmp_path / "models") / plain.name
+    for suffix in (".ncnn.param", ".ncnn.bin", ".ncnn.json"):
+        copied.with_suffix(suffix).write_text("{}")
+    bundle = write_bundle(copied, tmp_path / "bird.zip")
+
+    assert main(["bench", str(bundle), "--all", "--rounds", "5", "--json", str(tmp_path / "all.json")]) == 0
+
+    said = capsys.readouterr().out
+    for word in ("bird.fused.onnx", "bird.int8.onnx", "bird.onnx", "found again", "AP50-95", "100.0%"):
+        assert word in said
+    assert "bird.ncnn.param left out: " in said
+    tuned = read_tuned(bundle)
+    assert tuned is not None
+    assert f"{tuned.file}: " in said
+    content = json.loads((tmp_path / "all.json").read_text())
+    assert content["chosen"] == tuned.file
+    assert {form["file"]: form["certified"] for form in content["forms"]} == {
+        "bird.fused.onnx": True,
+        "bird.onnx": True,
+        "bird.int8.onnx": True,
+        "bird.ncnn.param": False,
+    }
+    assert main(["bench", str(plain), "--all"]) == 2
+    assert "--all: expected one bundle" in capsys.readouterr().err
+
+
+def test_what_bench_all_chose_is_what_runs(plain, tmp_path, capsys):
+    bundle = write_bundle(plain, tmp_path / "bird.zip")
+    write_tuned(bundle, Tuned(1, False, "bird.int8.onnx"), "by hand")
+    cv2.imwrite(str(tmp_path / "image.png"), IMAGE)
+
+    assert main(["detect", str(bundle), str(tmp_path / "image.png"), "--no-images"]) == 0
+    assert capsys.readouterr().out.startswith(f"model: {bundle}/bird.int8.onnx, ")

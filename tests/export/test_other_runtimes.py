@@ -14,6 +14,7 @@ from fusedet.deploy.detector.runtimes.ncnn import NcnnSession
 from fusedet.deploy.detector.runtimes.openvino import OpenVinoSession
 from fusedet.deploy.detector.self_test import run_self_test
 from fusedet.export import ExportError, export_certified
+from fusedet.export.bundle import write_bundle
 from fusedet.export.other_runtimes import OTHER_RUNTIMES
 from fusedet.export.proof.images import draw_images
 from tests.export.networks import small_config, trained_net
@@ -100,3 +101,18 @@ def test_other_boxes_are_refused(name: str, checkpoint: Path, tmp_path: Path, mo
     with pytest.raises(ExportError, match=f"fused and {name}"):
         export_certified(checkpoint, tmp_path, real_images=IMAGES, also=(name,))
     assert {path.name.split(".", 1)[1] for path in tmp_path.iterdir()} == {"rejected.json", "rejected.html"}
+
+
+@pytest.mark.parametrize("name", ["best.zip", "best"])
+def test_a_bundle_carries_every_form(
+    name: str, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = write_bundle(exported / "best.onnx", tmp_path / name)
+    for file in EXACT.values():
+        assert_same(Detector(bundle, score_threshold=0.05), Detector(bundle / file, score_threshold=0.05))
+    assert main(["bench", str(bundle), "--all", "--rounds", "5"]) == 0
+    said = capsys.readouterr().out
+    assert "left out" not in said
+    assert "not certified" not in said
+    for runtime in OTHER_RUNTIMES.values():
+        assert f"best{runtime.suffix}" in said
