@@ -6,6 +6,8 @@ from pathlib import Path
 
 import onnx
 
+from fusedet.common.errors import InputError
+from fusedet.deploy.detector.contract import INPUT_FORMATS
 from fusedet.export.graph.ncnn import check_ncnn, to_ncnn
 from fusedet.export.graph.openvino import check_openvino, to_openvino
 from fusedet.export.pipeline import ExportResult
@@ -19,6 +21,7 @@ class OtherRuntime:
     Attributes:
         suffix: the main file is ``NAME`` with this.
         beside: suffixes that take the place of the last one in the names of the files beside it.
+        input_formats: of :data:`fusedet.deploy.detector.contract.INPUT_FORMATS`, those that it can take.
         exact: it must find what the ONNX file finds; else it may lose a little AP.
         check: raises InputError where what writes it is not installed.
         write: writes it: network, result, main file, more entries of metadata.
@@ -26,6 +29,7 @@ class OtherRuntime:
 
     suffix: str
     beside: tuple[str, ...]
+    input_formats: tuple[str, ...]
     exact: bool
     check: Callable[[], None]
     write: Callable[[DetectorNet, ExportResult, Path, Mapping[str, str]], None]
@@ -34,13 +38,22 @@ class OtherRuntime:
         """All files, the main one last, so that it never lies there without the others."""
         return (*(main.with_suffix(suffix) for suffix in self.beside), main)
 
+    def refuse(self, name: str, input_format: str) -> None:
+        """Raises InputError where it cannot be written: not installed, or of another input; called before any work."""
+        if input_format not in self.input_formats:
+            raise InputError(
+                f"{name}: takes a camera's bytes, {' or '.join(self.input_formats)}, but the export was asked for "
+                f"{input_format}; leave out --float-input"
+            )
+        self.check()
+
 
 def _openvino(precision: str) -> OtherRuntime:
     def write(net: DetectorNet, result: ExportResult, out: Path, more: Mapping[str, str]) -> None:
         to_openvino(result.plain, out, precision, more)
 
     suffix = ".xml" if precision == "f32" else f".{precision}.xml"
-    return OtherRuntime(suffix, (".bin",), precision == "f32", check_openvino, write)
+    return OtherRuntime(suffix, (".bin",), INPUT_FORMATS, precision == "f32", check_openvino, write)
 
 
 def _ncnn(precision: str) -> OtherRuntime:
@@ -52,7 +65,7 @@ def _ncnn(precision: str) -> OtherRuntime:
         to_ncnn(graph, result.plain, out, precision, more)
 
     suffix = ".ncnn.param" if precision == "f32" else f".{precision}.ncnn.param"
-    return OtherRuntime(suffix, (".bin", ".json"), precision == "f32", check_ncnn, write)
+    return OtherRuntime(suffix, (".bin", ".json"), ("uint8_nhwc_bgr",), precision == "f32", check_ncnn, write)
 
 
 #: By the names that ``fusedet export --also`` takes.

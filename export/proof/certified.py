@@ -18,7 +18,7 @@ from fusedet.export.errors import ExportError
 from fusedet.export.graph.half import halve_weights
 from fusedet.export.graph.quantize import Accuracy, Int8Settings, quantize
 from fusedet.export.other_runtimes import OTHER_RUNTIMES, OtherRuntime
-from fusedet.export.pipeline import ExportResult, export_onnx, output_paths
+from fusedet.export.pipeline import ExportOptions, ExportResult, export_onnx, output_paths
 from fusedet.export.proof.certificate import Certificate, Limits
 from fusedet.export.proof.certify import AP_SETTINGS, Evaluator, certify
 from fusedet.export.proof.images import Images
@@ -80,7 +80,7 @@ def export_certified(
     places = {kind: path for kind, path in places.items() if wanted[kind]}
     others = {name: plain.with_suffix(OTHER_RUNTIMES[name].suffix) for name in also}
     for name in also:
-        OTHER_RUNTIMES[name].check()
+        OTHER_RUNTIMES[name].refuse(name, settings.get("input_format", ExportOptions.input_format))
     beside = [file for name, place in others.items() for file in OTHER_RUNTIMES[name].files(place)]
     for path in (*places.values(), *beside, *certificate_paths(plain)):
         if path.exists() and not overwrite:

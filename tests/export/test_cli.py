@@ -155,6 +155,15 @@ def test_a_certificate_that_does_not_hold_stops_the_export(drawn, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best.rejected.html", "best.rejected.json"]
 
 
+def test_ncnn_with_another_input_is_refused_before_any_file_is_made(drawn, tmp_path):
+    data, model = drawn
+
+    with pytest.raises(InputError, match=r"^ncnn: takes .*uint8_nhwc_bgr, but .* float32_nchw_rgb; .*--float-input$"):
+        command(model, "--data", data, "--out", tmp_path / "new", "--also", "ncnn", "--float-input")
+
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
