@@ -48,6 +48,19 @@ def add_certificate_arguments(parser: argparse.ArgumentParser) -> None:
         "--half", action="store_true", help="also write NAME.half.onnx, weights of 16 bits, half the size; needs --data"
     )
     parser.add_argument(
+        "--also",
+        nargs="+",
+        choices=("openvino", "openvino-bf16", "ncnn", "ncnn-f16"),
+        default=[],
+        metavar="RUNTIME",
+        help="also write forms for other runtimes, openvino (NAME.xml) and ncnn (NAME.ncnn.param); openvino-bf16 and "
+        "ncnn-f16 compute in 16 bits where the processor can; needs --data",
+    )
+    _add_int8_arguments(parser)
+
+
+def _add_int8_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--int8", action="store_true", help="also write NAME.int8.onnx, a third of the size; needs --data"
     )
     parser.add_argument(
@@ -76,15 +89,6 @@ def add_certificate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--int8-per-tensor", action="store_true", help="one scale a layer, not one an output channel")
     parser.add_argument(
         "--int8-7-bits", action="store_true", help="weights of 7 bits, for x86 processors without VNNI (before 2019)"
-    )
-    parser.add_argument(
-        "--also",
-        nargs="+",
-        choices=("openvino", "openvino-bf16", "ncnn", "ncnn-f16"),
-        default=[],
-        metavar="RUNTIME",
-        help="also write forms for other runtimes, openvino (NAME.xml) and ncnn (NAME.ncnn.param); openvino-bf16 and "
-        "ncnn-f16 compute in 16 bits where the processor can; needs --data",
     )
     parser.add_argument(
         "--calibration",

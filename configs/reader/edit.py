@@ -38,7 +38,7 @@ def _changed(text: str, path: list[str], value: Any, source: str) -> str:
     while rest and isinstance(node, yaml.MappingNode):
         found = [pair for pair in node.value if pair[0].value == rest[0]]
         if not found:
-            return _inserted(text, node, rest, value, source)
+            return _inserted(text, node, rest, value)
         rest.pop(0)
         in_flow, (key, node) = bool(node.flow_style), found[0]
         if node.start_mark.index < key.end_mark.index:  # an alias: others would change with it
@@ -73,7 +73,7 @@ def _trailing_comments(block: str) -> str:
     return "".join("\n" + line for line in kept)
 
 
-def _inserted(text: str, node: yaml.MappingNode, rest: list[str], value: Any, source: str) -> str:
+def _inserted(text: str, node: yaml.MappingNode, rest: list[str], value: Any) -> str:
     """Adds ``rest: value`` behind the last key of a section."""
     if node.flow_style:
         for step in reversed(rest[1:]):

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -75,50 +75,50 @@ def export_certified(
     """
     checkpoint = model_file(Path(model), starter_checkpoint)
     plain, fused = output_paths(checkpoint, out)
-    wanted = {"plain": True, "fused": True, "half": half, "int8": int8 is not None}
-    places = {"plain": plain, "fused": fused, **{kind: plain.with_suffix(f".{kind}.onnx") for kind in ("half", "int8")}}
-    places = {kind: path for kind, path in places.items() if wanted[kind]}
-    others = {name: plain.with_suffix(OTHER_RUNTIMES[name].suffix) for name in also}
+    places = {"plain": plain, "fused": fused}
+    places |= {form: plain.with_suffix(f".{form}.onnx") for form, wanted in (("half", half), ("int8", int8)) if wanted}
+    onnx_forms = tuple(places)
     for name in also:
         OTHER_RUNTIMES[name].refuse(name, settings.get("input_format", ExportOptions.input_format))
-    beside = [file for name, place in others.items() for file in OTHER_RUNTIMES[name].files(place)]
-    for path in (*places.values(), *beside, *certificate_paths(plain)):
-        if path.exists() and not overwrite:
-            raise InputError(f"{path}: is already there; --force replaces it")
+        places[name] = plain.with_suffix(OTHER_RUNTIMES[name].suffix)
+    _refuse_to_replace(places, plain, overwrite=overwrite)
     net, _ = load_detector(checkpoint)
     plain.parent.mkdir(parents=True, exist_ok=True)
     with naming(plain), tempfile.TemporaryDirectory(prefix=".export-", dir=plain.parent) as folder:
-        drafts = {kind: Path(folder) / place.name for kind, place in places.items()}
+        drafts = {form: Path(folder) / place.name for form, place in places.items()}
         draft = export_onnx(checkpoint, drafts["plain"], **settings)
         quantized = None
         if int8 is not None:
             quantized = quantize(draft.plain, drafts["int8"], calibration or real_images, int8, _accuracy(evaluate))
         if half:
             drafts["half"].write_bytes(halve_weights(onnx.load(draft.fused)).SerializeToString(deterministic=True))
-        for file in drafts.values():  # each with the boxes that it finds itself: INT8 finds others
-            if (test := choose_self_test(file, real_images)) is not None:
-                embed_self_test(test, [file])
-        other_drafts = {name: Path(folder) / place.name for name, place in others.items()}
-        for name, file in other_drafts.items():
-            _write_for(OTHER_RUNTIMES[name], net, draft, file, real_images)
+        for form in onnx_forms:  # each with the boxes that it finds itself: INT8 finds others
+            if (test := choose_self_test(drafts[form], real_images)) is not None:
+                embed_self_test(test, [drafts[form]])
+        for name in also:
+            _write_for(OTHER_RUNTIMES[name], net, draft, drafts[name], real_images)
+        forms = {form: file for form, file in drafts.items() if form not in ("plain", "fused")}
         certificate = certify(
-            draft,
-            net,
-            real_images,
-            half=drafts.get("half"),
-            quantized=quantized,
-            others=other_drafts,
-            evaluate=evaluate,
-            limits=limits,
+            draft, net, real_images, forms=forms, quantized=quantized, evaluate=evaluate, limits=limits
         )
         _write(certificate, plain)
-        for kind, place in places.items():
-            os.replace(drafts[kind], place)
-        for name, place in others.items():
-            runtime = OTHER_RUNTIMES[name]
-            for made, final in zip(runtime.files(other_drafts[name]), runtime.files(place), strict=True):
+        for form, place in places.items():
+            for made, final in zip(_files(form, drafts[form]), _files(form, place), strict=True):
                 os.replace(made, final)
     return replace(draft, plain=plain, fused=fused), certificate
+
+
+def _files(form: str, place: Path) -> Sequence[Path]:
+    """All files of a form whose main one is at ``place``."""
+    return OTHER_RUNTIMES[form].files(place) if form in OTHER_RUNTIMES else [place]
+
+
+def _refuse_to_replace(places: Mapping[str, Path], plain: Path, *, overwrite: bool) -> None:
+    """Raises InputError where a file is already there that is not to be replaced."""
+    files = [file for form, place in places.items() for file in _files(form, place)]
+    for path in (*files, *certificate_paths(plain)):
+        if path.exists() and not overwrite:
+            raise InputError(f"{path}: is already there; --force replaces it")
 
 
 def _write_for(runtime: OtherRuntime, net: DetectorNet, draft: ExportResult, out: Path, images: Images) -> None:

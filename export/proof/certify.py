@@ -62,9 +62,8 @@ def certify(
     net: DetectorNet,
     images: Images,
     *,
-    half: Path | None = None,
+    forms: Mapping[str, Path] | None = None,
     quantized: Quantized | None = None,
-    others: Mapping[str, Path] | None = None,
     evaluate: Evaluator | None = None,
     limits: Limits | None = None,
     rounds: int = 50,
@@ -75,9 +74,9 @@ def certify(
         result: of :func:`fusedet.export.export_onnx`.
         net: what was exported, as its checkpoint gives it.
         images: real ones, like those of the training.
-        half: the fused file with weights of 16 bits, where there is one.
-        quantized: the INT8 form, where there is one.
-        others: forms for other runtimes, by their names in :data:`fusedet.export.other_runtimes.OTHER_RUNTIMES`.
+        forms: further files of the network: ``half``, ``int8``, and those for other runtimes by their names in
+            :data:`fusedet.export.other_runtimes.OTHER_RUNTIMES`.
+        quantized: how the form ``int8`` was made, where there is one.
         evaluate: works out AP and what is shown; left out, the certificate says nothing of them.
         limits: left out, the defaults.
         rounds: of the latency measurement.
@@ -88,11 +87,10 @@ def certify(
     """
     limits = _with_reached_threshold(limits or Limits(), result, net, images)
     agreements, worst = _agree(result, net, images, limits)
-    files = {"plain": result.plain, "fused": result.fused}
+    forms = forms or {}
+    files = {"plain": result.plain, "fused": result.fused, **forms}
     accuracy = _evaluate(result, net, evaluate) if evaluate else {}
-    forms = _other_forms(half, quantized, others or {}, limits)
-    for name, (path, _) in forms.items():
-        files[name] = path
+    for name, path in forms.items():
         agreements.append(_agree_with_fused(result, name, path, images, limits, exact=name in _EXACT))
         if evaluate:
             accuracy[name] = _evaluate_one(evaluate, Detector(path, one_label=False, **AP_SETTINGS), accuracy)
@@ -100,7 +98,11 @@ def certify(
     checks = (
         *(_agreement_check(agreement, limits) for agreement in agreements if agreement.between[1] in _EXACT),
         *_accuracy_checks(accuracy, limits),
-        *(_ap_loss_check(name, most, accuracy) for name, (_, most) in forms.items() if accuracy and name not in _EXACT),
+        *(
+            _ap_loss_check(name, _allowed_ap_loss(name, quantized, limits), accuracy)
+            for name in forms
+            if accuracy and name not in _EXACT
+        ),
         *operating_point_checks(accuracy, limits),
         Check(
             "activations outside convolutions",
@@ -195,19 +197,7 @@ def _exactly(limits: Limits) -> Tolerance:
 
 def _predictors(result: ExportResult, net: DetectorNet, **settings: Any) -> Iterator[tuple[str, Predictor]]:
     """Training's own network, the plain file and the fused file, with the same thresholds."""
-    contract = result.contract
-    yield (
-        "training",
-        Reference(
-            net,
-            contract.names,
-            input_size=contract.input_size,
-            nms=contract.nms,
-            nms_iou=contract.nms_iou,
-            points=_boxes_given(result.plain),
-            **settings,
-        ),
-    )
+    yield "training", Reference(net, result.contract, points=_boxes_given(result.plain), **settings)
     for name, path in (("plain", result.plain), ("fused", result.fused)):
         yield name, Detector(path, one_label=False, **settings)
 
@@ -233,18 +223,11 @@ def _evaluate_one(
     return evaluate(predictor) if threshold is None else evaluate(predictor, threshold)
 
 
-def _other_forms(
-    half: Path | None, quantized: Quantized | None, others: Mapping[str, Path], limits: Limits
-) -> dict[str, tuple[Path, float]]:
-    """Files that are not exactly the network any more, or run elsewhere, and how many points of AP each may lose."""
-    files = {}
-    if half is not None:
-        files["half"] = (half, limits.ap_tolerance)
-    if quantized is not None:
-        files["int8"] = (quantized.path, quantized.settings.ap_loss)
-    for name, path in others.items():
-        files[name] = (path, limits.ap_tolerance if OTHER_RUNTIMES[name].exact else _SHORT_FLOAT_AP_LOSS)
-    return files
+def _allowed_ap_loss(form: str, quantized: Quantized | None, limits: Limits) -> float:
+    """How much of AP a form may lose that is not exactly the network any more, or runs elsewhere."""
+    if form == "int8" and quantized is not None:
+        return quantized.settings.ap_loss
+    return _SHORT_FLOAT_AP_LOSS if form in OTHER_RUNTIMES and not OTHER_RUNTIMES[form].exact else limits.ap_tolerance
 
 
 def _agree_with_fused(

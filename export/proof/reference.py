@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fusedet.common.arguments import DUPLICATE_IOU
+from fusedet.deploy.detector.contract import Contract
 from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.model import STRIDES, DetectorNet
@@ -33,11 +34,8 @@ class Reference:
 
     Args:
         net: the trained network, as its checkpoint gives it.
-        names: its class names.
-        input_size: ``(height, width)`` in pixels; left out, that of the network's config.
-        nms: the one-to-many branch, with non-maximum suppression; else the one-to-one branch.
-        nms_iou: IoU above which that suppression drops a box.
-        duplicate_iou: without ``nms``, IoU above which a box is dropped as a duplicate of a better one of its class;
+        contract: of the exported file: class names, size of the input, and which branch: with NMS the one-to-many one.
+        duplicate_iou: without NMS, IoU above which a box is dropped as a duplicate of a better one of its class;
             None keeps all.
         score_threshold: lower scores are left out.
         points: so many anchor points are looked at, the best; left out, as in the exported file.
@@ -50,22 +48,18 @@ class Reference:
     def __init__(
         self,
         net: DetectorNet,
-        names: Sequence[str],
+        contract: Contract,
         *,
-        input_size: tuple[int, int] | None = None,
-        nms: bool = True,
-        nms_iou: float = 0.6,
         duplicate_iou: float | None = DUPLICATE_IOU,
         score_threshold: float = 0.05,
         points: int | None = None,
         max_detections: int = 300,
     ) -> None:
-        self._net, self.names = net.eval(), tuple(names)
-        self._size = input_size or net.config.input_size
+        self._net, self.names, self._size = net.eval(), contract.names, contract.input_size
         self._anchors = anchor_points(self._size, STRIDES)
-        self._nms, self._threshold = nms, score_threshold
-        self._limit = nms_iou if nms else duplicate_iou
-        self._count = min(points or (NMS_CANDIDATES if nms else 300), len(self._anchors.points))
+        self._nms, self._threshold = contract.nms, score_threshold
+        self._limit = contract.nms_iou if contract.nms else duplicate_iou
+        self._count = min(points or (NMS_CANDIDATES if contract.nms else 300), len(self._anchors.points))
         self._most = max_detections
 
     def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:

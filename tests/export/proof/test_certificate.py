@@ -375,9 +375,9 @@ def test_the_network_of_the_certificate_is_the_trained_one(result):
 def test_detections_of_the_reference_are_those_of_the_runtime(net, nms, duplicate_iou, tmp_path):
     from fusedet.export.proof.reference import Reference
 
-    plain = export_onnx(net, tmp_path / "model.onnx", names=NAMES, nms=nms).plain
-    detector = Detector(plain, score_threshold=0.05, one_label=False, duplicate_iou=duplicate_iou)
-    reference = Reference(net, NAMES, nms=nms, duplicate_iou=duplicate_iou)
+    exported = export_onnx(net, tmp_path / "model.onnx", names=NAMES, nms=nms)
+    detector = Detector(exported.plain, score_threshold=0.05, one_label=False, duplicate_iou=duplicate_iou)
+    reference = Reference(net, exported.contract, duplicate_iou=duplicate_iou)
     for image in IMAGES.values():
         ours, theirs = reference(image), detector(image)
         assert isinstance(ours, Detections)
