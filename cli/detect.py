@@ -14,7 +14,6 @@ from fusedet.cli.detect_report import DetectReport
 from fusedet.cli.shared.arguments import add_duplicate_iou, check_counts
 from fusedet.cli.shared.files import refuse_to_replace
 from fusedet.cli.shared.models import exported_from
-from fusedet.cli.shared.quiet import silence_opencv
 from fusedet.cli.shared.signals import on_stop_signals
 from fusedet.common.addresses import hide_secrets
 from fusedet.common.errors import InputError
@@ -99,7 +98,6 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         InputError: the model, the source, a setting or a place to write to cannot be used.
     """
-    silence_opencv()
     from fusedet.deploy.camera.sources import open_source
 
     _check_arguments(args)

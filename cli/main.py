@@ -19,6 +19,7 @@ from typing import NamedTuple
 from fusedet.cli.shared.foreign_words import known_command, known_words
 from fusedet.cli.shared.logs import log_to_stderr
 from fusedet.cli.shared.parser import Parser, add_common_options, fail
+from fusedet.cli.shared.quiet import silence_opencv
 from fusedet.cli.shared.terminal import bold, show_progress, working
 from fusedet.common.addresses import hide_in_text
 from fusedet.common.atomic import OF_THE_DISK
@@ -188,6 +189,7 @@ def _run_parsed(name: str, args: argparse.Namespace) -> int:
 
 def build_parser(name: str) -> argparse.ArgumentParser:
     """The arguments of the command called ``name``. What it parses holds the command itself as ``run``."""
+    silence_opencv()
     module = importlib.import_module(COMMANDS[name].module(name))
     text = COMMANDS[name].help
     parser = Parser(prog=f"fusedet {name}", description=f"{text[0].upper()}{text[1:]}.")

@@ -13,7 +13,6 @@ from fusedet.cli.camera.check import check_config, check_places
 from fusedet.cli.camera.parts import check_classes, make_detector, make_pipeline
 from fusedet.cli.camera.reload import Reloader, save_places
 from fusedet.cli.shared.logs import log_to_stderr
-from fusedet.cli.shared.quiet import silence_opencv
 from fusedet.cli.shared.signals import on_stop_signals
 from fusedet.common.errors import InputError
 from fusedet.common.text import counted
@@ -69,7 +68,6 @@ def run(args: argparse.Namespace) -> int:
     """
     from fusedet.configs.reader.variables import expand
 
-    silence_opencv()
     # systemd's journal has the time already
     log_to_stderr("%(message)s" if "JOURNAL_STREAM" in os.environ else "%(asctime)s %(message)s")
     if args.seconds is not None and not args.seconds > 0:

@@ -16,20 +16,24 @@ def box_of_segmentation(segmentation: Any, size_wh: tuple[int, int] | None) -> l
     """The box ``[x, y, width, height]`` in pixels around a segmentation, whatever it is; None where it is none.
 
     Args:
-        segmentation: a list of polygons ``[x1, y1, x2, y2, ...]``, or a mask, ``{"size": [height, width], "counts":
-            ...}``, whose runs of pixels without and with the object go down the columns.
+        segmentation: a list of polygons ``[x1, y1, x2, y2, ...]`` or ``[[x1, y1], [x2, y2], ...]``, or a mask,
+            ``{"size": [height, width], "counts": ...}``, perhaps in a list, whose runs of pixels without and with the
+            object go down the columns.
         size_wh: of the image; a mask of another size is scaled to it.
     """
+    if isinstance(segmentation, list) and len(segmentation) == 1 and isinstance(segmentation[0], dict):
+        segmentation = segmentation[0]
     if isinstance(segmentation, dict):
         return _box_of_mask(segmentation, size_wh)
     polygons = segmentation if isinstance(segmentation, list) else []
     if any(is_number(value) for value in polygons):  # one polygon without the list around it
         polygons = [polygons]
-    numbers = list(chain.from_iterable(polygon for polygon in polygons if isinstance(polygon, list)))
+    points = chain.from_iterable(polygon for polygon in polygons if isinstance(polygon, list))
+    numbers = list(chain.from_iterable(point if isinstance(point, list) else [point] for point in points))
     if len(numbers) < 6 or len(numbers) % 2 or not all(is_number(number) for number in numbers):
         return None
-    points = np.array(numbers, np.float64).reshape(-1, 2)
-    low, high = points.min(0), points.max(0)
+    corners = np.array(numbers, np.float64).reshape(-1, 2)
+    low, high = corners.min(0), corners.max(0)
     return [*low.tolist(), *(high - low).tolist()]
 
 

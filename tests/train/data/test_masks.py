@@ -49,11 +49,19 @@ def test_a_mask_of_another_size_is_scaled() -> None:
     [
         ([[10, 10, 40, 12, 30, 50]], [10, 10, 30, 40]),
         ([10, 10, 40, 12, 30, 50], [10, 10, 30, 40]),
+        ([[[10, 10], [40, 12], [30, 50]]], [10, 10, 30, 40]),
+        ([[10, 10], [40, 12], [30, 50]], [10, 10, 30, 40]),
         ([[10, 10, 20, 10, 20, 20], [30, 5, 40, 5, 40, 50.5]], [10, 5, 30, 45.5]),
     ],
 )
 def test_polygons_have_the_box_of_their_points(polygons: Any, box: list[float]) -> None:
     assert box_of_segmentation(polygons, (100, 100)) == box
+
+
+def test_a_mask_may_stand_in_a_list() -> None:
+    mask = np.zeros((10, 20), np.uint8)
+    mask[2:6, 5:10] = 1
+    assert box_of_segmentation([{"size": [10, 20], "counts": runs_of(mask)}], (20, 10)) == [5, 2, 5, 4]
 
 
 @pytest.mark.parametrize(

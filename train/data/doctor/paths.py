@@ -1,10 +1,12 @@
 """Files that are meant by names which lead nowhere: annotation tools write paths of other folders and systems.
 
 A name is compared with the files that nobody lists, by its last part: at first as it stands, then with ``\\`` read as
-``/``, decoded from a URL and so on, then whatever the case, the suffix and a tool's prefix. Folders decide between
-files of one name. Only a file that is the single one meant, and by a single name, is taken.
+``/``, decoded from a URL and so on, then whatever the case, the suffix, what a tool put before or behind it, and the
+signs between its letters. Folders decide between files of one name. Only a file that is the single one meant, and by a
+single name, is taken.
 """
 
+import html
 import os
 import re
 import unicodedata
@@ -20,6 +22,7 @@ from fusedet.train.data.coco import missing_files
 from fusedet.train.data.doctor.source import Image, Split
 
 _UPLOAD = re.compile(r"[0-9a-f]{8}-(?=.)")  # Label Studio's own before the name of what was uploaded
+_EXPORT = re.compile(r"[_.-][a-z]{3,4}\.rf\.\w+$")  # Roboflow's own behind the name of what it exports
 
 
 class Match(NamedTuple):
@@ -138,6 +141,12 @@ def _stem(name: str) -> str:
     return stem if suffix in IMAGE_SUFFIXES else _plain(name)
 
 
+def _signs_as_one(name: str) -> str:
+    """Tools write ``_``, ``+``, ``%20`` or ``&amp;`` for what stands between letters and digits."""
+    stem = _EXPORT.sub("", _UPLOAD.sub("", _stem(html.unescape(unquote(name)).strip()), count=1))
+    return re.sub(r"[\W_]+", "_", stem)
+
+
 #: How a name is read otherwise, in words -> the other name; each on top of those before it.
 _READ: dict[str, Callable[[str], str]] = {
     "\\ read as /": lambda name: name.replace("\\", "/"),
@@ -150,4 +159,5 @@ _KEYS: dict[str, Callable[[str], str]] = {
     "whatever the case": _plain,
     "whatever the suffix": _stem,
     "without an upload's prefix": lambda name: _UPLOAD.sub("", _stem(name), count=1),
+    "by its letters and digits": _signs_as_one,
 }

@@ -215,9 +215,11 @@ def listed_files(annotations: Path, images: Path) -> list[Path]:
 
 
 def _key(value: object) -> Hashable:
-    """What an id means: annotations may say 7 where the image says "7"."""
+    """What an id means: annotations may say 7 where the image says "7", and what is no id still names an entry."""
     if is_whole(value):
         return int(value)
+    if isinstance(value, bool | float):
+        return repr(value)
     if not isinstance(value, str) or not value:
         return None
     try:

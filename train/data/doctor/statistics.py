@@ -63,7 +63,7 @@ class Statistics:
 
 
 def measure(split: Split, input_size: tuple[int, int]) -> Statistics:
-    """The figures of a set; boxes that are no boxes do not count.
+    """The figures of a set; boxes without an area, and those wholly outside their image, do not count.
 
     Args:
         split: the set.
@@ -75,7 +75,7 @@ def measure(split: Split, input_size: tuple[int, int]) -> Statistics:
     for image in split.images:
         count = 0
         for thing in image.objects:
-            if thing.box_xywh is None or min(thing.box_xywh[2:]) <= 0:
+            if thing.box_xywh is None or min(thing.box_xywh[2:]) <= 0 or _is_outside(thing.box_xywh, image.size_wh):
                 continue
             if thing.crowd:
                 crowd += 1
@@ -88,6 +88,11 @@ def measure(split: Split, input_size: tuple[int, int]) -> Statistics:
                 images_wh.append(image.size_wh)
         per_image.append(count)
     return _statistics(split.name, per_class, per_image, boxes, images_wh, crowd, input_size)
+
+
+def _is_outside(box_xywh: tuple[float, float, float, float], size_wh: tuple[int, int] | None) -> bool:
+    x, y, width, height = box_xywh
+    return size_wh is not None and (x >= size_wh[0] or y >= size_wh[1] or x + width <= 0 or y + height <= 0)
 
 
 def measure_dataset(name: str, dataset: CocoDataset, input_size: tuple[int, int]) -> Statistics:

@@ -39,7 +39,9 @@ def read_image(path: str | Path, *, upright: bool = True) -> NDArray[np.uint8]:
     except cv2.error as error:  # for example more pixels than OpenCV accepts
         raise InputError(f"{path}: not an image that OpenCV can decode: {error.err}") from error
     if image is None:
+        tiff = data[:4].tobytes() in (b"II*\0", b"MM\0*")
         reason = "" if len(data) else ", it is empty"
+        reason = "; a TIFF of more than 16 bits a value is to be saved as PNG of 8 bits" if tiff else reason
         raise InputError(f"{path}: not an image that OpenCV can decode{reason}")
     return np.asarray(image, np.uint8)
 

@@ -116,6 +116,24 @@ def test_boxes_of_unknown_images_teach_nothing(spoiled: Callable[..., Path], tmp
     assert len(content["annotations"]) == 3 * len(content["images"]) == 144
 
 
+@pytest.mark.parametrize("value", [1.5, True, "one"])
+def test_an_id_that_is_no_number_keeps_its_annotations(
+    value: object, spoiled: Callable[..., Path], tmp_path: Path
+) -> None:
+    def plant(s: DrawnSet) -> None:
+        for thing in s.objects(3):
+            thing["image_id"] = value
+        s.image(3)["id"] = value
+
+    root = spoiled()
+    want = boxes_of(root, "train-3.jpg")
+    drawn = DrawnSet(root)
+    plant(drawn)
+    drawn.write()
+    write_repaired(check(root), tmp_path / "out")
+    assert boxes_of(tmp_path / "out", "train-3.jpg") == want
+
+
 def test_middles_first_is_told_from_corners_first(spoiled: Callable[..., Path], tmp_path: Path) -> None:
     def as_yolo(s: DrawnSet) -> None:
         for entry in s.train["annotations"]:

@@ -50,6 +50,12 @@ def findings(root: Path, names: list[str], files: list[str]) -> dict[str, Findin
         ("a.b", "a.b.jpg", "whatever the suffix"),
         ("/data/upload/1/0a1b2c3d-a.jpg", "a.jpg", "without an upload's prefix"),
         ("a.jpg", "0a1b2c3d-a.jpg", "without an upload's prefix"),
+        ("0a1b2c3d-my_cat_(1).jpg", "my cat (1).jpg", "by its letters and digits"),
+        ("my+cat.jpg", "my cat.jpg", "by its letters and digits"),
+        ("my cat.jpg", "my%20cat.jpg", "by its letters and digits"),
+        ("cats &amp; dogs.jpg", "cats & dogs.jpg", "by its letters and digits"),
+        (" a.jpg ", "a.jpg", "by its letters and digits"),
+        ("my cat.jpg", "my-cat_jpg.rf.0123456789abcdef.jpg", "by its letters and digits"),
     ],
 )
 def test_a_name_is_read_as_a_tool_meant_it(name: str, file: str, rule: str, tmp_path: Path) -> None:
@@ -59,6 +65,10 @@ def test_a_name_is_read_as_a_tool_meant_it(name: str, file: str, rule: str, tmp_
     assert rule in found[name].found
     assert "1 of 1 missing" in found[name].found
     assert set(found) == {name, "other.jpg"}, "the file is no longer one that nobody lists"
+
+
+def test_a_name_with_a_way_around_lists_its_file(tmp_path: Path) -> None:
+    assert not findings(tmp_path, ["../images/a.jpg", "./b.jpg"], ["a.jpg", "b.jpg"])
 
 
 def test_folders_decide_between_files_of_one_name(tmp_path: Path) -> None:
@@ -73,6 +83,7 @@ def test_folders_decide_between_files_of_one_name(tmp_path: Path) -> None:
         (["x/1.jpg", "y/1.jpg"], ["1.jpg"], "1.jpg is meant by 2 names"),
         (["1.jpg", "x/1.jpg"], ["1.jpg"], "no such file"),
         (["a.png"], ["a.jpg", "a.bmp"], "are both named so"),
+        (["a.jpg"], ["a_jpg.rf.01.jpg", "a_jpg.rf.02.jpg"], "are both named so"),
         (["%"], ["a.jpg"], "no such file"),
         (["\\"], ["a.jpg"], "no such file"),
     ],

@@ -94,6 +94,26 @@ def test_a_tiff_of_floats_is_no_damaged_one(spoiled: Callable[..., Path], capfd:
     assert "WARN" not in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_a_tiff_of_colours_in_floats_is_no_damaged_one(
+    kind: type, spoiled: Callable[..., Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    def plant(s: DrawnSet) -> None:
+        s.image(9)["file_name"] = "floats.tif"
+        cv2.imwrite(
+            str(s.image_folder / "floats.tif"), np.random.default_rng(0).random((HEIGHT, WIDTH, 3)).astype(kind)
+        )
+
+    (found,) = [f.found for f in check(spoiled(plant)).findings if f.kind == "unreadable-image"]
+    assert found == f"a TIFF of {np.dtype(kind).itemsize * 8} bits a value: save it as PNG of 8 bits"
+    assert "WARN" not in capfd.readouterr().err
+
+
+def test_boxes_outside_of_their_images_are_none_to_evaluate_on(spoiled: Callable[..., Path]) -> None:
+    report = check(spoiled(lambda s: [thing.update(bbox=[10_000, 5, 20, 20]) for thing in s.val["annotations"]]))
+    assert "no-val-objects" in report.by_kind()
+
+
 def test_every_kind_has_a_test() -> None:
     assert set(WHOLE) | {fault.kind for fault in FAULTS.values()} == set(KINDS)
 

@@ -43,8 +43,8 @@ def check_unlisted(splits: Sequence[Split], others: Sequence[Path] = ()) -> Iter
     for folder in dict.fromkeys(split.image_folder for split in splits):
         of_folder = [split for split in splits if split.image_folder == folder]
         files = (split.file(image) for split in of_folder for image in split.images)
-        listed = {os.path.normpath(file) for file in files if file is not None}
-        listed |= {os.path.relpath(path, folder) for path in others}
+        used = [*(folder / file for file in files if file is not None), *others]
+        listed = {os.path.relpath(path, folder) for path in used}
         for name in images_in(folder):
             if name not in listed and os.path.normcase(name) not in listed:
                 expected = "an entry in the images of " + " or ".join(s.annotations.name for s in of_folder)

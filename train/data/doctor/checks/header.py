@@ -12,7 +12,7 @@ from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import TiffImageFile
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from PIL.WebPImagePlugin import WebPImageFile
 
 #: Where a PNG says the bits of a value, and the tag in which a TIFF does (TIFF 6.0).
@@ -70,10 +70,13 @@ def read_header(data: bytes | Path) -> Header:
 
 
 def _tiff_bits(data: bytes) -> int:
-    """Of a value; 8 where Pillow cannot tell."""
+    """Of a value, also of those that Pillow opens no image of; 8 where its tags do not tell."""
+    file = io.BytesIO(data)
     try:
-        with TiffImageFile(io.BytesIO(data)) as image:
-            return int(image.tag_v2[_BITS_PER_SAMPLE][0])
+        tags = ImageFileDirectory_v2(file.read(8))
+        file.seek(tags.next)
+        tags.load(file)
+        return int(tags[_BITS_PER_SAMPLE][0])
     except (*_DAMAGED, EOFError, AttributeError):
         return 8
 

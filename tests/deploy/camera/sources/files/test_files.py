@@ -120,6 +120,7 @@ def test_a_video(tmp_path: Path) -> None:
         ("*.png", "no image matches"),
         ("*.txt", "no image matches"),
         ("bad.png", r"bad\.png: not an image that OpenCV can decode$"),
+        ("floats.tif", "is to be saved as PNG of 8 bits"),
         ("zero.png", "it is empty"),
         ("notes.txt", "not an image that OpenCV can decode"),
         ("bad.mp4", r"bad\.mp4: not a video that OpenCV can read"),
@@ -128,6 +129,7 @@ def test_a_video(tmp_path: Path) -> None:
 def test_wrong_sources_are_named(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "floats.tif").write_bytes(b"II*\0" + bytes(9))
     (tmp_path / "sub").mkdir()
     if name in ("bad.png", "bad.mp4"):
         (tmp_path / name).write_bytes(b"nothing of use" * 100)
