@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fusedet.cli.bench_all import bench_all
 from fusedet.cli.bench_report import as_json, indented, machine_lines, model_lines, operator_lines, tuning_lines
 from fusedet.cli.shared.arguments import check_counts, json_text
-from fusedet.cli.shared.files import refuse_to_replace, write_text
+from fusedet.cli.shared.files import refuse_to_replace, write_or_refuse
 from fusedet.cli.shared.terminal import say_progress
 from fusedet.common.errors import InputError
 from fusedet.configs.inputs import CHECKPOINTS, EXPORTED_FIRST, model_file
@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     if len(models) > 1 and args.fps is not None and bench.finished:
         _say(["", _largest(figures, args.fps)])
     if args.json is not None:
-        write_text(args.json, json_text(as_json(machine, load, figures, bench.tuning)))
+        write_or_refuse(args.json, json_text(as_json(machine, load, figures, bench.tuning)))
         _say(["", f"written: {args.json}"])
     return 0 if bench.finished else _INTERRUPTED
 

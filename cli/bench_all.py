@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusedet.cli.bench_report import as_json, form_lines, machine_lines
 from fusedet.cli.shared.arguments import json_text
-from fusedet.cli.shared.files import write_text
+from fusedet.cli.shared.files import write_or_refuse
 from fusedet.common.errors import InputError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def bench_all(
             {"file": one.path.name, "certified": one.certified, "matched_share": one.matched_share, "ap": one.ap}
             for one in forms
         ]
-        write_text(args.json, json_text({**content, "forms": facts, "chosen": best.file}))
+        write_or_refuse(args.json, json_text({**content, "forms": facts, "chosen": best.file}))
         print(f"written: {args.json}")
     return 0
 

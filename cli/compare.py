@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusedet.cli.shared.arguments import add_json, check_json, print_json
-from fusedet.cli.shared.files import counter, refuse_to_replace, write_text
+from fusedet.cli.shared.files import counter, refuse_to_replace, write_or_refuse
 from fusedet.common.text import millions
 
 if TYPE_CHECKING:  # imported when the command runs
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out is not None:
         from fusedet.train.evaluation.report.compare_page import compare_page
 
-        write_text(args.out, compare_page(comparison))
+        write_or_refuse(args.out, compare_page(comparison))
         if args.json is None:
             print(f"\npage in {args.out}")
     return 0

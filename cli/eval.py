@@ -7,7 +7,7 @@ from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from fusedet.cli.shared.arguments import add_duplicate_iou, check_counts, json_text
-from fusedet.cli.shared.files import counter, refuse_to_replace, write_text
+from fusedet.cli.shared.files import counter, refuse_to_replace, write_or_refuse
 from fusedet.common.errors import InputError
 from fusedet.configs.inputs import CHECKPOINTS, coco_files, model_file
 
@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(f"best F1 {point}")
     if args.json is not None:
-        write_text(args.json, _as_json(metrics, point))
+        write_or_refuse(args.json, _as_json(metrics, point))
     return 0
 
 

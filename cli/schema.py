@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusedet.cli.shared.files import refuse_to_replace, write_text
+from fusedet.cli.shared.files import refuse_to_replace, write_or_refuse
 
 if TYPE_CHECKING:  # pydantic is imported when the command runs
     from pydantic import BaseModel
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out is None:
         print(text, end="")
     else:
-        write_text(args.out, text)
+        write_or_refuse(args.out, text)
     return 0
 
 

@@ -41,7 +41,7 @@ from fusedet.common.errors import InputError
 from fusedet.configs import preset_names
 from fusedet.train.config import EvalConfig
 from fusedet.train.data.coco import load_coco
-from fusedet.train.evaluation.evaluate import evaluate, load_predictor
+from fusedet.train.evaluation.evaluate import evaluate_predictor, load_predictor
 
 SETS = ("bccd", "raccoon", "fruits")
 MODELS = ("pico", "nano", "small", *PEERS)
@@ -110,7 +110,7 @@ def grade_job(job: Job) -> dict[str, dict[str, float | None]]:
     grades = {}
     for head, path in job.files().items():
         predictor = PeerDetector(path) if job.is_peer else load_predictor(path, EvalConfig())
-        figures = evaluate(predictor, dataset).summary()
+        figures = evaluate_predictor(predictor, dataset).summary()
         grades[head] = {name: None if math.isnan(value) else value for name, value in figures.items()}
     return grades
 

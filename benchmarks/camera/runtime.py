@@ -53,12 +53,12 @@ def draw_street(path: Path, frames: int = 300, fps: float = 30.0) -> None:
     ground = cv2.GaussianBlur(generator.integers(0, 255, (height, width, 3), np.uint8), (0, 0), 3)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, (width, height))
     for index in range(frames):
-        picture = ground.copy()
+        image = ground.copy()
         for number in range(6):
             left = int((index * (2 + number) + 97 * number) % (width + 80)) - 80
             color = tuple(int(value) for value in generator.integers(0, 255, 3))
-            cv2.rectangle(picture, (left, 60 * number + 40), (left + 70, 60 * number + 130), color, -1)
-        writer.write(picture)
+            cv2.rectangle(image, (left, 60 * number + 40), (left + 70, 60 * number + 130), color, -1)
+        writer.write(image)
     writer.release()
 
 
@@ -82,7 +82,7 @@ class AgeOverTime(Sink):
 
 
 class SlowDetector(Detector):
-    """A detector that takes so long for a picture."""
+    """A detector that takes so long for an image."""
 
     slowed_to_s = 0.1
 
@@ -121,7 +121,7 @@ def measure_age(model: Path, seconds: float, detector_fps: float = 10.0) -> dict
 def measure_cost(model: Path, threads: int, rounds: int, seconds: float) -> dict[str, Any]:
     """Frames/s of the bare session, the pipeline, and the pipeline with one viewer, taking turns."""
     rates: dict[str, list[float]] = {"bare": [], "pipeline": [], "with a viewer": []}
-    pictures: list[float] = []
+    images: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         video = Path(folder) / "street.mp4"
         draw_street(video)
@@ -130,7 +130,7 @@ def measure_cost(model: Path, threads: int, rounds: int, seconds: float) -> dict
             rates["pipeline"].append(_pipeline_rate(model, threads, seconds, video, Path(folder) / f"{number}a")[0])
             rate, seen = _pipeline_rate(model, threads, seconds, video, Path(folder) / f"{number}b", viewer=True)
             rates["with a viewer"].append(rate)
-            pictures.append(seen)
+            images.append(seen)
     ratios = {
         name: statistics.median(part / bare for part, bare in zip(values, rates["bare"], strict=True))
         for name, values in rates.items()
@@ -141,7 +141,7 @@ def measure_cost(model: Path, threads: int, rounds: int, seconds: float) -> dict
         "seconds": seconds,
         "frames_per_s": {name: round(statistics.median(values), 1) for name, values in rates.items()},
         "of_bare": {name: round(ratio, 3) for name, ratio in ratios.items()},
-        "pictures_per_s_of_the_viewer": round(statistics.median(pictures), 1),
+        "images_per_s_of_the_viewer": round(statistics.median(images), 1),
     }
 
 
@@ -167,8 +167,8 @@ def measure_idle(model: Path, seconds: float, fps: float) -> dict[str, Any]:
 def _bare_rate(model: Path, threads: int, seconds: float) -> float:
     session = open_session(model, threads)
     size = read_contract(session, str(model)).input_size
-    picture = np.random.default_rng(0).integers(0, 255, (1, *size, 3), np.uint8)
-    inputs = {session.get_inputs()[0].name: picture}
+    image = np.random.default_rng(0).integers(0, 255, (1, *size, 3), np.uint8)
+    inputs = {session.get_inputs()[0].name: image}
     session.run(None, inputs)
     start, count = perf_counter(), 0
     while perf_counter() - start < seconds:
@@ -180,16 +180,16 @@ def _bare_rate(model: Path, threads: int, seconds: float) -> float:
 def _pipeline_rate(
     model: Path, threads: int, seconds: float, video: Path, out: Path, *, viewer: bool = False
 ) -> tuple[float, float]:
-    """Frames/s of the pipeline, and pictures/s that the viewer got."""
+    """Frames/s of the pipeline, and images/s that the viewer got."""
     detector = Detector(model, threads=threads)
     camera = CameraSettings("camera", lambda: open_source(str(video), SourceSettings(loop=True)))
     lines = SinkWorker("lines", lambda: RotatingJsonLines(out, 1000, 1, only="detections"))
     with Pipeline([camera], detector, model.name, [lines]) as pipeline, _watched(pipeline, viewer) as seen:
         pipeline.wait(1.0)
-        before, start, pictures = _processed(pipeline), monotonic(), seen()
+        before, start, images = _processed(pipeline), monotonic(), seen()
         pipeline.wait(seconds)
         elapsed = monotonic() - start
-        return (_processed(pipeline) - before) / elapsed, (seen() - pictures) / elapsed
+        return (_processed(pipeline) - before) / elapsed, (seen() - images) / elapsed
 
 
 def _processed(pipeline: Pipeline) -> int:
@@ -225,7 +225,7 @@ def _watched(pipeline: Pipeline, viewer: bool) -> Iterator[Any]:
 
 
 async def _view(url: str) -> None:
-    """Asks for the next picture when it has the last one, as the page does, and prints a line for each."""
+    """Asks for the next image when it has the last one, as the page does, and prints a line for each."""
     import aiohttp
 
     async with aiohttp.ClientSession() as client, client.ws_connect(f"{url}/api/cameras/camera/live") as socket:

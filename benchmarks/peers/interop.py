@@ -32,7 +32,7 @@ from fusedet.deploy.detector.formats import FusedetFile, UltralyticsFile, find_f
 from fusedet.export import export_onnx
 from fusedet.train.config import EvalConfig
 from fusedet.train.data.coco import CocoDataset, load_coco
-from fusedet.train.evaluation.evaluate import evaluate
+from fusedet.train.evaluation.evaluate import evaluate_predictor
 from fusedet.train.evaluation.metrics import evaluate_detections
 
 #: Points of AP, as the table and people have them.
@@ -109,7 +109,7 @@ def grade_file(file: Path, dataset: CocoDataset, yolo_data: Path, out: Path) -> 
     config = EvalConfig()
     settings = {"score_threshold": config.score_threshold, "max_detections": config.max_detections, "one_label": False}
     detector = Detector(file, session=session, **settings)
-    metrics = evaluate(detector, dataset)
+    metrics = evaluate_predictor(detector, dataset)
     shapes = [list(output.shape) for output in session.get_outputs()]
     row = Row(file.name, " ".join(map(str, shapes)), (metrics.ap, metrics.ap50))
     if isinstance(detector.format, FusedetFile):
@@ -118,7 +118,7 @@ def grade_file(file: Path, dataset: CocoDataset, yolo_data: Path, out: Path) -> 
     theirs = in_process(validate, file, yolo_data, detector.input_size[0], folder)
     saved = evaluate_detections(dataset, read_saved(folder / "predictions.json", detector.names))
     detector.format = UnclippedFile(session, str(file))
-    unclipped = evaluate(detector, dataset)
+    unclipped = evaluate_predictor(detector, dataset)
     return replace(row, theirs=theirs, saved=(saved.ap, saved.ap50), unclipped=(unclipped.ap, unclipped.ap50))
 
 

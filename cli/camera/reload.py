@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fusedet.cli.camera.parts import check_classes, make_detector, make_places
-from fusedet.cli.shared.files import write_text
+from fusedet.cli.shared.files import write_or_refuse
 from fusedet.common.errors import InputError
 from fusedet.configs.inputs import or_starter
 
@@ -110,7 +110,7 @@ def save_places(path: Path, camera: str, places: "Places") -> None:
         if section or (current is not None and getattr(current, key)):
             text = set_value(text, ("cameras", camera, key), section, str(path))
     if text != before:
-        write_text(path, text)
+        write_or_refuse(path, text)
 
 
 def _not_taken(new: "CameraConfig", old: "CameraConfig") -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusedet.cli.shared.files import refuse_to_replace, write_text
+from fusedet.cli.shared.files import refuse_to_replace, write_or_refuse
 from fusedet.cli.shared.terminal import say_progress
 from fusedet.common.errors import InputError
 from fusedet.common.text import counted
@@ -87,11 +87,11 @@ def run(args: argparse.Namespace) -> int:
             f"--fix FOLDER writes a copy in which {counted(mendable, 'finding is', 'findings are')} mended or left out"
         )
     if args.json is not None:
-        write_text(args.json, json.dumps(report.as_dict(), indent=1, ensure_ascii=False, default=str) + "\n")
+        write_or_refuse(args.json, json.dumps(report.as_dict(), indent=1, ensure_ascii=False, default=str) + "\n")
     if args.page is not None:
         from fusedet.train.data.doctor.report.page import check_page
 
-        write_text(args.page, check_page(report, str(args.data or args.train)))
+        write_or_refuse(args.page, check_page(report, str(args.data or args.train)))
         print(f"\nwritten: {args.page}")
     if args.fix is not None:
         _fix(report, args.fix, link=args.link, leave_out=args.leave_out)

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from fusedet.cli.shared.files import refuse_to_replace, write_text
+from fusedet.cli.shared.files import refuse_to_replace, write_or_refuse
 from fusedet.common.errors import InputError
 from fusedet.common.text import counted
 from fusedet.configs.layouts import find_sets
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
             raise InputError(f"{source}: {name} would be empty: {found}, expected more, smaller groups")
     out.mkdir(parents=True, exist_ok=True)
     for name, part in sets.items():
-        write_text(files[name], json.dumps(part, ensure_ascii=False))
+        write_or_refuse(files[name], json.dumps(part, ensure_ascii=False))
     _print(sets, content)
     if pattern is not None:
         alone = sum(pattern.search(name) is None for name in names)

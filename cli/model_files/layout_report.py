@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusedet.cli.shared.arguments import json_text
-from fusedet.cli.shared.files import write_text
+from fusedet.cli.shared.files import write_or_refuse
 from fusedet.common.errors import InputError
 
 if TYPE_CHECKING:
@@ -103,4 +103,4 @@ def latency_lines(latencies: Sequence["Latency"]) -> list[str]:
 def write_report(path: Path | None, report: Mapping[str, Any]) -> None:
     """Writes ``--json``, where it was given."""
     if path is not None:
-        write_text(path, json_text(report))
+        write_or_refuse(path, json_text(report))

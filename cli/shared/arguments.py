@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from fusedet.cli.shared.files import refuse_to_replace, write_text
+from fusedet.cli.shared.files import refuse_to_replace, write_or_refuse
 from fusedet.common.arguments import DUPLICATE_IOU, check_whole
 
 
@@ -65,7 +65,7 @@ def print_json(args: argparse.Namespace, content: Any) -> bool:
     if args.json == "-":
         print(json_text(content), end="")
     else:
-        write_text(Path(args.json), json_text(content))
+        write_or_refuse(Path(args.json), json_text(content))
     return True
 
 

@@ -24,7 +24,7 @@ def refuse_to_replace(option: str, path: Path | None, force: bool) -> None:
         raise InputError(f"{option} {path}: this file exists; choose another, or add --force to replace it")
 
 
-def write_text(path: Path, text: str) -> None:
+def write_or_refuse(path: Path, text: str) -> None:
     """Writes ``path`` wholly or not at all: see :mod:`fusedet.common.atomic`.
 
     Raises:

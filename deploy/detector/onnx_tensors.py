@@ -26,7 +26,7 @@ _CONSTANT = bytes([_NODE_TYPE << 3 | 2, len("Constant")]) + b"Constant"
 
 
 @dataclass(frozen=True)
-class Tensor:
+class StoredTensor:
     """A constant of the graph.
 
     Attributes:
@@ -41,7 +41,7 @@ class Tensor:
     values: NDArray[np.floating]
 
 
-def read_tensors(content: memoryview, folder: Path | None) -> Iterator[Tensor]:
+def read_tensors(content: memoryview, folder: Path | None) -> Iterator[StoredTensor]:
     """The graph's initialisers and constants, subgraphs left out.
 
     Args:
@@ -72,7 +72,7 @@ def readers_of(content: memoryview, name: str) -> set[str]:
     }
 
 
-def _tensor(message: memoryview, folder: Path | None, name: str) -> Tensor:
+def _tensor(message: memoryview, folder: Path | None, name: str) -> StoredTensor:
     dims: list[int] = []
     kind, found = 0, memoryview(b"")
     external: dict[str, str] = {}
@@ -91,7 +91,7 @@ def _tensor(message: memoryview, folder: Path | None, name: str) -> Tensor:
         elif number == _EXTERNAL:
             external[_text(_last(_message(part), _KEY))] = _text(_last(_message(part), _VALUE))
     if kind not in _DTYPES:
-        return Tensor(name, tuple(dims), np.zeros(0, np.float32))
+        return StoredTensor(name, tuple(dims), np.zeros(0, np.float32))
     if external:
         values = _beside(external, folder, _DTYPES[kind])
     elif numbers:  # 16 bits each
@@ -100,7 +100,7 @@ def _tensor(message: memoryview, folder: Path | None, name: str) -> Tensor:
         values = np.frombuffer(found[: len(found) - len(found) % np.dtype(_DTYPES[kind]).itemsize], _DTYPES[kind])
     if kind == _BFLOAT16:
         values = (values.astype(np.uint32) << 16).view(np.float32)
-    return Tensor(name, tuple(dims), values)
+    return StoredTensor(name, tuple(dims), values)
 
 
 def _beside(external: dict[str, str], folder: Path | None, dtype: str) -> NDArray[np.floating]:

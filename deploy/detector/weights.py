@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from fusedet.common.errors import InputError
-from fusedet.deploy.detector.onnx_tensors import Tensor, read_tensors, readers_of
+from fusedet.deploy.detector.onnx_tensors import StoredTensor, read_tensors, readers_of
 
 #: Nodes that compute with weights, or hand them on. Others may read a number that is none for good reason, as a mask.
 _COMPUTING = frozenset(
@@ -49,7 +49,7 @@ def check_weights(content: bytes, folder: Path | None, source: str) -> int | Non
     return classes
 
 
-def _refuse_if_computed_with(tensor: Tensor, view: memoryview, source: str) -> None:
+def _refuse_if_computed_with(tensor: StoredTensor, view: memoryview, source: str) -> None:
     if not readers_of(view, tensor.name) & _COMPUTING:
         return
     broken = int((~np.isfinite(tensor.values)).sum())

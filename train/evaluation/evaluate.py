@@ -83,7 +83,7 @@ class TorchDetector:
         ]
 
 
-def evaluate(
+def evaluate_predictor(
     predictor: Predictor,
     dataset: CocoDataset,
     images: Iterable[tuple[Sample, NDArray[np.uint8]]] | None = None,
@@ -144,7 +144,7 @@ def evaluate_model(
     """
     config = config or EvalConfig()
     predictor = load_predictor(model, config)
-    return evaluate(predictor, load_coco(annotations, images), batch=config.batch, on_batch=on_batch)
+    return evaluate_predictor(predictor, load_coco(annotations, images), batch=config.batch, on_batch=on_batch)
 
 
 def load_predictor(model: Path, config: EvalConfig) -> Predictor:

@@ -8,7 +8,7 @@ import pytest
 from fusedet.deploy.detector.detections import Predictor
 from fusedet.train.config import EvalConfig
 from fusedet.train.data.coco import load_coco
-from fusedet.train.evaluation.evaluate import evaluate, load_predictor
+from fusedet.train.evaluation.evaluate import evaluate_predictor, load_predictor
 from fusedet.train.labelling.ensemble import Ensemble
 from tests import ROOT
 
@@ -40,7 +40,7 @@ def average_precision(predictor: Predictor) -> float:
     if not DATA.is_dir():
         pytest.skip(f"no {DATA}; FUSEDET_DATA names another folder")
     dataset = load_coco(DATA / "annotations" / "val.json", DATA / "images")
-    return evaluate(predictor, dataclasses.replace(dataset, samples=dataset.samples[:100])).ap
+    return evaluate_predictor(predictor, dataclasses.replace(dataset, samples=dataset.samples[:100])).ap
 
 
 @pytest.mark.slow

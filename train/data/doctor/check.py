@@ -21,7 +21,7 @@ from fusedet.train.data.doctor.checks.exif import (
 )
 from fusedet.train.data.doctor.checks.files import check_files, check_listed_in_two, check_unlisted, present
 from fusedet.train.data.doctor.checks.ids import check_categories, check_ids, check_same_classes
-from fusedet.train.data.doctor.checks.images import Look, check_depth, check_image, look
+from fusedet.train.data.doctor.checks.images import Look, check_against_annotations, check_depth, look
 from fusedet.train.data.doctor.finding import KINDS, SEVERITIES, Finding, Severity
 from fusedet.train.data.doctor.paths import match_files
 from fusedet.train.data.doctor.source import Split
@@ -106,7 +106,7 @@ def validate_splits(
     if not fast:
         looks = list(_looks(splits, progress))
         for seen in looks:
-            findings.extend(check_image(seen))
+            findings.extend(check_against_annotations(seen))
         findings.extend(check_depth(looks))
         turned = turned_images(looks)
         findings.extend(check_exif(turned, exif_boxes))

@@ -5,9 +5,9 @@ import time
 
 from fusedet.deploy.camera.events.places import Places
 from fusedet.deploy.camera.sinks.delivery import NotDeliveredError
+from fusedet.deploy.camera.sinks.mqtt.connection import BrokerConnection, Message
 from fusedet.deploy.camera.sinks.mqtt.counts import counted_names, names_of
 from fusedet.deploy.camera.sinks.mqtt.discovery import discovery_filter, discovery_messages, is_ours
-from fusedet.deploy.camera.sinks.mqtt.session import Message, Session
 from fusedet.deploy.camera.sinks.mqtt.settings import MqttSettings
 from fusedet.deploy.camera.sinks.mqtt.state import MqttState
 from fusedet.deploy.camera.sinks.spool import Spool
@@ -21,26 +21,26 @@ _CONFIRM_S = 30.0
 class Conversation:
     """Publishes events from the queue, and counts and entities when they change, until the connection ends."""
 
-    def __init__(self, session: Session, settings: MqttSettings, state: MqttState, spool: Spool) -> None:
+    def __init__(self, connection: BrokerConnection, settings: MqttSettings, state: MqttState, spool: Spool) -> None:
         """Says ``online``, and subscribes to what Home Assistant says.
 
         Raises:
             NotDeliveredError: the connection has ended.
         """
-        self._session = session
+        self._connection = connection
         self._settings = settings
         self._state = state
         self._spool = spool
-        self._on_the_way: dict[int, int] = {}  # the session's number -> the record's, oldest first
+        self._on_the_way: dict[int, int] = {}  # the connection's number -> the record's, oldest first
         self._sent = 0
         self._confirmed_s = time.monotonic()
         self._entities: dict[str, str] = {}
-        session.publish(settings.status_topic, "online", retain=True)
+        connection.publish(settings.status_topic, "online", retain=True)
         state.publish_again()
-        session.subscribe(f"{settings.topic}/+/counts")
+        connection.subscribe(f"{settings.topic}/+/counts")
         if settings.discovery is not None:
-            session.subscribe(f"{settings.discovery}/status")
-            session.subscribe(discovery_filter(settings.discovery))
+            connection.subscribe(f"{settings.discovery}/status")
+            connection.subscribe(discovery_filter(settings.discovery))
 
     def receive(self) -> bool:
         """Takes off the queue what the broker has confirmed, and answers Home Assistant.
@@ -51,17 +51,17 @@ class Conversation:
         Raises:
             NotDeliveredError: the connection has ended, or the broker confirms nothing.
         """
-        session = self._session
-        confirmed = bool(session.published)
-        while session.published:
-            self._on_the_way.pop(session.published.popleft(), None)
+        connection = self._connection
+        confirmed = bool(connection.published)
+        while connection.published:
+            self._on_the_way.pop(connection.published.popleft(), None)
             self._confirmed_s = time.monotonic()
         self._spool.take(min(self._on_the_way.values(), default=self._sent + 1) - 1)
         if self._on_the_way and time.monotonic() - self._confirmed_s > _CONFIRM_S:
             raise NotDeliveredError(f"the broker has confirmed nothing for {_CONFIRM_S:g} s")
-        while session.messages:
-            self._answer(session.messages.popleft())
-        session.check()
+        while connection.messages:
+            self._answer(connection.messages.popleft())
+        connection.check()
         return confirmed
 
     def publish(self) -> None:
@@ -73,7 +73,7 @@ class Conversation:
         if self._state.take_places_changed():
             self._publish_entities()
         for camera, text in self._state.take_counts().items():
-            self._session.publish(f"{self._settings.topic}/{camera}/counts", text, retain=True)
+            self._connection.publish(f"{self._settings.topic}/{camera}/counts", text, retain=True)
         self._publish_events()
 
     def _answer(self, message: Message) -> None:
@@ -94,10 +94,10 @@ class Conversation:
         if message.topic == f"{topic}/{camera}/counts":
             names = counted_names(message.text)
             if names is not None and names != names_of(self._state.places().get(camera, Places())):
-                self._session.publish(message.topic, "", retain=True)
+                self._connection.publish(message.topic, "", retain=True)
                 self._state.publish_again()  # newer ones may be gone with it
         elif message.topic not in self._wanted_entities() and is_ours(topic, self._state.places(), message):
-            self._session.publish(message.topic, "", retain=True)
+            self._connection.publish(message.topic, "", retain=True)
 
     def _wanted_entities(self) -> dict[str, str]:
         """Topic -> message of all entities that there ought to be."""
@@ -111,10 +111,10 @@ class Conversation:
     def _publish_entities(self) -> None:
         wanted = self._wanted_entities()
         for topic in self._entities.keys() - wanted.keys():
-            self._session.publish(topic, "", retain=True)
+            self._connection.publish(topic, "", retain=True)
         for topic, text in wanted.items():
             if self._entities.get(topic) != text:
-                self._session.publish(topic, text, retain=True)
+                self._connection.publish(topic, text, retain=True)
         self._entities = wanted
 
     def _publish_events(self) -> None:
@@ -123,6 +123,6 @@ class Conversation:
             if not self._on_the_way:
                 self._confirmed_s = time.monotonic()
             camera = json.loads(record.text)["camera"]
-            number = self._session.publish(f"{self._settings.topic}/{camera}/events", record.text)
+            number = self._connection.publish(f"{self._settings.topic}/{camera}/events", record.text)
             self._on_the_way[number] = record.number
             self._sent = record.number

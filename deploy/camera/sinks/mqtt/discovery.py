@@ -10,7 +10,7 @@ from typing import Any
 
 from fusedet.deploy.camera.events.places import Places
 from fusedet.deploy.camera.sinks.files.folders import safe_name
-from fusedet.deploy.camera.sinks.mqtt.session import Message
+from fusedet.deploy.camera.sinks.mqtt.connection import Message
 
 
 def discovery_messages(prefix: str, topic: str, camera: str, places: Places) -> dict[str, str]:

@@ -8,9 +8,9 @@ from fusedet.common.errors import InputError
 from fusedet.deploy.camera.events.places import Places
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.delivery import Delivery
+from fusedet.deploy.camera.sinks.mqtt.connection import BrokerConnection
 from fusedet.deploy.camera.sinks.mqtt.conversation import Conversation
 from fusedet.deploy.camera.sinks.mqtt.counts import counts_record
-from fusedet.deploy.camera.sinks.mqtt.session import Session
 from fusedet.deploy.camera.sinks.mqtt.settings import MqttSettings
 from fusedet.deploy.camera.sinks.mqtt.state import MqttState
 
@@ -64,9 +64,9 @@ class Mqtt(Delivery):
         self._wake.set()
 
     def _deliver(self) -> None:
-        session = Session(self._settings, self._wake)
+        connection = BrokerConnection(self._settings, self._wake)
         try:
-            conversation = Conversation(session, self._settings, self._state, self._spool)
+            conversation = Conversation(connection, self._settings, self._state, self._spool)
             while True:
                 if conversation.receive():
                     self._all_is_well()
@@ -75,7 +75,7 @@ class Mqtt(Delivery):
                 conversation.publish()
                 self._pause()
         finally:
-            session.close()
+            connection.close()
 
     def _interrupt(self) -> None:
         """Nothing to do: no wait of a conversation is longer than closing lasts."""

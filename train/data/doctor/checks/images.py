@@ -120,7 +120,7 @@ def fingerprint(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[n
     return (cells[:, 1:] > cells[:, :-1]).ravel(), thumb
 
 
-def check_image(seen: Look) -> Iterator[Finding]:
+def check_against_annotations(seen: Look) -> Iterator[Finding]:
     """Whether the image can be read and is the annotated one."""
     split, image = seen.split, seen.image
     if seen.fault:

@@ -233,7 +233,7 @@ def test_nobody_there_holds_nobody_up(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("silent", "error"), [(True, "no answer within 0.2 s"), (False, "before an answer")])
 def test_what_is_no_broker_is_said(tmp_path: Path, silent: bool, error: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fusedet.deploy.camera.sinks.mqtt.session._CONNECT_S", 0.2 if silent else 10)
+    monkeypatch.setattr("fusedet.deploy.camera.sinks.mqtt.connection._CONNECT_S", 0.2 if silent else 10)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         sink = open_mqtt(tmp_path, listener.getsockname()[1], first_wait_s=60)
         connection, _ = listener.accept()

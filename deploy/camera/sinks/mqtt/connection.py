@@ -24,7 +24,7 @@ class Message(NamedTuple):
     retained: bool
 
 
-class Session:
+class BrokerConnection:
     """One connection. Nothing of it outlives it: what it was given and did not confirm is given to the next one.
 
     Attributes:
