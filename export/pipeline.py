@@ -23,6 +23,7 @@ from fusedet.deploy.detector.contract import Contract
 from fusedet.export.errors import ExportError
 from fusedet.export.graph.fuse import Declined, fuse, unfused_activations
 from fusedet.export.graph.ops import count_ops, optimize
+from fusedet.export.graph.raw_layout import RawGraph
 from fusedet.export.graph.to_onnx import to_onnx
 from fusedet.export.graph.ultralytics_layout import UltralyticsGraph
 from fusedet.export.proof.images import Images
@@ -30,8 +31,8 @@ from fusedet.export.proof.verify import Agreement, verify
 from fusedet.model import STRIDES, DetectorNet, InferenceGraph, count_macs, count_parameters, load_detector
 
 #: ``fusedet``: the three outputs of :mod:`fusedet.deploy.detector.contract`. ``ultralytics``: the one output of
-#: :mod:`fusedet.export.graph.ultralytics_layout`.
-LAYOUTS = ("fusedet", "ultralytics")
+#: :mod:`fusedet.export.graph.ultralytics_layout`. ``raw``: those of :mod:`fusedet.export.graph.raw_layout`.
+LAYOUTS = ("fusedet", "ultralytics", "raw")
 
 _MOST_NAMED = 5
 #: That files are verified on.
@@ -50,12 +51,13 @@ class ExportOptions:
         nms: export the one-to-many branch, whose boxes the detector library suppresses; False: the one-to-one branch,
             whose boxes need no suppression.
         nms_iou: IoU above which that suppression drops a box.
-        input_format: one of :data:`fusedet.deploy.detector.contract.INPUT_FORMATS`; the layout ``ultralytics`` always
-            takes ``float32_nchw_rgb``.
+        input_format: one of :data:`fusedet.deploy.detector.contract.INPUT_FORMATS`; other layouts always take
+            ``float32_nchw_rgb``.
         input_size: ``(height, width)`` in pixels, multiples of 32; left out, that of the training.
         max_detections: boxes for each image, before NMS where it follows; left out, 500, or 300 without ``nms``.
         dynamic_batch: leave the number of images in a batch open. A fixed 1 is a few percent faster.
-        layout: one of :data:`LAYOUTS`; ``ultralytics`` adds its name to that of a file that ``out`` does not name.
+        layout: one of :data:`LAYOUTS`; others than ``fusedet`` add their name to that of a file that ``out`` does not
+            name.
         images: folder, image or video to verify on; left out, drawn images.
         allow_unfused: write the files although activations stand outside convolutions.
     """
@@ -163,7 +165,7 @@ def _contract(net: DetectorNet, meta: Mapping[str, Any], options: ExportOptions)
     return Contract(
         names=_checked_names(options.names or meta.get("names"), net),
         input_size=size,
-        input_format="float32_nchw_rgb" if options.layout == "ultralytics" else options.input_format,
+        input_format=options.input_format if options.layout == "fusedet" else "float32_nchw_rgb",
         nms=options.nms,
         nms_iou=options.nms_iou,
         strides=STRIDES,
@@ -173,11 +175,15 @@ def _contract(net: DetectorNet, meta: Mapping[str, Any], options: ExportOptions)
     )
 
 
-def _graph(net: DetectorNet, options: ExportOptions) -> InferenceGraph | UltralyticsGraph:
+def _graph(net: DetectorNet, options: ExportOptions) -> InferenceGraph | UltralyticsGraph | RawGraph:
     """What is traced: the network with its decoding."""
     size, most = options.input_size or net.config.input_size, options.max_detections
     if most is not None and most < 1:
         raise InputError(f"max_detections must be at least 1, but got {most}")
+    if options.layout == "raw":
+        if not options.nms or most is not None:
+            raise InputError("the layout raw gives all points for NMS: nms=False and max_detections must be left out")
+        return RawGraph(net, input_size=size)
     if options.layout == "ultralytics":
         if options.nms and most is not None:
             raise InputError(
@@ -191,7 +197,7 @@ def _graph(net: DetectorNet, options: ExportOptions) -> InferenceGraph | Ultraly
 def _write(
     paths: tuple[Path, Path],
     models: tuple[onnx.ModelProto, onnx.ModelProto],
-    graph: InferenceGraph | UltralyticsGraph,
+    graph: InferenceGraph | UltralyticsGraph | RawGraph,
     images: Images | None,
 ) -> tuple[tuple[Agreement, Agreement], onnx.ModelProto]:
     """Writes both files where they find what the network finds; also returns what ONNX Runtime makes of the fused one.

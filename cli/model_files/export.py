@@ -43,10 +43,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--layout",
-        choices=("fusedet", "ultralytics"),
+        choices=("fusedet", "ultralytics", "raw"),
         default="fusedet",
         help="ultralytics: for what reads Ultralytics' files, [1, 4 + classes, points], or [1, 300, 6] with --nms-free "
         "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--raw",
+        dest="layout",
+        action="store_const",
+        const="raw",
+        help="for chips with tools of their own, such as RKNN and Hailo: scores and boxes of each stride as outputs of "
+        "their own, without decoding; the same as --layout raw",
     )
     parser.add_argument(
         "--input-size",

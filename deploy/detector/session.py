@@ -208,6 +208,19 @@ def read_contract(session: Session, source: str) -> Contract:
     Raises:
         InputError: the file is not fusedet's, or its graph is not what its contract says.
     """
+    contract = read_input_contract(session, source)
+    outputs = {output.name: output.type for output in session.get_outputs()}
+    if {name: outputs.get(name) for name in OUTPUT_NAMES} != _OUTPUT_TYPES:
+        raise InputError(f"{source}: expected the outputs {_OUTPUT_TYPES}, but the graph gives {outputs}")
+    return contract
+
+
+def read_input_contract(session: Session, source: str) -> Contract:
+    """As :func:`read_contract`, but the outputs may be any.
+
+    Raises:
+        InputError: the file is not fusedet's, or its graph does not take what its contract says.
+    """
     contract = Contract.from_metadata(session.get_modelmeta().custom_metadata_map, source)
     inputs = session.get_inputs()
     if len(inputs) != 1:
@@ -222,7 +235,4 @@ def read_contract(session: Session, source: str) -> Contract:
             f"{source}: expected {_INPUT_TYPES[contract.input_format]} [1 or any, {', '.join(map(str, sides))}] "
             f"for {contract.input_format}, but the graph takes {found_type} {found_shape}"
         )
-    outputs = {output.name: output.type for output in session.get_outputs()}
-    if {name: outputs.get(name) for name in OUTPUT_NAMES} != _OUTPUT_TYPES:
-        raise InputError(f"{source}: expected the outputs {_OUTPUT_TYPES}, but the graph gives {outputs}")
     return contract

@@ -12,6 +12,7 @@ from torch import nn
 from fusedet.common.atomic import naming
 from fusedet.deploy.detector.contract import OUTPUT_NAMES, Contract
 from fusedet.export.graph.constants import fold_constants
+from fusedet.export.graph.raw_layout import RAW_NAMES, RawGraph, raw_description
 from fusedet.export.graph.ultralytics_layout import (
     OUTPUT_NAME,
     UltralyticsGraph,
@@ -28,7 +29,7 @@ _BATCH = "batch"
 
 
 def to_onnx(
-    graph: InferenceGraph | UltralyticsGraph, contract: Contract, *, dynamic_batch: bool = False
+    graph: InferenceGraph | UltralyticsGraph | RawGraph, contract: Contract, *, dynamic_batch: bool = False
 ) -> onnx.ModelProto:
     """Traces ``graph`` into a checked ONNX model with the contract in its metadata.
 
@@ -42,12 +43,15 @@ def to_onnx(
 
     Returns:
         A model whose input is :data:`INPUT_NAME` and whose outputs are
-        :data:`fusedet.deploy.detector.contract.OUTPUT_NAMES`, or that of an :class:`UltralyticsGraph`. Shapes are
-        inferred, constants folded.
+        :data:`fusedet.deploy.detector.contract.OUTPUT_NAMES`, or those of an :class:`UltralyticsGraph` or a
+        :class:`RawGraph`. Shapes are inferred, constants folded.
     """
     if isinstance(graph, UltralyticsGraph):
         names: tuple[str, ...] = (OUTPUT_NAME,)
         description, metadata = ultralytics_description(contract), ultralytics_metadata(contract)
+    elif isinstance(graph, RawGraph):
+        names, metadata = RAW_NAMES, contract.to_metadata()
+        description = raw_description(len(contract.names), contract.input_size, contract.pad_value)
     else:
         names, description, metadata = OUTPUT_NAMES, _describe(contract), contract.to_metadata()
     graph = graph.eval()

@@ -23,6 +23,7 @@ from fusedet.deploy.detector.letterbox import letterbox, to_blob
 from fusedet.deploy.detector.runtimes.protocol import Session
 from fusedet.deploy.detector.session import open_session
 from fusedet.export.errors import ExportError
+from fusedet.export.graph.raw_layout import RawGraph
 from fusedet.export.graph.ultralytics_layout import UltralyticsGraph
 from fusedet.export.proof.images import Images, draw_images
 from fusedet.model import InferenceGraph
@@ -112,7 +113,7 @@ class Agreement:
 
 
 def verify(
-    graph: InferenceGraph | UltralyticsGraph,
+    graph: InferenceGraph | UltralyticsGraph | RawGraph,
     plain: Path,
     fused: Path,
     images: Images | None = None,
@@ -261,7 +262,7 @@ def _describe(own: Detections, index: int, opposite: Detections, between: tuple[
 
 @torch.inference_mode()
 def _run_torch(
-    graph: InferenceGraph | UltralyticsGraph, blobs: Mapping[str, NDArray[Any]], kind: ModelFormat
+    graph: InferenceGraph | UltralyticsGraph | RawGraph, blobs: Mapping[str, NDArray[Any]], kind: ModelFormat
 ) -> dict[str, Detections]:
     results = {}
     for name, blob in blobs.items():

@@ -17,6 +17,7 @@ SETTINGS = {
     "dynamic-batch": {"dynamic_batch": True},
     "ultralytics": {"layout": "ultralytics"},
     "ultralytics-nms-free": {"layout": "ultralytics", "nms": False},
+    "raw": {"layout": "raw"},
 }
 FORMS = [*SETTINGS, *(f"{name}.fused" for name in SETTINGS), "half", "int8", "int8-per-tensor", "nms-free.int8"]
 

@@ -11,6 +11,7 @@ from fusedet.deploy.detector.formats.fastestdet import FastestDet
 from fusedet.deploy.detector.formats.fusedet_file import FusedetFile
 from fusedet.deploy.detector.formats.nanodet import NanoDet
 from fusedet.deploy.detector.formats.picodet import PicoDet
+from fusedet.deploy.detector.formats.raw_file import RawFile
 from fusedet.deploy.detector.formats.ultralytics_file import UltralyticsFile
 from fusedet.deploy.detector.formats.yolox import Yolox
 from fusedet.deploy.detector.runtimes.protocol import Session
@@ -18,7 +19,16 @@ from fusedet.deploy.detector.runtimes.protocol import Session
 __all__ = ["FORMATS", "Candidates", "FusedetFile", "ModelFormat", "PicoDet", "UltralyticsFile", "find_format"]
 
 #: What can be read. Formats that metadata tell apart come before those that shapes do.
-FORMATS: tuple[type[ModelFormat], ...] = (FusedetFile, UltralyticsFile, Detr, PicoDet, NanoDet, Yolox, FastestDet)
+FORMATS: tuple[type[ModelFormat], ...] = (
+    RawFile,
+    FusedetFile,
+    UltralyticsFile,
+    Detr,
+    PicoDet,
+    NanoDet,
+    Yolox,
+    FastestDet,
+)
 
 
 def find_format(session: Session, source: str) -> ModelFormat:
@@ -34,7 +44,7 @@ def find_format(session: Session, source: str) -> ModelFormat:
     for kind in FORMATS:
         if kind.recognises(session):
             return kind(session, source)
-    known = "; ".join(f"{kind.title}: {kind.marks}" for kind in FORMATS[1:])
+    known = "; ".join(f"{kind.title}: {kind.marks}" for kind in FORMATS if kind not in (RawFile, FusedetFile))
     raise InputError(
         f"{source}: not a fusedet model ({FusedetFile.marks}); expected that or one of other projects ({known}), "
         f"but it takes {inputs_of(session)} and gives {outputs_of(session)}"

@@ -191,7 +191,7 @@ def test_names_of_files(net: DetectorNet, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"layout": "yolo"}, "layout must be one of fusedet, ultralytics, but got 'yolo'"),
+        ({"layout": "yolo"}, "layout must be one of fusedet, ultralytics, raw, but got 'yolo'"),
         ({"layout": "ultralytics", "nms": True, "max_detections": 9}, "max_detections must be left out .* but got 9"),
         ({"layout": "ultralytics", "max_detections": 0}, "max_detections must be at least 1, but got 0"),
     ],
