@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fusedet.common.errors import InputError
-from fusedet.configs.reader.foreign_words import ANSWERS, COMMANDS, NO_SETTINGS, OPTIONS
+from fusedet.configs.reader.foreign_words import ANSWERS, FOREIGN_COMMANDS, NO_SETTINGS, OPTIONS
 
 #: What a positional argument is called that takes settings.
 _SETTINGS = "KEY=VALUE"
@@ -17,9 +17,9 @@ _ASSIGNMENT = re.compile(r"([a-zA-Z][\w-]*)=(.*)", re.DOTALL)
 
 def known_command(arguments: Sequence[str]) -> list[str]:
     """The arguments with our name of the command in front, where another program's stands there."""
-    if not arguments or arguments[0] not in COMMANDS:
+    if not arguments or arguments[0] not in FOREIGN_COMMANDS:
         return list(arguments)
-    return [*COMMANDS[arguments[0]].split(), *arguments[1:]]
+    return [*FOREIGN_COMMANDS[arguments[0]].split(), *arguments[1:]]
 
 
 def known_words(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> list[str]:

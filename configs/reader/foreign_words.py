@@ -1,7 +1,7 @@
 """Words that people bring from other programs, and what they are called here. Standard library only."""
 
 #: Commands -> ours, with the options that make it the same.
-COMMANDS = {
+FOREIGN_COMMANDS = {
     **dict.fromkeys(("predict", "infer", "inference"), "detect"),
     **dict.fromkeys(("val", "valid", "validate", "test", "evaluate"), "eval"),
     **dict.fromkeys(("benchmark", "speed"), "bench"),

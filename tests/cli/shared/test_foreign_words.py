@@ -8,7 +8,7 @@ import pytest
 from fusedet.cli.main import build_parser
 from fusedet.cli.shared.foreign_words import known_command, known_words
 from fusedet.configs import InputError
-from fusedet.configs.reader.foreign_words import COMMANDS, OPTIONS, SETTINGS
+from fusedet.configs.reader.foreign_words import FOREIGN_COMMANDS, OPTIONS, SETTINGS
 from fusedet.configs.reader.schema_keys import all_keys, json_schema, spelled_out
 from fusedet.train.config import TrainConfig, load_train_config
 
@@ -75,7 +75,7 @@ def test_the_words_of_the_tables_lead_to_what_is_there() -> None:
     for word, key in SETTINGS.items():
         same = [one for one in known if one.rpartition(".")[2] == word]
         assert not same or key in same, f"{word} is a setting of its own"
-    for command in COMMANDS.values():
+    for command in FOREIGN_COMMANDS.values():
         build_parser(" ".join(word for word in command.split() if not word.startswith("-")))
     parsers = [build_parser(name) for name in ("detect", "eval", "export", "train", "data label")]
     options = {text for parser in parsers for action in parser._actions for text in action.option_strings}

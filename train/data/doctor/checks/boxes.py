@@ -13,7 +13,7 @@ from fusedet.train.data.masks import box_of_segmentation
 #: A box may hang over the border by so many pixels: tools round, and some count the last pixel twice.
 OVERHANG_PX = 1.5
 #: Two boxes of one class that overlap by more are one object.
-DUPLICATE_IOU = 0.95
+SAME_BOX_IOU = 0.95
 #: Boxes are corners where so many of a set, or of an image, fit as corners and so many leave the image otherwise.
 _FIT_SHARE, _LEAVE_SHARE = 0.98, 0.25
 _LEAST_OF_SET, _LEAST_OF_IMAGE, _LEAVE_SHARE_OF_IMAGE = 10, 3, 0.6
@@ -141,7 +141,7 @@ def _on_each_other(split: Split, image: Image) -> Iterator[Finding]:
     boxes = np.array([thing.box_xywh for thing in things], np.float64)
     boxes[:, 2:] += boxes[:, :2]  # xywh -> xyxy
     reported = set[int]()
-    for i, j in np.argwhere(np.triu(box_iou(boxes, boxes), 1) > DUPLICATE_IOU):
+    for i, j in np.argwhere(np.triu(box_iou(boxes, boxes), 1) > SAME_BOX_IOU):
         first, second = things[i], things[j]
         if int(j) in reported:
             continue
