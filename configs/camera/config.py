@@ -19,14 +19,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from fusedet.common.addresses import has_variable
 from fusedet.common.arguments import DUPLICATE_IOU
 from fusedet.common.errors import InputError
 from fusedet.common.polygons import check_line, check_polygon
 from fusedet.configs import preset_names
-from fusedet.configs.camera.fields import Fraction, Host, Name, Point, Seconds, Secret, check_address
+from fusedet.configs.camera.fields import Fraction, Host, Name, Point, Seconds, Secret, check_address, text_like
 from fusedet.configs.camera.outputs import OutputsSection
 from fusedet.configs.reader.former_keys import FormerKey
 from fusedet.configs.reader.loader import load_config
@@ -45,6 +53,12 @@ def _as_text(value: object) -> object:
 Corners = Annotated[tuple[Point, ...], Field(max_length=64, json_schema_extra={"minItems": 3})]
 #: As :data:`fusedet.deploy.camera.events.places.MIN_FRAMES` and ``MARGIN``.
 MinFrames = Annotated[int, Field(ge=1, le=100)]
+_FOURCC = r"^[A-Za-z0-9 ]{4}$"
+FourCc = Annotated[
+    str,
+    text_like(_FOURCC, "four letters or digits, such as MJPG"),
+    WithJsonSchema({"type": "string", "pattern": _FOURCC}),
+]
 Source = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int), AfterValidator(check_address)]
 
 
@@ -136,7 +150,7 @@ class CameraSection(StrictModel):
         description="at most so many frames in a second are taken; asked of a USB or CSI camera; how often an address "
         "that gives one image for each request is asked, left out: once a second",
     )
-    fourcc: Annotated[str, Field(pattern=r"^[A-Za-z0-9 ]{4}$")] | None = Field(
+    fourcc: FourCc | None = Field(
         None, description="pixel format asked of a USB camera; MJPG lets most give more frames"
     )
     transport: Literal["tcp", "udp"] = Field("tcp", description="of RTSP")

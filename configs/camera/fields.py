@@ -51,6 +51,17 @@ def _check_host(host: str) -> str:
     return host
 
 
+def text_like(pattern: str, expected: str) -> AfterValidator:
+    """A check that a text matches the whole of ``pattern``, with an error that says in words what is expected."""
+
+    def check(text: str) -> str:
+        if re.fullmatch(pattern, text):
+            return text
+        raise ValueError(f"expected {expected}")
+
+    return AfterValidator(check)
+
+
 Fraction = Annotated[float, Field(ge=0, le=1)]
 #: A fraction whose range the polygon or line checks, so that the message can say more.
 Coordinate = Annotated[float, Field(allow_inf_nan=True, json_schema_extra={"minimum": 0, "maximum": 1})]

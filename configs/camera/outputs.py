@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from fusedet.configs.camera.fields import Host, Seconds, Secret, check_address
+from fusedet.configs.camera.fields import Host, Seconds, Secret, check_address, text_like
 from fusedet.configs.reader.strict import StrictModel
 
 Days = Annotated[float, Field(gt=0, le=36500)]
@@ -14,7 +14,16 @@ CaFile = Annotated[Path | None, Field(description="trusted instead of the author
 ClientCert = Annotated[Path | None, Field(description="shown to the other side, as PEM")]
 ClientKey = Annotated[Path | None, Field(description="of client_cert, without a passphrase")]
 Insecure = Annotated[bool, Field(description="any certificate is taken: whoever is in between can read along")]
-HookAddress = Annotated[str, Field(pattern=r"^(https?://|\$\{)"), AfterValidator(check_address)]
+_HOOK, _TOPIC = r"^(https?://|\$\{).*$", r"^[^#+\s]+$"
+HookAddress = Annotated[
+    str,
+    text_like(_HOOK, "an address that begins with http:// or https://"),
+    WithJsonSchema({"type": "string", "pattern": _HOOK}),
+    AfterValidator(check_address),
+]
+Topic = Annotated[
+    str, text_like(_TOPIC, "a topic without #, + or blanks"), WithJsonSchema({"type": "string", "pattern": _TOPIC})
+]
 
 
 class TlsSection(StrictModel):
@@ -70,7 +79,7 @@ class MqttSection(TlsSection):
     client_cert: ClientCert = None
     client_key: ClientKey = None
     insecure: Insecure = False
-    topic: Annotated[str, Field(pattern=r"^[^#+\s]+$")] = Field("fusedet", description="what all topics begin with")
+    topic: Topic = Field("fusedet", description="what all topics begin with")
     discovery: str | None = Field("homeassistant", description="prefix of Home Assistant's discovery; null: none")
     queue: Path = Field(
         Path("mqtt-queue"), validate_default=False, description="folder that holds events until the broker has them"

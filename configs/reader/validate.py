@@ -30,6 +30,8 @@ _WORDS = {
     "a valid path": "a path",
     "a valid boolean": "true or false",
     "Tuple should": "List should",
+    "Dictionary should": "Section should",
+    "String should": "Text should",
 }
 
 
