@@ -115,9 +115,9 @@ def _parse(path: Path, stem: str) -> tuple[str, ElementTree.Element]:
     except OSError as error:
         raise InputError(f"{path!s:.300}: cannot be read: {error.strerror}") from error
     except ElementTree.ParseError as error:
-        raise InputError(f"{path}:{error.position[0]}: not XML: {error}") from error
+        raise InputError(f"{path!s:.300}:{error.position[0]}: not XML: {error}") from error
     except (ValueError, LookupError) as error:  # an encoding that Python does not know, a name that is none
-        raise InputError(f"{path}: not XML that can be read: {error!s:.200}") from error
+        raise InputError(f"{path!s:.300}: not XML that can be read: {error!s:.200}") from error
 
 
 def _classes(source: Path, parsed: dict[str, list[tuple[str, ElementTree.Element]]]) -> dict[str, int]:

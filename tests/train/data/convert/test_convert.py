@@ -249,6 +249,7 @@ def test_an_empty_folder(form: str, message: str, tmp_path: Path) -> None:
         ("yolo", "labels/train/0.txt", b"0 .5 .5 .1 .1\n\xff\n", "0.txt:2: not text in UTF-8"),
         ("voc", "ImageSets/Main/train.txt", b"\xff\n", "train.txt:1: not text in UTF-8"),
         ("voc", "ImageSets/Main/train.txt", b"x" * 5000, "cannot be read: File name too long"),
+        ("voc", "ImageSets/Main/train.txt", b"x" * 5000 + b"\0", "xxx: not XML that can be read: embedded null byte"),
         ("voc", "labels.txt", b"a\n\xff\n", "labels.txt:2: not text in UTF-8"),
         ("voc", "Annotations/0.xml", b"<?xml version='1.0' encoding='none'?><a/>", "0.xml"),
         (
