@@ -53,8 +53,8 @@ CARD_FRAME = Path(__file__).with_name("starter.md")
 WEIGHTS = Path(starter.__file__).with_name("weights")
 #: What the card says the networks learned from.
 DATA = (
-    "2,224 COCO photographs with their labels and 1,898 everyday photographs that detectors labelled; nano's last "
-    "round from 12,658 more of these"
+    "2,224 COCO photographs with their labels and 1,898 everyday photographs that detectors labelled; the last "
+    "rounds of nano and small from 12,658 more of these"
 )
 
 
