@@ -1,11 +1,13 @@
 """What a board installs, and what it costs there: packages, disk, start, memory.
 
     python -m benchmarks.camera.footprint
+    python -m benchmarks.camera.footprint --extras headless --ncnn models/nano.ncnn.param
 
 Makes a fresh virtual environment for each set of extras, with the Python that runs this, installs fusedet from this
 checkout into it, and measures there with the starter weights of nano and one thread. Times are the least of several
 fresh processes, the files in the disk cache. Memory is that of a process that has imported the packages of its extras
 as well, after 200 and after 2,000 frames (--frames) of 640x480: what grows between the two might grow for months.
+With --ncnn, a board that has ncnn instead of ONNX Runtime is measured as well, on this form of nano.
 At last the parts of packages that a board never imports are deleted, and nano has to look at an image once more.
 """
 
@@ -40,12 +42,14 @@ NEEDLESS = (
 PROCESSES = 10
 EARLY = 200
 
-IMPORT = "import fusedet.deploy; print(flush=True)"
+#: What ncnn needs of its own to detect; its package asks for more, for a model zoo that nothing here uses.
+NCNN = "ncnn"
+IMPORT = "import {runtime}, fusedet.deploy; print(flush=True)"
 FIRST = """
 import numpy as np
 from fusedet.configs.starter import starter_model
 from fusedet.deploy import Detector
-Detector(starter_model("nano"), threads=1)(np.zeros((480, 640, 3), np.uint8))
+Detector({model}, threads=1)(np.zeros((480, 640, 3), np.uint8))
 print(flush=True)
 """
 MEMORY = """
@@ -56,7 +60,7 @@ from fusedet.configs.starter import starter_model
 from fusedet.deploy import Detector
 from fusedet.common.machine import resident_bytes
 
-detector, found = Detector(starter_model("nano"), threads=1), []
+detector, found = Detector({model}, threads=1), []
 images = np.random.default_rng(0).integers(0, 256, (4, 480, 640, 3), np.uint8)
 for frame in range(1, {late} + 1):
     detector(images[frame % 4])
@@ -71,7 +75,7 @@ class Footprint:
     """Of one set of extras.
 
     Attributes:
-        extras: as in ``pip install 'fusedet[...]'``.
+        extras: as in ``pip install 'fusedet[...]'``, or ``ncnn`` of a board without ONNX Runtime.
         packages: names of what is installed, fusedet included, pip and setuptools not.
         disk_mb: of site-packages without pip and setuptools, compiled modules included, in 10^6 bytes.
         largest: the folders that take most of it, in 10^6 bytes.
@@ -102,11 +106,23 @@ def build_wheel(folder: Path) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def measure(extras: str, wheel: Path, folder: Path, frames: int) -> Footprint:
-    """Makes the environment in ``folder`` and measures it."""
+def install(python: str, extras: str, wheel: Path) -> None:
+    """As a board would."""
+    pip = [python, "-m", "pip", "install", "--quiet"]
+    if extras == NCNN:
+        run([*pip, "numpy", "opencv-python-headless"])
+        run([*pip, "--no-deps", NCNN, str(wheel)])
+    else:
+        run([*pip, f"fusedet[{extras}] @ {wheel.as_uri()}"])
+
+
+def measure(extras: str, wheel: Path, folder: Path, frames: int, ncnn: Path | None = None) -> Footprint:
+    """Makes the environment in ``folder`` and measures it; ``ncnn`` is the model of a board that has ncnn alone."""
+    model = repr(str(ncnn)) if extras == NCNN else 'starter_model("nano")'
+    runtime = NCNN if extras == NCNN else "onnxruntime"
     venv.create(folder, with_pip=True, symlinks=os.name != "nt")
     python = str(folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
-    run([python, "-m", "pip", "install", "--quiet", f"fusedet[{extras}] @ {wheel.as_uri()}"])
+    install(python, extras, wheel)
     listed = json.loads(run([python, "-m", "pip", "list", "--format", "json"]))
     purelib = Path(run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).strip())
     sizes = {
@@ -115,8 +131,9 @@ def measure(extras: str, wheel: Path, folder: Path, frames: int) -> Footprint:
         if path.name.partition("-")[0] not in (*TOOLS, "_distutils_hack", "pkg_resources")
     }
     imports = "\n".join(f"import {MODULES[extra]}" for extra in extras.split(",") if extra in MODULES)
-    early, late = json.loads(run([python, "-c", MEMORY.format(imports=imports, early=EARLY, late=frames)]))
-    import_ms, first_ms = quickest(python, (IMPORT, FIRST))
+    early, late = json.loads(run([python, "-c", MEMORY.format(imports=imports, model=model, early=EARLY, late=frames)]))
+    first = FIRST.format(model=model)
+    import_ms, first_ms = quickest(python, (IMPORT.format(runtime=runtime), first))
     return Footprint(
         extras,
         sorted(one["name"] for one in listed if one["name"] not in TOOLS),
@@ -126,19 +143,19 @@ def measure(extras: str, wheel: Path, folder: Path, frames: int) -> Footprint:
         first_ms,
         early,
         late,
-        without_needless(purelib, python),
+        without_needless(purelib, python, first),
     )
 
 
-def without_needless(site_packages: Path, python: str) -> float:
-    """Deletes what is needless, proves that nano still runs, and tells how much that was, in 10^6 bytes."""
+def without_needless(site_packages: Path, python: str, first: str) -> float:
+    """Deletes what is needless, runs ``first`` to prove that nano still works, and tells the 10^6 bytes."""
     freed = 0
     for pattern in NEEDLESS:
         for path in sorted(site_packages.glob(pattern)):
             if path.exists():  # it may have lain in a folder that went before
                 freed += size_of(path)
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-    run([python, "-c", FIRST])
+    run([python, "-c", first])
     return freed / 1e6
 
 
@@ -189,16 +206,17 @@ def table(footprints: list[Footprint], frames: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--extras", nargs="*", default=EXTRAS, help="sets, each as in fusedet[...]")
+    parser.add_argument("--ncnn", type=Path, metavar="FILE", help="nano.ncnn.param, for a board with ncnn alone")
     parser.add_argument("--frames", type=int, default=2000, help=f"more than {EARLY}")
     parser.add_argument("--json", type=Path, help="also write the figures there")
     args = parser.parse_args()
-    footprints = []
+    footprints, ncnn = [], args.ncnn and args.ncnn.resolve()
     with tempfile.TemporaryDirectory(prefix="fusedet-footprint-") as text:
         folder = Path(text)
         wheel = build_wheel(folder)
-        for extras in args.extras:
+        for extras in (*args.extras, *([NCNN] if args.ncnn else [])):
             environment_folder = folder / "environment"
-            footprints.append(measure(extras, wheel, environment_folder, args.frames))
+            footprints.append(measure(extras, wheel, environment_folder, args.frames, ncnn))
             shutil.rmtree(environment_folder)
             print(f"{extras}: {', '.join(footprints[-1].packages)}", file=sys.stderr)
             print(f"  {', '.join(f'{k} {v:.0f} MB' for k, v in footprints[-1].largest.items())}", file=sys.stderr)

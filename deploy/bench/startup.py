@@ -18,6 +18,7 @@ from fusedet.common.errors import InputError
 from fusedet.common.machine import resident_bytes
 from fusedet.deploy.bench.images import FRAME_HW
 from fusedet.deploy.detector.detector import Detector
+from fusedet.deploy.detector.session import OTHER_RUNTIMES
 
 #: That the process writes: imported, opened, first, memory.
 _LINES = 4
@@ -91,6 +92,8 @@ def _start(model: Path, threads: int, spinning: bool) -> Startup:
 
 def _child(model: str, threads: str, spinning: str) -> None:
     image = np.zeros((*FRAME_HW, 3), np.uint8)
+    if Path(model).suffix not in OTHER_RUNTIMES:
+        import onnxruntime  # noqa: F401  what opens the file would import it
     print("imported", flush=True)
     detector = Detector(model, threads=int(threads), allow_spinning=bool(int(spinning)))
     print("opened", flush=True)

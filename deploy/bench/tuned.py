@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import onnxruntime as ort
-
 from fusedet.common.atomic import write_text
 from fusedet.common.errors import InputError
 from fusedet.common.machine import physical_cores, processor_name
@@ -131,6 +129,15 @@ def _identity(model: Path) -> dict[str, str | int]:
     return {
         "cpu": processor_name(),
         "cores": physical_cores(),
-        "onnxruntime": ort.__version__,
+        "onnxruntime": _onnxruntime(),
         "model_bytes": sum(path.stat().st_size for path in files),
     }
+
+
+def _onnxruntime() -> str:
+    """Its version; a board that runs ncnn alone has none."""
+    try:
+        from onnxruntime import __version__
+    except ModuleNotFoundError:
+        return ""
+    return str(__version__)

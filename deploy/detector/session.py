@@ -1,6 +1,7 @@
 """Opens an exported file, and says in one line what is wrong with a file that cannot be used.
 
-ONNX Runtime computes it, or what :mod:`fusedet.deploy.detector.runtimes` has for a file of another form.
+ONNX Runtime computes it, or what :mod:`fusedet.deploy.detector.runtimes` has for a file of another form. Each is
+imported when a file needs it: a board that runs ncnn alone has no ONNX Runtime.
 """
 
 import os
@@ -8,8 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import shorten
-
-import onnxruntime as ort
+from typing import TYPE_CHECKING, Any
 
 from fusedet.common.arguments import check_whole
 from fusedet.common.errors import InputError
@@ -22,6 +22,9 @@ from fusedet.deploy.detector.runtimes.ncnn import NcnnSession
 from fusedet.deploy.detector.runtimes.openvino import OpenVinoSession
 from fusedet.deploy.detector.runtimes.protocol import Session
 from fusedet.deploy.detector.weights import check_weights
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 CPU = "CPUExecutionProvider"
 #: Runtimes beside ONNX Runtime, by how their files end.
@@ -61,7 +64,7 @@ def open_session(
     *,
     allow_spinning: bool = False,
     provider: str = CPU,
-    adjust: Callable[[ort.SessionOptions], None] | None = None,
+    adjust: "Callable[[ort.SessionOptions], None] | None" = None,
 ) -> Session:
     """Opens an ONNX file, a bundle, or a file of another runtime.
 
@@ -94,12 +97,21 @@ def open_session(
         )
     if path.suffix in OTHER_RUNTIMES:
         return _open_other(path, threads or default_threads())
-    if provider not in ort.get_available_providers():
-        raise InputError(f"provider {provider}: this ONNX Runtime has {', '.join(ort.get_available_providers())} only")
+    providers = _import_onnxruntime(path).get_available_providers()
+    if provider not in providers:
+        raise InputError(f"provider {provider}: this ONNX Runtime has {', '.join(providers)} only")
     name, model = _model(path, provider)
     if provider != CPU:
         _refuse_fused(name, _start(name, model, threads, allow_spinning, CPU))
     return _start(name, model, threads, allow_spinning, provider, adjust)
+
+
+def _import_onnxruntime(path: str | Path) -> Any:
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise InputError(f"{path}: needs ONNX Runtime, which is not installed: pip install onnxruntime") from error
+    return onnxruntime
 
 
 def _open_other(path: Path, threads: int) -> Session:
@@ -126,7 +138,7 @@ def _model(path: Path, provider: str) -> tuple[str, str | bytes]:
     return str(path), str(path)
 
 
-def _refuse_fused(name: str, session: ort.InferenceSession) -> None:
+def _refuse_fused(name: str, session: "ort.InferenceSession") -> None:
     """Only the CPU computes LeakyReLU inside a FusedConv; CUDA's kernel fails on it (onnxruntime#22947)."""
     if FUSED_KEY in session.get_modelmeta().custom_metadata_map:
         plain = name.replace(".fused.onnx", ".onnx")
@@ -140,8 +152,9 @@ def _start(
     threads: int | None,
     allow_spinning: bool,
     provider: str,
-    adjust: Callable[[ort.SessionOptions], None] | None = None,
-) -> ort.InferenceSession:
+    adjust: "Callable[[ort.SessionOptions], None] | None" = None,
+) -> "ort.InferenceSession":
+    ort = _import_onnxruntime(name)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or default_threads()
     options.inter_op_num_threads = 1
@@ -175,7 +188,7 @@ def _start(
     return session
 
 
-def _refuse_other_names(name: str, session: ort.InferenceSession, classes: int | None) -> None:
+def _refuse_other_names(name: str, session: "ort.InferenceSession", classes: int | None) -> None:
     """A contract that somebody edited may name other classes than the network tells apart."""
     metadata = session.get_modelmeta().custom_metadata_map
     if classes is None or not Contract.stands_in(metadata):
@@ -188,7 +201,7 @@ def _refuse_other_names(name: str, session: ort.InferenceSession, classes: int |
         )
 
 
-def _refuse_damaged_text(name: str, session: ort.InferenceSession) -> None:
+def _refuse_damaged_text(name: str, session: "ort.InferenceSession") -> None:
     """ONNX Runtime reads text only when it is asked for it, and takes bytes that are none until then."""
     try:
         session.get_modelmeta().custom_metadata_map  # noqa: B018
