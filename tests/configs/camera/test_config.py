@@ -98,8 +98,8 @@ def test_the_command_line_comes_last(tmp_path: Path) -> None:
         ),
         ("serve: {host: 0.0.0.0}\n", "serve.host 0.0.0.0 lets others in, so serve.token is required"),
         ("serve: {token: short}\n", "serve.token must have at least 8 characters"),
-        ("outputs: {mqtt: {host: h, topic: a/#}}\n", "outputs.mqtt.topic: "),
-        ("outputs: {webhook: {url: 'file:///etc/passwd'}}\n", "outputs.webhook.url: "),
+        ("outputs: {mqtt: {host: h, topic: a/#}}\n", "outputs.mqtt.topic: expected a topic without #, + or blanks"),
+        ("outputs: {webhook: {url: 'file:///etc/passwd'}}\n", "outputs.webhook.url: expected an address that begins"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, more: str, message: str) -> None:
