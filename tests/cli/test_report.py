@@ -11,16 +11,12 @@ from fusedet.train.evaluation.operating_point import OperatingPoint
 from fusedet.train.evaluation.outputs import Output, write_outputs
 from fusedet.train.run_folder import RunFolder
 from tests.commands import Refused
-from tests.train.evaluation.report.conftest import evil_data, finished
+from tests.train.evaluation.report.conftest import evil_data, finished, run
 
-__all__ = ["evil_data", "finished"]
+__all__ = ["evil_data", "finished", "run"]
 
 
-def test_a_report_is_not_replaced_unasked(
-    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], refused: Refused
-) -> None:
-    run = tmp_path / "run"
-    shutil.copytree(finished, run)
+def test_a_report_is_not_replaced_unasked(run: Path, capsys: pytest.CaptureFixture[str], refused: Refused) -> None:
     (run / "report.html").write_text("mine")
     refused(["report", run], "add --force")
     assert main(["report", str(run), "--force"]) == 0
@@ -72,8 +68,8 @@ def test_duplicates_and_count_error_are_compared(
     finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     new, old = tmp_path / "new", tmp_path / "old"
-    for run in (new, old):
-        shutil.copytree(finished, run)
+    for folder in (new, old):
+        shutil.copytree(finished, folder)
     figures = OperatingPoint(0.3, shown=80, objects=100, found=60, duplicates=10, miscounted=21)
     write_outputs(RunFolder(new), [Output(True, 0.5, 0.7, figures), Output(False, 0.4, 0.6, figures)])
     (old / "outputs.json").unlink()
@@ -84,9 +80,8 @@ def test_duplicates_and_count_error_are_compared(
     assert second.split()[6:9] == ["-", "-", "-"], "a folder of an earlier version"
 
 
-def test_runs_that_are_alike(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    shutil.copytree(finished, tmp_path / "copy")
-    assert main(["compare", str(finished), str(tmp_path / "copy")]) == 0
+def test_runs_that_are_alike(finished: Path, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(finished), str(run)]) == 0
     assert "No setting differs." in capsys.readouterr().out
 
 

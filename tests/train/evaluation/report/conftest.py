@@ -1,6 +1,7 @@
 """A training of seconds on images and classes whose names are no HTML, and what it left."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,9 @@ def finished(evil_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("report") / "run<u>"
     assert train(tiny_config(evil_data, run, report=True)).finished
     return run
+
+
+@pytest.fixture
+def run(finished: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be changed."""
+    return Path(shutil.copytree(finished, tmp_path / "run"))

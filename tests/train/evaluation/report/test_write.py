@@ -115,10 +115,8 @@ def test_a_report_made_later_says_the_same(finished: Path, tmp_path: Path) -> No
     check(out)
 
 
-def test_a_data_set_that_has_moved(finished: Path, evil_data: Path, tmp_path: Path) -> None:
-    run, moved = tmp_path / "run", tmp_path / "elsewhere"
-    shutil.copytree(finished, run)
-    shutil.copytree(evil_data, moved)
+def test_a_data_set_that_has_moved(run: Path, evil_data: Path, tmp_path: Path) -> None:
+    moved = Path(shutil.copytree(evil_data, tmp_path / "elsewhere"))
     config = run / "config.yaml"
     config.write_text(config.read_text().replace(str(evil_data), str(tmp_path / "gone")))
     out = tmp_path / "page.html"
@@ -153,9 +151,7 @@ def test_a_run_that_has_only_begun(finished: Path, tmp_path: Path) -> None:
     assert f"fusedet train --resume {run}" in page.text
 
 
-def test_weights_that_do_not_give_the_figures_of_the_training_are_told(finished: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    shutil.copytree(finished, run)
+def test_weights_that_do_not_give_the_figures_of_the_training_are_told(run: Path, tmp_path: Path) -> None:
     rows = RunFolder(run).read_metrics()
     RunFolder(run).metrics.unlink()
     for row in rows:
@@ -164,13 +160,11 @@ def test_weights_that_do_not_give_the_figures_of_the_training_are_told(finished:
     assert "but 0.900 in training" in check(tmp_path / "page.html").text
 
 
-def test_exported_files_in_the_folder_are_timed(finished: Path, tmp_path: Path) -> None:
+def test_exported_files_in_the_folder_are_timed(run: Path, tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     from fusedet.deploy import Contract
     from tests.deploy.conftest import build_model
 
-    run = tmp_path / "run"
-    shutil.copytree(finished, run)
     onnx.save(build_model(Contract(names=("a", "b", "c"), input_size=(64, 64)), scores=(0.9,)), run / "mine.onnx")
     report_run(run, tmp_path / "page.html")
     page = check(tmp_path / "page.html")
@@ -186,9 +180,7 @@ def test_both_outputs_are_compared(finished: Path) -> None:
     assert "--nms-free" not in page.text
 
 
-def test_the_command_exports_the_output_that_is_better(finished: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    shutil.copytree(finished, run)
+def test_the_command_exports_the_output_that_is_better(run: Path, tmp_path: Path) -> None:
     figures = OperatingPoint(0.3, shown=10, objects=10, found=8, duplicates=1, miscounted=2)
     better = OperatingPoint(0.44, shown=10, objects=10, found=9, duplicates=0, miscounted=1)
     write_outputs(RunFolder(run), [Output(True, 0.5, 0.7, figures), Output(False, 0.6, 0.8, better)])
@@ -200,9 +192,9 @@ def test_the_command_exports_the_output_that_is_better(finished: Path, tmp_path:
     assert "--score 0.44" in page.text
 
 
-def test_a_run_of_an_earlier_version_shows_the_output_that_is_evaluated(finished: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    shutil.copytree(finished, run)
+def test_a_run_of_an_earlier_version_shows_the_output_that_is_evaluated(
+    run: Path, finished: Path, tmp_path: Path
+) -> None:
     (run / "outputs.json").unlink()
     out = tmp_path / "page.html"
     report_run(run, out)
@@ -266,9 +258,7 @@ def test_validation_images_without_an_object(evil_data: Path, tmp_path: Path) ->
     assert "no object" in check(tmp_path / "run" / "report.html").text
 
 
-def test_a_training_that_ran_out_of_patience_is_done(finished: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    shutil.copytree(finished, run)
+def test_a_training_that_ran_out_of_patience_is_done(run: Path, tmp_path: Path) -> None:
     config = run / "config.yaml"
     config.write_text(config.read_text().replace("epochs: 3", "epochs: 9").replace("patience: 0", "patience: 1"))
     rows = RunFolder(run).read_metrics()
