@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 #: ``CPU part`` of ARM's own cores (implementer 0x41), which Linux tells by number alone.
@@ -55,7 +56,7 @@ class Machine:
         vector: the widest vector unit that counts, ``unknown`` where the system does not tell.
         memory_mb: of the machine, None where the system does not tell.
         system: operating system.
-        versions: of what computes: name -> version.
+        versions: of what computes, as far as it is installed: name -> version.
     """
 
     board: str
@@ -87,7 +88,9 @@ def this_machine(root: Path = Path("/")) -> Machine:
         system=f"{platform.system()} {platform.release()}",
         versions={
             "fusedet": _own_version(),
-            **{name: str(import_module(module).__version__) for name, module in _COMPUTING.items()},
+            **{
+                name: str(import_module(module).__version__) for name, module in _COMPUTING.items() if find_spec(module)
+            },
             "python": sys.version.split()[0],
         },
     )

@@ -14,15 +14,17 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from fusedet.common.errors import InputError
 from fusedet.deploy.detector.formats import find_format
 from fusedet.deploy.detector.session import open_session
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 _WARM_UP = 3
 #: Convolutions -> which input holds the weights ``[out, in / groups, rows, columns]``.
@@ -103,9 +105,11 @@ def _run(
     model: Path, image: NDArray[np.uint8], threads: int, rounds: int, *, rearranged: bool = True
 ) -> list[dict[str, Any]]:
     """Events of ONNX Runtime's profiler."""
+    import onnxruntime as ort
+
     with tempfile.TemporaryDirectory(prefix="fusedet-bench-") as folder:
 
-        def adjust(options: ort.SessionOptions) -> None:
+        def adjust(options: "ort.SessionOptions") -> None:
             options.enable_profiling, options.profile_file_prefix = True, str(Path(folder) / "profile")
             if not rearranged:  # all optimisations but those of layout
                 options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED

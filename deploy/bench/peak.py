@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterable
 
 import numpy as np
-import onnxruntime as ort
 
 from fusedet.deploy.detector.session import CPU
 
@@ -26,7 +25,7 @@ class Peak:
     """Measures it a little at a time, between other measurements, and keeps the best.
 
     Attributes:
-        gmac_per_s: the most so far; 0 before the first measurement.
+        gmac_per_s: the most so far; 0 before the first measurement, and where there is no ONNX Runtime.
     """
 
     def __init__(self, threads: int) -> None:
@@ -37,6 +36,10 @@ class Peak:
 
     def measure(self) -> None:
         """Runs the chain a few times, in a session of its own that is gone afterwards."""
+        try:
+            import onnxruntime as ort
+        except ModuleNotFoundError:
+            return
         options = ort.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = self._threads, 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
