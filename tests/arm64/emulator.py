@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import fusedet.cli
+import fusedet.common
 import fusedet.configs
 import fusedet.deploy
 from tests.arm64.root import EMULATOR, PYTHON
@@ -23,7 +24,7 @@ __all__ = ["CPU", "EmulatedError", "Emulator", "open_emulator"]
 #: The core of a Raspberry Pi 4.
 CPU = "cortex-a72"
 #: What a board has of fusedet: neither model nor training nor export.
-_RUNTIME = (fusedet.configs, fusedet.deploy, fusedet.cli)
+_RUNTIME = (fusedet.common, fusedet.configs, fusedet.deploy, fusedet.cli)
 _GUEST = Path(__file__).parent / "guest"
 _MOST_SECONDS = 900
 
