@@ -1,5 +1,6 @@
 """The detector that a program calls: an image in, detections out."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.formats import find_format
 from fusedet.deploy.detector.runtimes.protocol import Session
 from fusedet.deploy.detector.session import open_session
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,7 @@ class Detector:
         self.duplicate_iou = duplicate_iou
         self.classes = classes
         self.timings = Timings(0.0, 0.0, 0.0)
+        self._told_of_nan = False
         self._one_at_a_time = self._session.get_inputs()[0].shape[0] == 1
 
     @property
@@ -266,6 +270,11 @@ class Detector:
 
     def _decode(self, arrays: tuple[NDArray[Any], ...], place: Place) -> Detections:
         boxes, scores, class_ids = self.format.read(arrays)
+        if not self._told_of_nan and np.isnan(scores).any():
+            self._told_of_nan = True
+            _log.warning(
+                "%s: the network gives NaN, which is no score: it misses objects; export it anew", self._source
+            )
         try:
             return decode_outputs(
                 boxes,

@@ -113,6 +113,20 @@ def test_what_is_no_onnx_file_stays_an_error_of_opening(content: bytes, tmp_path
         open_session(tmp_path / "net.onnx")
 
 
+def test_a_network_that_gives_nan_is_told_once(model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    network = onnx.load(model)
+    for tensor in network.graph.initializer:
+        if len(tensor.dims) == 4:  # numbers that are finite themselves, and whose sums are not
+            tensor.CopyFrom(numpy_helper.from_array(np.full(tensor.dims, 3e38, np.float32), tensor.name))
+    onnx.save(network, tmp_path / "net.onnx")
+    detector = Detector(tmp_path / "net.onnx")
+    image = np.full((64, 64, 3), 90, np.uint8)
+    assert [len(detector(image)) for _ in range(2)] == [0, 0]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path}/net.onnx: the network gives NaN, which is no score: it misses objects; export it anew"
+    ]
+
+
 def test_a_name_that_is_no_text_opens(model: Path, tmp_path: Path) -> None:
     odd = Path(os.fsdecode(bytes(tmp_path) + b"/d\xe8/mod\xe8le.onnx"))
     try:
