@@ -26,8 +26,8 @@ from fusedet.configs.starter import available, starter_checkpoint
 from fusedet.deploy.detector.contract import Contract
 from fusedet.deploy.detector.decoding import decode_outputs, nms
 from fusedet.deploy.detector.detections import Detections
-from fusedet.deploy.detector.detector import Detector
 from fusedet.deploy.detector.letterbox import letterbox
+from fusedet.deploy.detector.pool import DetectorPool
 from fusedet.train.config import EvalConfig
 from fusedet.train.data.coco import CocoDataset, Sample, load_coco
 from fusedet.train.evaluation.evaluate import TorchDetector, find_objects, load_predictor
@@ -106,8 +106,8 @@ def _outputs(model: Path) -> list[bool]:
     predictor = load_predictor(model, EvalConfig())
     if isinstance(predictor, TorchDetector):
         return [False, True]
-    assert isinstance(predictor, Detector)
-    return [predictor.contract.nms]
+    assert isinstance(predictor, DetectorPool)
+    return [predictor.detectors[0].contract.nms]
 
 
 def _shown(found: Mapping[int, Detections], label: int) -> dict[int, Detections]:
