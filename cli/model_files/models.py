@@ -36,7 +36,8 @@ def run(args: argparse.Namespace) -> int:
         name, *numbers = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
         print(f"{name.strip():<{widths[0]}}  {'  '.join(numbers)}")
     processors = ", ".join(sorted({model.processor for model in models}))
-    print(f"AP on 500 photographs of COCO's val2017, with NMS; ms of one thread ({processors}); licence: {_LICENCE}")
+    print(f"AP on 500 photographs of COCO's val2017, with NMS; licence: {_LICENCE}")
+    print(f"ms of one thread, {processors}")
     print("fusedet detect NAME IMAGE runs one; fusedet train NAME train.init=starter data=DIR begins from it")
     return 0
 
