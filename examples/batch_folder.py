@@ -4,12 +4,11 @@ import csv
 import sys
 from contextlib import closing
 
-from fusedet.configs.starter import starter_model
-from fusedet.deploy import Detector
+from fusedet import Detector
 from fusedet.deploy.camera.sources import open_source
 
 folder, table = sys.argv[1:3]
-detector = Detector(sys.argv[3] if len(sys.argv) > 3 else starter_model("nano"))
+detector = Detector(sys.argv[3] if len(sys.argv) > 3 else "nano")
 
 # "x" replaces no table that is there. A quoted 'folder/**/*.jpg' reaches the folders in the folder.
 with open(table, "x", newline="", encoding="utf-8") as file, closing(open_source(folder)) as images:

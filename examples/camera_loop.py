@@ -4,12 +4,11 @@ import sys
 import time
 from contextlib import closing, suppress
 
-from fusedet.configs.starter import starter_model
-from fusedet.deploy import Detector
+from fusedet import Detector
 from fusedet.deploy.camera.sources import SourceSettings, open_source
 
 source = sys.argv[1]
-detector = Detector(sys.argv[2] if len(sys.argv) > 2 else starter_model("nano"))
+detector = Detector(sys.argv[2] if len(sys.argv) > 2 else "nano")
 
 # Asked of a camera, which gives what it can. open_source(..., patient=True) would open one that fails anew, for ever.
 settings = SourceSettings(width=1280, height=720, fourcc="MJPG")

@@ -3,15 +3,14 @@
 import sys
 from contextlib import closing, suppress
 
-from fusedet.configs.starter import starter_model
-from fusedet.deploy import Detector
+from fusedet import Detector
 from fusedet.deploy.camera.events.places import Line, Places
 from fusedet.deploy.camera.events.rules import Rules
 from fusedet.deploy.camera.sources import open_source
 from fusedet.deploy.tracking.tracker import Tracker, TrackerSettings
 
 # A track begins at a score of 0.3; lower ones, of somebody half hidden, may only go on a track.
-detector = Detector(sys.argv[2] if len(sys.argv) > 2 else starter_model("nano"), score_threshold=0.1)
+detector = Detector(sys.argv[2] if len(sys.argv) > 2 else "nano", score_threshold=0.1)
 tracker = Tracker(TrackerSettings(begin_score=0.3, high_score=0.3, low_score=0.1))
 
 # Across the middle of the image, from left to right: downwards is "in". Where a person is, is where the feet are.

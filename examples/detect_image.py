@@ -5,12 +5,11 @@ from pathlib import Path
 
 import cv2
 
-from fusedet.configs.starter import starter_model
-from fusedet.deploy import Detector
+from fusedet import Detector
 from fusedet.deploy.drawing.draw import draw_detections
 
 path = Path(sys.argv[1])
-detector = Detector(sys.argv[2] if len(sys.argv) > 2 else starter_model("nano"), score_threshold=0.25)
+detector = Detector(sys.argv[2] if len(sys.argv) > 2 else "nano", score_threshold=0.25)
 
 image = cv2.imread(str(path))  # uint8 [H, W, 3] in BGR; None where there is no image that can be read
 if image is None:

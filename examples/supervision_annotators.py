@@ -8,12 +8,11 @@ import sys
 import cv2
 import supervision
 
-from fusedet.configs.starter import starter_model
-from fusedet.deploy import Detector
+from fusedet import Detector
 from fusedet.deploy.detector.supervision import to_supervision
 
 path, out = sys.argv[1:3]
-detector = Detector(sys.argv[3] if len(sys.argv) > 3 else starter_model("nano"))
+detector = Detector(sys.argv[3] if len(sys.argv) > 3 else "nano")
 
 image = cv2.imread(path)
 found = to_supervision(detector(image))  # supervision.Detections: its trackers, zones and annotators take them

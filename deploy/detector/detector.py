@@ -114,7 +114,8 @@ class Detector:
 
         Args:
             path: an ONNX file written by ``fusedet export``, or by another project that
-                :mod:`fusedet.deploy.detector.formats` knows, such as Ultralytics.
+                :mod:`fusedet.deploy.detector.formats` knows, such as Ultralytics; a bundle, a run folder with its
+                export, or ``"nano"`` and the other presets that have starter weights.
             score_threshold: detections below this score are dropped, 0..1.
             max_detections: at most so many for each image, the best.
             one_label: a box that the network reports with several classes keeps the best one only.

@@ -16,7 +16,8 @@ from fusedet.common.errors import InputError
 from fusedet.common.machine import physical_cores
 from fusedet.common.plain_json import short
 from fusedet.common.text import counted, is_utf8
-from fusedet.deploy.detector.bundle import MANIFEST, is_bundle, open_bundle
+from fusedet.configs.inputs import EXPORTED_FIRST, model_file
+from fusedet.deploy.detector.bundle import is_bundle, open_bundle
 from fusedet.deploy.detector.contract import FUSED_KEY, OUTPUT_NAMES, Contract
 from fusedet.deploy.detector.runtimes.ncnn import NcnnSession
 from fusedet.deploy.detector.runtimes.openvino import OpenVinoSession
@@ -66,11 +67,11 @@ def open_session(
     provider: str = CPU,
     adjust: "Callable[[ort.SessionOptions], None] | None" = None,
 ) -> Session:
-    """Opens an ONNX file, a bundle, or a file of another runtime.
+    """Opens an ONNX file, a bundle, a file of another runtime, a run's export, or a preset's starter weights.
 
     Args:
-        path: the file, or the bundle's folder or zip: of it the fused model runs on a CPU, the plain one elsewhere;
-            ``BUNDLE/FILE`` is another one of it.
+        path: the file, the run folder, the preset's name, or the bundle's folder or zip: of it the fused model runs
+            on a CPU, the plain one elsewhere; ``BUNDLE/FILE`` is another one of it.
             ``NAME.xml`` runs in OpenVINO, ``NAME.ncnn.param`` in ncnn; what follows ``threads`` means nothing to them.
         threads: threads that share the work of one convolution; left out, :func:`default_threads`.
         allow_spinning: ONNX Runtime's threads burn their cores while they wait for work. It saves some
@@ -86,8 +87,6 @@ def open_session(
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"a model must be given by its file's name, text or a Path, but got {short(path)}")
     path = Path(path)
-    if not os.path.exists(path) and not is_bundle(path.parent):
-        raise InputError(f"{path}: no such model file")
     if threads is not None:
         check_whole("threads", threads, _CONCEIVABLE_THREADS)
     if (whose := _FOREIGN.get(path.suffix.lower())) is not None:
@@ -95,6 +94,8 @@ def open_session(
             f"{path}: a file for {whose}; expected an ONNX file, or one for OpenVINO (NAME.xml) or ncnn "
             "(NAME.ncnn.param): the program that made it can export ONNX"
         )
+    if not is_bundle(path.parent):
+        path = model_file(path, of_run=EXPORTED_FIRST)
     if path.suffix in OTHER_RUNTIMES:
         return _open_other(path, threads or default_threads())
     providers = _import_onnxruntime(path).get_available_providers()
@@ -133,8 +134,6 @@ def _model(path: Path, provider: str) -> tuple[str, str | bytes]:
         return open_bundle(path).model("fused" if provider == CPU else "plain")
     if not path.exists():
         return str(path), open_bundle(path.parent).file(path.name)
-    if not path.is_file():
-        raise InputError(f"{path}: expected an ONNX file or a bundle, but this is a folder without {MANIFEST}")
     return str(path), str(path)
 
 

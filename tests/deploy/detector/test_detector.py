@@ -215,7 +215,7 @@ def test_session_settings(model: Path) -> None:
         ("empty.onnx", b"", r"empty\.onnx: not an ONNX file"),
         ("text.onnx", b"hello", r"text\.onnx: not an ONNX file"),
         ("best.pt", b"PK\x03\x04", r"best\.pt: not an ONNX file .*`fusedet export`"),
-        ("", None, "expected an ONNX file or a bundle, but this is a folder"),
+        ("", None, "expected a model file or a run folder, but this folder has no"),
         ("net.tflite", b"TFL3", "net.tflite: a file for TensorFlow Lite; expected an ONNX file, or one for OpenVINO"),
         ("net.ENGINE", b"TFL3", "net.ENGINE: a file for TensorRT; expected an ONNX file, or one for OpenVINO"),
     ],
@@ -226,6 +226,13 @@ def test_what_is_no_onnx_file_is_named(tmp_path: Path, name: str, data: bytes | 
     with pytest.raises(InputError, match=message) as caught:
         Detector(tmp_path / name)
     assert "\n" not in str(caught.value)
+
+
+def test_a_preset_with_starter_weights_and_a_run_with_an_export_are_opened_by_name(model: Path, tmp_path: Path) -> None:
+    assert Detector("pico").names[0] == "person"
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "best.fused.onnx").write_bytes(model.read_bytes())
+    assert Detector(tmp_path / "runs").names == Detector(model).names
 
 
 def test_a_name_that_is_too_long_for_a_file_is_none() -> None:
