@@ -71,20 +71,20 @@ def run(args: argparse.Namespace) -> int:
     _check_arguments(args, model)
     from fusedet.train.config import EvalConfig
     from fusedet.train.data.coco import load_coco
-    from fusedet.train.evaluation.by_name import left_out
+    from fusedet.train.evaluation.by_name import known_to, left_out
     from fusedet.train.evaluation.evaluate import find_objects, load_predictor
     from fusedet.train.evaluation.metrics import evaluate_detections
     from fusedet.train.evaluation.operating_point import operating_point
 
     config = EvalConfig(batch=args.batch, nms=not args.nms_free, duplicate_iou=args.duplicate_iou)
-    predictor, dataset = load_predictor(model, config), load_coco(annotations, images)
-    unused = left_out(predictor, dataset)
+    predictor, data = load_predictor(model, config), load_coco(annotations, images)
+    dataset = known_to(predictor, data)
+    unused, unknown = left_out(predictor, dataset), [name for name in data.names if name not in dataset.names]
     found = find_objects(predictor, dataset, batch=config.batch, on_batch=counter())
     metrics, point = evaluate_detections(dataset, found), operating_point(dataset, found)
     print(f"{model} on {annotations}")
-    if unused:
-        shown = shorten(", ".join(unused), 100, placeholder=" ...")
-        print(f"left out, since the data has none: {len(unused)} of the network's classes: {shown}")
+    _say_left_out(unused, "the data has none: {} of the network's classes")
+    _say_left_out(unknown, "the network does not know them: {} of the data's classes")
     _print(metrics)
     if not point.objects:
         print("no box to evaluate on: neither AP nor a score of the best F1 can be told")
@@ -93,6 +93,11 @@ def run(args: argparse.Namespace) -> int:
     if args.json is not None:
         write_or_refuse(args.json, _as_json(metrics, point))
     return 0
+
+
+def _say_left_out(names: list[str], why: str) -> None:
+    if names:
+        print(f"left out, since {why.format(len(names))}: {shorten(', '.join(names), 100, placeholder=' ...')}")
 
 
 def _check_arguments(args: argparse.Namespace, model: Path) -> None:

@@ -58,6 +58,9 @@ class DataConfig(StrictModel):
     val_images: Path | None = Field(None, description="folder, instead of root/images")
     val_annotations: Path | None = Field(None, description="COCO file, instead of root/annotations/val.json")
     extra_train: list[ExtraSet] = Field([], description="more training sets, such as one annotated by a detector")
+    classes: list[str] = Field(
+        [], description="names of the classes to learn; annotations of others are left out. Empty: all"
+    )
     min_score: float = Field(0.0, ge=0, le=1, description="annotations with a score below this are ignored")
     ignore_score: float = Field(
         0.0,

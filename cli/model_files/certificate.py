@@ -151,18 +151,20 @@ def export_certified_by(
 
 def _evaluator(dataset: "CocoDataset") -> "Evaluator":
     """Evaluates on a data set, as ``fusedet eval`` does."""
+    from fusedet.train.evaluation.by_name import known_to
     from fusedet.train.evaluation.evaluate import find_objects
     from fusedet.train.evaluation.metrics import evaluate_detections
     from fusedet.train.evaluation.operating_point import operating_point
 
     def evaluate(predictor: "Predictor", threshold: float | None = None) -> dict[str, Any]:
-        found = find_objects(predictor, dataset)
+        known = known_to(predictor, dataset)
+        found = find_objects(predictor, known)
         figures = {
-            **evaluate_detections(dataset, found).summary(),
-            "operating_point": operating_point(dataset, found).as_dict(),
+            **evaluate_detections(known, found).summary(),
+            "operating_point": operating_point(known, found).as_dict(),
         }
         if threshold is not None:
-            figures["at_training_threshold"] = operating_point(dataset, found, threshold).as_dict()
+            figures["at_training_threshold"] = operating_point(known, found, threshold).as_dict()
         return figures
 
     return evaluate

@@ -70,6 +70,16 @@ def test_some_of_the_classes_in_any_order_are_evaluated_by_name(
     assert f"classes: {left_out}\n" in said
 
 
+def test_classes_that_the_network_has_not_learned_are_left_out(
+    exported: Path, rectangles: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    choose_classes(rectangles, ["green", "red", "yellow", "blue"])
+    assert main(["eval", str(exported), "--data", str(rectangles)]) == 0
+    said = capsys.readouterr().out
+    assert "all classes  1.000" in said
+    assert "the network does not know them: 1 of the data's classes: yellow\n" in said
+
+
 def test_a_class_that_the_network_has_not_is_named_with_the_nearest(
     exported: Path, rectangles: Path, refused: Refused
 ) -> None:

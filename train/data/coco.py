@@ -6,7 +6,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fusedet.common.errors import InputError
 from fusedet.common.plain_json import parse_json
+from fusedet.common.text import nearest
 
 _log = logging.getLogger(__name__)
 
@@ -146,6 +147,42 @@ def read_checked(annotations: Path) -> dict[str, Any]:
     category_ids, _ = _categories(lists["categories"], annotations)
     _objects(lists["annotations"], _image_entries(lists["images"], annotations), category_ids, annotations)
     return content
+
+
+def keep_classes(dataset: CocoDataset, names: Iterable[str]) -> CocoDataset:
+    """The set with the annotations of some classes only, and all of its images.
+
+    Args:
+        dataset: the set.
+        names: of the classes to keep; their order stays that of ``dataset``.
+
+    Raises:
+        InputError: one is no class of the set.
+    """
+    wanted = set(names)
+    for name in sorted(wanted - set(dataset.names)):
+        known = ", ".join(dataset.names)
+        raise InputError(f"{dataset.source}: no class {name!r}{nearest(name, dataset.names)}; its classes are {known}")
+    kept = [label for label, name in enumerate(dataset.names) if name in wanted]
+    return replace(
+        dataset,
+        names=tuple(dataset.names[label] for label in kept),
+        category_ids=tuple(dataset.category_ids[label] for label in kept),
+        samples=tuple(_of_labels(sample, kept) for sample in dataset.samples),
+    )
+
+
+def _of_labels(sample: Sample, kept: list[int]) -> Sample:
+    """The objects whose label is in ``kept``, an ascending list; its place there is the new label."""
+    keep = np.isin(sample.labels, kept)
+    return replace(
+        sample,
+        boxes_xyxy=sample.boxes_xyxy[keep],
+        labels=np.searchsorted(kept, sample.labels[keep]),
+        crowd=sample.crowd[keep],
+        areas=sample.areas[keep],
+        scores=sample.scores[keep],
+    )
 
 
 def check_same_categories(train: CocoDataset, val: CocoDataset) -> None:

@@ -12,7 +12,7 @@ from fusedet.common.errors import InputError
 from fusedet.common.text import nearest
 from fusedet.configs.layouts import SetFiles, explain
 from fusedet.train.config import DataConfig
-from fusedet.train.data.coco import CocoDataset, Sample, check_same_categories, load_coco
+from fusedet.train.data.coco import CocoDataset, Sample, check_same_categories, keep_classes, load_coco
 from fusedet.train.data.split import divide_only_file
 
 
@@ -62,12 +62,27 @@ def load_sets(data: DataConfig) -> tuple[CocoDataset, CocoDataset]:
     train_set = load_coco(train.annotations, train.images, require_boxes=True)
     val_set = load_coco(val.annotations, val.images)
     check_same_categories(train_set, val_set)
+    if data.classes:
+        train_set, val_set = (_of_classes(dataset, data.classes) for dataset in (train_set, val_set))
     for extra in data.extra_train:
-        train_set = join(train_set, load_coco(extra.annotations, extra.images))
+        extra_set = load_coco(extra.annotations, extra.images)
+        if data.classes:
+            extra_set = keep_classes(extra_set, set(data.classes) & set(extra_set.names))
+        train_set = join(train_set, extra_set)
     train_set = sort_by_score(train_set, data.min_score, data.ignore_score)
     if not count_objects(train_set)[0]:
-        raise InputError(f"{train_set.source}: no label has a score of data.min_score={data.min_score} or more")
+        of_classes = " of data.classes" if data.classes else ""
+        raise InputError(
+            f"{train_set.source}: no annotation{of_classes} has a score of data.min_score={data.min_score} or more"
+        )
     return train_set, val_set
+
+
+def _of_classes(dataset: CocoDataset, names: list[str]) -> CocoDataset:
+    try:
+        return keep_classes(dataset, names)
+    except InputError as error:
+        raise InputError(f"data.classes: {error}") from None
 
 
 def annotation_digest(dataset: CocoDataset) -> str:

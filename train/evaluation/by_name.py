@@ -10,7 +10,7 @@ from fusedet.common.errors import InputError
 from fusedet.common.text import nearest
 from fusedet.deploy.detector.detections import Detections, Predictor
 from fusedet.deploy.detector.formats.coco_names import are_numbers
-from fusedet.train.data.coco import CocoDataset
+from fusedet.train.data.coco import CocoDataset, keep_classes
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,16 @@ def by_name(predictor: Predictor, dataset: CocoDataset) -> Predictor:
                 f"({has}){nearest(name, names)}"
             )
     return _Renumbered(predictor, wanted, np.array([wanted.index(name) if name in wanted else -1 for name in names]))
+
+
+def known_to(predictor: Predictor, dataset: CocoDataset) -> CocoDataset:
+    """The data as a network sees it that was trained on a part of their classes: without the others.
+
+    Data that lack one of the network's classes stay as they are: who has other classes may call the same ones by other
+    names.
+    """
+    names = set(predictor.names)
+    return keep_classes(dataset, names) if names < set(dataset.names) else dataset
 
 
 def left_out(predictor: Predictor, dataset: CocoDataset) -> list[str]:

@@ -22,7 +22,7 @@ from fusedet.train.config import EvalConfig
 from fusedet.train.data.coco import CocoDataset, Sample, load_coco
 from fusedet.train.data.dataset import iterate_images
 from fusedet.train.data.image_cache import in_batches
-from fusedet.train.evaluation.by_name import by_name
+from fusedet.train.evaluation.by_name import by_name, known_to
 from fusedet.train.evaluation.metrics import Metrics, evaluate_detections
 
 _T = TypeVar("_T")
@@ -90,7 +90,8 @@ def evaluate_predictor(
     batch: int = 16,
     on_batch: Callable[[int], None] = lambda count: None,
 ) -> Metrics:
-    """Evaluates a predictor on a data set; see :func:`find_objects`."""
+    """Evaluates a predictor on a data set, on the classes that it was trained on; see :func:`find_objects`."""
+    dataset = known_to(predictor, dataset)
     return evaluate_detections(dataset, find_objects(predictor, dataset, images, batch, on_batch))
 
 

@@ -162,7 +162,7 @@ def test_one_file_of_too_few_images_is_told(tmp_path: Path) -> None:
 
 def test_a_threshold_above_every_label_is_told(drawn_root: Path) -> None:
     with_scores(drawn_root, [0.5] * 12)
-    with pytest.raises(InputError, match=r"train\.json: no label has a score of data\.min_score=0\.6 or more"):
+    with pytest.raises(InputError, match=r"train\.json: no annotation has a score of data\.min_score=0\.6 or more"):
         load_sets(DataConfig(root=drawn_root, min_score=0.6))
 
 
@@ -203,3 +203,22 @@ def test_a_training_on_soft_labels(tiny: TrainConfig, rectangles: Path, tmp_path
         train(changed(config, train={"out": out}, loss={"soft_labels": soft}))
         losses.append(RunFolder(out).read_metrics()[0]["box"])
     assert losses[1] == pytest.approx(losses[0] / 2, rel=1e-3)
+
+
+def test_a_part_of_the_classes_can_be_learned(drawn_root: Path, extra_root: Path) -> None:
+    whole, _ = load_sets(DataConfig(root=drawn_root))
+    kept = whole.names[1]
+    train_set, val_set = load_sets(extra_data(drawn_root, extra_root, classes=[kept]))
+    assert train_set.names == val_set.names == (kept,)
+    assert train_set.category_ids == whole.category_ids[1:2]
+    assert len(train_set.samples) == len(whole.samples) + 2
+    for sample, before in zip(train_set.samples, whole.samples, strict=False):
+        of_class = before.labels == 1
+        np.testing.assert_array_equal(sample.boxes_xyxy, before.boxes_xyxy[of_class])
+        assert (sample.labels == 0).all()
+        assert len(sample.scores) == len(sample.crowd) == len(sample.areas) == of_class.sum()
+
+
+def test_a_class_to_learn_that_the_data_have_not_is_named(drawn_root: Path) -> None:
+    with pytest.raises(InputError, match=r"data\.classes: .*train\.json: no class 'dics', did you mean 'disc'\?"):
+        load_sets(DataConfig(root=drawn_root, classes=["dics"]))
