@@ -72,8 +72,9 @@ def load_sets(data: DataConfig) -> tuple[CocoDataset, CocoDataset]:
     train_set = sort_by_score(train_set, data.min_score, data.ignore_score)
     if not count_objects(train_set)[0]:
         of_classes = " of data.classes" if data.classes else ""
+        of_score = f" with a score of data.min_score={data.min_score} or more" if data.min_score else ""
         raise InputError(
-            f"{train_set.source}: no annotation{of_classes} has a score of data.min_score={data.min_score} or more"
+            f"{train_set.source}: training needs objects, but there is no annotation{of_classes}{of_score}"
         )
     return train_set, val_set
 
