@@ -1,6 +1,7 @@
 """Training, evaluation and export from Python, as short as on the command line."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,10 @@ class TrainedModel:
     best_epoch: int
     metrics: dict[str, float]
     finished: bool
+
+    def __str__(self) -> str:
+        ap, ap50 = self.metrics.get("ap", math.nan), self.metrics.get("ap50", math.nan)
+        return f"{self.path}: AP {ap:.3f}, AP50 {ap50:.3f} in epoch {self.best_epoch}"
 
     def export(self, out: str | Path | None = None, **settings: Any) -> ExportResult:
         """Exports ``best``; arguments as of :func:`fusedet.export.export_onnx`."""

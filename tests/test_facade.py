@@ -34,6 +34,7 @@ def test_from_a_data_set_to_detections(drawn: Path, tmp_path: Path) -> None:
     assert model.finished
     assert model.best.is_file()
     assert 0 <= model.metrics["ap"] <= 1
+    assert str(model).startswith(f"{tmp_path / 'run'}: AP {model.metrics['ap']:.3f}, AP50 ")
     exported = model.export(tmp_path / "model.onnx")
     again = export_onnx(model.path, tmp_path / "again.onnx")
     assert again.contract == exported.contract
