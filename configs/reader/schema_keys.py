@@ -6,6 +6,7 @@ taken as it stands: ``data=2024`` is a folder of that name and no number.
 
 import functools
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -16,6 +17,9 @@ from fusedet.common.errors import InputError
 from fusedet.common.text import nearest
 from fusedet.configs.reader.foreign_words import NO_SETTINGS, SETTINGS
 from fusedet.configs.reader.loader import BASE_KEY, COMMAND_LINE, KeyPath, is_position
+
+#: What YAML takes for nothing.
+_NULLS = ("null", "Null", "NULL", "~")
 
 
 @functools.cache
@@ -99,7 +103,7 @@ def yaml_values(overrides: Iterable[str], model: type[BaseModel]) -> list[str]:
     """``key=value`` texts in which a value that is to be text is one in YAML, too: ``data.root="2024"``.
 
     Raises:
-        InputError: a value is not UTF-8.
+        InputError: a value is not UTF-8, or a null that may as well be the name of a folder.
     """
     parts = [text.partition("=") for text in overrides]
     schema = json_schema(model)
@@ -108,7 +112,9 @@ def yaml_values(overrides: Iterable[str], model: type[BaseModel]) -> list[str]:
             raise InputError(
                 f"{COMMAND_LINE}: {key}: the text is not UTF-8; a file or folder of such a name has to be renamed"
             )
-    return [f"{key}{equals}{_quoted(value) if _is_text(schema, key) else value}" for key, equals, value in parts]
+        if value in _NULLS and os.path.exists(value) and _text_kinds(schema, key):
+            raise InputError(f"{COMMAND_LINE}: {key}: {value} means none; a folder of this name is ./{value}")
+    return [f"{key}{equals}{_quoted(value, _text_kinds(schema, key))}" for key, equals, value in parts]
 
 
 def yaml_text(text: str) -> str:
@@ -116,19 +122,26 @@ def yaml_text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _quoted(value: str) -> str:
-    """A text of the command line in quotes, unless it has some or is a null, which is no text."""
+def _quoted(value: str, kinds: set[str]) -> str:
+    """A text of the command line in quotes, unless it has some or is a null, which is no text.
+
+    A path keeps blanks at its ends: a folder may have such a name.
+    """
     text = value.strip()
-    return value if not text or text[0] in "'\"" or text.lower() in ("null", "~") else yaml_text(text)
+    if not kinds or not text or text[0] in "'\"" or text in _NULLS:
+        return value
+    return yaml_text(value if "path" in kinds else text)
 
 
-def _is_text(schema: dict[str, Any], key: str) -> bool:
-    """Whether the setting at a dotted key can be text and nothing else."""
+def _text_kinds(schema: dict[str, Any], key: str) -> set[str]:
+    """``string``, and ``path`` if it is one, of a setting at a dotted key that can be text and nothing else."""
     path = tuple(int(step) if is_position(step) else step for step in key.split("."))
     *_, section = nodes(schema, path[:-1])
     setting = _inner(section, path[-1])
-    kinds = [choice.get("type") for choice in setting.get("anyOf", [setting])]
-    return "string" in kinds and not {*kinds} - {"string", "null"}
+    choices = setting.get("anyOf", [setting])
+    kinds = {choice.get("type") for choice in choices}
+    is_text = "string" in kinds and not kinds - {"string", "null"}
+    return {choice[word] for choice in choices for word in ("type", "format") if word in choice} if is_text else set()
 
 
 def _spelled_out(text: str, known: Sequence[str], sections: Iterable[str]) -> str:

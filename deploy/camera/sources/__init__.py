@@ -8,7 +8,7 @@ A source is a :class:`Source`: iterate over it for :class:`Frame`, then close it
 """
 
 from fusedet.deploy.camera.sources.files.contents import VIDEO_SUFFIXES, is_video
-from fusedet.deploy.camera.sources.files.images import IMAGE_SUFFIXES, Images, read_image
+from fusedet.deploy.camera.sources.files.images import IMAGE_SUFFIXES, Images, count_images, read_image
 from fusedet.deploy.camera.sources.frame import Frame, Source, SourceHealth
 from fusedet.deploy.camera.sources.open import open_source
 from fusedet.deploy.camera.sources.settings import SourceSettings
@@ -21,6 +21,7 @@ __all__ = [
     "Source",
     "SourceHealth",
     "SourceSettings",
+    "count_images",
     "is_video",
     "open_source",
     "read_image",

@@ -169,6 +169,19 @@ def test_every_setting_survives_a_dump() -> None:
     assert loaded.data.val_annotations == Path("my data/annotations/val.json")
 
 
+@pytest.mark.parametrize("name", ["2024", " blank ", "tail.", "[v2] set", "true", "a: x"])
+def test_a_folder_of_any_name_is_taken_as_it_stands(name: str) -> None:
+    assert load_train_config("nano", [f"data.root={name}"]).data.root == Path(name)
+
+
+def test_a_null_that_may_be_the_name_of_a_folder_is_asked_for() -> None:
+    assert load_train_config("nano", ["data.root=null"]).data.root is None
+    Path("null").mkdir()
+    with pytest.raises(InputError, match=r"data\.root: null means none; a folder of this name is \./null$"):
+        load_train_config("nano", ["data.root=null"])
+    assert load_train_config("nano", ["data.root=./null"]).data.root == Path("null")
+
+
 @pytest.mark.parametrize(("value", "size"), [("256", (256, 256)), ("[192, 320]", (192, 320))])
 def test_input_size_is_one_side_or_two(value: str, size: tuple[int, int]) -> None:
     assert load_train_config("nano", [f"model.input_size={value}"]).model.input_size == size

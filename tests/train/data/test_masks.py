@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from faster_coco_eval.core import mask as reference
 
-from fusedet.train.data.masks import box_of_segmentation
+from fusedet.train.data.masks import box_of_segmentation, mask_of_another_shape
 
 
 def runs_of(mask: np.ndarray) -> list[int]:
@@ -41,7 +41,7 @@ def test_a_mask_has_the_box_of_its_pixels_compressed_or_not(seed: int) -> None:
 def test_a_mask_of_another_size_is_scaled() -> None:
     mask = np.zeros((10, 20), np.uint8)
     mask[2:6, 5:10] = 1
-    assert box_of_segmentation({"size": [10, 20], "counts": runs_of(mask)}, (40, 30)) == [10, 6, 10, 12]
+    assert box_of_segmentation({"size": [10, 20], "counts": runs_of(mask)}, (60, 30)) == [15, 6, 15, 12]
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,30 @@ def test_a_mask_of_another_size_is_scaled() -> None:
 )
 def test_polygons_have_the_box_of_their_points(polygons: Any, box: list[float]) -> None:
     assert box_of_segmentation(polygons, (100, 100)) == box
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_mask_whose_sides_are_swapped_has_the_box_of_its_pixels_by_columns_or_by_rows(seed: int) -> None:
+    mask = np.zeros((60, 100), np.uint8)
+    x, y, width, height = np.random.default_rng(seed).integers((2, 2, 5, 5), (60, 30, 39, 29)).tolist()
+    mask[y : y + height, x : x + width] = 1
+    for runs in (runs_of(mask), runs_of(mask.T)):
+        assert box_of_segmentation({"size": [100, 60], "counts": runs}, (100, 60)) == [x, y, width, height]
+        assert mask_of_another_shape({"size": [100, 60], "counts": runs}, (100, 60)) == (100, 60)
+
+
+def test_a_mask_of_another_shape_has_no_box_in_the_image() -> None:
+    mask = np.ones((64, 64), np.uint8)
+    assert box_of_segmentation({"size": [64, 64], "counts": runs_of(mask)}, (100, 60)) is None
+
+
+def test_runs_that_were_written_as_the_text_of_bytes_are_read() -> None:
+    mask = random_mask(3)
+    encoded = reference.encode(np.asfortranarray(mask))["counts"]
+    encoded = encoded.encode() if isinstance(encoded, str) else encoded
+    size = list(mask.shape)
+    as_text = box_of_segmentation({"size": size, "counts": str(encoded)}, None)
+    assert as_text == box_of_segmentation({"size": size, "counts": runs_of(mask)}, None)
 
 
 def test_a_mask_may_stand_in_a_list() -> None:

@@ -178,6 +178,8 @@ def _read_numbers(context: FixContext) -> str:
 def _box_around(context: FixContext) -> str:
     size = context.thing.image.size_wh if context.thing.image is not None else None
     box = box_of_segmentation(context.thing.raw.get("segmentation"), size)
+    if context.finding.kind == "mask-size" and (box is None or context.image_lies):
+        return _drop_object(context) + ": its mask is not of this image"
     if box is None:
         return _drop_object(context) + ": its segmentation is neither polygons nor a mask in runs"
     if box[2] <= 0 or box[3] <= 0:
@@ -271,6 +273,7 @@ _REPAIRS: dict[str, _Repair] = {
     "bad-score": _of_living(_drop_object),
     "no-box": _of_living(_drop_object),
     "segmentation-only": _of_living(_box_around),
+    "mask-size": _of_living(_box_around),
     "box-not-numbers": _of_living(_read_numbers),
     "normalised-box": _of_living(_to_pixels),
     "corner-box": _of_living(_from_corners),

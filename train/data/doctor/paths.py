@@ -21,7 +21,8 @@ from fusedet.deploy.camera.sources import IMAGE_SUFFIXES
 from fusedet.train.data.coco import missing_files
 from fusedet.train.data.doctor.source import Image, Split
 
-_UPLOAD = re.compile(r"[0-9a-f]{8}-(?=.)")  # Label Studio's own before the name of what was uploaded
+#: Before a name: of what was uploaded to Label Studio, and of COCO's images of 2014.
+_PREFIX = re.compile(r"^([0-9a-f]{8}-|coco_(train|val|test)20\d\d_)(?=.)")
 _EXPORT = re.compile(r"[_.-][a-z]{3,4}\.rf\.\w+$")  # Roboflow's own behind the name of what it exports
 
 
@@ -143,7 +144,7 @@ def _stem(name: str) -> str:
 
 def _signs_as_one(name: str) -> str:
     """Tools write ``_``, ``+``, ``%20`` or ``&amp;`` for what stands between letters and digits."""
-    stem = _EXPORT.sub("", _UPLOAD.sub("", _stem(html.unescape(unquote(name)).strip()), count=1))
+    stem = _EXPORT.sub("", _PREFIX.sub("", _stem(html.unescape(unquote(name)).strip())))
     return re.sub(r"[\W_]+", "_", stem)
 
 
@@ -158,6 +159,7 @@ _KEYS: dict[str, Callable[[str], str]] = {
     "": lambda name: name,
     "whatever the case": _plain,
     "whatever the suffix": _stem,
-    "without an upload's prefix": lambda name: _UPLOAD.sub("", _stem(name), count=1),
+    "without a tool's prefix": lambda name: _PREFIX.sub("", _stem(name)),
+    "whatever zeros are before its numbers": lambda name: re.sub(r"(?<!\d)0+(?=\d)", "", _PREFIX.sub("", _stem(name))),
     "by its letters and digits": _signs_as_one,
 }

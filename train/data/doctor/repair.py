@@ -80,6 +80,13 @@ class FixContext(NamedTuple):
         return self.repaired.things[self.at]
 
     @property
+    def image_lies(self) -> bool:
+        """Whether EXIF lays the annotation's image on a side."""
+        image = self.thing.image
+        seen = None if image is None else self.looks.get((self.finding.split, image.position))
+        return seen is not None and seen.header.lying
+
+    @property
     def gone(self) -> bool:
         """Whether another repair left it out already."""
         repaired, section = self.repaired, self.finding.section

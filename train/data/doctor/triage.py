@@ -25,7 +25,7 @@ _MENDED_WHOLLY = {
     "segmentation-only",
 }
 #: Findings that say more than what loading the sets stumbles over.
-_SAYS_MORE = {"other-path", "segmentation-only"}
+_SAYS_MORE = {"other-path", "segmentation-only", "mask-size"}
 _PATHS = {"train_images", "train_annotations", "val_images", "val_annotations"}
 
 

@@ -3,6 +3,7 @@
 Looks at what containers say of their own length; frames are not decoded, and no decoder tells of what is not there.
 """
 
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -19,10 +20,17 @@ _TS_TAIL = 4096
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_FLV_TAGS = (8, 9, 18)  # audio, video, data
+_FLV_SIZE = b"\x00\x08filesize\x00"  # then a number of 8 bytes
+#: So many bytes at the end of other kinds are looked at: the largest packet and the largest page of Ogg fit in.
+_TAIL = 1 << 18
+_PACK, _PROGRAM_END = 0xBA, 0xB9
+#: What images that move, and JPEGs one after the other, begin with -> what they end with.
+_ENDS = {b"GIF8": b";", b"\x89PNG": b"IEND\xaeB`\x82", b"\xff\xd8": b"\xff\xd9"}
 
 
 def is_cut_off(path: Path) -> bool:
-    """Whether MP4, MOV, AVI, Matroska, WebM, ASF or a transport stream is incomplete; other kinds never say."""
+    """Whether a video is incomplete, where its container tells: see the functions below; other kinds never say."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(4096)
@@ -35,6 +43,17 @@ def is_cut_off(path: Path) -> bool:
         if head[:16] == _ASF_HEADER:
             at = head.find(_ASF_FILE)  # then: its size, an id, and the file's size
             return at >= 0 and int.from_bytes(head[at + 40 : at + 48], "little") > size
+        if head[:3] == b"FLV":
+            return _cut_off_flv(file, head, size)
+        file.seek(max(0, size - _TAIL))
+        tail = file.read()
+        if head[:4] == b"\x00\x00\x01\xba":
+            return _cut_off_program_stream(tail)
+        if head[:4] == b"OggS":
+            return _cut_off_ogg(tail)
+        for start, end in _ENDS.items():
+            if head.startswith(start):
+                return not tail.rstrip(b"\x00\r\n").endswith(end)
         for packet, sync in _TS_PACKETS:
             if size > 3 * packet and all(head[sync + packet * i] == _TS_SYNC for i in range(3)):
                 return _cut_off_transport_stream(file, size, packet, sync)
@@ -87,6 +106,42 @@ def _cut_off_matroska(head: bytes, size: int) -> bool:
     width = 9 - head[start].bit_length()
     length = int.from_bytes(head[start : start + width], "big") & ((1 << 7 * width) - 1)
     return length != (1 << 7 * width) - 1 and start + width + length > size
+
+
+def _cut_off_flv(file: BinaryIO, head: bytes, size: int) -> bool:
+    """The size of the last tag stands behind it, and recorders write that of the file at the beginning."""
+    at = head.find(_FLV_SIZE)
+    if at >= 0 and struct.unpack_from(">d", head, at + len(_FLV_SIZE))[0] > size:
+        return True
+    file.seek(size - 4)
+    length = int.from_bytes(file.read(4), "big")
+    if not 11 <= length <= size - 4:
+        return True
+    file.seek(size - 4 - length)
+    tag = file.read(4)
+    return tag[0] not in _FLV_TAGS or int.from_bytes(tag[1:], "big") != length - 11
+
+
+def _cut_off_program_stream(tail: bytes) -> bool:
+    """Each packet of an MPEG program stream says its length; only the header of a pack does not."""
+    at = tail.find(bytes([0, 0, 1, _PACK]))
+    while at >= 0 and tail[at : at + 3] == b"\x00\x00\x01":
+        packet = tail[at : at + 14]
+        if len(packet) < 6:
+            return packet[3:] != bytes([_PROGRAM_END])
+        if packet[3] == _PROGRAM_END:
+            return False
+        if packet[3] != _PACK:
+            at += 6 + int.from_bytes(packet[4:6], "big")
+        else:  # of MPEG-1, or of MPEG-2 with stuffing
+            at += 12 if packet[4] >> 6 == 0 else 14 + (packet[-1] & 7)
+    return at > len(tail)
+
+
+def _cut_off_ogg(tail: bytes) -> bool:
+    """A page lists the sizes of its segments."""
+    page = tail[tail.rfind(b"OggS") :]
+    return len(page) < 27 or len(page) < 27 + page[26] + sum(page[27 : 27 + page[26]])
 
 
 def _cut_off_transport_stream(file: BinaryIO, size: int, packet: int, sync: int) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from fusedet.common.errors import InputError
-from fusedet.deploy.camera.sources.files.images import IMAGE_SUFFIXES, read_image
+from fusedet.deploy.camera.sources.files.images import IMAGE_SUFFIXES, read_first_image
 from fusedet.deploy.camera.sources.frame import Frame, SourceHealth
 
 _LOOK_EVERY_S = 1.0
@@ -98,7 +98,7 @@ class GrowingImages:
 
     def _read(self, path: Path, index: int) -> Frame | None:
         try:
-            return Frame(read_image(path), str(path), path.name, index, None)
+            return Frame(read_first_image(path), str(path), path.name, index, None)
         except InputError as error:
             self.unreadable += 1
             _log.warning("left out: %s", error)

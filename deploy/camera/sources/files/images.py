@@ -46,6 +46,29 @@ def read_image(path: str | Path, *, upright: bool = True) -> NDArray[np.uint8]:
     return np.asarray(image, np.uint8)
 
 
+def count_images(path: str | Path) -> int:
+    """How many images a file holds, of which :func:`read_image` reads the first; 1 where OpenCV cannot tell.
+
+    GIF, WebP, PNG and AVIF may move, TIFF may have pages.
+    """
+    try:
+        return max(1, int(cv2.imcount(str(path))))
+    except (cv2.error, UnicodeError):
+        return 1
+
+
+def read_first_image(path: Path) -> NDArray[np.uint8]:
+    """:func:`read_image`, with a warning where the file holds more images.
+
+    Raises:
+        InputError: the file cannot be read or is no image.
+    """
+    image = read_image(path)
+    if (count := count_images(path)) > 1:
+        _log.warning("%s: holds %d images, of which the first is read", path, count)
+    return image
+
+
 def only_images(paths: Iterable[Path], otherwise: str) -> list[Path]:
     """The images among ``paths``, told by their suffix, sorted.
 
@@ -89,7 +112,7 @@ class Images:
             if self._closed:
                 return
             try:
-                image = read_image(path)
+                image = read_first_image(path)
             except InputError as error:
                 self.unreadable += 1
                 _log.warning("left out: %s", error)

@@ -24,7 +24,7 @@ def clean_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def small_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As many images as there are faults to plant."""
-    return draw_clean_set(tmp_path_factory.mktemp("doctor") / "small", train=50, val=20)
+    return draw_clean_set(tmp_path_factory.mktemp("doctor") / "small", train=55, val=20)
 
 
 @pytest.fixture

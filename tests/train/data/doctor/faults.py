@@ -6,6 +6,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from tests.train.data.doctor.drawing import HEIGHT, WIDTH, DrawnSet, add_exif
 
@@ -139,6 +140,11 @@ def flat(s: DrawnSet, i: int) -> None:
     cv2.imwrite(str(s.path(i)), np.full((HEIGHT, WIDTH, 3), 77, np.uint8))
 
 
+def moving(s: DrawnSet, i: int) -> None:
+    first = Image.fromarray(read(s, i)[:, :, ::-1])
+    first.save(s.path(i), "WEBP", lossless=True, save_all=True, append_images=[first.rotate(9)])
+
+
 #: A name for each -> what it is. No two are about one image.
 FAULTS = {
     "no dictionary": Fault("broken-entry", lambda s: s.train["annotations"].append(7), "train.json"),
@@ -191,10 +197,17 @@ FAULTS = {
     "annotated upright": image_fault("exif-turned", 23, lambda s: turned(s, 23)),
     "annotated lying": image_fault("exif-unturned", 24, lambda s: add_exif(s.path(24), 8)),
     "upside down": image_fault("exif-unclear", 25, lambda s: add_exif(s.path(25), 3)),
+    "an image that moves": image_fault("several-images", 50, lambda s: moving(s, 50)),
     "one colour": image_fault("blank-image", 26, lambda s: flat(s, 26)),
     "no box": Fault("no-box", without(27, "bbox"), "train-27.jpg", 82),
     "polygon only": Fault(
         "segmentation-only", without(28, "bbox", segmentation=[[10, 10, 40, 12, 30, 50]]), "train-28.jpg", 85
+    ),
+    "a mask of width and height": Fault(
+        "mask-size",
+        without(51, "bbox", segmentation={"size": [WIDTH, HEIGHT], "counts": [5, 7, WIDTH * HEIGHT - 12]}),
+        "train-51.jpg",
+        154,
     ),
     "no mask either": Fault(
         "no-box", without(39, "bbox", segmentation={"size": [9, 9], "counts": [7]}), "train-39.png", 118

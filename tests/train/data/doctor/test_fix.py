@@ -113,7 +113,7 @@ def test_boxes_of_unknown_images_teach_nothing(spoiled: Callable[..., Path], tmp
     write_repaired(check(spoiled(FAULTS["image id twice"].plant)), tmp_path / "out", leave_out=True)
     content = json.loads((tmp_path / "out" / "annotations" / "train.json").read_text())
     assert {"train-21.jpg", "train-22.jpg"}.isdisjoint(image["file_name"] for image in content["images"])
-    assert len(content["annotations"]) == 3 * len(content["images"]) == 144
+    assert len(content["annotations"]) == 3 * len(content["images"]) == 159
 
 
 @pytest.mark.parametrize("value", [1.5, True, "one"])
@@ -146,7 +146,7 @@ def test_middles_first_is_told_from_corners_first(spoiled: Callable[..., Path], 
     as_yolo(drawn)
     drawn.write()
     report = check(root)
-    assert sum(finding.kind == "normalised-box" for finding in report.findings) == 150
+    assert sum(finding.kind == "normalised-box" for finding in report.findings) == 165
     write_repaired(report, tmp_path / "out")
     np.testing.assert_allclose(boxes_of(tmp_path / "out", "train-3.jpg"), want, atol=1e-9)
 

@@ -8,7 +8,8 @@ import numpy as np
 from fusedet.deploy.detector.boxes import box_iou
 from fusedet.train.data.doctor.finding import Finding
 from fusedet.train.data.doctor.source import Image, Object, Split
-from fusedet.train.data.masks import box_of_segmentation
+from fusedet.train.data.image_cache import same_shape
+from fusedet.train.data.masks import box_of_segmentation, mask_of_another_shape
 
 #: A box may hang over the border by so many pixels: tools round, and some count the last pixel twice.
 OVERHANG_PX = 1.5
@@ -107,7 +108,13 @@ def _without_box(split: Split, thing: Object) -> Finding:
         return split.about_object("box-not-numbers", thing, f"four numbers {_BOX}", f"{value!r:.60}")
     if not (segmentation := thing.raw.get("segmentation")):
         return split.about_object("no-box", thing, f"a 'bbox' {_BOX}", "none")
-    if box_of_segmentation(segmentation, thing.image.size_wh if thing.image is not None else None) is not None:
+    size_wh = thing.image.size_wh if thing.image is not None else None
+    if size_wh is not None and (mask_hw := mask_of_another_shape(segmentation, size_wh)) is not None:
+        swapped = ": width and height, swapped" if same_shape(mask_hw, size_wh) else ""
+        found = f"'size' [{mask_hw[0]}, {mask_hw[1]}]{swapped}"
+        expected = f"a 'bbox', or a mask of 'size' [height, width], here [{size_wh[1]}, {size_wh[0]}]"
+        return split.about_object("mask-size", thing, expected, found)
+    if box_of_segmentation(segmentation, size_wh) is not None:
         return split.about_object("segmentation-only", thing, f"a 'bbox' {_BOX}", "only a 'segmentation'")
     found = "none, and a 'segmentation' that is neither polygons nor a mask in runs"
     return split.about_object("no-box", thing, f"a 'bbox' {_BOX}", found)

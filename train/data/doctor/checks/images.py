@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fusedet.deploy.camera.sources import count_images
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.train.data.doctor.checks.header import Header, read_header
 from fusedet.train.data.doctor.finding import Finding
@@ -39,6 +40,7 @@ class Look:
         thumb: uint8 ``[THUMB, THUMB]`` grey.
         blank: all pixels are of one colour.
         brightest: the largest value of an image of 16 bits; None of others.
+        count: images in the file, of which this is the first.
     """
 
     split: Split
@@ -52,6 +54,7 @@ class Look:
     thumb: NDArray[np.uint8] | None = None
     blank: bool = False
     brightest: int | None = None
+    count: int = 1
 
 
 def look(split: Split, image: Image, path: Path) -> Look:
@@ -89,6 +92,7 @@ def look(split: Split, image: Image, path: Path) -> Look:
         thumb=thumb,
         blank=bool((pixels == pixels[0, 0]).all()),
         brightest=_brightest(data) if header.bits == _MOST_BITS else None,
+        count=count_images(path),
     )
 
 
@@ -128,6 +132,9 @@ def check_against_annotations(seen: Look) -> Iterator[Finding]:
         return
     yield from _size(seen)
     width, height = seen.size_wh
+    if seen.count > 1:
+        found = f"{seen.count} images, of which the first is read"
+        yield split.about_image("several-images", image, "a file of one image", found)
     if seen.blank:
         yield split.about_image("blank-image", image, "an image of something", "a single colour")
     if width * height > _LARGE_PIXELS:

@@ -34,7 +34,15 @@ def jpegs(count: int) -> bytes:
     return b"".join(cv2.imencode(".jpg", draw_image((8, 8, 20 + i, 40)))[1].tobytes() for i in range(count))
 
 
-VIDEOS = [(".mp4", "mp4v"), (".avi", "MJPG"), (".mkv", "mp4v"), (".mov", "mp4v"), (".wmv", "WMV2"), (".ts", "mp4v")]
+VIDEOS = [
+    (".mp4", "mp4v"),
+    (".avi", "MJPG"),
+    (".mkv", "mp4v"),
+    (".mov", "mp4v"),
+    (".wmv", "WMV2"),
+    (".ts", "mp4v"),
+    (".flv", "FLV1"),
+]
 
 
 @pytest.mark.parametrize(("suffix", "fourcc"), VIDEOS)
@@ -98,6 +106,39 @@ def test_a_video_whose_end_is_missing_is_told(tmp_path: Path, suffix: str, fourc
     assert 0 < len(list(source)) < FRAMES
     assert source.unreadable >= 1
     assert "is cut off" in str(source.health.error)
+
+
+def test_a_program_stream_whose_end_is_missing_is_told(tmp_path: Path) -> None:
+    writer = cv2.VideoWriter(str(tmp_path / "a.vob"), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mpg2"), 25, (96, 64))
+    for number in range(FRAMES):
+        writer.write(np.random.default_rng(number).integers(60, 200, (64, 96, 3), np.uint8))
+    writer.release()
+    data = (tmp_path / "a.vob").read_bytes()
+    assert not is_cut_off(tmp_path / "a.vob")
+    for length in (len(data) // 2 - 7, len(data) - 100):
+        (tmp_path / "half.vob").write_bytes(data[:length])
+        assert is_cut_off(tmp_path / "half.vob")
+
+
+def ogg_page(size: int) -> bytes:
+    sizes = bytes([255] * (size // 255) + [size % 255])
+    return b"OggS" + bytes(22) + bytes([len(sizes)]) + sizes + b"x" * size
+
+
+@pytest.mark.parametrize(
+    ("whole", "missing"),
+    [
+        (ogg_page(700) + ogg_page(300), 1),
+        (ogg_page(700) + ogg_page(300), 310),
+        (jpegs(3) + b"\r\n", 4),
+        (b"GIF89a" + bytes(20) + b";", 1),
+        (b"\x89PNG\r\n" + bytes(20) + b"IEND\xaeB`\x82", 3),
+    ],
+)
+def test_other_kinds_end_as_they_must(tmp_path: Path, whole: bytes, missing: int) -> None:
+    (tmp_path / "a").write_bytes(whole)
+    (tmp_path / "half").write_bytes(whole[:-missing])
+    assert (is_cut_off(tmp_path / "a"), is_cut_off(tmp_path / "half")) == (False, True)
 
 
 def with_index_in_front(path: Path) -> bytes:

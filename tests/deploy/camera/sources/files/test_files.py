@@ -3,6 +3,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
 
 from fusedet.configs import InputError
 from fusedet.deploy.camera.sources import Frame, open_source, read_image
@@ -30,6 +31,16 @@ def test_an_image(tmp_path: Path, suffix: str) -> None:
     assert (frame.source, frame.name, frame.index, frame.time_s) == (str(path), path.name, 0, None)
     assert frame.image.dtype == np.uint8
     assert np.abs(frame.image.astype(int) - draw_image((16, 32, 80, 64))).mean() < 2
+
+
+@pytest.mark.parametrize("suffix", [".tiff", ".webp"])
+def test_of_a_file_of_several_images_the_first_is_read_with_a_warning(
+    tmp_path: Path, suffix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    images = [PillowImage.fromarray(draw_image((16 + i, 32, 80, 64))) for i in range(3)]
+    images[0].save(tmp_path / f"a{suffix}", save_all=True, append_images=images[1:])
+    assert len(read_all(tmp_path / f"a{suffix}")) == 1
+    assert f"a{suffix}: holds 3 images, of which the first is read" in caplog.text
 
 
 def test_a_folder_in_order_without_what_is_no_image(tmp_path: Path) -> None:
