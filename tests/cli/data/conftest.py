@@ -10,7 +10,7 @@ from tests.train.trainings import draw_no_curves
 
 @pytest.fixture(scope="session")
 def clean_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return draw_clean_set(tmp_path_factory.mktemp("clean") / "drawn", train=50, val=20)
+    return draw_clean_set(tmp_path_factory.mktemp("clean") / "drawn", train=55, val=20)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def spoil(*names: str) -> None:
 def test_a_clean_set(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "check", "drawn", "--strict"]) == 0
     said = capsys.readouterr()
-    assert said.out.startswith("train: 50 images, 150 boxes\nval: 20 images, 60 boxes\n")
+    assert said.out.startswith("train: 55 images, 165 boxes\nval: 20 images, 60 boxes\n")
     assert said.out.endswith("\n1 note\n")
     assert said.err == ""
 
@@ -67,7 +67,7 @@ def test_the_json_file_holds_every_finding(here: Path) -> None:
     content = json.loads(Path("check.json").read_text())
     assert content["counts"]["warning"] == 2
     assert content["input_size"] == [64, 64]
-    assert content["statistics"]["train"]["boxes_per_class"] == {"box": 50, "disc": 50, "cross": 50}
+    assert content["statistics"]["train"]["boxes_per_class"] == {"box": 55, "disc": 55, "cross": 55}
     (leak,) = [finding for finding in content["findings"] if finding["kind"] == "leak"]
     assert leak["file"] == "train-45.jpg"
     assert leak["other"] == ["val", 20]
@@ -97,7 +97,7 @@ def test_a_copy_that_would_lack_annotated_images_is_asked_for(here: Path, capsys
     spoil("no such file", "half a JPEG")
     assert main(["data", "check", "drawn", "--fix", "new/fixed"]) == 2
     said = capsys.readouterr().err
-    assert "lack 2 of 50 annotated images of train, first train-13.jpg (files that are annotated but not there" in said
+    assert "lack 2 of 55 annotated images of train, first train-13.jpg (files that are annotated but not there" in said
     assert "--leave-out" in said
     assert not Path("new").exists(), "nothing is left of what was not written"
     assert main(["data", "check", "drawn", "--fix", "new/fixed", "--leave-out"]) == 1
@@ -109,10 +109,10 @@ def test_paths_of_a_tool_are_mended_and_training_says_how(here: Path, refused: R
         for entry in content["images"]:
             entry["file_name"] = f"images\\1/{entry['file_name']}"
     drawn.write()
-    refused(["train", "tiny.yaml"], "train-0.jpg", "50 of 50", "fusedet data check drawn --fix")
+    refused(["train", "tiny.yaml"], "train-0.jpg", "55 of 55", "fusedet data check drawn --fix")
     assert main(["data", "check", "drawn", "--fix", "fixed"]) == 1
     assert main(["data", "check", "fixed", "--strict"]) == 0
-    assert len(list(Path("fixed/images").iterdir())) == 70
+    assert len(list(Path("fixed/images").iterdir())) == 75
 
 
 def test_files_that_lie_elsewhere(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
