@@ -35,21 +35,13 @@ Values = Sequence[float] | NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Curve:
-    """One curve.
+    """One curve."""
 
-    Attributes:
-        name: shown where the pointer rests on it.
-        x: ``[N]``.
-        y: ``[N]``; NaN leaves a gap.
-        color: of :data:`COLORS`.
-        width: of the line in pixels of the page.
-    """
-
-    name: str
-    x: Values
-    y: Values
-    color: str = "c0"
-    width: float = 1.8
+    name: str  # shown where the pointer rests on it
+    x: Values  # [N]
+    y: Values  # [N]; NaN leaves a gap
+    color: str = "c0"  # of :data:`COLORS`
+    width: float = 1.8  # of the line in pixels of the page
 
 
 def color(number: int) -> str:

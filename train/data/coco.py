@@ -22,47 +22,29 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Sample:
-    """One image and its objects.
+    """One image and its objects."""
 
-    Attributes:
-        image_id: its number in the set, from 1 in the order of the file's own ids, which may be of any size.
-        path: its file.
-        width: in pixels, as annotated.
-        height: in pixels, as annotated.
-        boxes_xyxy: float32 ``[N, 4]`` in pixels of ``width`` x ``height``, clipped to it, none of them empty.
-        labels: int64 ``[N]``: class indices from 0 without gaps, in the order of ``CocoDataset.names``.
-        crowd: bool ``[N]``: the box is a region of many objects, to be ignored in training and evaluation.
-        areas: float32 ``[N]`` in square pixels: the annotated area, which sorts objects into small, medium and large.
-        scores: float32 ``[N]`` in 0..1: how sure a detector was that labelled the object; 1 where nothing is said.
-        source_id: the image's id in the annotation file; None where it comes from none.
-    """
-
-    image_id: int
+    image_id: int  # its number in the set, from 1 in the order of the file's own ids, which may be of any size
     path: Path
-    width: int
-    height: int
-    boxes_xyxy: NDArray[np.float32]
-    labels: NDArray[np.int64]
-    crowd: NDArray[np.bool_]
+    width: int  # in pixels, as annotated
+    height: int  # in pixels, as annotated
+    boxes_xyxy: NDArray[np.float32]  # [N, 4] in pixels of ``width`` x ``height``, clipped to it, none of them empty
+    labels: NDArray[np.int64]  # [N]: class indices from 0 without gaps, in the order of ``CocoDataset.names``
+    crowd: NDArray[np.bool_]  # [N]: the box is a region of many objects, to be ignored in training and evaluation
+    #: [N] in square pixels: the annotated area, which sorts objects into small, medium and large
     areas: NDArray[np.float32]
+    #: [N] in 0..1: how sure a detector was that labelled the object; 1 where nothing is said
     scores: NDArray[np.float32]
-    source_id: int | None = None
+    source_id: int | None = None  # the image's id in the annotation file; None where it comes from none
 
 
 @dataclass(frozen=True)
 class CocoDataset:
-    """A set of annotated images.
+    """A set of annotated images."""
 
-    Attributes:
-        names: class names, in the order of their category ids.
-        category_ids: the categories' ids in the file, ascending; they may have gaps.
-        samples: the images, those without objects too, in the order of the file.
-        source: the annotation file.
-    """
-
-    names: tuple[str, ...]
-    category_ids: tuple[int, ...]
-    samples: tuple[Sample, ...]
+    names: tuple[str, ...]  # class names, in the order of their category ids
+    category_ids: tuple[int, ...]  # the categories' ids in the file, ascending; they may have gaps
+    samples: tuple[Sample, ...]  # the images, those without objects too, in the order of the file
     source: Path
 
     def __str__(self) -> str:

@@ -40,21 +40,14 @@ _ORDER, _IMAGE = 1, 2
 
 
 class Batch(NamedTuple):
-    """Images of one size with their objects.
+    """Images of one size with their objects."""
 
-    Attributes:
-        images: uint8 ``[B, H, W, 3]`` BGR.
-        boxes: float32 ``[B, M, 4]`` xyxy in pixels of the input; 0 where there is no object.
-        labels: int64 ``[B, M]``: class indices, :data:`PADDING`, or :data:`CROWD` less the class that a region ignores.
-        image_ids: int64 ``[B]``: of the image; of a mosaic, the one it was drawn for.
-        weights: float32 ``[B, M]`` in 0..1: how sure it is that the object is there; 0 where there is none.
-    """
-
-    images: Tensor
-    boxes: Tensor
+    images: Tensor  # uint8 [B, H, W, 3] BGR
+    boxes: Tensor  # float32 [B, M, 4] xyxy in pixels of the input; 0 where there is no object
+    #: int64 [B, M]: class indices, :data:`PADDING`, or :data:`CROWD` less the class that a region ignores
     labels: Tensor
-    image_ids: Tensor
-    weights: Tensor
+    image_ids: Tensor  # int64 [B]: of the image; of a mosaic, the one it was drawn for
+    weights: Tensor  # float32 [B, M] in 0..1: how sure it is that the object is there; 0 where there is none
 
 
 class Key(NamedTuple):
@@ -117,17 +110,11 @@ class _Batches(Dataset[Batch | InputError]):
 
 @dataclass(frozen=True)
 class Share:
-    """One process's part of each epoch.
+    """One process's part of each epoch."""
 
-    Attributes:
-        rank: this process among ``world_size`` that share an epoch.
-        world_size: number of such processes.
-        neighbours: how many of them share this machine's memory.
-    """
-
-    rank: int = 0
-    world_size: int = 1
-    neighbours: int = 1
+    rank: int = 0  # this process among ``world_size`` that share an epoch
+    world_size: int = 1  # number of such processes
+    neighbours: int = 1  # how many of them share this machine's memory
 
 
 class _Order(Sampler[list[Key]]):

@@ -28,19 +28,12 @@ Matrix = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Example:
-    """An image to learn from.
+    """An image to learn from."""
 
-    Attributes:
-        image: uint8 BGR ``[H, W, 3]``.
-        boxes_xyxy: float32 ``[N, 4]`` in pixels of the image.
-        labels: int64 ``[N]``: class indices, or ``CROWD - class`` for a region where that class is ignored.
-        weights: float32 ``[N]`` in 0..1: how sure it is that the object is there.
-    """
-
-    image: NDArray[np.uint8]
-    boxes_xyxy: NDArray[np.float32]
-    labels: NDArray[np.int64]
-    weights: NDArray[np.float32]
+    image: NDArray[np.uint8]  # uint8 BGR [H, W, 3]
+    boxes_xyxy: NDArray[np.float32]  # [N, 4] in pixels of the image
+    labels: NDArray[np.int64]  # [N]: class indices, or ``CROWD - class`` for a region where that class is ignored
+    weights: NDArray[np.float32]  # [N] in 0..1: how sure it is that the object is there
 
 
 class Examples(Protocol):

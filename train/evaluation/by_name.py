@@ -15,17 +15,11 @@ from fusedet.train.data.coco import CocoDataset, keep_classes
 
 @dataclass(frozen=True)
 class _Renumbered:
-    """A predictor whose detections have the class ids of the data.
-
-    Attributes:
-        predictor: whose detections they are.
-        names: of the data's classes.
-        class_ids: int64 ``[classes of the network]``: the data's class of each; -1 where it has none.
-    """
+    """A predictor whose detections have the class ids of the data."""
 
     predictor: Predictor
-    names: tuple[str, ...]
-    class_ids: NDArray[np.int64]
+    names: tuple[str, ...]  # of the data's classes
+    class_ids: NDArray[np.int64]  # [classes of the network]: the data's class of each; -1 where it has none
 
     def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:
         """Detections of the data's classes in each image, in its own pixels."""

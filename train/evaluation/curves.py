@@ -16,17 +16,11 @@ RECALLS: NDArray[np.float64] = np.linspace(0, 1, 101)
 
 @dataclass(frozen=True)
 class ConfidenceCurves:
-    """Figures of the detections with a score of at least each of :data:`CONFIDENCES`, all in 0..1.
+    """Figures of the detections with a score of at least each of :data:`CONFIDENCES`, all in 0..1."""
 
-    Attributes:
-        precision: part of the detections that are right; NaN where there are none.
-        recall: part of the objects that are found; NaN where the class has no object.
-        f1: harmonic mean of both, 2 TP / (objects + detections); NaN where the class has no object.
-    """
-
-    precision: NDArray[np.float64]
-    recall: NDArray[np.float64]
-    f1: NDArray[np.float64]
+    precision: NDArray[np.float64]  # part of the detections that are right; NaN where there are none
+    recall: NDArray[np.float64]  # part of the objects that are found; NaN where the class has no object
+    f1: NDArray[np.float64]  # harmonic mean of both, 2 TP / (objects + detections); NaN where the class has no object
 
 
 def interpolated_precision(ranked: Ranked) -> NDArray[np.float64]:

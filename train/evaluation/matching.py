@@ -19,34 +19,22 @@ IGNORED = -2
 
 @dataclass(frozen=True)
 class Ranked:
-    """All detections of one class in a data set, highest score first, those to ignore left out.
+    """All detections of one class in a data set, highest score first, those to ignore left out."""
 
-    Attributes:
-        scores: ``[N]``, in 0..1.
-        hits: bool ``[N]``: the detection is an object that no better one had taken.
-        objects: how many there are to find.
-    """
-
-    scores: NDArray[np.float64]
-    hits: NDArray[np.bool_]
-    objects: int
+    scores: NDArray[np.float64]  # [N], in 0..1
+    hits: NDArray[np.bool_]  # [N]: the detection is an object that no better one had taken
+    objects: int  # how many there are to find
 
 
 @dataclass(frozen=True)
 class Judged:
-    """One image: every detection and every object, and what became of it.
-
-    Attributes:
-        sample: the objects.
-        found: the detections.
-        right: int64 ``[D]``: the object of the same class that a detection found, else :data:`NONE` or :data:`IGNORED`.
-        confused: int64 ``[D]``: the object of another class that it took for its own, else :data:`NONE`.
-    """
+    """One image: every detection and every object, and what became of it."""
 
     sample: Sample
     found: Detections
+    #: [D]: the object of the same class that a detection found, else :data:`NONE` or :data:`IGNORED`
     right: NDArray[np.int64]
-    confused: NDArray[np.int64]
+    confused: NDArray[np.int64]  # [D]: the object of another class that it took for its own, else :data:`NONE`
 
     @property
     def false_alarms(self) -> NDArray[np.bool_]:

@@ -24,22 +24,14 @@ class OperatingPoint:
     """Figures of all boxes of a data set whose score is at least a threshold, at IoU 0.5, one class for each box.
 
     Boxes in regions to ignore are not counted. Ratios are NaN where there is nothing to divide by.
-
-    Attributes:
-        threshold: lowest score that is shown, in 0..1.
-        shown: boxes.
-        objects: annotated objects.
-        found: objects that a box of their class overlaps by 0.5 or more, one box for each object.
-        duplicates: boxes that found no object of their own and overlap a better box of their class by more than 0.6.
-        miscounted: sum over images and classes of the difference between boxes and objects.
     """
 
-    threshold: float
-    shown: int
-    objects: int
-    found: int
-    duplicates: int
-    miscounted: int
+    threshold: float  # lowest score that is shown, in 0..1
+    shown: int  # boxes
+    objects: int  # annotated objects
+    found: int  # objects that a box of their class overlaps by 0.5 or more, one box for each object
+    duplicates: int  # boxes that found no object of their own and overlap a better box of their class by more than 0.6
+    miscounted: int  # sum over images and classes of the difference between boxes and objects
 
     @property
     def precision(self) -> float:

@@ -27,19 +27,12 @@ _LEAST_GAIN = 0.005
 
 @dataclass(frozen=True)
 class Output:
-    """What one output of a network reaches on a data set.
+    """What one output of a network reaches on a data set."""
 
-    Attributes:
-        nms: the output with NMS, of the one-to-many branch; False: the NMS-free output, of the one-to-one branch.
-        ap: COCO's AP50-95, in 0..1.
-        ap50: AP at IoU 0.50, in 0..1.
-        point: what is shown at the recommended score threshold.
-    """
-
-    nms: bool
-    ap: float
-    ap50: float
-    point: OperatingPoint
+    nms: bool  # the output with NMS, of the one-to-many branch; False: the NMS-free output, of the one-to-one branch
+    ap: float  # COCO's AP50-95, in 0..1
+    ap50: float  # AP at IoU 0.50, in 0..1
+    point: OperatingPoint  # what is shown at the recommended score threshold
 
     @property
     def name(self) -> str:

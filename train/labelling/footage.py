@@ -20,15 +20,10 @@ _JPEG_QUALITY = 95
 
 
 class Frames(NamedTuple):
-    """What was taken from recordings.
+    """What was taken from recordings."""
 
-    Attributes:
-        image_files: those that were kept, with ids from 1.
-        alike: how many were left out because they show nothing new.
-    """
-
-    image_files: list[ImageFile]
-    alike: int
+    image_files: list[ImageFile]  # those that were kept, with ids from 1
+    alike: int  # how many were left out because they show nothing new
 
 
 def find_videos(path: Path) -> list[Path]:

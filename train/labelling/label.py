@@ -42,17 +42,11 @@ class ImageFile(NamedTuple):
 
 @dataclass(frozen=True)
 class Summary:
-    """What was written.
+    """What was written."""
 
-    Attributes:
-        images: images, those without objects too.
-        objects: class name -> boxes.
-        unreadable: images left out because they could not be read.
-    """
-
-    images: int
-    objects: dict[str, int]
-    unreadable: int
+    images: int  # images, those without objects too
+    objects: dict[str, int]  # class name -> boxes
+    unreadable: int  # images left out because they could not be read
 
 
 def find_images(folder: Path) -> list[ImageFile]:

@@ -10,20 +10,14 @@ from fusedet.train.evaluation.report.analysis import Evaluation
 
 @dataclass
 class Best:
-    """What ``best.pt`` holds.
+    """What ``best.pt`` holds."""
 
-    Attributes:
-        ap: AP50-95 in 0..1; -1 before any epoch was evaluated, or where there is none.
-        epoch: its number, counted from 1; 0 before any was evaluated.
-        metrics: its :meth:`fusedet.train.evaluation.metrics.Metrics.summary`.
-        per_class: its accuracy by the classes' names.
-        evaluation: what was found in its images; not kept in checkpoints, so a resumed training may lack it.
-    """
-
-    ap: float = -1.0
-    epoch: int = 0
+    ap: float = -1.0  # AP50-95 in 0..1; -1 before any epoch was evaluated, or where there is none
+    epoch: int = 0  # its number, counted from 1; 0 before any was evaluated
+    #: its :meth:`fusedet.train.evaluation.metrics.Metrics.summary`
     metrics: dict[str, float] = field(default_factory=dict)
-    per_class: dict[str, list[float]] = field(default_factory=dict)
+    per_class: dict[str, list[float]] = field(default_factory=dict)  # its accuracy by the classes' names
+    #: what was found in its images; not kept in checkpoints, so a resumed training may lack it
     evaluation: Evaluation | None = None
 
     def offer(self, metrics: Metrics, epoch: int, evaluation: Evaluation | None) -> bool:

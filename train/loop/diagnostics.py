@@ -43,23 +43,14 @@ _ACTIVATIONS = tuple(type(build_activation(name, 0.1)) for name in get_args(Acti
 
 @dataclass(frozen=True)
 class LayerRow:
-    """One layer in one epoch: a row of ``diagnostics.csv``.
+    """One layer in one epoch: a row of ``diagnostics.csv``."""
 
-    Attributes:
-        epoch: counted from 1.
-        layer: its name in the network.
-        units: its output channels; 0 where it has no activation or the epoch was not evaluated.
-        dead: share of its units that are dead, in 0..1; NaN without units.
-        constant: share of its units that are constant, in 0..1; NaN without units.
-        grad_norm: norm of its gradient before clipping, averaged over the epoch's steps.
-    """
-
-    epoch: int
-    layer: str
-    units: int
-    dead: float
-    constant: float
-    grad_norm: float
+    epoch: int  # counted from 1
+    layer: str  # its name in the network
+    units: int  # its output channels; 0 where it has no activation or the epoch was not evaluated
+    dead: float  # share of its units that are dead, in 0..1; NaN without units
+    constant: float  # share of its units that are constant, in 0..1; NaN without units
+    grad_norm: float  # norm of its gradient before clipping, averaged over the epoch's steps
 
 
 class Units:

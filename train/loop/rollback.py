@@ -30,17 +30,11 @@ _MOST_NAMES = 16
 
 @dataclass(frozen=True)
 class Step:
-    """What came out of one batch.
+    """What came out of one batch."""
 
-    Attributes:
-        losses: the loss of the whole batch and its parts, by name.
-        grad_norm: of the gradients of a whole step, before they were clipped; None where none was taken.
-        stop_requested: a rank was asked to stop.
-    """
-
-    losses: dict[str, float]
-    grad_norm: float | None
-    stop_requested: bool
+    losses: dict[str, float]  # the loss of the whole batch and its parts, by name
+    grad_norm: float | None  # of the gradients of a whole step, before they were clipped; None where none was taken
+    stop_requested: bool  # a rank was asked to stop
 
     @property
     def failure(self) -> str:
@@ -70,17 +64,11 @@ def copied(state: Any) -> Any:
 
 @dataclass
 class Rollback:
-    """Counts failures (steps with a non-finite loss or gradient) and holds states to go back to.
+    """Counts failures (steps with a non-finite loss or gradient) and holds states to go back to."""
 
-    Attributes:
-        lr_factor: of the learning rate, for the rest of the training.
-        failures: the latest included, with fewer than :data:`RECOVERED_STEPS` good steps between them.
-        good_steps: since the latest failure, or since the start.
-    """
-
-    lr_factor: float = 1.0
-    failures: int = 0
-    good_steps: int = 0
+    lr_factor: float = 1.0  # of the learning rate, for the rest of the training
+    failures: int = 0  # the latest included, with fewer than :data:`RECOVERED_STEPS` good steps between them
+    good_steps: int = 0  # since the latest failure, or since the start
     _near: Any = None
     _far: deque[Any] = field(default_factory=lambda: deque(maxlen=2))
     _suspects: list[set[str]] = field(default_factory=list)

@@ -15,49 +15,32 @@ _EPS = 1e-9
 
 
 class GroundTruth(NamedTuple):
-    """The objects of a batch, at most ``M`` in an image.
+    """The objects of a batch, at most ``M`` in an image."""
 
-    Attributes:
-        boxes: ``[B, M, 4]`` xyxy in pixels of the network's input.
-        class_ids: int64 ``[B, M]``; negative ones are padding or crowd regions, as in
-            :class:`fusedet.train.data.dataset.Batch`.
-        weights: ``[B, M]`` in 0..1: the quality that a point learns is lowered to this part of it, and so is the pull
-            on its box. None: every object counts in full.
-    """
-
-    boxes: Tensor
+    boxes: Tensor  # [B, M, 4] xyxy in pixels of the network's input
+    #: int64 [B, M]; negative ones are padding or crowd regions, as in :class:`fusedet.train.data.dataset.Batch`
     class_ids: Tensor
+    #: ``[B, M]`` in 0..1: the quality that a point learns is lowered to this part of it, and so is the pull on its box.
+    #: None: every object counts in full.
     weights: Tensor | None = None
 
 
 class Matching(NamedTuple):
-    """How objects choose their anchor points.
+    """How objects choose their anchor points."""
 
-    Attributes:
-        topk: points for each object; 1 gives the one-to-one assignment.
-        alpha: power of the class score in the alignment.
-        beta: power of the IoU in the alignment.
-    """
-
-    topk: int
-    alpha: float
-    beta: float
+    topk: int  # points for each object; 1 gives the one-to-one assignment
+    alpha: float  # power of the class score in the alignment
+    beta: float  # power of the IoU in the alignment
 
 
 class Assignment(NamedTuple):
-    """Targets of all anchor points.
+    """Targets of all anchor points."""
 
-    Attributes:
-        positive: bool ``[B, A]``: the point learns an object.
-        objects: int64 ``[B, A]``: index of that object among the image's ``M``; 0 where not positive.
-        quality: ``[B, A]`` in 0..1: the class score that the point should give; 0 where not positive.
-        ignored: bool ``[B, C, A]``: the point's score of that class learns nothing, since the point lies in a crowd
-            region of that class and learns no object of it.
-    """
-
-    positive: Tensor
-    objects: Tensor
-    quality: Tensor
+    positive: Tensor  # bool [B, A]: the point learns an object
+    objects: Tensor  # int64 [B, A]: index of that object among the image's ``M``; 0 where not positive
+    quality: Tensor  # [B, A] in 0..1: the class score that the point should give; 0 where not positive
+    #: bool ``[B, C, A]``: the point's score of that class learns nothing, since the point lies in a crowd region of
+    #: that class and learns no object of it
     ignored: Tensor
 
 

@@ -33,17 +33,12 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True)
 class Transfer:
-    """What a network takes over from a checkpoint.
+    """What a network takes over from a checkpoint."""
 
-    Attributes:
-        whole: name -> tensor, of the shape that the network's own tensor of that name has.
-        rows: name -> the classes of a class layer that the checkpoint knows; the others start anew.
-        report: what to tell the user, line by line.
-    """
-
-    whole: dict[str, Tensor]
+    whole: dict[str, Tensor]  # name -> tensor, of the shape that the network's own tensor of that name has
+    #: name -> the classes of a class layer that the checkpoint knows; the others start anew
     rows: dict[str, Rows] = field(default_factory=dict)
-    report: tuple[str, ...] = ()
+    report: tuple[str, ...] = ()  # what to tell the user, line by line
 
     @torch.no_grad()
     def apply(self, net: DetectorNet) -> None:

@@ -20,19 +20,13 @@ _FIXED = re.compile(r"train\.(out|epochs|devices|nodes|report|loggers)|eval(\..*
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from ``low`` to ``high``, both included.
-
-    Attributes:
-        log: small ones are as likely as large ones.
-        whole: whole numbers only.
-        step: from one to the next, counted from ``low``; None: all between.
-    """
+    """Numbers from ``low`` to ``high``, both included."""
 
     low: float
     high: float
-    log: bool = False
-    whole: bool = False
-    step: float | None = None
+    log: bool = False  # small ones are as likely as large ones
+    whole: bool = False  # whole numbers only
+    step: float | None = None  # from one to the next, counted from ``low``; None: all between
 
     def text(self, value: float) -> str:
         """As it stands in a config, short enough to be read."""

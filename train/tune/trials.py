@@ -17,23 +17,15 @@ from fusedet.train.tune.space import Axis, Choice
 
 @dataclass(frozen=True)
 class Trial:
-    """One training of a search.
+    """One training of a search."""
 
-    Attributes:
-        number: counted from 0.
-        state: ``done``; ``ended early``, because others were better at that time or its losses were not finite; or
-            ``left``, as an interrupted one is when another takes its place.
-        ap: of its best epoch, in 0..1; NaN where none was evaluated.
-        epochs: that were trained.
-        settings: key -> value.
-        run: its folder.
-    """
-
-    number: int
+    number: int  # counted from 0
+    #: ``done``; ``ended early``, because others were better at that time or its losses were not finite; or ``left``, as
+    #: an interrupted one is when another takes its place
     state: Literal["done", "ended early", "left"]
-    ap: float
-    epochs: int
-    settings: Mapping[str, str]
+    ap: float  # of its best epoch, in 0..1; NaN where none was evaluated
+    epochs: int  # that were trained
+    settings: Mapping[str, str]  # key -> value
     run: Path
 
 

@@ -34,21 +34,13 @@ FORMATS = {
 
 @dataclass(frozen=True)
 class Conversion:
-    """What became of the sets.
+    """What became of the sets."""
 
-    Attributes:
-        images: set -> how many.
-        boxes: set -> how many that were written, crowd regions too where the form holds them.
-        lost: what the new form cannot hold -> how often it was there.
-        turned: images that EXIF turns when they are shown; their boxes are taken as those of the stored image.
-        error_px: largest difference of a box side between what was read and what was written, read again.
-    """
-
-    images: dict[str, int]
-    boxes: dict[str, int]
-    lost: dict[str, int]
-    turned: int
-    error_px: float
+    images: dict[str, int]  # set -> how many
+    boxes: dict[str, int]  # set -> how many that were written, crowd regions too where the form holds them
+    lost: dict[str, int]  # what the new form cannot hold -> how often it was there
+    turned: int  # images that EXIF turns when they are shown; their boxes are taken as those of the stored image
+    error_px: float  # largest difference of a box side between what was read and what was written, read again
 
 
 def convert(

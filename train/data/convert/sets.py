@@ -14,18 +14,12 @@ from fusedet.train.data.doctor.checks.header import read_header
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """One set on its way.
+    """One set on its way."""
 
-    Attributes:
-        name: ``train``, ``val`` or ``test``.
-        dataset: the images and boxes.
-        images: folder of the images; their names relative to it are kept.
-        extras: what the source says beyond that -> how often. Crowd regions and scores are in the samples.
-    """
-
-    name: str
+    name: str  # ``train``, ``val`` or ``test``
     dataset: CocoDataset
-    images: Path
+    images: Path  # folder of the images; their names relative to it are kept
+    #: what the source says beyond that -> how often. Crowd regions and scores are in the samples.
     extras: Mapping[str, int] = field(default_factory=dict)
 
     def file_name(self, sample: Sample) -> str:

@@ -31,23 +31,14 @@ from fusedet.train.data.image_cache import Progress
 
 @dataclass(frozen=True)
 class Report:
-    """What was found.
+    """What was found."""
 
-    Attributes:
-        splits: what was examined.
-        findings: worst first; those of one kind stand together.
-        statistics: of each split.
-        input_size: ``(height, width)`` in pixels that sizes are judged for.
-        fast: images were not opened.
-        looks: the images that were opened.
-    """
-
-    splits: Sequence[Split]
-    findings: Sequence[Finding]
-    statistics: Sequence[Statistics]
-    input_size: tuple[int, int]
-    fast: bool
-    looks: Sequence[Look] = field(default=(), repr=False)
+    splits: Sequence[Split]  # what was examined
+    findings: Sequence[Finding]  # worst first; those of one kind stand together
+    statistics: Sequence[Statistics]  # of each split
+    input_size: tuple[int, int]  # ``(height, width)`` in pixels that sizes are judged for
+    fast: bool  # images were not opened
+    looks: Sequence[Look] = field(default=(), repr=False)  # the images that were opened
 
     def count(self, severity: Severity) -> int:
         """Findings of a severity."""

@@ -102,30 +102,18 @@ KINDS: dict[str, Kind] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong.
+    """One thing that is wrong."""
 
-    Attributes:
-        kind: one of :data:`KINDS`.
-        split: the set it is in: ``train``, ``val``, ...
-        expected: what should have come, in words.
-        found: what came.
-        file: name of the image's file in the folder of images, or "".
-        image_id: as the annotations have it, or None.
-        annotation_id: as the annotations have it, or None.
-        section: ``images``, ``annotations`` or ``categories``: the list in which the entry stands, or "".
-        position: place of the entry in that list, or None.
-        other: of something that is there twice, the other one: ``(split, position)`` of its image.
-    """
-
-    kind: str
-    split: str
-    expected: str
-    found: str
-    file: str = ""
-    image_id: Any = None
-    annotation_id: Any = None
-    section: str = ""
-    position: int | None = None
+    kind: str  # one of :data:`KINDS`
+    split: str  # the set it is in: ``train``, ``val``, ...
+    expected: str  # what should have come, in words
+    found: str  # what came
+    file: str = ""  # name of the image's file in the folder of images, or ""
+    image_id: Any = None  # as the annotations have it, or None
+    annotation_id: Any = None  # as the annotations have it, or None
+    section: str = ""  # ``images``, ``annotations`` or ``categories``: the list in which the entry stands, or ""
+    position: int | None = None  # place of the entry in that list, or None
+    #: of something that is there twice, the other one: ``(split, position)`` of its image
     other: tuple[str, int] | None = None
 
     @property

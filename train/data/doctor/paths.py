@@ -27,15 +27,10 @@ _EXPORT = re.compile(r"[_.-][a-z]{3,4}\.rf\.\w+$")  # Roboflow's own behind the 
 
 
 class Match(NamedTuple):
-    """What was found for a name that leads nowhere.
+    """What was found for a name that leads nowhere."""
 
-    Attributes:
-        file: name of the file relative to the folder of images, with ``/``; "" where none can be told.
-        how: the rule that found it, or why none did, in words.
-    """
-
-    file: str
-    how: str
+    file: str  # name of the file relative to the folder of images, with ``/``; "" where none can be told
+    how: str  # the rule that found it, or why none did, in words
 
 
 def match_files(splits: Sequence[Split], others: Sequence[Path] = ()) -> None:

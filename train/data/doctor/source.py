@@ -30,21 +30,13 @@ class Category:
 
 @dataclass(frozen=True, eq=False)
 class Object:
-    """An entry of ``annotations``.
-
-    Attributes:
-        position: in the list.
-        raw: the entry.
-        image: the image that it belongs to; None where there is no such image.
-        category: its class; None where there is no such class.
-        box_xywh: four finite numbers as they stand there, or None.
-    """
+    """An entry of ``annotations``."""
 
     position: int
     raw: dict[str, Any]
-    image: "Image | None"
-    category: Category | None
-    box_xywh: tuple[float, float, float, float] | None
+    image: "Image | None"  # the image that it belongs to; None where there is no such image
+    category: Category | None  # its class; None where there is no such class
+    box_xywh: tuple[float, float, float, float] | None  # four finite numbers as they stand there, or None
 
     @property
     def crowd(self) -> bool:
@@ -54,42 +46,26 @@ class Object:
 
 @dataclass(frozen=True, eq=False)
 class Image:
-    """An entry of ``images``; what it does not say properly is None.
-
-    Attributes:
-        position: in the list.
-        raw: the entry.
-        key: what annotations call it.
-        file_name: relative to the folder of images.
-        size_wh: annotated width and height in pixels.
-        objects: what is in it.
-    """
+    """An entry of ``images``; what it does not say properly is None."""
 
     position: int
     raw: dict[str, Any]
-    key: Hashable
-    file_name: str | None
-    size_wh: tuple[int, int] | None
-    objects: list[Object] = field(default_factory=list)
+    key: Hashable  # what annotations call it
+    file_name: str | None  # relative to the folder of images
+    size_wh: tuple[int, int] | None  # annotated width and height in pixels
+    objects: list[Object] = field(default_factory=list)  # what is in it
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """One annotation file and its folder of images.
+    """One annotation file and its folder of images."""
 
-    Attributes:
-        name: ``train``, ``val``, ...
-        annotations: the file.
-        image_folder: what the file names are relative to.
-        content: the whole file; nobody writes into it.
-        matches: position of an image whose name leads nowhere -> what may be meant: see
-            :func:`fusedet.train.data.doctor.paths.match_files`.
-    """
-
-    name: str
+    name: str  # ``train``, ``val``, ...
     annotations: Path
-    image_folder: Path
-    content: dict[str, Any]
+    image_folder: Path  # what the file names are relative to
+    content: dict[str, Any]  # the whole file; nobody writes into it
+    #: position of an image whose name leads nowhere -> what may be meant: see
+    #: :func:`fusedet.train.data.doctor.paths.match_files`
     matches: "dict[int, Match]" = field(default_factory=dict)
 
     @cached_property

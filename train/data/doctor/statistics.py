@@ -17,29 +17,17 @@ CELLS = 24
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of one set.
-
-    Attributes:
-        split: its name.
-        images: how many.
-        per_class: class name -> boxes, the most frequent first.
-        per_image: int ``[images]``: boxes in each.
-        boxes_wh: float ``[boxes, 2]`` in pixels of their image, which must say its size.
-        letterboxed: float ``[boxes]``: shorter side in pixels of the network's input.
-        relative: float ``[boxes]``: square root of box area over image area.
-        places: float ``[CELLS, CELLS]``: share of the boxes whose middle lies there, rows from the top.
-        crowd: regions of many objects, counted apart.
-    """
+    """Of one set."""
 
     split: str
-    images: int
-    per_class: dict[str, int]
-    per_image: NDArray[np.int64]
-    boxes_wh: NDArray[np.float64]
-    letterboxed: NDArray[np.float64]
-    relative: NDArray[np.float64]
-    places: NDArray[np.float64]
-    crowd: int
+    images: int  # how many
+    per_class: dict[str, int]  # class name -> boxes, the most frequent first
+    per_image: NDArray[np.int64]  # [images]: boxes in each
+    boxes_wh: NDArray[np.float64]  # [boxes, 2] in pixels of their image, which must say its size
+    letterboxed: NDArray[np.float64]  # [boxes]: shorter side in pixels of the network's input
+    relative: NDArray[np.float64]  # [boxes]: square root of box area over image area
+    places: NDArray[np.float64]  # [CELLS, CELLS]: share of the boxes whose middle lies there, rows from the top
+    crowd: int  # regions of many objects, counted apart
 
     @property
     def boxes(self) -> int:

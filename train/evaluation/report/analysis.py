@@ -24,44 +24,27 @@ from fusedet.train.evaluation.report.figures.confusion import Confusion, confusi
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What the best weights found in the validation images.
-
-    Attributes:
-        dataset: the annotations.
-        found: detections by image id, all hypotheses.
-        metrics: COCO's figures of them.
-        seconds: that the evaluation took for the report; None where the training had done it.
-    """
+    """What the best weights found in the validation images."""
 
     dataset: CocoDataset
-    found: Mapping[int, Detections]
-    metrics: Metrics
-    seconds: float | None = None
+    found: Mapping[int, Detections]  # detections by image id, all hypotheses
+    metrics: Metrics  # COCO's figures of them
+    seconds: float | None = None  # that the evaluation took for the report; None where the training had done it
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """An evaluation, looked at closely, all at IoU 0.5.
+    """An evaluation, looked at closely, all at IoU 0.5."""
 
-    Attributes:
-        names: of the C classes.
-        objects: ``[C]`` of each class.
-        precision: ``[C, 101]``: see :func:`fusedet.train.evaluation.curves.interpolated_precision`.
-        by_class: over the score threshold, of each class.
-        mean: of all classes that have objects.
-        best_threshold: the score threshold that gives the best mean F1, recommended; NaN where nothing right was found.
-        judged: each image at that threshold.
-        confusion: at that threshold.
-    """
-
-    names: tuple[str, ...]
-    objects: tuple[int, ...]
-    precision: NDArray[np.float64]
-    by_class: tuple[ConfidenceCurves, ...]
-    mean: ConfidenceCurves
+    names: tuple[str, ...]  # of the C classes
+    objects: tuple[int, ...]  # [C] of each class
+    precision: NDArray[np.float64]  # [C, 101]: see :func:`fusedet.train.evaluation.curves.interpolated_precision`
+    by_class: tuple[ConfidenceCurves, ...]  # over the score threshold, of each class
+    mean: ConfidenceCurves  # of all classes that have objects
+    #: the score threshold that gives the best mean F1, recommended; NaN where nothing right was found
     best_threshold: float
-    judged: tuple[Judged, ...]
-    confusion: Confusion
+    judged: tuple[Judged, ...]  # each image at that threshold
+    confusion: Confusion  # at that threshold
 
     @property
     def threshold(self) -> float:

@@ -17,33 +17,21 @@ _MEANINGLESS = {"train.out", "train.report"}
 
 @dataclass(frozen=True)
 class ComparedRun:
-    """One of the runs.
+    """One of the runs."""
 
-    Attributes:
-        name: short, and unlike the others'.
-        record: its folder.
-        per_class: AP50-95 by class, of the best epoch; empty where it is not known.
-    """
-
-    name: str
+    name: str  # short, and unlike the others'
     record: RunRecord
-    per_class: dict[str, float]
+    per_class: dict[str, float]  # AP50-95 by class, of the best epoch; empty where it is not known
 
 
 @dataclass(frozen=True)
 class RunComparison:
-    """The runs, in the order they were given in.
+    """The runs, in the order they were given in."""
 
-    Attributes:
-        runs: two or more.
-        differing: setting to its values, one for each run, where they are not all alike; a run that has no such
-            setting has None.
-        same_images: all were evaluated on the same annotations; else their figures do not compare.
-    """
-
-    runs: tuple[ComparedRun, ...]
+    runs: tuple[ComparedRun, ...]  # two or more
+    #: setting to its values, one for each run, where they are not all alike; a run that has no such setting has None
     differing: dict[str, list[Any]]
-    same_images: bool
+    same_images: bool  # all were evaluated on the same annotations; else their figures do not compare
 
 
 def compare_runs(

@@ -25,23 +25,15 @@ _ALIKE = 0.005
 
 @dataclass(frozen=True)
 class Content:
-    """What a report is made from.
-
-    Attributes:
-        record: the run folder.
-        sets: the training and the validation set; None where they were left out.
-        evaluation: of the best weights; None where there is none.
-        analysis: of that evaluation.
-        latencies: of exported files, on this machine.
-        without: why there is no evaluation, as a sentence.
-    """
+    """What a report is made from."""
 
     record: RunRecord
+    #: the training and the validation set; None where they were left out
     sets: tuple[CocoDataset, CocoDataset] | None = None
-    evaluation: Evaluation | None = None
-    analysis: Analysis | None = None
-    latencies: Sequence[FileLatency] = ()
-    without: str = ""
+    evaluation: Evaluation | None = None  # of the best weights; None where there is none
+    analysis: Analysis | None = None  # of that evaluation
+    latencies: Sequence[FileLatency] = ()  # of exported files, on this machine
+    without: str = ""  # why there is no evaluation, as a sentence
 
 
 def notes(content: Content) -> list[str]:

@@ -15,23 +15,14 @@ _WARM_UP, _ROUNDS = 3, 30
 
 @dataclass(frozen=True)
 class FileLatency:
-    """Median times of one exported file in milliseconds, on one thread.
-
-    Attributes:
-        name: of the file.
-        size: in bytes.
-        pre: letterbox.
-        network: the network with its decoding.
-        post: thresholds, and NMS where the file needs it.
-        fastest: of the three together, the fastest round.
-    """
+    """Median times of one exported file in milliseconds, on one thread."""
 
     name: str
-    size: int
-    pre: float
-    network: float
-    post: float
-    fastest: float
+    size: int  # in bytes
+    pre: float  # letterbox
+    network: float  # the network with its decoding
+    post: float  # thresholds, and NMS where the file needs it
+    fastest: float  # of the three together, the fastest round
 
 
 def exports_beside(folder: Path) -> list[Path]:

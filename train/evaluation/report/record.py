@@ -17,35 +17,22 @@ _MOST_EPOCHS = 1e9
 
 @dataclass(frozen=True)
 class BestWeights:
-    """What ``best.pt`` says of itself.
+    """What ``best.pt`` says of itself."""
 
-    Attributes:
-        meta: the checkpoint's description.
-        parameters: of the network as it is exported.
-        sha256: of the file.
-    """
-
-    meta: dict[str, Any]
-    parameters: int
+    meta: dict[str, Any]  # the checkpoint's description
+    parameters: int  # of the network as it is exported
     sha256: str
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run folder's content.
-
-    Attributes:
-        run: the folder.
-        config: resolved, defaults included.
-        rows: one an epoch, from ``metrics.csv``.
-        best: None before the first epoch was evaluated.
-        outputs: with NMS and NMS-free, in this order; empty where the run folder does not hold their figures.
-    """
+    """A run folder's content."""
 
     run: RunFolder
-    config: TrainConfig
-    rows: list[dict[str, float]]
-    best: BestWeights | None
+    config: TrainConfig  # resolved, defaults included
+    rows: list[dict[str, float]]  # one an epoch, from ``metrics.csv``
+    best: BestWeights | None  # None before the first epoch was evaluated
+    #: with NMS and NMS-free, in this order; empty where the run folder does not hold their figures
     outputs: tuple[Output, ...] = ()
 
     @property

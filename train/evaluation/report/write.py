@@ -25,19 +25,13 @@ from fusedet.train.run_folder import RunFolder
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """What a report is to hold.
+    """What a report is to hold."""
 
-    Attributes:
-        data: folder of the data set, where it is no longer where the training found it.
-        evaluate: look at the validation images with the best weights; else there are only the curves of the training.
-        exported: more exported files to time, beside those in the run folder.
-        on_batch: called with the number of images after each batch.
-    """
-
-    data: Path | None = None
+    data: Path | None = None  # folder of the data set, where it is no longer where the training found it
+    #: look at the validation images with the best weights; else there are only the curves of the training
     evaluate: bool = True
-    exported: Sequence[Path] = ()
-    on_batch: Callable[[int], None] = lambda count: None
+    exported: Sequence[Path] = ()  # more exported files to time, beside those in the run folder
+    on_batch: Callable[[int], None] = lambda count: None  # called with the number of images after each batch
 
 
 def report_run(path: Path, out: Path, options: ReportOptions | None = None) -> Content:

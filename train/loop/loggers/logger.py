@@ -8,18 +8,12 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class Ending:
-    """How a training ended.
+    """How a training ended."""
 
-    Attributes:
-        finished: False where it was interrupted and can go on.
-        best: figures of the best epoch; empty where none was evaluated.
-        best_checkpoint: the file with its weights.
-        artifacts: files to keep with the figures, those of them that there are: the report, the curves, the config.
-    """
-
-    finished: bool
-    best: Mapping[str, float]
+    finished: bool  # False where it was interrupted and can go on
+    best: Mapping[str, float]  # figures of the best epoch; empty where none was evaluated
     best_checkpoint: Path
+    #: files to keep with the figures, those of them that there are: the report, the curves, the config
     artifacts: tuple[Path, ...]
 
 

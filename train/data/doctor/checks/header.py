@@ -25,21 +25,13 @@ _DAMAGED = (
 
 
 class Header(NamedTuple):
-    """What is known of a file.
+    """What is known of a file."""
 
-    Attributes:
-        format: ``jpeg``, ``png``, ``webp``, ``bmp``, ``gif``, ``tiff``, or "" for none of them.
-        size_wh: stored width and height in pixels; None where it is not known.
-        orientation: EXIF's number: 1 upright, 2 to 4 mirrored or upside down, 5 to 8 lying on a side.
-        complete: False where the end is missing.
-        bits: of a value, where PNG and TIFF say that they are not 8.
-    """
-
-    format: str
-    size_wh: tuple[int, int] | None = None
-    orientation: int = 1
-    complete: bool = True
-    bits: int = 8
+    format: str  # ``jpeg``, ``png``, ``webp``, ``bmp``, ``gif``, ``tiff``, or "" for none of them
+    size_wh: tuple[int, int] | None = None  # stored width and height in pixels; None where it is not known
+    orientation: int = 1  # EXIF's number: 1 upright, 2 to 4 mirrored or upside down, 5 to 8 lying on a side
+    complete: bool = True  # False where the end is missing
+    bits: int = 8  # of a value, where PNG and TIFF say that they are not 8
 
     @property
     def lying(self) -> bool:

@@ -26,35 +26,21 @@ _MOST_BITS, _MOST_UNUSED = 16, 14
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """An image that was read, or why it could not be.
+    """An image that was read, or why it could not be."""
 
-    Attributes:
-        split: the set that it is in.
-        image: its entry.
-        header: what its file says.
-        fault: kind of the finding where it could not be read, else "".
-        detail: what came instead of an image.
-        size_wh: of the decoded image as it is stored, in pixels.
-        digest: of all pixels.
-        bits: bool ``[256]``: whether each of 16 x 17 grey cells is brighter than its left neighbour (dHash).
-        thumb: uint8 ``[THUMB, THUMB]`` grey.
-        blank: all pixels are of one colour.
-        brightest: the largest value of an image of 16 bits; None of others.
-        count: images in the file, of which this is the first.
-    """
-
-    split: Split
+    split: Split  # the set that it is in
     image: Image
-    header: Header
-    fault: str = ""
-    detail: str = ""
-    size_wh: tuple[int, int] = (0, 0)
-    digest: bytes = b""
+    header: Header  # what its file says
+    fault: str = ""  # kind of the finding where it could not be read, else ""
+    detail: str = ""  # what came instead of an image
+    size_wh: tuple[int, int] = (0, 0)  # of the decoded image as it is stored, in pixels
+    digest: bytes = b""  # of all pixels
+    #: [256]: whether each of 16 x 17 grey cells is brighter than its left neighbour (dHash)
     bits: NDArray[np.bool_] | None = None
-    thumb: NDArray[np.uint8] | None = None
-    blank: bool = False
-    brightest: int | None = None
-    count: int = 1
+    thumb: NDArray[np.uint8] | None = None  # [THUMB, THUMB] grey
+    blank: bool = False  # all pixels are of one colour
+    brightest: int | None = None  # the largest value of an image of 16 bits; None of others
+    count: int = 1  # images in the file, of which this is the first
 
 
 def look(split: Split, image: Image, path: Path) -> Look:

@@ -11,15 +11,11 @@ from fusedet.train.evaluation.matching import IGNORED, Judged
 
 @dataclass(frozen=True)
 class Confusion:
-    """Counts of pairs of object and detection.
+    """Counts of pairs of object and detection."""
 
-    Attributes:
-        names: of the C classes.
-        counts: int64 ``[C + 1, C + 1]``: a row for each true class, a column for each class that was found. The last
-            row holds false alarms, where there is background; the last column missed objects.
-    """
-
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # of the C classes
+    #: int64 ``[C + 1, C + 1]``: a row for each true class, a column for each class that was found. The last row holds
+    #: false alarms, where there is background; the last column missed objects.
     counts: NDArray[np.int64]
 
     @property
