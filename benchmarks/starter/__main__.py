@@ -17,7 +17,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -27,21 +27,22 @@ import onnx
 import yaml
 
 from benchmarks.command import facts, run_command, write_text
+from benchmarks.starter.curve import CURVES, curve_of, draw_curves, read_curves
 from fusedet.common.errors import InputError
 from fusedet.configs import starter
 from fusedet.configs.reader.loader import preset_names
 from fusedet.configs.starter import StarterModel
-from fusedet.deploy import Detector
+from fusedet.deploy import Detections, Detector
 from fusedet.deploy.bench.timing import time_files
 from fusedet.export import export_onnx
 from fusedet.export.graph.half import halve_weights
 from fusedet.model import count_parameters
 from fusedet.model.checkpoint import Checkpoint, load_checkpoint, load_detector, save_checkpoint
 from fusedet.train.config import EvalConfig, load_train_config
-from fusedet.train.data.coco import load_coco
+from fusedet.train.data.coco import CocoDataset, load_coco
 from fusedet.train.evaluation import metrics
 from fusedet.train.evaluation.evaluate import find_objects, load_predictor
-from fusedet.train.evaluation.operating_point import OperatingPoint, operating_point
+from fusedet.train.evaluation.operating_point import class_thresholds, operating_point
 from fusedet.train.loop.start import resume, train
 from fusedet.train.run_folder import RunFolder
 
@@ -51,10 +52,13 @@ RECIPE = Path(__file__).with_name("starter.yaml")
 SHIPPED = "{weights}"
 CARD_FRAME = Path(__file__).with_name("starter.md")
 WEIGHTS = Path(starter.__file__).with_name("weights")
+CURVE_IMAGE = Path(__file__).parents[2] / "docs" / "images" / "starter-curve.png"
+#: What cameras watch for.
+CAMERA_CLASSES = ("person", "bicycle", "car", "motorcycle", "bus", "truck", "bird", "cat", "dog")
 #: What the card says the networks learned from.
 DATA = (
     "2,224 COCO photographs with their labels and 1,898 everyday photographs that detectors labelled; the last "
-    "rounds of nano and small from 12,658 more of these"
+    "rounds of each from 12,658 more of these"
 )
 
 
@@ -129,15 +133,19 @@ def export(name: str, folder: Path = WEIGHTS) -> None:
         onnx.save(halve_weights(onnx.load(result.fused)), folder / f"{name}.fused.onnx")
 
 
-def figures(found: metrics.Metrics, point: OperatingPoint) -> dict[str, Any]:
-    """As JSON has them: null where the data has no such object."""
+def figures(dataset: CocoDataset, found: Mapping[int, Detections]) -> dict[str, Any]:
+    """Of what a file found, as JSON has them: null where the data has no such object."""
 
     def number(value: float) -> float | None:
         return None if math.isnan(value) else round(value, 4)
 
-    summary = {key: number(value) for key, value in found.summary().items()}
-    per_class = {key: number(ap) for key, (ap, _) in found.per_class.items()}
-    return {**summary, "per_class": per_class, "operating_point": point.as_dict()}
+    result = metrics.evaluate_detections(dataset, found)
+    return {
+        **{key: number(value) for key, value in result.summary().items()},
+        "per_class": {key: number(ap) for key, (ap, _) in result.per_class.items()},
+        "thresholds": {key: number(value) for key, value in class_thresholds(dataset, found).items()},
+        "operating_point": operating_point(dataset, found).as_dict(),
+    }
 
 
 def evaluate(model: Path, coco: Path, *, nms: bool = True) -> dict[str, Any]:
@@ -147,8 +155,7 @@ def evaluate(model: Path, coco: Path, *, nms: bool = True) -> dict[str, Any]:
         load_predictor(model, EvalConfig(nms=nms)),
         load_coco(coco / "annotations" / "val.json", coco / "images"),
     )
-    found = find_objects(predictor, dataset)
-    return figures(metrics.evaluate_detections(dataset, found), operating_point(dataset, found))
+    return figures(dataset, find_objects(predictor, dataset))
 
 
 def measure(names: Sequence[str], peers: Sequence[Path], coco: Path) -> dict[str, Any]:
@@ -162,6 +169,23 @@ def measure(names: Sequence[str], peers: Sequence[Path], coco: Path) -> dict[str
     for peer in peers:
         results["peers"][peer.stem] = evaluate(peer, coco)
     return results
+
+
+def count_images(sets: Sequence[Path]) -> int:
+    """All that a training sees in an epoch."""
+    contents = [(path / "annotations" / "train.json").read_text(encoding="utf-8") for path in sets]
+    return sum(len(json.loads(content)["images"]) for content in contents)
+
+
+def publish_curves(names: Sequence[str], out: Path, images: int) -> None:
+    """Keeps the curves of the last rounds that were trained here, and draws all."""
+    curves = read_curves()
+    for name in names:
+        if (out / name).exists():
+            curves[name] = curve_of(RunFolder(latest_best(name, out).parent), images) or curves.get(name, [])
+    rows = (f' "{name}": {json.dumps(curve)}' for name, curve in curves.items())
+    write_text(CURVES, "{\n" + ",\n".join(rows) + "\n}\n")
+    draw_curves(curves, CURVE_IMAGE)
 
 
 def list_models(results: dict[str, Any]) -> list[dict[str, Any]]:
@@ -194,19 +218,22 @@ def card(results: dict[str, Any], frame: str, rounds: dict[str, list[list[str]]]
     rows = {}
     for name, both in presets.items():
         rows |= {name: both["exported"], f"{name}, NMS-free": both["nms_free"]}
-    columns = ("AP50-95", "AP50", "small", "medium", "large", "person", "best F1 at score", "duplicates")
+    columns = ("AP50-95", "AP50", "small", "medium", "large", "person", "cameras", "best F1 at score", "duplicates")
     table = [f"| | {' | '.join(columns)} |", "| --- " + "| ---: " * len(columns) + "|"]
     for name, figures_of in (rows | peers).items():
         keys, point = ("ap", "ap50", "ap_small", "ap_medium", "ap_large"), figures_of["operating_point"]
-        numbers = [*(figures_of[key] for key in keys), figures_of["per_class"].get("person")]
+        per_class = figures_of["per_class"]
+        numbers = [*(figures_of[key] for key in keys), per_class.get("person"), _camera_classes(per_class)]
         cells = [*map(_figure, numbers), f"{point['threshold']:.2f}", f"{100 * point['duplicate_share']:.1f} %"]
         table.append(f"| {name} | {' | '.join(cells)} |")
     names = list(presets)
-    classes = [f"| class | {' | '.join(names)} |", "| --- " + "| ---: " * len(names) + "|"]
+    columns = tuple(column for name in names for column in (name, "at score"))
+    classes = [f"| class | {' | '.join(columns)} |", "| --- " + "| ---: " * len(columns) + "|"]
     first = presets[names[0]]["exported"]["per_class"]
     for label in sorted(first, key=lambda label: -(first[label] or 0)):
-        cells = (_figure(presets[name]["exported"]["per_class"][label]) for name in names)
-        classes.append(f"| {label} | {' | '.join(cells)} |")
+        exported = [presets[name]["exported"] for name in names]
+        cells = [cell for one in exported for cell in (one["per_class"][label], one["thresholds"][label])]
+        classes.append(f"| {label} | {' | '.join(map(_figure, cells))} |")
     machine = ", ".join(f"{key} {value}" for key, value in results["facts"].items() if key != "commit")
     filled = {
         "data": DATA,
@@ -224,6 +251,12 @@ def card(results: dict[str, Any], frame: str, rounds: dict[str, list[list[str]]]
 def _recipe(name: str, rounds: list[list[str]]) -> str:
     lines = [f"{number}. `{' '.join(settings)}`" for number, settings in enumerate(rounds, start=1)]
     return "\n".join([f"`{name}`:", "", *lines])
+
+
+def _camera_classes(per_class: dict[str, float | None]) -> float | None:
+    """Mean AP of what cameras watch for."""
+    known = [ap for name in CAMERA_CLASSES if (ap := per_class.get(name)) is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _figure(value: float | None) -> str:
@@ -265,6 +298,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results = measure(args.presets, args.peer, args.coco)
     write_text(args.out / "results.json", json.dumps(results, indent=1) + "\n")
     write_text(WEIGHTS / starter.FIGURES, json.dumps(list_models(results), indent=1) + "\n")
+    publish_curves(args.presets, args.out, count_images([args.coco, *args.pool]))
     write_text(WEIGHTS / "README.md", card(results, CARD_FRAME.read_text(encoding="utf-8"), rounds))
     print(f"written: {WEIGHTS}")
     return 0

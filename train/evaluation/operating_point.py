@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fusedet.deploy.detector.boxes import box_iou
 from fusedet.deploy.detector.detections import Detections
 from fusedet.train.data.coco import CocoDataset, Sample
-from fusedet.train.evaluation.curves import best_confidence, confidence_curves, mean_curves
+from fusedet.train.evaluation.curves import ConfidenceCurves, best_confidence, confidence_curves, mean_curves
 from fusedet.train.evaluation.matching import IGNORED, NONE, best_labels, match, rank
 
 #: The score threshold where no better one is known: nothing was found that is right. ``fusedet detect`` has it, too.
@@ -73,9 +73,20 @@ class OperatingPoint:
 
 def recommended_threshold(dataset: CocoDataset, found: Mapping[int, Detections]) -> float:
     """The score of the best F1, averaged over classes; :data:`DEFAULT_THRESHOLD` where nothing right was found."""
-    shown = {image_id: best_labels(detections) for image_id, detections in found.items()}
-    best = best_confidence(mean_curves([confidence_curves(ranked) for ranked in rank(dataset, shown)]).f1)
+    best = best_confidence(mean_curves(_curves(dataset, found)).f1)
     return DEFAULT_THRESHOLD if math.isnan(best) else best
+
+
+def class_thresholds(dataset: CocoDataset, found: Mapping[int, Detections]) -> dict[str, float]:
+    """The score of the best F1 of each class; NaN where nothing right was found."""
+    thresholds = (best_confidence(curves.f1) for curves in _curves(dataset, found))
+    return dict(zip(dataset.names, thresholds, strict=True))
+
+
+def _curves(dataset: CocoDataset, found: Mapping[int, Detections]) -> list[ConfidenceCurves]:
+    """Of each class, one class for each box."""
+    shown = {image_id: best_labels(detections) for image_id, detections in found.items()}
+    return [confidence_curves(ranked) for ranked in rank(dataset, shown)]
 
 
 def operating_point(

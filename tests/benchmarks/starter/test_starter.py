@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import cv2
 import pytest
 
 from benchmarks.starter import __main__ as benchmark
+from benchmarks.starter import curve
 from benchmarks.starter.__main__ import (
     card,
     evaluate,
@@ -18,6 +20,7 @@ from fusedet.configs import starter
 from fusedet.configs.reader.loader import preset_names
 from fusedet.model import load_checkpoint
 from fusedet.train.config import load_train_config
+from fusedet.train.data.coco import load_coco
 from fusedet.train.run_folder import RunFolder
 from tests.train.conftest import draw_set
 
@@ -72,10 +75,28 @@ def test_what_ships_runs_and_tells_of_no_machine(
     assert exported["ap"] == pytest.approx(network["ap"], abs=1e-3)
 
 
+def test_the_curves_of_what_was_trained_here_are_kept_and_drawn(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, image = tmp_path / "curves.json", tmp_path / "curve.png"
+    kept.write_text('{"nano": [[50, null, 0.1], [100, 0.5, 0.2]], "tiny": [[3, 0.1, 0.3]]}')
+    monkeypatch.setattr(curve, "CURVES", kept)
+    monkeypatch.setattr(benchmark, "CURVES", kept)
+    monkeypatch.setattr(benchmark, "CURVE_IMAGE", image)
+    benchmark.publish_curves(["nano", "tiny"], trained / "out", benchmark.count_images([trained / "data"]))
+    curves = curve.read_curves()
+    assert curves["nano"] == [[50, None, 0.1], [100, 0.5, 0.2]]
+    (row,) = curves["tiny"]
+    assert row[0] == len(
+        load_coco(trained / "data" / "annotations" / "train.json", trained / "data" / "images").samples
+    )
+    assert cv2.imread(str(image)) is not None
+
+
 def test_the_card(monkeypatch: pytest.MonkeyPatch) -> None:
     point = {"threshold": 0.3, "duplicate_share": 0.004}
     figures = {"ap": 0.12, "ap50": 0.25, "ap_small": None, "ap_medium": 0.1, "ap_large": 0.3, "operating_point": point}
-    figures |= {"per_class": {"cat": 0.2, "person": 0.4}}
+    figures |= {"per_class": {"cat": 0.2, "person": 0.4}, "thresholds": {"cat": 0.15, "person": None}}
     both = {"exported": figures, "nms_free": {**figures, "ap": 0.11}}
     results = {
         "date": "2026-01-02",
@@ -84,9 +105,9 @@ def test_the_card(monkeypatch: pytest.MonkeyPatch) -> None:
         "peers": {"other": {**figures, "per_class": {"person": 0.3}}},
     }
     text = card(results, benchmark.CARD_FRAME.read_text(encoding="utf-8"), {"nano": [["train.epochs=7"]]})
-    assert "| nano | 0.120 | 0.250 | - | 0.100 | 0.300 | 0.400 | 0.30 | 0.4 % |" in text
+    assert "| nano | 0.120 | 0.250 | - | 0.100 | 0.300 | 0.400 | 0.300 | 0.30 | 0.4 % |" in text
     assert "| nano, NMS-free | 0.110 | 0.250 |" in text
-    assert "| other | 0.120 | 0.250 | - | 0.100 | 0.300 | 0.300 | 0.30 | 0.4 % |" in text
-    assert text.index("| person | 0.400 |") < text.index("| cat | 0.200 |")
+    assert "| other | 0.120 | 0.250 | - | 0.100 | 0.300 | 0.300 | 0.300 | 0.30 | 0.4 % |" in text
+    assert text.index("| person | 0.400 | - |") < text.index("| cat | 0.200 | 0.150 |")
     assert "`nano`:\n\n1. `train.epochs=7`" in text
     assert "{{" not in text

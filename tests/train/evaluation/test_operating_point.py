@@ -6,7 +6,12 @@ import math
 import pytest
 
 from fusedet.train.evaluation.matching import best_labels, judge
-from fusedet.train.evaluation.operating_point import DEFAULT_THRESHOLD, operating_point, recommended_threshold
+from fusedet.train.evaluation.operating_point import (
+    DEFAULT_THRESHOLD,
+    class_thresholds,
+    operating_point,
+    recommended_threshold,
+)
 from tests.train.samples import dataset, detections, random_set, sample
 
 BOX, SHIFTED, FAR = [0, 0, 40, 40], [0, 2, 40, 42], [100, 0, 140, 40]  # BOX and SHIFTED: IoU 38 / 42
@@ -85,3 +90,13 @@ def test_counts_agree_with_what_the_report_judges():
     assert point.found == sum(int((one.right >= 0).sum()) for one in judged)
     assert point.shown == sum(int((one.right != -2).sum()) for one in judged)
     assert 0 < point.duplicates < point.shown
+
+
+def test_each_class_has_a_threshold_of_its_own():
+    data = dataset(sample(1, [BOX, FAR], [0, 1]))
+    elsewhere, below = [0, 100, 40, 140], [100, 100, 140, 140]
+    found = {1: detections([BOX, elsewhere, FAR, below], [0.9, 0.2, 0.6, 0.4], [0, 0, 1, 1])}
+    first, second, *others = class_thresholds(data, found).values()
+    assert 0.2 < first <= 0.9
+    assert 0.4 < second <= 0.6
+    assert all(math.isnan(threshold) for threshold in others)
