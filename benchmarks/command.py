@@ -12,8 +12,6 @@ from fusedet.common import atomic
 from fusedet.common.errors import InputError
 from fusedet.common.machine import processor_name, vector_unit
 
-__all__ = ["INTERRUPTED", "default_data", "facts", "run_command", "write_text"]
-
 #: Exit code of what was asked to stop, and saved its state.
 INTERRUPTED = 130
 

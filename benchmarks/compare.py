@@ -20,8 +20,6 @@ from benchmarks.command import run_command
 from benchmarks.pages import table
 from fusedet.common.errors import InputError
 
-__all__ = ["Change", "compare", "differences", "main"]
-
 #: Factors beyond 1 by less than this are not listed unless --all says so.
 _NOTABLE = 1.05
 #: From so many cores on that other programs kept busy, times mean little.

@@ -8,8 +8,6 @@ from fusedet.train.evaluation.evaluate import find_objects, load_predictor
 from fusedet.train.evaluation.metrics import evaluate_detections
 from fusedet.train.evaluation.operating_point import operating_point
 
-__all__ = ["Evaluation", "OutputAccuracy", "evaluate_best"]
-
 
 class OutputAccuracy(StrictModel):
     """Accuracy of one output of a network, each figure in 0..1.

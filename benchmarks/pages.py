@@ -6,8 +6,6 @@ from pathlib import Path
 from benchmarks.command import write_text
 from fusedet.common.errors import InputError
 
-__all__ = ["fill_sections", "markers", "section", "table"]
-
 
 def markers(name: str) -> tuple[str, str]:
     """The lines that a section lies between."""

@@ -31,18 +31,6 @@ from fusedet.configs.reader.validate import dump_config
 from fusedet.train.config import DataConfig, TrainConfig, load_train_config
 from fusedet.train.run_folder import RunFolder
 
-__all__ = [
-    "Outcome",
-    "Piece",
-    "Study",
-    "Variant",
-    "add_arguments",
-    "common_settings",
-    "mean_and_spread",
-    "read_outcomes",
-    "run_pieces",
-]
-
 #: Settings that may differ between two calls without making another training.
 _FREE = {"data": ("workers", "cache"), "train": ("out",)}
 

@@ -37,8 +37,6 @@ from fusedet.configs.reader.loader import load_config, nearest
 from fusedet.configs.reader.strict import StrictModel
 from fusedet.configs.reader.validate import validate
 
-__all__ = ["Plan", "Results", "Run", "VariantResult", "draw", "main", "read_plan", "table"]
-
 PLAN = Path(__file__).with_name("ablation.yaml")
 _COLORS = ("#1a6fb0", "#e08a00", "#2f9e5b", "#d1352b", "#8a4fb5")
 

@@ -17,8 +17,6 @@ from fusedet.configs.reader.strict import StrictModel
 from fusedet.deploy.bench.timing import random_feed
 from fusedet.export import ExportResult, export_onnx
 
-__all__ = ["Graph", "Latency", "export_best", "fingerprint", "race", "read_race"]
-
 
 class Graph(StrictModel):
     """An exported network.

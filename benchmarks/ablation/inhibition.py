@@ -21,8 +21,6 @@ from fusedet.train.evaluation.evaluate import TorchDetector, find_objects
 from fusedet.train.evaluation.metrics import evaluate_detections
 from fusedet.train.evaluation.operating_point import operating_point
 
-__all__ = ["main", "row"]
-
 HEADER = "| model | output | gain | AP | AP50 | score | F1 | duplicates | count error |"
 
 

@@ -10,8 +10,8 @@ from matplotlib.lines import Line2D
 
 from benchmarks.accuracy.report import MEAN, Row
 from benchmarks.accuracy.trainings import PEERS
+from benchmarks.book.drawing import OURS, THEIRS
 
-OURS, THEIRS = "#0b7a75", "#c8553d"
 NMS_FREE = "nms-free"
 
 

@@ -32,8 +32,6 @@ from fusedet.common.errors import InputError
 from fusedet.export import ExportError
 from fusedet.model.config import ActivationName
 
-__all__ = ["all_activations", "collect", "fill_page", "main", "parse_activation"]
-
 ACTIVATIONS = (
     "leaky_relu:0.01",
     "leaky_relu:0.1",

@@ -1,29 +1,21 @@
 """Plots of the activation study."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
-from numpy.typing import NDArray
 
 from benchmarks.activation.results import ActivationResult, Results, Run
-from benchmarks.evaluation import OutputAccuracy
-
-__all__ = ["TITLES", "draw_all"]
 
 #: What each plot shows, by its file's stem.
 TITLES = {
-    "leaky_relu_outputs": "AP without NMS and with it, by activation",
-    "leaky_relu_duplicates": "Share of duplicate detections at the best F1, by activation",
     "leaky_relu_ap": "AP over the epochs of the training, by activation",
     "leaky_relu_dead": "Share of dead units over the epochs, by activation",
     "leaky_relu_layers": "Share of dead units in each layer at the end, by activation",
-    "leaky_relu_gradients": "Norm of the gradient in each layer, by activation",
     "leaky_relu_latency": "AP over latency, by activation",
 }
 #: The leaky ones are blue, from a small slope to a large one; the others can be told from each other and from these.
@@ -47,70 +39,15 @@ _OTHER_COLORS = ("#7f7f00", "#00a0a0", "#a0a0ff", "#ff9080")
 def draw_all(results: Results, folder: Path) -> list[Path]:
     """Draws every plot that the results allow; gives their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    evaluations = [run.evaluation for result in results.activations for run in result.runs]
-    allowed = {
-        "leaky_relu_duplicates": any(one.nms_free.duplicates is not None for one in evaluations),
-        "leaky_relu_latency": any(result.latency for result in results.activations),
-    }
     paths = []
     for stem, draw in _DRAWINGS.items():
-        if not allowed.get(stem, True):
+        if draw is _latency and not any(result.latency for result in results.activations):
             continue
         figure = draw(results)
         FigureCanvasAgg(figure)
         paths.append(folder / f"{stem}.png")
         figure.savefig(paths[-1], dpi=120)
     return paths
-
-
-def _outputs(results: Results) -> Figure:
-    """Every training as a dot, and the mean over seeds with its standard deviation."""
-    return _both_outputs(results, lambda output: output.ap, "AP")
-
-
-def _duplicates(results: Results) -> Figure:
-    figure = _both_outputs(results, lambda output: output.duplicates, "duplicate detections at the best F1")
-    for axes in figure.axes:
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-    return figure
-
-
-def _both_outputs(results: Results, value: Callable[[OutputAccuracy], float | None], label: str) -> Figure:
-    """A row for each activation, without NMS above (a disc) and with NMS below (a ring)."""
-    figure = Figure(
-        figsize=(6.0 * len(results.data) + 1.0, 1.6 + 0.42 * len(results.activations)), layout="constrained"
-    )
-    grid = figure.subplots(1, len(results.data), squeeze=False, sharey=True)[0]
-    for axes, data in zip(grid, results.data, strict=True):
-        for row, result in enumerate(results.activations):
-            evaluations = [run.evaluation for run in result.on(data)]
-            without = [found for one in evaluations if (found := value(one.nms_free)) is not None]
-            with_nms = [found for one in evaluations if (found := value(one.nms)) is not None]
-            _draw_seeds(axes, row - 0.15, without, _color(results, result), filled=True)
-            _draw_seeds(axes, row + 0.15, with_nms, _color(results, result), filled=False)
-        axes.set_title(data, fontsize=11)
-        axes.set_xlabel(label)
-        axes.grid(axis="x", alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(axis="y", length=0)
-    grid[0].set_yticks(range(len(results.activations)), [result.name for result in results.activations])
-    grid[0].invert_yaxis()
-    marks = [
-        Line2D([], [], color="black", marker="o", ls="", mfc=face, label=name)
-        for name, face in (("without NMS", "black"), ("with NMS", "white"))
-    ]
-    figure.legend(handles=marks, loc="outside upper right", ncols=2, frameon=False, fontsize=9)
-    return figure
-
-
-def _draw_seeds(axes: Axes, place: float, values: Sequence[float], color: str, filled: bool) -> None:
-    """Small dots for the seeds, a large one for their mean, a stroke for their standard deviation."""
-    if not values:
-        return
-    spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-    face = color if filled else "white"
-    axes.errorbar(np.mean(values), place, xerr=spread, color=color, marker="o", ms=8, mfc=face, lw=1.5, capsize=3)
-    axes.plot(values, [place] * len(values), color=color, marker="|", ms=9, ls="", alpha=0.8)
 
 
 def _ap(results: Results) -> Figure:
@@ -191,45 +128,10 @@ def _latency(results: Results) -> Figure:
     return figure
 
 
-def _gradients(results: Results) -> Figure:
-    """The layers' norms in the network's order above; below their ratio to the reference's, where it takes part."""
-    layers = _layer_names(results, lambda run: run.grad_norm_by_layer)
-    norms = {result.name: _mean_norms(result, layers) for result in results.activations}
-    reference = norms.get(results.reference)
-    figure = Figure(figsize=(4.5 + 0.17 * len(layers), 5.5 if reference is None else 9.0), layout="constrained")
-    panels = figure.subplots(1 if reference is None else 2, squeeze=False, sharex=True)[:, 0]
-    for result in results.activations:
-        style = {"color": _color(results, result), "lw": 1.4, "marker": ".", "ms": 5, "label": result.name}
-        panels[0].plot(norms[result.name], **style)
-        if reference is not None:
-            panels[1].plot(norms[result.name] / reference, **style)
-            panels[1].set_ylabel(f"over {results.reference}'s")
-    for axes in panels:
-        axes.set_yscale("log")
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-    panels[0].set_ylabel("gradient norm, mean over the training")
-    panels[0].legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=9)
-    panels[-1].set_xticks(range(len(layers)), layers, rotation=90, fontsize=7)
-    panels[-1].set_xlim(-0.5, len(layers) - 0.5)
-    return figure
-
-
-def _mean_norms(result: ActivationResult, layers: Sequence[str]) -> NDArray[np.float64]:
-    """Norm of each layer's gradient, the geometric mean over seeds and data sets; NaN for a layer without gradient."""
-    norms = np.array([[run.grad_norm_by_layer.get(layer, 0.0) for layer in layers] for run in result.runs])
-    means: NDArray[np.float64] = np.ma.exp(np.ma.log(norms).mean(axis=0)).filled(np.nan)
-    return means
-
-
-def _layer_names(results: Results, values: Callable[[Run], Mapping[str, float]]) -> list[str]:
-    """Of all layers that any training has such values of, in the network's order."""
-    return list(dict.fromkeys(name for result in results.activations for run in result.runs for name in values(run)))
-
-
 def _layers(results: Results) -> Figure:
     """Layers by activations: the share of dead units at the end, averaged over seeds and data sets."""
-    layers = _layer_names(results, lambda run: run.dead_by_layer)
+    runs = [run for result in results.activations for run in result.runs]
+    layers = list(dict.fromkeys(name for run in runs for name in run.dead_by_layer))  # in the network's order
 
     def share(result: ActivationResult, layer: str) -> float:
         return float(np.mean([run.dead_by_layer[layer] for run in result.runs if layer in run.dead_by_layer]))
@@ -314,11 +216,8 @@ def _apart(places: Sequence[float], gap: float) -> list[float]:
 
 #: In the order of the page.
 _DRAWINGS: dict[str, Callable[[Results], Figure]] = {
-    "leaky_relu_outputs": _outputs,
-    "leaky_relu_duplicates": _duplicates,
     "leaky_relu_ap": _ap,
     "leaky_relu_dead": _dead,
     "leaky_relu_layers": _layers,
-    "leaky_relu_gradients": _gradients,
     "leaky_relu_latency": _latency,
 }

@@ -8,8 +8,6 @@ from benchmarks.study import Outcome
 from fusedet.configs.reader.strict import StrictModel
 from fusedet.train.loop.diagnostics import read_diagnostics
 
-__all__ = ["ActivationResult", "Results", "Run", "read_run"]
-
 
 class Run(StrictModel):
     """One training.
@@ -25,7 +23,6 @@ class Run(StrictModel):
         clipped: share of its steps whose gradients were clipped.
         grad_spread: standard deviation of the decimal logarithms of the layers' norms, averaged over the training.
         dead_by_layer: share of dead units of each layer after the last epoch, in the network's order.
-        grad_norm_by_layer: norm of each layer's gradient, averaged over the training, in the network's order.
         seconds: that the training took.
         evaluation: of the best epoch's weights.
     """
@@ -40,7 +37,6 @@ class Run(StrictModel):
     clipped: float
     grad_spread: float
     dead_by_layer: dict[str, float]
-    grad_norm_by_layer: dict[str, float]
     seconds: float
     evaluation: Evaluation
 
@@ -115,9 +111,6 @@ def read_run(outcome: Outcome, evaluation: Evaluation) -> Run:
     evaluated, rows = outcome.graded, outcome.rows
     layers = read_diagnostics(outcome.piece.run.diagnostics)
     last = max(row.epoch for row in layers)
-    norms: dict[str, list[float]] = {}
-    for row in layers:
-        norms.setdefault(row.layer, []).append(row.grad_norm)
 
     def mean(name: str) -> float:
         return statistics.fmean(row[name] for row in rows)
@@ -131,7 +124,6 @@ def read_run(outcome: Outcome, evaluation: Evaluation) -> Run:
         constant=[row["constant_units"] for row in evaluated],
         **{name: mean(name) for name in ("grad_norm", "clipped", "grad_spread")},
         dead_by_layer={row.layer: row.dead for row in layers if row.epoch == last and row.units},
-        grad_norm_by_layer={layer: statistics.fmean(values) for layer, values in norms.items()},
         seconds=outcome.seconds,
         evaluation=evaluation,
     )

@@ -9,8 +9,6 @@ from benchmarks.evaluation import OutputAccuracy
 from benchmarks.pages import table
 from benchmarks.study import mean_and_spread
 
-__all__ = ["tables"]
-
 #: Parts of the training after which dead units are reported.
 POINTS = (0.1, 0.5, 1.0)
 #: Parts of the reference's AP whose epochs tell how fast a network learns.

@@ -19,8 +19,6 @@ from tests.arm64.counting import Instructions, count_runs
 from tests.arm64.emulator import CPU, open_emulator
 from tests.arm64.root import RootError, make_root, wheels
 
-__all__ = ["KINDS", "Kind", "build_chain"]
-
 CHANNELS, SIDE, LAYERS, RUNS = 64, 40, 4, 4
 OUTPUTS = LAYERS * CHANNELS * SIDE * SIDE
 _OPSETS = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]

@@ -27,8 +27,6 @@ from tests.arm64.counting import Instructions, count_runs
 from tests.arm64.emulator import CPU, Emulator, open_emulator
 from tests.arm64.root import PYTHON, RootError, make_root, wheels
 
-__all__ = ["table"]
-
 
 def table(costs: dict[str, Instructions], unit: str) -> str:
     """The figures as Markdown, in millions; ratios to the cost of ``unit``."""

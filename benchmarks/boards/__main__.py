@@ -16,8 +16,6 @@ from benchmarks.boards.reports import FOLDER, add_report, boards_table, read_rep
 from benchmarks.command import run_command
 from benchmarks.pages import fill_sections
 
-__all__ = ["SECTION", "main"]
-
 #: Of the page, between whose markers the table stands.
 SECTION = "boards"
 _PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"

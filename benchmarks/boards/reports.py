@@ -13,8 +13,6 @@ from benchmarks.pages import table
 from fusedet.common.errors import InputError
 from fusedet.configs.reader.strict import StrictModel
 
-__all__ = ["FOLDER", "Report", "Run", "add_report", "boards_table", "read_reports", "to_report"]
-
 FOLDER = Path(__file__).parent
 #: From this part of the cores on that other programs kept busy, a report says so.
 _BUSY = 0.25

@@ -22,15 +22,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from benchmarks.book.chapters import CHAPTERS, Chapter
+from benchmarks.book.chapters import CHAPTERS
+from benchmarks.book.chapters.chapter import Chapter
 from benchmarks.book.desk import FULL, QUICK, Desk
 from benchmarks.book.page import PAGE, check_complete, draw_all, publish, sections
 from benchmarks.book.results import Record, Results, here, write_results
 from benchmarks.book.timing import OtherWork
 from benchmarks.command import run_command, write_text
 from fusedet.common.errors import InputError
-
-__all__ = ["main", "measure_chapter", "write_book"]
 
 #: Of the versions these change nothing that is measured, or are seen otherwise.
 _FREE = ("commit", "fusedet", "python")

@@ -27,8 +27,6 @@ from fusedet.deploy.detector.formats import FORMATS, FusedetFile, UltralyticsFil
 from fusedet.export import export_onnx
 from fusedet.model import ModelConfig, count_macs, count_parameters
 
-__all__ = ["FULL", "QUICK", "ULTRALYTICS", "Desk", "Network", "Peer", "Plan"]
-
 #: Networks of Ultralytics that take part; it builds yolov5n with its newer, anchor-free head.
 ULTRALYTICS = ("yolo26n", "yolo11n", "yolov8n", "yolov5n")
 #: Of the sizes at which peers stand beside presets, those at which it exports: the others are there for other peers.

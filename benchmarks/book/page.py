@@ -9,8 +9,6 @@ from benchmarks.book.results import Record, Results, read_results, rounded, writ
 from benchmarks.pages import fill_sections
 from fusedet.common.errors import InputError
 
-__all__ = ["PAGE", "RESULTS", "check_complete", "draw_all", "image_name", "publish", "sections"]
-
 #: In the folder of the documents: the page, and what its tables were made from.
 PAGE, RESULTS = "benchmarks.md", "benchmarks.json"
 _MACHINE = "machine"

@@ -12,8 +12,6 @@ from fusedet.common.errors import InputError
 from fusedet.common.machine import this_machine
 from fusedet.configs.reader.strict import StrictModel
 
-__all__ = ["FORMAT_VERSION", "Record", "Results", "Row", "better", "here", "read_results", "rounded", "write_results"]
-
 #: Raised by one when a reader of the older form would misread the newer one.
 FORMAT_VERSION = 1
 _KIND = "results of `python -m benchmarks.book`"

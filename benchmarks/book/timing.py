@@ -8,8 +8,6 @@ from pathlib import Path
 from benchmarks.speed.latency import Entry, measure, open_session
 from fusedet.deploy.bench.timing import clock_of, random_feed, summarise
 
-__all__ = ["OtherWork", "ratios", "time_in_turns"]
-
 
 def time_in_turns(files: Mapping[str, Path | bytes], threads: int, rounds: int) -> dict[str, dict[str, float | None]]:
     """Milliseconds of ONNX files, each run once in every round: ``ms_min``, ``ms_median``, ``ms_p95`` by name.

@@ -11,8 +11,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["bad_cameras", "draw_block", "write_variable_rate"]
-
 _FPS = 10
 _NESTED = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
 

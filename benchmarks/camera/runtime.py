@@ -40,8 +40,6 @@ from fusedet.deploy.camera.web.server import WebServer
 from fusedet.deploy.detector.detector import Detector, PreparedImage, RawOutputs
 from fusedet.deploy.detector.session import default_threads, open_session, read_contract
 
-__all__ = ["AgeOverTime", "draw_street", "main", "measure_age", "measure_cost", "measure_idle"]
-
 _SIZE_HW = (480, 640)
 _PERCENTS = (50, 95, 99)
 

@@ -42,8 +42,6 @@ from tests.counterparts import Counterpart, rtsp_server
 from tests.deploy.camera.sinks.servers import Broker, Listener
 from tests.deploy.conftest import build_model
 
-__all__ = ["main", "soak"]
-
 _TIMEOUT_S = 3.0
 #: A camera that is back must give results within so many seconds, also on a busy machine.
 _BACK_WITHIN_S = 20.0

@@ -9,8 +9,6 @@ import sys
 import time
 from pathlib import Path
 
-__all__ = ["step_clock"]
-
 _READ_EVERY_S = 0.5
 
 

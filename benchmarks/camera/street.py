@@ -27,8 +27,6 @@ from fusedet.deploy.camera.sources import Frame, SourceHealth
 from fusedet.deploy.detector.detections import NO_TRACK, Detections
 from fusedet.deploy.detector.supervision import to_supervision
 
-__all__ = ["KINDS", "Tally", "compare", "main", "watch"]
-
 SCORE = 0.25
 #: An event this near to what truly happened tells of it.
 _NEAR_S = 3.0

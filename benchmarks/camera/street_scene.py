@@ -15,8 +15,6 @@ from numpy.random import Generator
 from fusedet.deploy.camera.events.places import Line, Places, Zone
 from fusedet.deploy.detector.detections import Detections
 
-__all__ = ["NAMES", "PLACES", "SIZE_HW", "Flaws", "Happening", "Thing", "detect", "happenings", "street"]
-
 SIZE_HW = (360, 640)
 NAMES = ("person", "car", "truck", "bicycle")
 _LINE_X = 320

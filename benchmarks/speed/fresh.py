@@ -5,8 +5,6 @@ from torch import nn
 
 from fusedet.model import DetectorNet, ModelConfig, build_detector
 
-__all__ = ["fresh_network"]
-
 
 @torch.no_grad()
 def fresh_network(config: ModelConfig) -> DetectorNet:

@@ -46,8 +46,6 @@ from fusedet.train.evaluation.operating_point import class_thresholds, operating
 from fusedet.train.loop.start import resume, train
 from fusedet.train.run_folder import RunFolder
 
-__all__ = ["card", "main", "publish", "read_rounds", "strip", "train_rounds", "with_places"]
-
 RECIPE = Path(__file__).with_name("starter.yaml")
 SHIPPED = "{weights}"
 CARD_FRAME = Path(__file__).with_name("starter.md")

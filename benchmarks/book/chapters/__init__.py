@@ -12,9 +12,6 @@ from benchmarks.book.chapters import (
     startup,
     training,
 )
-from benchmarks.book.chapters.chapter import Chapter
-
-__all__ = ["CHAPTERS", "Chapter"]
 
 _ORDER = (latency, accuracy, scaling, peak, fusion, activation, startup, int8, pipeline, training)
 CHAPTERS = {module.CHAPTER.name: module.CHAPTER for module in _ORDER}

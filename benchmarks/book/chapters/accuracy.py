@@ -21,8 +21,6 @@ from fusedet.train.data.coco import load_coco
 from fusedet.train.data.dataset import iterate_images
 from fusedet.train.evaluation.evaluate import evaluate_model
 
-__all__ = ["CHAPTER"]
-
 #: Images on which INT8 measures its ranges.
 _CALIBRATION = 100
 _INT8 = " int8"

@@ -11,8 +11,6 @@ from benchmarks.book.timing import ratios, time_in_turns
 from benchmarks.pages import table
 from fusedet.model.config import ActivationName
 
-__all__ = ["CHAPTER"]
-
 _REFERENCE = "leaky_relu"
 _PRESET = "nano"
 

@@ -8,8 +8,6 @@ from typing import Any
 from benchmarks.book.desk import Desk
 from benchmarks.book.results import Record, Results, Row
 
-__all__ = ["Chapter", "cell", "in_threads", "is_disturbed", "milliseconds", "name_of", "ratio", "thread_counts"]
-
 #: From this part of the cores on that other programs kept busy, times by the clock of the wall are no good.
 _BUSY = 0.15
 

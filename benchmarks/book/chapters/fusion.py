@@ -13,8 +13,6 @@ from benchmarks.speed.latency import open_session
 from fusedet.deploy.bench.timing import random_feed
 from fusedet.export import compare_latency
 
-__all__ = ["CHAPTER"]
-
 _LEVELS, _FORMS = ("basic", "extended", "all"), ("plain", "fused")
 
 

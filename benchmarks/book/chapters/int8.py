@@ -15,8 +15,6 @@ from fusedet.export import Int8Settings
 from fusedet.export.graph.half import halve_weights
 from fusedet.export.graph.quantize import quantize
 
-__all__ = ["CHAPTER"]
-
 #: Images of noise to measure ranges on: how long a network takes does not depend on them.
 _IMAGES = 4
 

@@ -9,8 +9,6 @@ from benchmarks.book.results import Record, Results, Row
 from benchmarks.book.timing import ratios, time_in_turns
 from benchmarks.pages import table
 
-__all__ = ["CHAPTER"]
-
 #: What the others are compared with at each size, where it takes part.
 _REFERENCE = "nano"
 _SLOW_ROUNDS = 0.5

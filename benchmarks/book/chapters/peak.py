@@ -18,8 +18,6 @@ from benchmarks.speed.latency import measure as run_in_turns
 from fusedet.deploy.bench.operators import read_profile
 from fusedet.deploy.bench.timing import clock_of, random_feed
 
-__all__ = ["CHAPTER", "convolution_gmac"]
-
 #: Side of the matrices.
 _SIDE = 1024
 _SGEMM, _DENSE = "matrix product (sgemm)", "dense 3x3 convolutions"

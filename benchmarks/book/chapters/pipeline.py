@@ -14,8 +14,6 @@ from benchmarks.camera.runtime import measure_cost
 from benchmarks.pages import table
 from fusedet.deploy import Detector
 
-__all__ = ["CHAPTER"]
-
 #: Cameras' images, ``(height, width)``.
 _FRAMES_HW = ((480, 640), (720, 1280), (1080, 1920))
 _STAGES = ("pre", "inference", "post")

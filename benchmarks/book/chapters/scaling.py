@@ -10,8 +10,6 @@ from benchmarks.book.results import Record, Results, Row
 from benchmarks.book.timing import time_in_turns
 from benchmarks.pages import table
 
-__all__ = ["CHAPTER"]
-
 _CLASSES = 80
 
 

@@ -6,8 +6,6 @@ from benchmarks.book.results import Record, Results, Row
 from benchmarks.pages import table
 from fusedet.deploy.bench.startup import measure_startup
 
-__all__ = ["CHAPTER"]
-
 
 def measure(desk: Desk) -> list[Row]:
     """Each network that the runtime can run, one thread, the quickest of a few processes."""

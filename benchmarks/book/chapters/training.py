@@ -14,8 +14,6 @@ from fusedet.common.errors import InputError
 from fusedet.train.data.digits import make_digits
 from fusedet.train.run_folder import RunFolder
 
-__all__ = ["CHAPTER"]
-
 _VAL = 4
 
 
