@@ -14,7 +14,7 @@ reader's.
 import torch
 from torch import Tensor, nn
 
-from fusedet.deploy.detector.formats.raw_file import raw_names
+from fusedet.deploy.detector.formats.fusedet_file import raw_names
 from fusedet.model import STRIDES, DetectorNet, InferenceGraph
 
 #: Of the file, in this order.

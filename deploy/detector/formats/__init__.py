@@ -1,4 +1,4 @@
-"""The kinds of ONNX files that the runtime reads: its own and those of other projects, one file each.
+"""The kinds of ONNX files that the runtime reads: its own and those of other projects.
 
 Each format is written from what its project publishes. A file is recognised by its inputs, outputs and metadata, so
 that nobody has to say what it is.
@@ -7,11 +7,9 @@ that nobody has to say what it is.
 from fusedet.common.errors import InputError
 from fusedet.deploy.detector.formats.base import Candidates, ModelFormat, inputs_of, outputs_of
 from fusedet.deploy.detector.formats.detr import Detr
+from fusedet.deploy.detector.formats.distributions import NanoDet, PicoDet
 from fusedet.deploy.detector.formats.fastestdet import FastestDet
-from fusedet.deploy.detector.formats.fusedet_file import FusedetFile
-from fusedet.deploy.detector.formats.nanodet import NanoDet
-from fusedet.deploy.detector.formats.picodet import PicoDet
-from fusedet.deploy.detector.formats.raw_file import RawFile
+from fusedet.deploy.detector.formats.fusedet_file import FusedetFile, RawFile
 from fusedet.deploy.detector.formats.ultralytics_file import UltralyticsFile
 from fusedet.deploy.detector.formats.yolox import Yolox
 from fusedet.deploy.detector.runtimes.protocol import Session

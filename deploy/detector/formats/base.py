@@ -35,12 +35,9 @@ class Candidates(NamedTuple):
 
 @dataclass(frozen=True)
 class Stretch:
-    """Where an image lies that fills the network's input, whatever its proportions.
+    """Where an image of ``width`` x ``height`` pixels lies that fills the network's input, whatever its proportions.
 
-    Attributes:
-        input_size: ``(height, width)`` of the input.
-        width: width of the image in its own pixels.
-        height: height of the image in its own pixels.
+    ``input_size`` is ``(height, width)``.
     """
 
     input_size: tuple[int, int]
@@ -50,7 +47,7 @@ class Stretch:
     def to_image(self, boxes_xyxy: ArrayLike) -> NDArray[np.float32]:
         """Boxes ``[N, 4]`` from input pixels to image pixels, clipped to the image."""
         sides = np.array([self.width, self.height] * 2, np.float64)
-        zoom = sides / [self.input_size[1], self.input_size[0], self.input_size[1], self.input_size[0]]
+        zoom = sides / [*self.input_size[::-1], *self.input_size[::-1]]
         boxes = np.asarray(boxes_xyxy, np.float64).reshape(-1, 4) * zoom
         return boxes.clip(0, sides).astype(np.float32)
 
@@ -67,10 +64,6 @@ class ModelFormat(ABC):
         takes: what the network wants to see, for people.
         contract: names, input size, and whether suppression is due.
         output_names: the outputs that :meth:`read` wants, in this order.
-
-    Args:
-        session: of a file that the subclass recognises.
-        source: the file's name, for error messages.
 
     Raises:
         InputError: the file is of this format, but cannot be used.
@@ -96,7 +89,11 @@ class ModelFormat(ABC):
 
     @abstractmethod
     def read(self, outputs: Sequence[NDArray[Any]]) -> Candidates:
-        """What the outputs for one image say, given without their batch axis."""
+        """What the outputs for one image say, given without their batch axis.
+
+        Raises:
+            InputError: they are not what the file says of itself.
+        """
 
     def prepare(self, image_bgr: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Place]:
         """An image, uint8 ``[h, w, 3]``, at the size of the input, uint8 ``[H, W, 3]``, and where it lies there.
@@ -124,6 +121,38 @@ class ModelFormat(ABC):
             raise InputError(f"{source}: ONNX Runtime cannot run this network: {reason:.300}") from error
 
 
+class PlanesFormat(ModelFormat):
+    """A format of another project, whose network takes float32 planes of an image of one fixed size.
+
+    Attributes:
+        rgb: the planes come in this order; else BGR.
+        mean: is taken off the pixels of each plane.
+        std: is what they are divided by then.
+        interpolation: OpenCV's, with which the image is stretched to the input; None: it keeps its proportions.
+    """
+
+    rgb = False
+    mean: tuple[float, ...] = (0, 0, 0)
+    std: tuple[float, ...] = (1, 1, 1)
+    interpolation: int | None = None
+
+    def prepare(self, image_bgr: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Place]:
+        """See :class:`ModelFormat`."""
+        if self.interpolation is None:
+            return super().prepare(image_bgr)
+        check_image(image_bgr)
+        height, width = image_bgr.shape[:2]
+        size = self.contract.input_size
+        resized = cv2.resize(image_bgr, size[::-1], interpolation=self.interpolation)
+        return np.asarray(resized, np.uint8), Stretch(size, width, height)
+
+    def feed(self, canvases: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[Any]]:
+        """See :class:`ModelFormat`."""
+        batch = np.stack(canvases)[..., ::-1] if self.rgb else np.stack(canvases)
+        normal = (batch.astype(np.float32) - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
+        return {self._input: np.ascontiguousarray(normal.transpose(0, 3, 1, 2))}  # [B, H, W, 3] -> [B, 3, H, W]
+
+
 def foreign_contract(
     names: tuple[str, ...], size_hw: tuple[int, int], nms_iou: float | None = None, **extra: str
 ) -> Contract:
@@ -148,6 +177,12 @@ def fixed_sides(shape: Sequence[Any]) -> tuple[int, int] | None:
     return (height, width) if fits else None
 
 
+def only_input_sides(session: Session) -> tuple[int, int] | None:
+    """:func:`fixed_sides` of the graph's only input; None where it has more than one."""
+    inputs = session.get_inputs()
+    return fixed_sides(inputs[0].shape) if len(inputs) == 1 else None
+
+
 def inputs_of(session: Session) -> dict[str, list[Any]]:
     """Name -> shape of the graph's inputs; a side that is not fixed is text or None."""
     return {tensor.name: list(tensor.shape) for tensor in session.get_inputs()}
@@ -156,28 +191,6 @@ def inputs_of(session: Session) -> dict[str, list[Any]]:
 def outputs_of(session: Session) -> dict[str, list[Any]]:
     """Name -> shape of the graph's outputs, in their order."""
     return {tensor.name: list(tensor.shape) for tensor in session.get_outputs()}
-
-
-def stretch(
-    image_bgr: NDArray[np.uint8], size_hw: tuple[int, int], interpolation: int = cv2.INTER_LINEAR
-) -> tuple[NDArray[np.uint8], Stretch]:
-    """An image resized to ``size_hw``, whatever its proportions.
-
-    Raises:
-        InputError: the image is not uint8 ``[h, w, 3]``.
-    """
-    check_image(image_bgr)
-    height, width = image_bgr.shape[:2]
-    resized = cv2.resize(image_bgr, size_hw[::-1], interpolation=interpolation)
-    return np.asarray(resized, np.uint8), Stretch(size_hw, width, height)
-
-
-def as_planes(
-    canvases: Sequence[NDArray[np.uint8]], mean: Sequence[float] = (0, 0, 0), std: Sequence[float] = (1, 1, 1)
-) -> NDArray[np.float32]:
-    """``[H, W, 3]`` each -> float32 ``[B, 3, H, W]``, less ``mean`` and over ``std`` of each channel in their order."""
-    normal = (np.stack(canvases).astype(np.float32) - np.array(mean, np.float32)) / np.array(std, np.float32)
-    return np.ascontiguousarray(normal.transpose(0, 3, 1, 2), np.float32)
 
 
 def best_class(scores: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

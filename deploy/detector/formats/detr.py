@@ -16,34 +16,34 @@ from numpy.typing import NDArray
 
 from fusedet.deploy.detector.formats.base import (
     Candidates,
-    ModelFormat,
-    Stretch,
-    as_planes,
+    PlanesFormat,
     fixed_sides,
     foreign_contract,
     inputs_of,
     outputs_of,
-    stretch,
 )
 from fusedet.deploy.detector.formats.coco_names import COCO_NAMES
+from fusedet.deploy.detector.opencv import cv2
 from fusedet.deploy.detector.runtimes.protocol import Session
 
 _INPUTS, _OUTPUTS = ("images", "orig_target_sizes"), ("labels", "boxes", "scores")
 
 
-class Detr(ModelFormat):
+class Detr(PlanesFormat):
     """See the head of this file."""
 
     title = "DEIMv2, RT-DETR, D-FINE, DEIM"
     marks = f"{' and '.join(_INPUTS)} -> {', '.join(_OUTPUTS)}"
     takes = "float32 RGB in 0..1, stretched to the input"
+    rgb = True
+    std = (255, 255, 255)
+    interpolation = cv2.INTER_LINEAR
 
     def __init__(self, session: Session, source: str) -> None:
-        super().__init__(session, source)
-        size = fixed_sides(inputs_of(session)["images"])
-        assert size is not None  # or it had not been recognised
-        self.contract = foreign_contract(COCO_NAMES, size)
+        _, _, height, width = inputs_of(session)["images"]
+        self.contract = foreign_contract(COCO_NAMES, (height, width))
         self.output_names = _OUTPUTS
+        self._input = "images"
 
     @staticmethod
     def recognises(session: Session) -> bool:
@@ -53,15 +53,10 @@ class Detr(ModelFormat):
             return False
         return fixed_sides(inputs["images"]) is not None
 
-    def prepare(self, image_bgr: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Stretch]:
-        """The stretched image."""
-        return stretch(image_bgr, self.contract.input_size)
-
     def feed(self, canvases: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[Any]]:
         """Boxes are wanted in pixels of the input."""
-        size = np.array([self.contract.input_size[::-1]] * len(canvases), np.int64)
-        planes = as_planes([canvas[..., ::-1] for canvas in canvases], std=(255, 255, 255))  # BGR -> RGB
-        return {"images": planes, "orig_target_sizes": size}
+        sizes = np.array([self.contract.input_size[::-1]] * len(canvases), np.int64)
+        return {**super().feed(canvases), "orig_target_sizes": sizes}
 
     def read(self, outputs: Sequence[NDArray[Any]]) -> Candidates:
         """They are what is wanted already."""

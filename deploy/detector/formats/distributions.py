@@ -1,4 +1,4 @@
-"""What PicoDet and NanoDet have in common: a box side is a distribution over distances (Li et al., 2020).
+"""PicoDet and NanoDet, in which a box side is a distribution over distances (Li et al., 2020).
 
 Two outputs for each stride, all class maps first: the scores ``[1, points, classes]``, sigmoid applied, and the sides
 ``[1, points, 32]``: 8 logits a side, whose softmax weighs the distances 0 to 7, in strides. A point lies in the middle
@@ -6,6 +6,7 @@ of its cell.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,42 +14,39 @@ from numpy.typing import NDArray
 
 from fusedet.deploy.detector.formats.base import (
     Candidates,
-    ModelFormat,
+    PlanesFormat,
     best_class,
-    fixed_sides,
     foreign_contract,
     inputs_of,
+    only_input_sides,
     outputs_of,
     strongest,
 )
 from fusedet.deploy.detector.formats.coco_names import assumed_names
+from fusedet.deploy.detector.opencv import cv2
 from fusedet.deploy.detector.runtimes.protocol import Session
 
 _BINS = 8
+_NMS_IOU = 0.6
+#: ImageNet's, in RGB.
+_MEAN, _STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 
-class DistributionFormat(ModelFormat):
-    """See the head of this file.
-
-    Attributes:
-        strides: of the maps.
-        nms_iou: of the suppression that the format's own project applies.
-    """
+class DistributionFormat(PlanesFormat):
+    """See the head of this file; ``strides`` are those of the maps."""
 
     strides: tuple[int, ...]
-    nms_iou = 0.6
 
     def __init__(self, session: Session, source: str) -> None:
         super().__init__(session, source)
-        (shape,) = inputs_of(session).values()
+        ((_, _, height, width),) = inputs_of(session).values()
         classes = next(iter(outputs_of(session).values()))[2]
-        self.contract = foreign_contract(assumed_names(classes), (shape[2], shape[3]), self.nms_iou)
+        self.contract = foreign_contract(assumed_names(classes), (height, width), _NMS_IOU)
 
     @classmethod
     def recognises(cls, session: Session) -> bool:
         """By the shapes of input and outputs."""
-        inputs, outputs = list(inputs_of(session).values()), list(outputs_of(session).values())
-        size = fixed_sides(inputs[0]) if len(inputs) == 1 else None
+        size, outputs = only_input_sides(session), list(outputs_of(session).values())
         if size is None or len(outputs) != 2 * len(cls.strides) or len(outputs[0]) != 3:
             return False
         points = [int(np.prod(_cells(size, stride))) for stride in cls.strides]
@@ -70,6 +68,37 @@ class DistributionFormat(ModelFormat):
         y, x = (np.indices(_cells(self.contract.input_size, stride)).reshape(2, -1) + 0.5) * stride
         points = np.stack([x, y], 1)
         return np.concatenate([points - distances[:, :2], points + distances[:, 2:]], 1).astype(np.float32)
+
+
+class PicoDet(DistributionFormat):
+    """PicoDet (Yu et al., 2021), exported by Paddle2ONNX without its suppression.
+
+    One input, the image stretched to it (bicubic), RGB, normalised as ImageNet's are.
+    """
+
+    title = "PicoDet"
+    marks = "[1, 3, H, W] -> 4 x [1, points, classes], 4 x [1, points, 32]"
+    takes = "float32 RGB, normalised, stretched to the input"
+    strides = (8, 16, 32, 64)
+    rgb, mean, std = True, _MEAN, _STD
+    interpolation = cv2.INTER_CUBIC
+
+
+class NanoDet(DistributionFormat):
+    """NanoDet, the first version (NanoDet-m), as its own exporter writes it.
+
+    One input, the image in proportion and centred in black padding, BGR, normalised as ImageNet's are.
+    """
+
+    title = "NanoDet"
+    marks = "[1, 3, H, W] -> 3 x [1, points, classes], 3 x [1, points, 32]"
+    takes = "float32 BGR, normalised, in proportion, centred in black"
+    strides = (8, 16, 32)
+    mean, std = _MEAN[::-1], _STD[::-1]
+
+    def __init__(self, session: Session, source: str) -> None:
+        super().__init__(session, source)
+        self.contract = replace(self.contract, pad_value=0)
 
 
 def _cells(size_hw: tuple[int, int], stride: int) -> tuple[int, int]:

@@ -14,35 +14,34 @@ from numpy.typing import NDArray
 from fusedet.common.errors import InputError
 from fusedet.deploy.detector.formats.base import (
     Candidates,
-    ModelFormat,
-    Stretch,
-    as_planes,
+    PlanesFormat,
     best_class,
-    fixed_sides,
     foreign_contract,
     inputs_of,
+    only_input_sides,
     outputs_of,
-    stretch,
 )
 from fusedet.deploy.detector.formats.coco_names import assumed_names
+from fusedet.deploy.detector.opencv import cv2
 from fusedet.deploy.detector.runtimes.protocol import Session
 
 _STRIDE, _BOX = 16, 5
 _NMS_IOU = 0.45
 
 
-class FastestDet(ModelFormat):
+class FastestDet(PlanesFormat):
     """See the head of this file."""
 
     title = "FastestDet"
     marks = f"[1, 3, H, W] -> [1, {_BOX} + classes, H / {_STRIDE}, W / {_STRIDE}]"
     takes = "float32 BGR in 0..1, stretched to the input"
+    std = (255, 255, 255)
+    interpolation = cv2.INTER_LINEAR
 
     def __init__(self, session: Session, source: str) -> None:
         super().__init__(session, source)
-        (shape,), (output,) = inputs_of(session).values(), outputs_of(session).values()
-        self.contract = foreign_contract(assumed_names(output[1] - _BOX), (shape[2], shape[3]), _NMS_IOU)
-
+        ((_, _, height, width),), (output,) = inputs_of(session).values(), outputs_of(session).values()
+        self.contract = foreign_contract(assumed_names(output[1] - _BOX), (height, width), _NMS_IOU)
         (maps,) = self.look_at_nothing(session, source)
         if not np.allclose(maps[_BOX:].sum(0), 1, atol=0.01) or maps[0].min() < 0 or maps[0].max() > 1:
             raise InputError(f"{source}: has the shapes of {self.title}, but classes or objectness of another network")
@@ -50,20 +49,11 @@ class FastestDet(ModelFormat):
     @staticmethod
     def recognises(session: Session) -> bool:
         """By the shapes of input and output."""
-        inputs, outputs = list(inputs_of(session).values()), list(outputs_of(session).values())
-        size = fixed_sides(inputs[0]) if len(inputs) == 1 else None
+        size, outputs = only_input_sides(session), list(outputs_of(session).values())
         if size is None or len(outputs) != 1 or len(outputs[0]) != 4:
             return False
         _, channels, *cells = outputs[0]
         return isinstance(channels, int) and channels > _BOX and cells == [side // _STRIDE for side in size]
-
-    def prepare(self, image_bgr: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Stretch]:
-        """The stretched image."""
-        return stretch(image_bgr, self.contract.input_size)
-
-    def feed(self, canvases: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[Any]]:
-        """In 0..1."""
-        return {self._input: as_planes(canvases, std=(255, 255, 255))}
 
     def read(self, outputs: Sequence[NDArray[Any]]) -> Candidates:
         """The box of each cell and its best class."""

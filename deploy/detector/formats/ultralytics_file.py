@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusedet.common.errors import InputError
+from fusedet.common.plain_json import short
 from fusedet.deploy.detector.contract import MOST_SIDE
 from fusedet.deploy.detector.formats.base import (
     Candidates,
@@ -68,11 +69,7 @@ class UltralyticsFile(ModelFormat):
         return metadata.get("author") == "Ultralytics" or {"task", "names"} <= metadata.keys()
 
     def read(self, outputs: Sequence[NDArray[Any]]) -> Candidates:
-        """Each detection; or the best pairs of a point's box and a class.
-
-        Raises:
-            InputError: a detection's class has no name.
-        """
+        """Each detection; or the best pairs of a point's box and a class."""
         (rows,) = outputs
         return self._final(rows) if self._is_final else _raw(rows)
 
@@ -89,11 +86,7 @@ class UltralyticsFile(ModelFormat):
         return Candidates(rows[:, :4], scores, class_ids)
 
     def _check_output(self, session: Session, classes: int) -> bool:
-        """Whether the output is a list of detections; else it is all that the network says of each point.
-
-        Raises:
-            InputError: it is neither.
-        """
+        """Whether the output is a list of detections; else it is all that the network says of each point."""
         outputs = outputs_of(session)
         shape = next(iter(outputs.values()))
         if len(outputs) == 1 and len(shape) == 3:
@@ -120,32 +113,24 @@ def _raw(rows: NDArray[np.float32]) -> Candidates:
 
 
 def _class_names(metadata: Mapping[str, str], source: str) -> tuple[str, ...]:
-    """Ultralytics writes ``{0: 'cat', 1: 'dog'}``, as Python would print it.
-
-    Raises:
-        InputError: it is something else, or numbers are missing.
-    """
+    """Ultralytics writes ``{0: 'cat', 1: 'dog'}``, as Python would print it."""
     names = _literal(metadata, "names", source)
     if isinstance(names, list | tuple):
         names = dict(enumerate(names))
     if not isinstance(names, dict) or not names:
         raise InputError(
-            f"{source}: metadata names must be a dict such as {{0: 'cat', 1: 'dog'}}, but got {_short(names)}"
+            f"{source}: metadata names must be a dict such as {{0: 'cat', 1: 'dog'}}, but got {short(names)}"
         )
     texts = [names.get(i) for i in range(len(names))]
     if not all(isinstance(text, str | int) for text in texts):
         raise InputError(
-            f"{source}: metadata names must give texts to the numbers 0 to {len(names) - 1}, but got {_short(names)}"
+            f"{source}: metadata names must give texts to the numbers 0 to {len(names) - 1}, but got {short(names)}"
         )
     return tuple(map(str, texts))
 
 
 def _input_size(session: Session, metadata: Mapping[str, str], source: str) -> tuple[int, int]:
-    """``(height, width)`` of the graph; where it leaves them open, those that the metadata name.
-
-    Raises:
-        InputError: the graph takes something else, or nothing tells the size.
-    """
+    """``(height, width)`` of the graph; where it leaves them open, those that the metadata name."""
     inputs = inputs_of(session)
     shape = next(iter(inputs.values()))
     batch_fits = len(shape) == 4 and (shape[0] == 1 or not isinstance(shape[0], int))
@@ -162,16 +147,12 @@ def _input_size(session: Session, metadata: Mapping[str, str], source: str) -> t
     sides = [size, size] if isinstance(size, int) else size
     fits = isinstance(sides, list | tuple) and len(sides) == 2
     if not fits or not all(isinstance(side, int) and 0 < side <= MOST_SIDE for side in sides):
-        raise InputError(f"{source}: metadata imgsz must be [height, width] in pixels, but got {_short(size)}")
+        raise InputError(f"{source}: metadata imgsz must be [height, width] in pixels, but got {short(size)}")
     return sides[0], sides[1]
 
 
 def _literal(metadata: Mapping[str, str], key: str, source: str) -> Any:
-    """The value of a metadata key that is written as a Python literal; nothing in it is run.
-
-    Raises:
-        InputError: the key is missing, or its text is no literal.
-    """
+    """The value of a metadata key that is written as a Python literal; nothing in it is run."""
     text = metadata.get(key)
     if text is None:
         raise InputError(f"{source}: an Ultralytics file must have {key} in its metadata, which has {sorted(metadata)}")
@@ -180,9 +161,4 @@ def _literal(metadata: Mapping[str, str], key: str, source: str) -> Any:
     try:
         return ast.literal_eval(text)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
-        raise InputError(f"{source}: metadata {key} must be a Python literal, but got {_short(text)}") from error
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+        raise InputError(f"{source}: metadata {key} must be a Python literal, but got {short(text)}") from error

@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 from fusedet.common.errors import InputError
 from fusedet.deploy.detector.formats.base import (
     Candidates,
-    ModelFormat,
-    as_planes,
+    PlanesFormat,
     best_class,
-    fixed_sides,
     foreign_contract,
     inputs_of,
+    only_input_sides,
     outputs_of,
     strongest,
 )
@@ -37,7 +36,7 @@ _NMS_IOU = 0.65
 _MOST_OFFSET = 8
 
 
-class Yolox(ModelFormat):
+class Yolox(PlanesFormat):
     """See the head of this file."""
 
     title = "YOLOX"
@@ -46,10 +45,9 @@ class Yolox(ModelFormat):
 
     def __init__(self, session: Session, source: str) -> None:
         super().__init__(session, source)
-        (shape,), (output,) = inputs_of(session).values(), outputs_of(session).values()
-        size = (shape[2], shape[3])
-        self.contract = foreign_contract(assumed_names(output[2] - _BOX), size, _NMS_IOU)
-        self._corners, self._strides = _cells(size)
+        ((_, _, height, width),), (output,) = inputs_of(session).values(), outputs_of(session).values()
+        self.contract = foreign_contract(assumed_names(output[2] - _BOX), (height, width), _NMS_IOU)
+        self._corners, self._strides = _cells((height, width))
         self._decoded = self._is_decoded(session, source)
 
     def __str__(self) -> str:
@@ -58,8 +56,7 @@ class Yolox(ModelFormat):
     @staticmethod
     def recognises(session: Session) -> bool:
         """By the shapes of input and output."""
-        inputs, outputs = list(inputs_of(session).values()), list(outputs_of(session).values())
-        size = fixed_sides(inputs[0]) if len(inputs) == 1 else None
+        size, outputs = only_input_sides(session), list(outputs_of(session).values())
         if size is None or len(outputs) != 1 or len(outputs[0]) != 3:
             return False
         batch, points, columns = outputs[0]
@@ -70,10 +67,6 @@ class Yolox(ModelFormat):
         """The image in its corner."""
         canvas, place = letterbox(image_bgr, self.contract.input_size, self.contract.pad_value)
         return np.roll(canvas, (-place.top, -place.left), (0, 1)), replace(place, left=0, top=0)
-
-    def feed(self, canvases: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[Any]]:
-        """Bytes as they are."""
-        return {self._input: as_planes(canvases)}
 
     def read(self, outputs: Sequence[NDArray[Any]]) -> Candidates:
         """The best points' boxes and their best classes."""
@@ -90,8 +83,7 @@ class Yolox(ModelFormat):
     def _is_decoded(self, session: Session, source: str) -> bool:
         """Whether boxes come in pixels, told from what the network says of an empty image.
 
-        Raises:
-            InputError: it cannot be run, or what it says is of neither kind, as of YOLOv6, whose output looks alike.
+        What is of neither kind, as of YOLOv6, whose output looks alike, is refused.
         """
         (rows,) = self.look_at_nothing(session, source)
         scores = rows[:, _BOX - 1 :]
