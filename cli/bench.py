@@ -225,7 +225,7 @@ class _Bench:
         from fusedet.deploy.bench.figures import Figures
         from fusedet.deploy.bench.operators import profile
         from fusedet.deploy.bench.startup import measure_startup
-        from fusedet.deploy.bench.throughput import measure_throughput
+        from fusedet.deploy.bench.timing import measure_throughput
         from fusedet.deploy.detector.session import OTHER_RUNTIMES
 
         found = []

@@ -44,7 +44,6 @@ class Plan:
         rounds: runs of each entrant; not used with ``seconds``.
         seconds: that each entrant is timed for; None: ``rounds`` count.
         fps: frames arrive at this rate, as from a camera, and the process sleeps in between; None: one after the other.
-        score_threshold: of the detector.
     """
 
     rounds: int = 200
@@ -65,7 +64,7 @@ class Samples:
         dropped: frames that were never looked at, because a newer one was there; only with a camera's pace.
         wall_s: seconds of all blocks, warm-up excluded.
         cpu_s: seconds that all threads of the process computed in that time, spinning included.
-        health: readings, one after each block.
+        health: a reading after each block.
     """
 
     pre: list[float] = field(default_factory=list)
@@ -102,11 +101,7 @@ class Samples:
 
 
 class Contest:
-    """Times entrants. What was measured stands in ``samples`` also when Ctrl-C ends it.
-
-    Attributes:
-        samples: of each entrant.
-    """
+    """Times entrants. What was measured of each stands in ``samples`` also when Ctrl-C ends it."""
 
     def __init__(
         self,
@@ -130,21 +125,16 @@ class Contest:
         self._images, self._plan, self._between, self._tell = images, plan, between, tell
 
     def run(self) -> None:
-        """Measures.
-
-        Raises:
-            InputError: a model cannot be used.
-        """
+        """Measures; an entrant's model that cannot be used is an ``InputError``."""
         plan = self._plan
         blocks = _BLOCKS if plan.seconds is not None else min(_BLOCKS, plan.rounds)
         for block in range(blocks):
             runs = plan.rounds * (block + 1) // blocks - plan.rounds * block // blocks
             for entrant, samples in self.samples.items():
-                ends = _Ends(runs) if plan.seconds is None else _Ends(seconds=plan.seconds / blocks)
-                self._block(entrant, samples, ends)
+                self._block(entrant, samples, runs, None if plan.seconds is None else plan.seconds / blocks)
                 self._between()
 
-    def _block(self, entrant: Entrant, samples: Samples, ends: "_Ends") -> None:
+    def _block(self, entrant: Entrant, samples: Samples, runs: int, seconds: float | None) -> None:
         images = self._images(entrant.model)
         detector = Detector(
             entrant.model,
@@ -157,7 +147,7 @@ class Contest:
         of = self._plan.rounds if self._plan.seconds is None else None
         started, computed = time.perf_counter(), time.process_time()
         try:
-            for arrived, dropped in _arrivals(ends, self._plan.fps):
+            for arrived, dropped in _arrivals(runs, seconds, self._plan.fps):
                 detector(images[len(samples) % len(images)])
                 done = time.perf_counter()
                 times = detector.timings
@@ -173,23 +163,13 @@ class Contest:
             samples.health.append(read_health())
 
 
-class _Ends:
-    """When a block is over: after so many runs, or after so long."""
+def _arrivals(runs: int, seconds: float | None, fps: float | None) -> Iterator[tuple[float, int]]:
+    """When each frame was there, and how many before it were dropped because a newer one was there already.
 
-    def __init__(self, runs: int | None = None, *, seconds: float | None = None) -> None:
-        self._runs, self._seconds = runs, seconds
-
-    def over(self, runs: int, seconds: float) -> bool:
-        """Whether so much is enough; one run is the least."""
-        if self._seconds is not None:
-            return runs > 0 and seconds >= self._seconds
-        return self._runs is not None and runs >= self._runs
-
-
-def _arrivals(ends: _Ends, fps: float | None) -> Iterator[tuple[float, int]]:
-    """When each frame was there, and how many before it were dropped because a newer one was there already."""
-    start, runs, frame = time.perf_counter(), 0, 0
-    while not ends.over(runs, time.perf_counter() - start):
+    It ends after ``seconds``, one frame being the least, else after ``runs`` frames.
+    """
+    start, done, frame = time.perf_counter(), 0, 0
+    while done < runs if seconds is None else done == 0 or time.perf_counter() - start < seconds:
         now, dropped = time.perf_counter(), 0
         if fps is None:
             arrived = now
@@ -198,6 +178,6 @@ def _arrivals(ends: _Ends, fps: float | None) -> Iterator[tuple[float, int]]:
             dropped, frame, arrived = newest - frame, newest + 1, start + newest / fps
             time.sleep(max(0.0, arrived - now))
         yield arrived, dropped
-        runs += 1
+        done += 1
     if fps is not None:  # the last frame's time is over when the next one would come
         time.sleep(max(0.0, start + frame / fps - time.perf_counter()))

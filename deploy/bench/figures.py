@@ -6,8 +6,7 @@ from fusedet.deploy.bench.contest import Entrant, Samples
 from fusedet.deploy.bench.health import Health, summarise_health
 from fusedet.deploy.bench.operators import Operators
 from fusedet.deploy.bench.startup import Startup
-from fusedet.deploy.bench.throughput import Throughput
-from fusedet.deploy.bench.timing import Stats, summarise
+from fusedet.deploy.bench.timing import Stats, Throughput, summarise
 
 
 @dataclass(frozen=True)
@@ -15,13 +14,11 @@ class Figures:
     """What was measured of a model. What Ctrl-C left out is None.
 
     Attributes:
-        entrant: model and settings.
         input_size: ``(height, width)`` in pixels.
         images: what it looked at, for people.
         fps: rate at which frames arrived; None: one after the other.
         samples: of all runs, at least one.
         startup: of a fresh process.
-        operators: of the network.
         throughput: of all cores, an image each; with a camera's pace there is none.
         peak_gmac_per_s: the most that ONNX Runtime reached here with as many threads; 0 where that was not measured.
     """

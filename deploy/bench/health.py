@@ -20,12 +20,9 @@ _ONCE = 16
 
 @dataclass(frozen=True)
 class Reading:
-    """One look.
+    """One look: clock of the fastest core, heat of the hottest zone, the Raspberry Pi's bits.
 
-    Attributes:
-        clock_mhz: of the fastest core; None where the system does not tell.
-        temperature_c: of the hottest zone; None where the system does not tell.
-        throttled: the Raspberry Pi's bits; None elsewhere.
+    What the system does not tell is None.
     """
 
     clock_mhz: float | None
@@ -35,11 +32,11 @@ class Reading:
 
 @dataclass(frozen=True)
 class Health:
-    """What several looks say.
+    """What several looks say; None where the system does not tell.
 
     Attributes:
-        clock_mhz: first, lowest and last; None where the system does not tell.
-        temperature_c: first and highest; None where the system does not tell.
+        clock_mhz: first, lowest and last.
+        temperature_c: first and highest.
         troubles: what made the measurement slower than the machine can be, a line each.
     """
 
@@ -49,10 +46,8 @@ class Health:
 
 
 def read_health(root: Path = Path("/")) -> Reading:
-    """Looks now. Takes well under a millisecond, but on a Pi some to ask its firmware.
-
-    Args:
-        root: of the file system that tells.
+    """Looks now. Takes well under a millisecond, but on a Pi some to ask its firmware. ``root`` is of the file
+    system.
     """
     system = root / "sys"
     clocks = _numbers(system.glob("devices/system/cpu/cpu*/cpufreq/scaling_cur_freq"))
@@ -65,11 +60,9 @@ def read_health(root: Path = Path("/")) -> Reading:
 
 
 def summarise_health(readings: Sequence[Reading], *, busy: bool = True) -> Health:
-    """What readings of one measurement say, in their order.
+    """What readings of one measurement say, at least one, in their order.
 
-    Args:
-        readings: at least one.
-        busy: the processor worked all the time. Between the frames of a camera it may lower its clock as it likes.
+    ``busy``: the processor worked all the time. Between the frames of a camera it may lower its clock as it likes.
     """
     clocks = [one.clock_mhz for one in readings if one.clock_mhz is not None]
     heat = [one.temperature_c for one in readings if one.temperature_c is not None]

@@ -19,11 +19,8 @@ Image = NDArray[np.uint8]
 
 
 def load_images(source: str | Path, limit: int) -> dict[str, Image]:
-    """The first images of an image file, a folder, a glob or a video, decoded, by name.
-
-    Args:
-        source: where they are.
-        limit: at most so many; all are held in memory.
+    """The first ``limit`` images of an image file, a folder, a glob or a video, decoded, by name; all are held in
+    memory.
 
     Raises:
         InputError: there is nothing, or nothing that can be read, or it is a camera, which never ends.

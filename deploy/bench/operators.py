@@ -34,16 +34,11 @@ _KERNEL = "_kernel_time"
 
 @dataclass(frozen=True)
 class Node:
-    """One node of the graph that ran.
+    """One node of the graph that ran, with the median of its milliseconds.
 
-    Attributes:
-        name: in the graph.
-        kind: type of operator.
-        inputs: shapes, weights included.
-        output: shape of the first.
-        milliseconds: median of the runs.
-        macs: multiply-accumulates of a convolution as it ran, blocks filled up; 0 of anything else, and of one whose
-            weights have no shape here, as with INT8.
+    ``inputs`` are shapes, weights included; ``output`` is the shape of the first. ``macs`` are the multiply-accumulates
+    of a convolution as it ran, blocks filled up; 0 of anything else, and where weights have no shape here, as with
+    INT8.
     """
 
     name: str
@@ -56,11 +51,9 @@ class Node:
 
 @dataclass(frozen=True)
 class Operators:
-    """All nodes that ran. Timing each makes all of them a little slower.
+    """All nodes that ran, in their order. Timing each makes all of them a little slower.
 
-    Attributes:
-        nodes: in their order.
-        macs: multiply-accumulates of the network's convolutions for one image, blocks not filled up.
+    ``macs`` are the multiply-accumulates of the network's convolutions for one image, blocks not filled up.
     """
 
     nodes: tuple[Node, ...]
@@ -131,11 +124,8 @@ def _run(
 
 
 def read_profile(events: Sequence[Mapping[str, Any]], *, skip: int = 0) -> tuple[Node, ...]:
-    """What ONNX Runtime's events say of the nodes that ran, in their order.
-
-    Args:
-        events: of a profile.
-        skip: so many first runs of each node do not count.
+    """What the events of a profile say of the nodes that ran, in their order; ``skip`` first runs of each do not
+    count.
     """
     ran: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     for event in events:
@@ -149,16 +139,11 @@ def _node(name: str, runs: Sequence[Mapping[str, Any]]) -> Node:
     kind, inputs = str(args["op_name"]), _shapes(args.get("input_type_shape"))
     output = next(iter(_shapes(args.get("output_type_shape"))), ())
     milliseconds = statistics.median(run["dur"] for run in runs) / 1e3  # they are told in microseconds
-    return Node(name, kind, inputs, output, milliseconds, _macs(kind, inputs, output))
+    where = _WEIGHTS.get(kind, len(inputs))
+    weights = inputs[where] if where < len(inputs) else ()
+    return Node(name, kind, inputs, output, milliseconds, math.prod(output) * math.prod(weights[1:]) if weights else 0)
 
 
 def _shapes(told: Any) -> tuple[tuple[int, ...], ...]:
     """``[{"float": [1, 3]}, ...]`` -> ``((1, 3), ...)``."""
     return tuple(tuple(shape) for entry in told or () for shape in entry.values())
-
-
-def _macs(kind: str, inputs: Sequence[tuple[int, ...]], output: tuple[int, ...]) -> int:
-    where = _WEIGHTS.get(kind)
-    if where is None or len(inputs) <= where or not inputs[where]:
-        return 0
-    return math.prod(output) * math.prod(inputs[where][1:])

@@ -24,12 +24,10 @@ _IR_VERSION, _OPSET = 8, 17
 class Peak:
     """Measures it a little at a time, between other measurements, and keeps the best.
 
-    Attributes:
-        gmac_per_s: the most so far; 0 before the first measurement, and where there is no ONNX Runtime.
+    ``gmac_per_s`` is the most so far; 0 before the first measurement, and where there is no ONNX Runtime.
     """
 
     def __init__(self, threads: int) -> None:
-        """Prepares the chain for ``threads`` threads."""
         self._model, self._threads = convolution_chain(_CHANNELS, _SIDE, _LAYERS), threads
         self._input = np.random.default_rng(0).random((1, _CHANNELS, _SIDE, _SIDE), np.float32)
         self.gmac_per_s = 0.0
@@ -54,12 +52,9 @@ class Peak:
 
 
 def convolution_chain(channels: int, side: int, layers: int) -> bytes:
-    """An ONNX file: ``x0`` -> 3x3 convolutions of ``channels`` to ``channels``, one after the other -> ``x<layers>``.
+    """An ONNX file: ``x0`` -> ``layers`` 3x3 convolutions of the same weights, one after the other -> ``x<layers>``.
 
-    Args:
-        channels: of each map.
-        side: of each map, in points.
-        layers: how many; all have the same weights.
+    Each map has ``channels`` channels and ``side`` x ``side`` points.
     """
     weights = np.random.default_rng(0).standard_normal((channels, channels, 3, 3)) / (channels * 9) ** 0.5
     pads = _text(1, "pads") + b"".join(_number(8, 1) for _ in range(4)) + _number(20, _INTS)  # AttributeProto

@@ -1,15 +1,17 @@
-"""Times calls in turn, and summarises times."""
+"""Times calls in turn or on all cores, and summarises times."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fusedet.deploy.detector.pool import DetectorPool
 from fusedet.deploy.detector.runtimes.protocol import Session
 from fusedet.deploy.detector.session import open_session
 
@@ -43,6 +45,14 @@ class Stats:
         return self.p95 / self.p50 - 1 if self.p50 > 0 else 0.0
 
 
+@dataclass(frozen=True)
+class Throughput:
+    """Images a second, letterbox and reading of the outputs included, with ``at_a_time`` of them looked at at once."""
+
+    at_a_time: int
+    images_per_s: float
+
+
 def summarise(times_ms: Sequence[float]) -> Stats:
     """Percentiles, between two neighbours in proportion, as numpy has them.
 
@@ -64,11 +74,8 @@ def time_in_turn(
 ) -> dict[Name, list[float]]:
     """Milliseconds of each call in each round. Calls take turns, so that a slow moment of the machine hits all alike.
 
-    Args:
-        calls: what is timed, by name.
-        rounds: that count.
-        warm_up: rounds before them: the first runs of a network lay out its memory.
-        clock: in seconds.
+    ``warm_up`` rounds come first and do not count: the first runs of a network lay out its memory. ``clock`` is in
+    seconds.
     """
     times: dict[Name, list[float]] = {name: [] for name in calls}
     for number in range(warm_up + rounds):
@@ -89,6 +96,20 @@ def time_files(files: Mapping[str, Path], *, rounds: int = 50, threads: int = 1)
     sessions = {name: open_session(path, threads) for name, path in files.items()}
     runs = {name: partial(session.run, None, random_feed(session)) for name, session in sessions.items()}
     return time_in_turn(runs, rounds, warm_up=5)
+
+
+def measure_throughput(model: Path, images_bgr: Sequence[NDArray[np.uint8]], rounds: int) -> Throughput:
+    """Runs a model on ``rounds`` images with all cores busy, an image each; the detectors' first calls do not count.
+
+    Raises:
+        InputError: the model cannot be used.
+    """
+    pool = DetectorPool(model)
+    for detector in pool.detectors:
+        detector(images_bgr[0])
+    start = time.perf_counter()
+    count = sum(1 for _ in pool.map(islice(cycle(images_bgr), rounds)))
+    return Throughput(len(pool), count / (time.perf_counter() - start))
 
 
 def random_feed(session: Session, side: int = 320) -> dict[str, NDArray[Any]]:

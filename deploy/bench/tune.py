@@ -31,13 +31,9 @@ def choose(samples: Mapping[Entrant, Samples], fps: float | None = None) -> tupl
     """The choice for one model, and in one line why.
 
     Without ``fps`` latency counts: the fewest threads whose median is within 5 % of the best, spinning only where that
-    gains more than 5 % with as many threads. With ``fps`` nothing spins, because it would between the frames as well,
-    and the fewest threads that hold the rate with a fifth to spare are taken: more would only wait for each other.
-    Where none hold it, the fewest threads within 5 % of the best are taken.
-
-    Args:
-        samples: of :func:`candidates`, at least one that does not spin.
-        fps: rate of the camera that set the pace.
+    gains more than 5 % with as many threads. With ``fps``, the rate of a camera, nothing spins, because it would
+    between the frames as well, and the fewest threads that hold the rate with a fifth to spare are taken: more would
+    only wait for each other. Where none hold it, the fewest threads within 5 % of the best are taken.
     """
     best_of = _contenders(samples, spinning=fps is None)
     if fps is not None:
