@@ -17,14 +17,11 @@ class Result:
 
     Attributes:
         camera: the camera's name; of ``fusedet detect``, the source's.
-        frame: the image, its number and its time of capture.
         detections: with the numbers of tracks where they are kept.
         events: what happened in the camera's zones and at its lines.
         timings: of the detector, in milliseconds.
         done_s: ``time.monotonic()`` when this result was ready.
-        counts: what happened in the camera's zones and at its lines so far, see ``Rules.counts``; empty where there
-            are none.
-        places: these zones and lines.
+        counts: what happened in ``places``, the camera's zones and lines, so far; see ``Rules.counts``.
     """
 
     camera: str

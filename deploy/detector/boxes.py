@@ -7,11 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 def box_iou(first: ArrayLike, second: ArrayLike, is_crowd: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
     """IoU ``[N, M]`` in 0..1 of xyxy boxes ``[N, 4]`` and ``[M, 4]``; 0 where neither has an area.
 
-    Args:
-        first: ``[N, 4]``.
-        second: ``[M, 4]``.
-        is_crowd: ``[M]``: boxes of ``second`` that are crowd regions, for which the part of the first box inside them
-            counts instead, as in COCO's evaluation.
+    For boxes of ``second`` that are crowd regions, ``is_crowd`` ``[M]``, the part of the first box inside them counts
+    instead, as in COCO's evaluation.
     """
     a, b = (np.asarray(boxes, np.float64).reshape(-1, 4) for boxes in (first, second))
     corner = np.maximum(a[:, None, :2], b[None, :, :2])

@@ -23,12 +23,9 @@ _MOST_BYTES = 2 << 30
 
 @dataclass(frozen=True)
 class Bundle:
-    """An opened bundle whose files are what they were when it was made.
+    """An opened folder or zip whose files, name -> contents, are what they were when it was made.
 
-    Attributes:
-        path: the folder or zip.
-        files: name -> contents.
-        roles: ``fused``, ``plain``, ``int8``, ... -> name of the file.
+    ``roles`` are ``fused``, ``plain``, ``int8``, ... -> name of the file.
     """
 
     path: Path
@@ -36,11 +33,7 @@ class Bundle:
     roles: Mapping[str, str]
 
     def model(self, role: str) -> tuple[str, bytes]:
-        """Name and contents of the model for a role.
-
-        Raises:
-            InputError: the bundle has none.
-        """
+        """Name and contents of the model for a role; that there is none is an ``InputError``."""
         if role not in self.roles:
             raise InputError(
                 f"{self.path}: the bundle has no {role} model; it has {', '.join(sorted(self.roles)):.200}"
@@ -49,11 +42,7 @@ class Bundle:
         return f"{self.path}/{name}", self.files[name]
 
     def file(self, name: str) -> bytes:
-        """Contents of a model by its name.
-
-        Raises:
-            InputError: the bundle has none of this name.
-        """
+        """Contents of a model by its name; that there is none is an ``InputError``."""
         if name not in self.roles.values():
             models = ", ".join(sorted(self.roles.values()))
             raise InputError(f"{self.path}/{name}: no such model in the bundle; it has {models:.200}")

@@ -47,12 +47,8 @@ class Timings:
 
 @dataclass(frozen=True)
 class PreparedImage:
-    """An image as the network takes it.
-
-    Attributes:
-        feed: input name -> array.
-        place: where the image lies in it.
-        pre: milliseconds that it took.
+    """An image as the network takes it: input name -> array, where the image lies in it, and the milliseconds that it
+    took.
     """
 
     feed: dict[str, NDArray[Any]]
@@ -83,18 +79,13 @@ class Detector:
         detector = Detector("model.onnx")
         detections = detector(cv2.imread("street.jpg"))
 
-    Several threads may call one detector at once. Only ``timings`` is shared between them: it is of the call that
-    ended last. Each call makes its own arrays, so results are never written over.
+    Several threads may call one detector at once. Only ``timings`` is shared between them: it is of the call that ended
+    last. Each call makes its own arrays, so results are never written over.
 
     Attributes:
         format: how the file is fed and read.
-        score_threshold: detections below this score are dropped, 0..1.
-        max_detections: at most so many for each image, the best.
-        one_label: a box keeps its best class only.
-        duplicate_iou: where the file needs no NMS, IoU above which the lower-scored of two boxes of a class is removed
-            as a duplicate detection, 0..1; None keeps both.
-        classes: names of the classes that are reported; None: all.
         timings: of the last call; zero before the first.
+        score_threshold, max_detections, one_label, duplicate_iou: may be set between calls.
     """
 
     def __init__(
@@ -253,10 +244,8 @@ class Detector:
         )
 
     def _run(self, feed: dict[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:
-        """What the network gives.
-
-        Raises:
-            InputError: the graph cannot be run, or not with what it says that it takes.
+        """What the network gives; that the graph cannot be run, or not with what it says that it takes, is an
+        ``InputError``.
         """
         try:
             outputs: Sequence[NDArray[Any]] = self._session.run(self.format.output_names, feed)

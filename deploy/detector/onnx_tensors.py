@@ -27,13 +27,10 @@ _CONSTANT = bytes([_NODE_TYPE << 3 | 2, len("Constant")]) + b"Constant"
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """A constant of the graph.
+    """A constant of the graph, as nodes call it.
 
-    Attributes:
-        name: as nodes call it.
-        dims: its shape.
-        values: its floating-point numbers ``[N]``, bfloat16 as float32; empty where it holds integers, or where the
-            file beside the model that holds them cannot be read.
+    ``values`` are its floating-point numbers ``[N]``, bfloat16 as float32; empty where it holds integers, or where the
+    file beside the model that holds them cannot be read.
     """
 
     name: str
@@ -42,11 +39,9 @@ class StoredTensor:
 
 
 def read_tensors(content: memoryview, folder: Path | None) -> Iterator[StoredTensor]:
-    """The graph's initialisers and constants, subgraphs left out.
+    """The initialisers and constants in the content of an ONNX file, subgraphs left out.
 
-    Args:
-        content: of the ONNX file.
-        folder: where weights lie that are not in it; None: nowhere.
+    Weights that are not in it lie in ``folder``; None: nowhere.
 
     Raises:
         ValueError: the content is no protobuf, or not of ONNX.
@@ -117,11 +112,7 @@ def _beside(external: dict[str, str], folder: Path | None, dtype: str) -> NDArra
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Number and content of each field; a content of fixed length is passed over as bytes too.
-
-    Raises:
-        ValueError: this is no protobuf.
-    """
+    """Number and content of each field; a content of fixed length is passed over as bytes too."""
     at, end = 0, len(message)
     while at < end:
         key, at = _varint(message, at) if message[at] > 0x7F else (message[at], at + 1)

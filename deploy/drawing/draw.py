@@ -90,14 +90,11 @@ def place_text(
     """Where a text stands: above its box, else inside the box's top, else below it, else over other texts.
 
     Args:
-        box: left, top, right, bottom in pixels.
+        box: left, top, right, bottom in pixels, as what is returned.
         width: of the text.
         height: of the text.
         image_hw: ``(height, width)`` of the image.
-        taken: places of other texts, as this function returns them.
-
-    Returns:
-        left, top, right, bottom in pixels.
+        taken: places of other texts.
     """
     left = max(0, min(box[0], image_hw[1] - width))
     tops = [top for top in (box[1] - height, box[1], box[3]) if 0 <= top <= image_hw[0] - height]

@@ -19,13 +19,9 @@ _MOST_NAMED = 16
 
 
 class Box(NamedTuple):
-    """A box to draw.
+    """A box in pixels of the image; ``color`` is CSS, an empty ``text`` names nothing.
 
-    Attributes:
-        box_xyxy: in pixels of the image.
-        text: what it is; "" names nothing.
-        color: CSS.
-        stands_out: lies over the others, with a bolder line.
+    One that ``stands_out`` lies over the others, with a bolder line.
     """
 
     box_xyxy: ArrayLike
@@ -48,14 +44,10 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """What the macro ``thumbnail`` of a page shows.
+    """What the macro ``thumbnail`` of a page shows: the image as a ``data:`` URI, its size there, boxes, and plates of
+    texts.
 
-    Attributes:
-        source: the image as a ``data:`` URI.
-        width: in pixels of the thumbnail.
-        height: likewise.
-        marks: the boxes, the topmost last.
-        plates: where texts stand, the topmost last.
+    Of marks and plates the topmost come last.
     """
 
     source: str

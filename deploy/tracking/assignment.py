@@ -5,14 +5,11 @@ from numpy.typing import NDArray
 
 
 def assign_least_cost(cost: NDArray[np.float64], limit: float) -> list[tuple[int, int]]:
-    """Pairs of rows and columns with the least sum of costs; a pair above ``limit`` is not made.
+    """Pairs of rows and columns of ``cost`` ``[N, M]`` with the least sum; a pair above ``limit`` is not made.
 
     Shortest augmenting paths with potentials (Jonker and Volgenant, 1987), on a square of rows and columns in which
-    staying alone costs ``limit``: N + M steps of O((N + M)^2), in numpy for a few hundred of each.
-
-    Args:
-        cost: ``[N, M]``; infinite where a pair cannot be.
-        limit: two that cost more than this stay alone.
+    staying alone costs ``limit``: N + M steps of O((N + M)^2), in numpy for a few hundred of each. An infinite cost is
+    a pair that cannot be.
     """
     rows, columns = cost.shape
     if not rows or not columns:

@@ -14,13 +14,10 @@ _SEEN_RATIO = 1e-1
 class Motion:
     """A box in motion: centre x and y, ratio width / height, and height, each with its speed per interval.
 
-    Attributes:
-        mean: ``[8]``: the four, then their speeds.
-        covariance: ``[8, 8]``.
+    ``mean`` ``[8]`` holds the four, then their speeds; ``covariance`` is ``[8, 8]``. It starts at rest.
     """
 
     def __init__(self, box_xyxy: ArrayLike) -> None:
-        """Starts at a box, at rest."""
         measured = _to_state(box_xyxy)
         height = measured[3]
         self.mean = np.concatenate((measured, np.zeros(4)))

@@ -20,7 +20,6 @@ class Track:
     """One object.
 
     Attributes:
-        motion: where it is and where it goes.
         seen_s: when it was last seen.
         number: 1, 2, 3, ... once it has been seen twice, or in the first image; before that :data:`NO_TRACK`.
         lost: whether it was missing in the last image.

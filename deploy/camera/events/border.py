@@ -44,9 +44,7 @@ class Sight:
 class Side:
     """The side of a border on which an object surely is.
 
-    Attributes:
-        sure: that side; None: not known yet.
-        frames: in how many images in a row it was on another one.
+    ``sure`` is None until that is known; in ``frames`` images in a row it was on another one.
     """
 
     sure: int | None = None
@@ -72,11 +70,9 @@ class Side:
 
 @dataclass
 class AtLine:
-    """An object and a line.
+    """An object and a line, whose sides are -1, left, and 1, right.
 
-    Attributes:
-        side: -1 left, 1 right.
-        passed: the ways through the line since the object was last surely on a side, in as 1 and out as -1.
+    ``passed`` are the ways through the line since the object was last surely on a side, in as 1 and out as -1.
     """
 
     side: Side = field(default_factory=Side)

@@ -26,9 +26,6 @@ def draw_zones(image_bgr: NDArray[np.uint8], places: Places, counts: Counts | No
         places: in fractions of the image.
         counts: of :meth:`fusedet.deploy.camera.events.rules.Rules.counts`; left out, no numbers are written. Of zones
             how many are inside, of lines how many went in and out, all classes together.
-
-    Returns:
-        uint8 ``[H, W, 3]``.
     """
     canvas = image_bgr.copy()
     height, width = canvas.shape[:2]

@@ -49,10 +49,12 @@ class Filter:
 
 
 class Filters:
-    """The filters of a camera: class name -> its filter; that of :data:`ALL` holds for every class, too."""
+    """The filters of a camera: class name -> its filter; that of :data:`ALL` holds for every class, too.
+
+    Without any, everything counts.
+    """
 
     def __init__(self, by_class: Mapping[str, Filter] | None = None) -> None:
-        """Left out, everything counts."""
         self._by_class = dict(by_class or {})
         self._all = self._by_class.pop(ALL, Filter())
         self._by_class = {name: one.over(self._all) for name, one in self._by_class.items()}

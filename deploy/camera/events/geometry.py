@@ -15,14 +15,13 @@ _SNAP = 0.01
 
 
 class Region:
-    """A polygon in an image of a certain size.
+    """A polygon in an image of a certain size; its points are fractions of the image.
 
-    Sides along the image's border are no border of a zone: a box is clipped there, so what stands further out has
-    its feet on that side, and nothing can leave through it.
+    Sides along the image's border are no border of a zone: a box is clipped there, so what stands further out has its
+    feet on that side, and nothing can leave through it.
     """
 
     def __init__(self, points: Sequence[Point], size: Size) -> None:
-        """Takes the corners, as fractions of the image, to pixels."""
         corners = [(_snapped(x), _snapped(y)) for x, y in points]
         sides = list(zip(corners, corners[1:] + corners[:1], strict=True))
         self._size = size
@@ -46,13 +45,11 @@ class Region:
 class Barrier:
     """A line in an image of a certain size.
 
-    Attributes:
-        reach: ``(left, right)``: pixels from the line, which goes on for ever here, to the corner of the image that
-            is the farthest on that side.
+    ``reach`` is ``(left, right)``: pixels from the line, which goes on for ever here, to the corner of the image that
+    is the farthest on that side.
     """
 
     def __init__(self, line: Line, size: Size) -> None:
-        """Takes the line's ends to pixels."""
         self._start = _pixels(line.start, size)
         (ax, ay), (bx, by) = self._start, _pixels(line.end, size)
         self._length = math.hypot(bx - ax, by - ay)

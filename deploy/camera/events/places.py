@@ -52,8 +52,6 @@ class Line:
 
     Attributes:
         name: unlike that of every other zone or line of the camera.
-        start: where it begins.
-        end: where it ends.
         classes: only objects of these; None: of all.
         min_frames: an object has crossed when it was beyond in so many images in a row, or by half a box.
         margin: beyond is what is farther away than this share of its box, measured across the line.

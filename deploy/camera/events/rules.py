@@ -42,15 +42,11 @@ class _Stay:
 
 @dataclass
 class _Object:
-    """What is known of a track.
+    """What is known of a track: when it was last seen, and what it was and where then, ``feet`` in fractions of the
+    image.
 
-    Attributes:
-        seen_s: when it was last seen.
-        label: its class then; ``box`` and ``feet`` (a fraction of the image) likewise.
-        score: of its last detection that was not below the score threshold; ``strong_s`` is the time of that.
-        stays: zone -> its stay.
-        zones: zone -> whether it is surely inside.
-        lines: line -> where it surely is.
+    ``score`` and ``strong_s`` are of its last detection that was not below the score threshold. ``stays``, ``zones``
+    (whether it is surely inside) and ``lines`` are by the names of zones and lines.
     """
 
     seen_s: float
@@ -81,13 +77,7 @@ class Rules:
     """
 
     def __init__(self, camera: str, places: Places, grace_s: float = 2.0) -> None:
-        """Begins without objects.
-
-        Args:
-            camera: its name, for the events.
-            places: zones and lines.
-            grace_s: an object whose track has ended, and that was not seen for longer, has left.
-        """
+        """Begins without objects. An object whose track has ended, and that was not seen for ``grace_s``, has left."""
         self._camera = camera
         self._grace_s = grace_s
         self._lock = threading.Lock()

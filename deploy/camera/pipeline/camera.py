@@ -28,8 +28,7 @@ class CameraSettings:
         name: unlike that of every other camera.
         open_source: called at the start, and again when the source hangs.
         places: zones and lines to watch.
-        tracker: how objects keep their numbers; None: they get none, and no zone is watched. Its scores are not
-            used: they follow from the pipeline's.
+        tracker: None: objects get no numbers, and no zone is watched. Its scores follow from the pipeline's.
         filters: what counts of each class.
     """
 
@@ -41,14 +40,12 @@ class CameraSettings:
 
 
 class Camera:
-    """One camera: its source, its tracks, its zones and lines, its figures."""
+    """One camera: its source, its tracks, its zones and lines, its figures.
+
+    A source that cannot be opened is an ``InputError``.
+    """
 
     def __init__(self, settings: CameraSettings, buffer: LatestFrameBuffer, score: float) -> None:
-        """Opens the source.
-
-        Raises:
-            InputError: it cannot be opened.
-        """
         self.name = settings.name
         self.statistics = CameraStatistics()
         self.rules = Rules(settings.name, settings.places, grace_s=0.0)  # the tracker waits for what is missed
@@ -105,7 +102,7 @@ class Camera:
         return self.capture.state != "waiting" and self.statistics.error is None
 
     def report(self) -> dict[str, Any]:
-        """The camera's part of :meth:`fusedet.deploy.camera.pipeline.pipeline.Pipeline.status`."""
+        """The camera's part of :meth:`~fusedet.deploy.camera.pipeline.pipeline.Pipeline.status`."""
         figures = self.statistics.report()
         return {
             "state": self.capture.state,

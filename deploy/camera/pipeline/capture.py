@@ -22,27 +22,13 @@ _REOPEN_S = 2.0
 class Capture:
     """Puts the frames of a source into the buffer until it ends.
 
-    Numbers and times of the frames go on when another source takes the place of one that hangs.
-
-    Attributes:
-        name: the camera's.
-        source: what is read now.
+    Numbers and times of the frames go on when another source takes the place of one that hangs. ``make_source`` is
+    called at once, where what it raises is raised, and again for each other source.
     """
 
     def __init__(
         self, name: str, make_source: Callable[[], Source], buffer: LatestFrameBuffer, statistics: CameraStatistics
     ) -> None:
-        """Opens the source, and starts nothing.
-
-        Args:
-            name: the camera's.
-            make_source: called again when a source hangs and another one is to take its place.
-            buffer: takes the frames.
-            statistics: counts them.
-
-        Raises:
-            InputError: the source cannot be opened.
-        """
         self.name = name
         self._make_source = make_source
         self._buffer = buffer

@@ -19,7 +19,6 @@ class LatestFrameBuffer:
     """
 
     def __init__(self, cameras: Sequence[str]) -> None:
-        """Empty places for ``cameras``."""
         self._changed = threading.Condition()
         self._frames: dict[str, deque[Frame]] = {camera: deque() for camera in cameras}
         self._dropped = dict.fromkeys(cameras, 0)
@@ -29,8 +28,7 @@ class LatestFrameBuffer:
     def put(self, camera: str, frame: Frame, *, newest: bool) -> bool:
         """Hands a frame over; with ``newest`` in place of an older one, else once there is room.
 
-        Returns:
-            False when the buffer was closed, and the frame is dropped.
+        False when the buffer was closed, and the frame is dropped.
         """
         with self._changed:
             waiting = self._frames[camera]

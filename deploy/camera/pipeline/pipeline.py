@@ -190,19 +190,11 @@ class Pipeline:
         return not problems, "; ".join(problems) or "ok"
 
     def latest(self, camera: str) -> Result | None:
-        """The newest result of a camera; None before the first.
-
-        Raises:
-            KeyError: no such camera.
-        """
+        """The newest result of a camera; None before the first."""
         return self._cameras[camera].latest
 
     def wait_for_newer(self, camera: str, than: Result | None, timeout_s: float) -> Result | None:
-        """Waits for a result after ``than``; None when there was none in time, or the pipeline has ended.
-
-        Raises:
-            KeyError: no such camera.
-        """
+        """Waits for a result after ``than``; None when there was none in time, or the pipeline has ended."""
         place = self._cameras[camera]
         with self._changed:
             self._changed.wait_for(lambda: place.latest is not than or self._ended.is_set(), timeout_s)
@@ -213,34 +205,23 @@ class Pipeline:
         return self._recent.newest_first()
 
     def set_score(self, score: float) -> None:
-        """Lowest score that counts, from the next frame on.
-
-        Raises:
-            InputError: not in 0..1.
-        """
+        """Lowest score that counts, 0..1, from the next frame on; another one is an ``InputError``."""
         self._score = _checked_score(score)
 
     def set_classes(self, classes: list[str] | None) -> None:
-        """Only these classes are reported, from the next frame on; None: all.
-
-        Raises:
-            InputError: the model has no such class.
+        """Only these classes are reported, from the next frame on; None: all. One that the model lacks is an
+        ``InputError``.
         """
         self._detector.classes = classes
 
     def places(self, camera: str) -> Places:
-        """Zones and lines of a camera.
-
-        Raises:
-            KeyError: no such camera.
-        """
+        """Zones and lines of a camera."""
         return self._cameras[camera].places
 
     def set_places(self, camera: str, places: Places, *, save: bool = True) -> None:
         """Replaces zones and lines, from the next frame on, and saves them to the YAML where there is one, if ``save``.
 
         Raises:
-            KeyError: no such camera.
             InputError: names that stand twice, or the YAML cannot be written.
         """
         place = self._cameras[camera]
@@ -253,11 +234,7 @@ class Pipeline:
             sink.set_places(camera, places)
 
     def set_detector(self, detector: Detector, model: str) -> None:
-        """Another model from the next frame on.
-
-        Raises:
-            InputError: it lacks a class that was asked for.
-        """
+        """Another model from the next frame on; one that lacks a class that was asked for is an ``InputError``."""
         detector.classes = self._detector.classes
         detector(np.zeros((*detector.input_size, 3), np.uint8))
         self._detector, self._model = detector, model

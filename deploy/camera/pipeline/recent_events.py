@@ -20,7 +20,6 @@ class RecentEvents:
     """Keeps the last events and a JPEG of each one's moment, with zones and lines, in memory: some 50 times 15 kB."""
 
     def __init__(self, kept: int = _KEPT) -> None:
-        """Keeps the last ``kept``."""
         self._lock = threading.Lock()
         self._events: deque[tuple[Event, bytes]] = deque(maxlen=kept)
 

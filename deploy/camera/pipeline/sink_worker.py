@@ -21,11 +21,10 @@ _TEND_EVERY_S = 30.0
 class SinkWorker:
     """A queue of results before a sink.
 
-    When it is full the oldest result without events is dropped and counted, and only then one with events. A result of
-    a file, which can wait, is not dropped but waited for.
-
-    Attributes:
-        name: what status and log call it.
+    When ``capacity`` of them wait the oldest result without events is dropped and counted, and only then one with
+    events. A result of a file, which can wait, is not dropped but waited for. ``make_sink`` is called at once, where
+    what it raises is raised, and again when a sink hangs and another one is to take its place. ``name`` is for status
+    and log.
     """
 
     def __init__(
@@ -35,16 +34,6 @@ class SinkWorker:
         *,
         capacity: int = 16,
     ) -> None:
-        """Makes the sink at once, and starts nothing.
-
-        Args:
-            name: what status and log call it.
-            make_sink: called again when a sink hangs and another one is to take its place.
-            capacity: results that may wait.
-
-        Raises:
-            InputError: the sink cannot be made.
-        """
         self.name = name
         self._make_sink = make_sink
         self._capacity = capacity

@@ -39,7 +39,6 @@ class CameraStatistics:
     """What happened to the frames of one camera. Every method may be called from any thread."""
 
     def __init__(self) -> None:
-        """Nothing yet."""
         self._lock = threading.Lock()
         self._captured = self._missed = self._processed = self._failed = 0
         self._failures, self._why = 0, ""  # in a row

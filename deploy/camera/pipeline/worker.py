@@ -9,19 +9,14 @@ _log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Runs ``work(worker)`` on a thread.
+    """Runs ``work(worker)`` on a thread of this name.
 
     ``work`` calls :meth:`busy` whenever it gets on, and :meth:`idle` before it waits for something that may take any
     time. It ends when :attr:`stopping` is set. A thread cannot be ended from outside: one that hangs is *abandoned*,
     which also sets ``stopping``, so that it ends should it ever wake up.
-
-    Attributes:
-        name: of the thread, for messages.
-        stopping: set when the work should end.
     """
 
     def __init__(self, name: str, work: Callable[["Worker"], None]) -> None:
-        """Does not start yet."""
         self.name = name
         self.stopping = threading.Event()
         self._busy_since: float | None = None

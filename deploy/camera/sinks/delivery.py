@@ -24,8 +24,7 @@ _log = logging.getLogger(__name__)
 class NotDeliveredError(Exception):
     """The receiver cannot be reached or does not take an event now; its text says why.
 
-    Attributes:
-        wait_s: the receiver asked not to be bothered for so long.
+    It asked not to be bothered for ``wait_s``.
     """
 
     def __init__(self, reason: str, wait_s: float = 0.0) -> None:
@@ -36,10 +35,8 @@ class NotDeliveredError(Exception):
 class Delivery(Sink):
     """A sink of which :meth:`write` only puts events into a queue on disk, so that it never waits for a network.
 
-    A subclass sends them in :meth:`_deliver`, and takes them off the queue when the receiver has them.
-
-    Attributes:
-        error: why nothing can be sent at present, None while all is well; it is logged once for each reason.
+    A subclass sends them in :meth:`_deliver`, and takes them off the queue when the receiver has them. ``error`` is
+    logged once for each reason.
     """
 
     error: str | None = None
@@ -81,11 +78,7 @@ class Delivery(Sink):
         return self._spool.dropped + self._refused
 
     def write(self, result: Result) -> None:
-        """Puts the result's events into the queue.
-
-        Raises:
-            OSError: the disk is full or broken.
-        """
+        """Puts the result's events into the queue."""
         for event in result.events:
             self._spool.put(json.dumps(event.to_record()))
         if result.events:

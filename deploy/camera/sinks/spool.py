@@ -43,8 +43,8 @@ class Record:
 class Spool:
     """A bounded queue of short texts in a folder. Every method may be called from any thread.
 
-    Attributes:
-        dropped: records given up since the start because there were too many.
+    ``dropped`` counts records given up since the start because there were too many. What goes wrong with the disk is an
+    ``OSError``.
     """
 
     def __init__(self, folder: Path, most: int) -> None:
@@ -81,46 +81,26 @@ class Spool:
         return self._waiting
 
     def put(self, text: str) -> None:
-        """Adds a record; if there are too many then, the oldest is given up.
-
-        Raises:
-            OSError: it cannot be written; then it is not in the queue.
-        """
+        """Adds a record, or raises and does not; if there are too many then, the oldest is given up."""
         with self._lock, self._disk_errors():
             self._give_up_oldest(self._most - 1)
             self._append([text])
             self._unsynced_since = self._unsynced_since or time.monotonic()
 
     def read(self, after: int, most: int) -> list[Record]:
-        """The next records after a number, oldest first; those that were taken already are left out.
-
-        Args:
-            after: a record's number.
-            most: at most so many.
-
-        Raises:
-            OSError: the disk is broken.
-        """
+        """The ``most`` next records after a number, oldest first; those that were taken already are left out."""
         query = "SELECT number, text FROM records WHERE number > ? ORDER BY number LIMIT ?"
         with self._lock, self._disk_errors():
             rows = self._select(query, max(after, self._taken), most)
         return [Record(number, data.decode()) for number, data in rows]
 
     def take(self, number: int) -> None:
-        """All records up to this one are done with.
-
-        Raises:
-            OSError: the disk is broken.
-        """
+        """All records up to this one are done with."""
         with self._lock, self._disk_errors():
             self._take(number)
 
     def tend(self) -> None:
-        """Forces onto the disk what has waited for long enough; to be called every second or so.
-
-        Raises:
-            OSError: the disk is full or broken.
-        """
+        """Forces onto the disk what has waited for long enough; to be called every second or so."""
         with self._lock, self._disk_errors():
             if not self._waiting:
                 self._unsynced_since = None  # all of it is with the receiver
@@ -196,12 +176,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    """Opens the database, and leaves out records that a power cut spoilt.
-
-    Raises:
-        sqlite3.DatabaseError: it is damaged.
-        sqlite3.OperationalError: it is in use, or cannot be written.
-    """
+    """Opens the database, and leaves out records that a power cut spoilt."""
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
         connection.create_function("crc32", 1, _crc)

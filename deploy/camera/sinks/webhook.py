@@ -50,7 +50,7 @@ class Webhook(Delivery):
             timeout_s: for connecting, and for each answer.
             queue: folder that holds events until they were taken.
             queue_events: the oldest beyond so many are given up.
-            tls: certificates, for ``https://``; None: those of the system.
+            tls: for ``https://``; None: the system's certificates.
             first_wait_s: before the first new attempt.
 
         Raises:

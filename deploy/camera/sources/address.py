@@ -16,7 +16,6 @@ class Address:
 
     Attributes:
         url: as the user wrote it.
-        parts: its parts.
         shown: the same without user name, password and the values of the query.
         label: a short name, fit for a folder.
     """
@@ -28,7 +27,7 @@ class Address:
 
     @property
     def host(self) -> str:
-        """Name or number of the host."""
+        """Name or number."""
         return self.parts.hostname or ""
 
     @property

@@ -11,12 +11,8 @@ from fusedet.deploy.camera.sources.settings import SourceSettings
 def check_source(text: str, settings: SourceSettings) -> None:
     """Opens files, and takes addresses apart; asks nothing of a camera or the network.
 
-    Args:
-        text: as for :func:`~fusedet.deploy.camera.sources.open.open_source`.
-        settings: likewise.
-
     Raises:
-        InputError: it could not be opened, whatever the camera does.
+        InputError: :func:`~fusedet.deploy.camera.sources.open.open_source` could not open it, whatever the camera does.
     """
     if "://" in text:
         parse_address(text)

@@ -14,18 +14,13 @@ class FrameClock:
     """Gives each frame a time after that of the frame before it.
 
     It follows the stamps while they rise, over gaps of up to an hour. Where a stamp does not rise, is no number or
-    leaps, time goes on by one interval, and the stamps after a leap are counted from there.
-
-    Attributes:
-        now_s: the time of the newest frame, in seconds since the first one; 0 before it.
+    leaps, time goes on by one interval, and the stamps after a leap are counted from there. ``now_s`` is the time of
+    the newest frame, in seconds since the first one; 0 before it.
     """
 
     def __init__(self, interval_s: float, *, longest_gap_s: float = LONGEST_GAP_S) -> None:
-        """Nothing has passed yet.
-
-        Args:
-            interval_s: what one frame takes where its stamp tells nothing, above 0.
-            longest_gap_s: a stamp that is later by more is a leap.
+        """``interval_s``, above 0: what a frame takes whose stamp tells nothing. A stamp later by ``longest_gap_s`` is
+        a leap.
         """
         self.now_s = 0.0
         self._longest_gap_s = longest_gap_s

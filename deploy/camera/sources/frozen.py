@@ -10,12 +10,10 @@ _ROWS = 4
 class FrozenWatch:
     """Looks at every image. The noise of a sensor changes real ones, so only exactly equal ones count.
 
-    Attributes:
-        frozen: the image has been the same for longer than allowed, and still is.
+    ``frozen``: the image has been the same for longer than ``limit_s``, and still is; a limit of None is never reached.
     """
 
     def __init__(self, limit_s: float | None) -> None:
-        """``limit_s``: seconds for which an image may stay the same; None for ever."""
         self.frozen = False
         self._limit_s = limit_s
         self._last: NDArray[np.uint8] | None = None

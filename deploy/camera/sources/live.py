@@ -39,6 +39,8 @@ class LiveSource:
     A thread opens and reads the camera, because calls of OpenCV can neither be interrupted nor trusted to return in
     time. Its place for a frame holds one: a frame that nobody took before the next came is gone. Images that a camera
     gives beyond ``fps`` of the settings are left out before they count.
+
+    A ``patient`` one opens the camera anew whenever it fails, for ever. Otherwise its first failure is the end.
     """
 
     live = True
@@ -46,13 +48,7 @@ class LiveSource:
     files: tuple[Path, ...] = ()
 
     def __init__(self, device: Device, settings: SourceSettings, patient: bool) -> None:
-        """Starts to open ``device``, and returns at once.
-
-        Args:
-            device: what to open.
-            settings: its limits of time, and the size that was asked for.
-            patient: open it anew whenever it fails, for ever. Otherwise its first failure is the end.
-        """
+        """Starts to open ``device``, and returns at once."""
         self.label = device.label
         self.fps: float | None = settings.fps or USUAL_FPS
         self._device = device
@@ -89,11 +85,7 @@ class LiveSource:
             return replace(self._health, alive_s=self._alive_s)
 
     def wait_for_first(self) -> None:
-        """Waits for the first image.
-
-        Raises:
-            InputError: it did not come in time; the source is closed then.
-        """
+        """Waits for the first image; one that does not come in time is an ``InputError``, and the source is closed."""
         with self._condition:
             limit_s = self._settings.timeout_s + _REASON_S
             self._condition.wait_for(lambda: self._newest is not None or self._ended, limit_s)

@@ -21,7 +21,6 @@ class NetworkCamera:
     """A :class:`~fusedet.deploy.camera.sources.attached.device.Device` at an address."""
 
     def __init__(self, address: Address, settings: SourceSettings) -> None:
-        """Opens nothing yet."""
         self.source = address.shown
         self.label = address.label
         self._address = address
@@ -29,10 +28,8 @@ class NetworkCamera:
         self._was_refused = False
 
     def open(self) -> Connection:
-        """Opens the stream within ``timeout_s``, and otherwise finds out why it cannot be.
-
-        Raises:
-            CameraError: it cannot be opened now.
+        """Opens the stream within ``timeout_s``, and otherwise finds out why it cannot be, which the ``CameraError``
+        says.
         """
         start = time.monotonic()
         connection: Connection | None = None

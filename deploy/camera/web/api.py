@@ -21,7 +21,7 @@ _STATUS_S = 0.5
 
 
 class Api:
-    """The handlers."""
+    """The handlers, named after what they answer."""
 
     def __init__(self, pipeline: Pipeline, images: LiveImages, guard: Guard) -> None:
         self._pipeline, self._images, self._guard = pipeline, images, guard

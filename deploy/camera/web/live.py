@@ -45,12 +45,7 @@ class _Image:
 
 
 class LiveImages:
-    """Answers ``/api/cameras/NAME/live`` and ``snapshot.jpg``.
-
-    Attributes:
-        encoded: images encoded so far.
-        closing: no more images are made.
-    """
+    """Answers ``/api/cameras/NAME/live`` and ``snapshot.jpg``; ``encoded`` counts the images encoded so far."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.encoded = 0

@@ -24,13 +24,9 @@ _QUANTILES = {"p50": "0.5", "p95": "0.95", "p99": "0.99"}
 
 
 def to_prometheus(status: Mapping[str, Any], healthy: bool, viewers: int, encoded: int) -> str:
-    """Text for a scrape.
+    """Text for a scrape, of the pipeline's status; what that lacks or does not know yet is left out.
 
-    Args:
-        status: of the pipeline. What it lacks or does not know yet is left out.
-        healthy: whether all is well.
-        viewers: open live views.
-        encoded: images encoded for them so far.
+    ``viewers`` are open live views, ``encoded`` the images encoded for them so far.
     """
     text = _Text()
     cameras, sinks = status.get("cameras", {}), status.get("sinks", {})
@@ -89,7 +85,6 @@ class _Text:
             self._lines += [f"{name}{_labels(labels)} {_number(value)}" for labels, value in known]
 
     def whole(self) -> str:
-        """All lines, each with its end."""
         return "".join(line + "\n" for line in self._lines)
 
 

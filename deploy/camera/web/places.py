@@ -35,11 +35,7 @@ def places_from_json(value: dict[str, Any], names: Collection[str]) -> Places:
 
 
 def read_number(what: str, value: Any, low: float, high: float) -> float:
-    """A number in ``low..high``.
-
-    Raises:
-        InputError: it is something else.
-    """
+    """A number in ``low..high``; anything else is an ``InputError`` about ``what``."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"{what} must be a number, but got {_short(value)}")
     if not (low <= value <= high and math.isfinite(value)):
@@ -48,11 +44,7 @@ def read_number(what: str, value: Any, low: float, high: float) -> float:
 
 
 def read_classes(what: str, value: Any, names: Collection[str]) -> list[str] | None:
-    """A list of class names, or None for all.
-
-    Raises:
-        InputError: it is something else, or ``names`` has no such class.
-    """
+    """A list of class names, or None for all; anything else, or a class that ``names`` lacks, is an ``InputError``."""
     if value is None:
         return None
     classes = _list(what, value, max(len(names), 1))

@@ -19,14 +19,11 @@ from fusedet.deploy.camera.web.live import LiveImages
 class WebServer:
     """Shows a running pipeline to browsers, and lets them change what :class:`Pipeline` lets change.
 
-        server = WebServer(pipeline)
-        server.start()
-        print(server.url)
-        ...
-        server.close()
-
-    Attributes:
-        url: where the page is; known once it was started.
+    server = WebServer(pipeline)
+    server.start()
+    print(server.url)
+    ...
+    server.close()
     """
 
     def __init__(self, pipeline: Pipeline, host: str = "127.0.0.1", port: int = 8000, token: str | None = None) -> None:

@@ -30,11 +30,7 @@ FORMATS: tuple[type[ModelFormat], ...] = (
 
 
 def find_format(session: Session, source: str) -> ModelFormat:
-    """The format of an opened file.
-
-    Args:
-        session: of :func:`fusedet.deploy.detector.session.open_session`.
-        source: the file's name, for error messages.
+    """The format of an opened file, whose name is ``source``.
 
     Raises:
         InputError: the file is of no known format, or is damaged.

@@ -158,11 +158,7 @@ def foreign_contract(
 ) -> Contract:
     """What a file of another project would say of itself, had it a contract.
 
-    Args:
-        names: of its classes.
-        size_hw: of its input.
-        nms_iou: overlap above which the worse of two boxes of a class goes; None where no suppression is due.
-        extra: facts for people.
+    Without ``nms_iou`` no suppression is due; ``extra`` are facts for people.
     """
     contract = Contract(names, size_hw, "float32_nchw_rgb", activation="unknown", negative_slope=0.0, extra=extra)
     return contract if nms_iou is None else replace(contract, nms=True, nms_iou=nms_iou)

@@ -24,18 +24,13 @@ _FACTS = {"metadata": dict, "input_size": list, "strides": list, "max_detections
 class NcnnSession:
     """A network in ncnn; see :class:`fusedet.deploy.detector.runtimes.protocol.Session`.
 
-    The input ``images`` is uint8 ``[1, H, W, 3]`` in BGR.
+    The input ``images`` is uint8 ``[1, H, W, 3]`` in BGR. ``NAME.ncnn.param`` is opened; the other two files lie beside
+    it.
     """
 
     def __init__(self, path: Path, threads: int) -> None:
-        """Opens the file.
-
-        Args:
-            path: ``NAME.ncnn.param``; the other two files lie beside it.
-            threads: that share the work of one image.
-
-        Raises:
-            InputError: ncnn is not installed, a file is missing, or ncnn cannot read them.
+        """Raises:
+        InputError: ncnn is not installed, a file is missing, or ncnn cannot read them.
         """
         try:
             import ncnn

@@ -20,17 +20,14 @@ _TYPES = {"u8": "tensor(uint8)", "f32": "tensor(float)", "i64": "tensor(int64)",
 
 
 class OpenVinoSession:
-    """A network in OpenVINO; see :class:`fusedet.deploy.detector.runtimes.protocol.Session`."""
+    """A network in OpenVINO; see :class:`fusedet.deploy.detector.runtimes.protocol.Session`.
+
+    ``NAME.xml`` is opened; ``NAME.bin`` lies beside it.
+    """
 
     def __init__(self, path: Path, threads: int) -> None:
-        """Opens the file.
-
-        Args:
-            path: ``NAME.xml``; ``NAME.bin`` lies beside it.
-            threads: that share the work of one image.
-
-        Raises:
-            InputError: OpenVINO is not installed, or cannot run the file.
+        """Raises:
+        InputError: OpenVINO is not installed, or cannot run the file.
         """
         try:
             import openvino

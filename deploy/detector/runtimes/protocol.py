@@ -9,13 +9,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Tensor:
-    """An input or output of a network.
-
-    Attributes:
-        name: by which it is fed or asked for.
-        shape: sizes; text where one is left open.
-        type: in ONNX Runtime's words, such as ``tensor(float)``.
-    """
+    """An input or output of a network. Sizes that are left open are text; types are in ONNX Runtime's words."""
 
     name: str
     shape: list[int | str]
@@ -24,9 +18,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Metadata:
-    """Attributes:
-    custom_metadata_map: what the file says of itself; see :class:`fusedet.deploy.detector.contract.Contract`.
-    """
+    """What a file says of itself; see :class:`fusedet.deploy.detector.contract.Contract`."""
 
     custom_metadata_map: dict[str, str]
 
@@ -47,12 +39,7 @@ class Session(Protocol):
         ...
 
     def run(self, output_names: Any, input_feed: Any) -> Any:
-        """Arrays of the named outputs, in this order; None: of all.
-
-        Args:
-            output_names: sequence of names, or None.
-            input_feed: input name -> array.
-        """
+        """Arrays of the named outputs, in this order; None: of all. ``input_feed`` is input name -> array."""
         ...
 
 

@@ -36,11 +36,7 @@ class EventImages(Sink):
         self._retention = Retention(folder, _PATTERN, limits)
 
     def write(self, result: Result) -> None:
-        """Writes an image of each of the result's events.
-
-        Raises:
-            OSError: one cannot be written.
-        """
+        """Writes an image of each of the result's events."""
         self._retention.make_room()
         image = image_with_zones(result)
         for event in result.events:

@@ -21,11 +21,7 @@ def new_folder(wanted: Path) -> Path:
 
 
 def make_folder(folder: Path) -> None:
-    """Makes a folder that may exist.
-
-    Raises:
-        InputError: it cannot be made.
-    """
+    """Makes a folder that may exist; that it cannot be made is an ``InputError``."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -53,13 +53,9 @@ class Retention:
     def __init__(
         self, folder: Path, pattern: str, limits: RetentionLimits, clock: Callable[[], float] = time.time
     ) -> None:
-        """Takes the files in ``folder``, and removes what is too much.
+        """Takes the files in ``folder``, which is there, and removes what is too much.
 
-        Args:
-            folder: is there.
-            pattern: regular expression of a whole name, with a group ``stamp`` and perhaps one ``of`` (a camera).
-            limits: what may stay.
-            clock: seconds since 1970.
+        ``pattern`` is a regular expression of a whole name, with a group ``stamp`` and perhaps one ``of`` (a camera).
         """
         self._folder, self._pattern, self._limits, self._clock = folder, re.compile(pattern), limits, clock
         found = [file for path in folder.iterdir() if (file := self._look(path)) is not None]
@@ -88,10 +84,7 @@ class Retention:
                 self._remove([self._files[0]])
 
     def make_room(self, least_bytes: int = 0) -> None:
-        """Removes the oldest files until enough of the disk is free.
-
-        Args:
-            least_bytes: wanted in any case.
+        """Removes the oldest files until enough of the disk is free, and ``least_bytes`` in any case.
 
         Raises:
             OSError: there is nothing left that could be removed.

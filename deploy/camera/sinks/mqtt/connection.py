@@ -27,6 +27,8 @@ class Message(NamedTuple):
 class BrokerConnection:
     """One connection. Nothing of it outlives it: what it was given and did not confirm is given to the next one.
 
+    ``wake`` is set when one of these changes. That the connection has ended is a ``NotDeliveredError``.
+
     Attributes:
         published: numbers that :meth:`publish` returned, of what the broker confirmed since; whoever reads them takes
             them out.
@@ -35,15 +37,7 @@ class BrokerConnection:
     """
 
     def __init__(self, settings: MqttSettings, wake: threading.Event) -> None:
-        """Connects.
-
-        Args:
-            settings: where to, and who we are.
-            wake: is set when one of the attributes changes.
-
-        Raises:
-            NotDeliveredError: there is no connection, or the broker refuses it.
-        """
+        """Connects; that there is no connection, or that the broker refuses it, is a ``NotDeliveredError``."""
         import paho.mqtt.client as paho
         from paho.mqtt.enums import CallbackAPIVersion
 
@@ -86,11 +80,7 @@ class BrokerConnection:
         return self._refusal
 
     def publish(self, topic: str, text: str, *, retain: bool = False) -> int:
-        """Sends with QoS 1; the number that is in ``published`` when the broker has it.
-
-        Raises:
-            NotDeliveredError: the connection has ended.
-        """
+        """Sends with QoS 1; the number that is in ``published`` when the broker has it."""
         sent = self._client.publish(topic, text.encode(), qos=1, retain=retain)
         if sent.rc != 0:
             raise NotDeliveredError(self.lost or "the connection ended")
@@ -101,9 +91,7 @@ class BrokerConnection:
         self._client.subscribe(topic, qos=1)
 
     def check(self) -> None:
-        """Raises:
-        NotDeliveredError: the connection has ended.
-        """
+        """Raises where the connection has ended."""
         if self.lost is not None:
             raise NotDeliveredError(self.lost)
 

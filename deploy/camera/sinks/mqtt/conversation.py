@@ -19,14 +19,12 @@ _CONFIRM_S = 30.0
 
 
 class Conversation:
-    """Publishes events from the queue, and counts and entities when they change, until the connection ends."""
+    """Publishes events from the queue, and counts and entities when they change, until the connection ends.
+
+    It says ``online`` at first, and subscribes to what Home Assistant says.
+    """
 
     def __init__(self, connection: BrokerConnection, settings: MqttSettings, state: MqttState, spool: Spool) -> None:
-        """Says ``online``, and subscribes to what Home Assistant says.
-
-        Raises:
-            NotDeliveredError: the connection has ended.
-        """
         self._connection = connection
         self._settings = settings
         self._state = state
@@ -43,10 +41,8 @@ class Conversation:
             connection.subscribe(discovery_filter(settings.discovery))
 
     def receive(self) -> bool:
-        """Takes off the queue what the broker has confirmed, and answers Home Assistant.
-
-        Returns:
-            Whether the broker has confirmed something.
+        """Takes off the queue what the broker has confirmed, and answers Home Assistant; whether something was
+        confirmed.
 
         Raises:
             NotDeliveredError: the connection has ended, or the broker confirms nothing.
@@ -65,11 +61,7 @@ class Conversation:
         return confirmed
 
     def publish(self) -> None:
-        """Sends entities and counts that have changed, and the next events.
-
-        Raises:
-            NotDeliveredError: the connection has ended.
-        """
+        """Sends entities and counts that have changed, and the next events."""
         if self._state.take_places_changed():
             self._publish_entities()
         for camera, text in self._state.take_counts().items():

@@ -17,12 +17,7 @@ def discovery_messages(prefix: str, topic: str, camera: str, places: Places) -> 
     """Topic -> message of each entity of a camera.
 
     For a zone, whether somebody is in it and how many are; for a line, how many crossed it in and how many out.
-
-    Args:
-        prefix: of discovery, ``homeassistant`` as a rule.
-        topic: what fusedet's topics begin with.
-        camera: its name.
-        places: its zones and lines.
+    ``prefix`` is that of discovery, ``homeassistant`` as a rule; ``topic`` is what fusedet's topics begin with.
     """
     node = _node(topic, camera)
     messages = {}
@@ -48,10 +43,7 @@ def discovery_filter(prefix: str) -> str:
 def is_ours(topic: str, cameras: Iterable[str], message: Message) -> bool:
     """Whether a message of discovery was published by fusedet, for one of its cameras or one that it had once.
 
-    Args:
-        topic: what fusedet's topics begin with.
-        cameras: names of those that there are.
-        message: what came.
+    ``topic`` is what fusedet's topics begin with; ``cameras`` are those that there are.
     """
     if message.topic.split("/")[-3] in {_node(topic, camera) for camera in cameras}:
         return True

@@ -13,10 +13,8 @@ class MqttSettings:
     """Settings of an MQTT output. They are not shown by ``repr``, because there may be a password among them.
 
     Attributes:
-        host: name or address of the broker.
         port: usually 1883, and 8883 with TLS.
         username: None: anonymous.
-        password: of that user.
         tls: None: not encrypted.
         topic: what all topics begin with.
         discovery: prefix of Home Assistant's discovery, ``homeassistant`` as a rule; None: none.

@@ -28,12 +28,7 @@ class Mqtt(Delivery):
     """
 
     def __init__(self, settings: MqttSettings, places: Mapping[str, Places], first_wait_s: float = 1.0) -> None:
-        """Begins to connect.
-
-        Args:
-            settings: broker, topics and queue.
-            places: camera -> its zones and lines.
-            first_wait_s: before the first new attempt to connect.
+        """Begins to connect. ``places`` are the zones and lines of each camera.
 
         Raises:
             InputError: paho-mqtt is missing, or the certificates or the queue's folder cannot be used.
@@ -49,11 +44,7 @@ class Mqtt(Delivery):
         self._thread.start()
 
     def write(self, result: Result) -> None:
-        """Puts the result's events into the queue, and notes its counts.
-
-        Raises:
-            OSError: the disk is full or broken; the counts are noted anyway.
-        """
+        """Notes the result's counts, and puts its events into the queue."""
         if result.counts and self._state.set_counts(result.camera, json.dumps(counts_record(result.counts))):
             self._wake.set()
         super().write(result)

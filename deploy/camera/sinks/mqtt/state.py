@@ -11,7 +11,6 @@ class MqttState:
     """Set by whoever calls the sink, taken by the thread that publishes. Every method may be called from any thread."""
 
     def __init__(self, places: Mapping[str, Places]) -> None:
-        """Takes the zones and lines of each camera."""
         self._lock = threading.Lock()
         self._places = dict(places)
         self._places_changed = True

@@ -48,11 +48,7 @@ class CsiCamera:
         self._picamera2 = Picamera2
 
     def open(self) -> "_CsiConnection":
-        """Starts the camera.
-
-        Raises:
-            CameraError: there is none, or it is in use.
-        """
+        """Starts the camera; that there is none, or that it is in use, is a ``CameraError``."""
         try:
             camera = self._picamera2(self._number)
         except _FAILURES as error:

@@ -39,11 +39,7 @@ class Connection(Protocol):
     unreadable: int
 
     def read(self) -> NDArray[np.uint8]:
-        """Waits for the next image, uint8 ``[H, W, 3]`` in BGR.
-
-        Raises:
-            CameraError: there will be none.
-        """
+        """Waits for the next image, uint8 ``[H, W, 3]`` in BGR; that there will be none is a ``CameraError``."""
         ...
 
     def close(self) -> None:
@@ -63,11 +59,7 @@ class Device(Protocol):
     label: str
 
     def open(self) -> Connection:
-        """Opens it.
-
-        Raises:
-            CameraError: it cannot be opened now.
-        """
+        """Opens it; that it cannot be opened now is a ``CameraError``."""
         ...
 
 

@@ -32,13 +32,7 @@ class GrowingImages:
     def __init__(
         self, list_paths: Callable[[], Iterable[Path]], label: str, look_every_s: float = _LOOK_EVERY_S
     ) -> None:
-        """Reads nothing yet.
-
-        Args:
-            list_paths: what there is now; files that are no images are left out.
-            label: a short name, fit for a folder.
-            look_every_s: from one look to the next.
-        """
+        """Reads nothing yet; ``list_paths`` gives what there is now, also files that are no images."""
         self.label = label
         self.unreadable = 0
         self._error: str | None = None

@@ -58,11 +58,7 @@ def count_images(path: str | Path) -> int:
 
 
 def read_first_image(path: Path) -> NDArray[np.uint8]:
-    """:func:`read_image`, with a warning where the file holds more images.
-
-    Raises:
-        InputError: the file cannot be read or is no image.
-    """
+    """:func:`read_image`, with a warning where the file holds more images."""
     image = read_image(path)
     if (count := count_images(path)) > 1:
         _log.warning("%s: holds %d images, of which the first is read", path, count)
@@ -70,10 +66,8 @@ def read_first_image(path: Path) -> NDArray[np.uint8]:
 
 
 def only_images(paths: Iterable[Path], otherwise: str) -> list[Path]:
-    """The images among ``paths``, told by their suffix, sorted.
-
-    Raises:
-        InputError: there is none; ``otherwise`` says so.
+    """The images among ``paths``, told by their suffix, sorted; that there is none is an ``InputError``:
+    ``otherwise``.
     """
     found = sorted(path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
     if not found:
@@ -82,9 +76,12 @@ def only_images(paths: Iterable[Path], otherwise: str) -> list[Path]:
 
 
 class Images:
-    """Images from files, one after the other.
+    """Images from files, one after the other, in the order of ``paths``.
 
     One that cannot be read is logged, counted in ``unreadable`` and left out, but an only image must be readable.
+
+    Raises:
+        InputError: there is one path and it is no image.
     """
 
     fps: float | None = None
@@ -93,11 +90,6 @@ class Images:
     health = SourceHealth()
 
     def __init__(self, paths: list[Path], label: str) -> None:
-        """Takes ``paths`` in this order.
-
-        Raises:
-            InputError: there is one path and it is no image.
-        """
         self.label = label
         self.files: tuple[Path, ...] = tuple(paths)
         self.unreadable = 0

@@ -32,10 +32,7 @@ _log = logging.getLogger(__name__)
 class Video:
     """The frames of a video that has an end.
 
-    Attributes:
-        live: False: it ends by itself, unless it is to begin again.
-        drops: it is played at its own speed.
-        unreadable: frames that its file says it has, but that could not be read; known at its end.
+    ``unreadable`` counts frames that its file says it has, but that could not be read; it is known at the end.
     """
 
     live = False

@@ -36,11 +36,9 @@ def gives_images(answer: http.client.HTTPResponse) -> bool:
 class ImagesConnection:
     """A stream of JPEGs, or a camera that gives one for each request and is asked again and again.
 
-    Which of the two it is shows in the first answer: it ends after one image, or goes on.
-
-    Attributes:
-        fps: how often a camera that gives single images is asked; of a stream, the usual.
-        unreadable: images and answers that were empty, cut off or broken, so far.
+    Which of the two it is shows in the first answer: it ends after one image, or goes on. ``fps`` is how often a camera
+    that gives single images is asked; of a stream, the usual. ``unreadable`` counts images and answers that were empty,
+    cut off or broken.
     """
 
     def __init__(
@@ -49,13 +47,7 @@ class ImagesConnection:
         ask_again: Callable[[], http.client.HTTPResponse],
         settings: SourceSettings,
     ) -> None:
-        """Takes the first answer.
-
-        Args:
-            answer: see :func:`gives_images`.
-            ask_again: gives the next one, of a camera that gives single images.
-            settings: ``fps`` and ``timeout_s`` of them.
-        """
+        """Takes the first answer; ``ask_again`` gives the next one, of a camera that gives single images."""
         self.unreadable = 0
         self._take_answer(answer)
         self._ask_again = ask_again

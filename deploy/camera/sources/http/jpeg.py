@@ -25,14 +25,10 @@ class JpegStream:
     """Takes bytes as they come, and gives whole JPEGs.
 
     Boundaries, headers and lengths of a multipart answer are not needed: they are only looked at to count parts that
-    hold no image.
-
-    Attributes:
-        unreadable: parts that were empty, cut off or broken, so far.
+    hold no image. ``unreadable`` counts parts that were empty, cut off or broken.
     """
 
     def __init__(self) -> None:
-        """Nothing has come yet."""
         self.unreadable = 0
         self._data = bytearray()
         self._has_ended = False
@@ -77,11 +73,7 @@ class JpegStream:
         self.unreadable += max(0, len(parts) - is_followed)
 
     def _find_end(self) -> int | None:
-        """Where the JPEG at the start of the data ends; None until more has come.
-
-        Raises:
-            _BrokenError: it is none.
-        """
+        """Where the JPEG at the start of the data ends; None until more has come."""
         data, at, resume = self._data, 2, 2  # what a broken segment says of its length is not believed
         while at + 4 <= len(data):
             kind = data[at + 1]
@@ -116,14 +108,11 @@ class JpegStream:
 
 
 class OneImage:
-    """As :class:`JpegStream`, of an answer that is one image of another format.
-
-    Attributes:
-        unreadable: always 0: whether it can be decoded shows later.
+    """As :class:`JpegStream`, of an answer that is one image of another format; whether it can be decoded shows
+    later.
     """
 
     def __init__(self) -> None:
-        """Nothing has come yet."""
         self.unreadable = 0
         self._data, self._whole = bytearray(), b""
 

@@ -17,10 +17,7 @@ def ask(address: Address, timeout_s: float) -> http.client.HTTPResponse:
     """The answer to a ``GET``, whose body is still to be read.
 
     As with FFmpeg, which reads all other kinds of streams, certificates are not checked: cameras sign their own.
-
-    Args:
-        address: ``http`` or ``https``.
-        timeout_s: for connecting, and for each piece of the answer.
+    ``timeout_s`` is for connecting, and for each piece of the answer.
 
     Raises:
         urllib.error.HTTPError: the camera refuses; ``code`` says why.
