@@ -38,43 +38,29 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Plan:
-    """How long to measure, and at which pace.
+    """How long to measure, and at which pace."""
 
-    Attributes:
-        rounds: runs of each entrant; not used with ``seconds``.
-        seconds: that each entrant is timed for; None: ``rounds`` count.
-        fps: frames arrive at this rate, as from a camera, and the process sleeps in between; None: one after the other.
-    """
-
-    rounds: int = 200
-    seconds: float | None = None
+    rounds: int = 200  # runs of each entrant; not used with ``seconds``
+    seconds: float | None = None  # that each entrant is timed for; None: ``rounds`` count
+    #: frames arrive at this rate, as from a camera, and the process sleeps in between; None: one after the other
     fps: float | None = None
     score_threshold: float = 0.25
 
 
 @dataclass
 class Samples:
-    """What was measured of one entrant. Times are in milliseconds, a value for each run.
+    """What was measured of one entrant. Times are in milliseconds, a value for each run."""
 
-    Attributes:
-        pre: letterbox and conversion.
-        inference: the network.
-        post: thresholds, NMS or the removal of duplicate detections, mapping boxes back.
-        age: from a frame's arrival to its boxes, the end of the frame before it awaited.
-        dropped: frames that were never looked at, because a newer one was there; only with a camera's pace.
-        wall_s: seconds of all blocks, warm-up excluded.
-        cpu_s: seconds that all threads of the process computed in that time, spinning included.
-        health: a reading after each block.
-    """
-
-    pre: list[float] = field(default_factory=list)
-    inference: list[float] = field(default_factory=list)
+    pre: list[float] = field(default_factory=list)  # letterbox and conversion
+    inference: list[float] = field(default_factory=list)  # the network
+    #: thresholds, NMS or the removal of duplicate detections, mapping boxes back
     post: list[float] = field(default_factory=list)
+    #: from a frame's arrival to its boxes, the end of the frame before it awaited
     age: list[float] = field(default_factory=list)
-    dropped: int = 0
-    wall_s: float = 0.0
-    cpu_s: float = 0.0
-    health: list[Reading] = field(default_factory=list)
+    dropped: int = 0  # frames that were never looked at, because a newer one was there; only with a camera's pace
+    wall_s: float = 0.0  # seconds of all blocks, warm-up excluded
+    cpu_s: float = 0.0  # seconds that all threads of the process computed in that time, spinning included
+    health: list[Reading] = field(default_factory=list)  # a reading after each block
 
     def __len__(self) -> int:
         return len(self.age)

@@ -11,26 +11,17 @@ from fusedet.deploy.bench.timing import Stats, Throughput, summarise
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured of a model. What Ctrl-C left out is None.
-
-    Attributes:
-        input_size: ``(height, width)`` in pixels.
-        images: what it looked at, for people.
-        fps: rate at which frames arrived; None: one after the other.
-        samples: of all runs, at least one.
-        startup: of a fresh process.
-        throughput: of all cores, an image each; with a camera's pace there is none.
-        peak_gmac_per_s: the most that ONNX Runtime reached here with as many threads; 0 where that was not measured.
-    """
+    """What was measured of a model. What Ctrl-C left out is None."""
 
     entrant: Entrant
-    input_size: tuple[int, int]
-    images: str
-    fps: float | None
-    samples: Samples
-    startup: Startup | None = None
+    input_size: tuple[int, int]  # ``(height, width)`` in pixels
+    images: str  # what it looked at, for people
+    fps: float | None  # rate at which frames arrived; None: one after the other
+    samples: Samples  # of all runs, at least one
+    startup: Startup | None = None  # of a fresh process
     operators: Operators | None = None
-    throughput: Throughput | None = None
+    throughput: Throughput | None = None  # of all cores, an image each; with a camera's pace there is none
+    #: the most that ONNX Runtime reached here with as many threads; 0 where that was not measured
     peak_gmac_per_s: float = 0.0
 
     @property

@@ -23,21 +23,14 @@ _KINDS = {"files": dict, "agreement": list, "accuracy": dict, "passed": bool}
 
 @dataclass(frozen=True)
 class Form:
-    """One model in a bundle.
+    """One model in a bundle."""
 
-    Attributes:
-        role: ``fused``, ``ncnn`` and so on.
-        path: ``BUNDLE/FILE``, as :class:`fusedet.deploy.Detector` takes it.
-        certified: it is the file that the bundle's certificate is about, and that has passed.
-        matched_share: part of the detections found again that the file which it was compared with makes, 0..1.
-        ap: AP50-95, 0..1.
-    """
-
-    role: str
-    path: Path
-    certified: bool
+    role: str  # ``fused``, ``ncnn`` and so on
+    path: Path  # ``BUNDLE/FILE``, as :class:`fusedet.deploy.Detector` takes it
+    certified: bool  # it is the file that the bundle's certificate is about, and that has passed
+    #: part of the detections found again that the file which it was compared with makes, 0..1
     matched_share: float | None = None
-    ap: float | None = None
+    ap: float | None = None  # AP50-95, 0..1
 
 
 def read_forms(path: Path) -> list[Form]:

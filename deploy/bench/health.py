@@ -32,17 +32,11 @@ class Reading:
 
 @dataclass(frozen=True)
 class Health:
-    """What several looks say; None where the system does not tell.
+    """What several looks say; None where the system does not tell."""
 
-    Attributes:
-        clock_mhz: first, lowest and last.
-        temperature_c: first and highest.
-        troubles: what made the measurement slower than the machine can be, a line each.
-    """
-
-    clock_mhz: tuple[float, float, float] | None
-    temperature_c: tuple[float, float] | None
-    troubles: tuple[str, ...]
+    clock_mhz: tuple[float, float, float] | None  # first, lowest and last
+    temperature_c: tuple[float, float] | None  # first and highest
+    troubles: tuple[str, ...]  # what made the measurement slower than the machine can be, a line each
 
 
 def read_health(root: Path = Path("/")) -> Reading:

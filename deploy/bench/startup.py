@@ -29,21 +29,13 @@ _MB = 2**20
 
 @dataclass(frozen=True)
 class Startup:
-    """A fresh process, the files in the disk cache. Memory is in MB of 2^20 bytes, None where the system does not tell.
+    """A fresh process, files in the disk cache; memory in MB of 2^20 bytes, None where the system does not tell."""
 
-    Attributes:
-        import_ms: Python's own start, numpy, OpenCV, ONNX Runtime and fusedet.
-        open_ms: opening the model, with ONNX Runtime's optimisations.
-        first_ms: the first image, for which ONNX Runtime lays out the memory.
-        resident_mb: after some images.
-        peak_mb: the most that lay in RAM until then, mostly while the model was opened.
-    """
-
-    import_ms: float
-    open_ms: float
-    first_ms: float
-    resident_mb: float | None
-    peak_mb: float | None = None
+    import_ms: float  # Python's own start, numpy, OpenCV, ONNX Runtime and fusedet
+    open_ms: float  # opening the model, with ONNX Runtime's optimisations
+    first_ms: float  # the first image, for which ONNX Runtime lays out the memory
+    resident_mb: float | None  # after some images
+    peak_mb: float | None = None  # the most that lay in RAM until then, mostly while the model was opened
 
     @property
     def total_ms(self) -> float:

@@ -23,21 +23,13 @@ WIDE_SPREAD = 0.3
 
 @dataclass(frozen=True)
 class Stats:
-    """Times of one thing, in milliseconds.
+    """Times of one thing, in milliseconds."""
 
-    Attributes:
-        count: how often it was timed.
-        min: the least, which other programs disturb least: what to compare between versions.
-        p50: the median: half of them were no longer.
-        p95: all but 5 in 100 were no longer.
-        p99: all but 1 in 100 were no longer.
-    """
-
-    count: int
-    min: float
-    p50: float
-    p95: float
-    p99: float
+    count: int  # how often it was timed
+    min: float  # the least, which other programs disturb least: what to compare between versions
+    p50: float  # the median: half of them were no longer
+    p95: float  # all but 5 in 100 were no longer
+    p99: float  # all but 1 in 100 were no longer
 
     @property
     def spread(self) -> float:

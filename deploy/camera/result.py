@@ -13,23 +13,15 @@ from fusedet.deploy.detector.detector import Timings
 
 @dataclass(frozen=True)
 class Result:
-    """One frame, what was found in it, and what that means.
+    """One frame, what was found in it, and what that means."""
 
-    Attributes:
-        camera: the camera's name; of ``fusedet detect``, the source's.
-        detections: with the numbers of tracks where they are kept.
-        events: what happened in the camera's zones and at its lines.
-        timings: of the detector, in milliseconds.
-        done_s: ``time.monotonic()`` when this result was ready.
-        counts: what happened in ``places``, the camera's zones and lines, so far; see ``Rules.counts``.
-    """
-
-    camera: str
+    camera: str  # the camera's name; of ``fusedet detect``, the source's
     frame: Frame
-    detections: Detections
-    events: tuple[Event, ...]
-    timings: Timings
-    done_s: float
+    detections: Detections  # with the numbers of tracks where they are kept
+    events: tuple[Event, ...]  # what happened in the camera's zones and at its lines
+    timings: Timings  # of the detector, in milliseconds
+    done_s: float  # ``time.monotonic()`` when this result was ready
+    #: what happened in ``places``, the camera's zones and lines, so far; see ``Rules.counts``
     counts: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
     places: Places = field(default_factory=Places)
 

@@ -58,19 +58,12 @@ class PreparedImage:
 
 @dataclass(frozen=True)
 class RawOutputs:
-    """What the network said of one image, not yet read.
+    """What the network said of one image, not yet read."""
 
-    Attributes:
-        arrays: of each output, without the batch.
-        place: where the image lay in the network's input.
-        pre: milliseconds of letterbox and conversion.
-        inference: milliseconds of the network.
-    """
-
-    arrays: tuple[NDArray[Any], ...]
-    place: Place
-    pre: float
-    inference: float
+    arrays: tuple[NDArray[Any], ...]  # of each output, without the batch
+    place: Place  # where the image lay in the network's input
+    pre: float  # milliseconds of letterbox and conversion
+    inference: float  # milliseconds of the network
 
 
 class Detector:

@@ -17,20 +17,14 @@ _MEAN_S = 1.0
 
 @dataclass
 class Track:
-    """One object.
-
-    Attributes:
-        seen_s: when it was last seen.
-        number: 1, 2, 3, ... once it has been seen twice, or in the first image; before that :data:`NO_TRACK`.
-        lost: whether it was missing in the last image.
-        votes: class -> sum of the scores with which it was seen as that.
-    """
+    """One object."""
 
     motion: Motion
-    seen_s: float
+    seen_s: float  # when it was last seen
+    #: 1, 2, 3, ... once it has been seen twice, or in the first image; before that :data:`NO_TRACK`.
     number: int = NO_TRACK
-    lost: bool = False
-    votes: dict[int, float] = field(default_factory=dict)
+    lost: bool = False  # whether it was missing in the last image
+    votes: dict[int, float] = field(default_factory=dict)  # class -> sum of the scores with which it was seen as that
 
     def __post_init__(self) -> None:
         self._place = self._anchor = self.motion.box

@@ -19,21 +19,13 @@ _OF_IMAGE = 0.005
 
 @dataclass(frozen=True)
 class Sight:
-    """An object in an image, in pixels.
+    """An object in an image, in pixels."""
 
-    Attributes:
-        before: where it was when it was last seen.
-        feet: where it is.
-        box: width and height of its box.
-        image: width and height of the image.
-        strong: whether it scores high enough for something to begin.
-    """
-
-    before: Point
-    feet: Point
-    box: tuple[float, float]
-    image: Size
-    strong: bool
+    before: Point  # where it was when it was last seen
+    feet: Point  # where it is
+    box: tuple[float, float]  # width and height of its box
+    image: Size  # width and height of the image
+    strong: bool  # whether it scores high enough for something to begin
 
     def margin(self, share: float, side: float) -> float:
         """Pixels beyond a border that count as on it: a share of a side of the box, and a little of the image."""

@@ -19,19 +19,14 @@ ALL = "all"
 class Filter:
     """What counts of a class.
 
-    Attributes:
-        score: score threshold in place of the camera's; None: that one.
-        min_area: of a box, as a share of the image's area; None: any.
-        max_area: likewise.
-        masks: polygons; what has its feet, the middle of its box's lower side, in one of them does not count.
-
     Raises:
         InputError: a mask is no polygon.
     """
 
-    score: float | None = None
-    min_area: float | None = None
-    max_area: float | None = None
+    score: float | None = None  # score threshold in place of the camera's; None: that one
+    min_area: float | None = None  # of a box, as a share of the image's area; None: any
+    max_area: float | None = None  # likewise
+    #: polygons; what has its feet, the middle of its box's lower side, in one of them does not count
     masks: tuple[tuple[Point, ...], ...] = ()
 
     def __post_init__(self) -> None:

@@ -22,21 +22,14 @@ TRACKED_SCORE = 0.1
 
 @dataclass(frozen=True)
 class CameraSettings:
-    """What a pipeline is told of a camera.
+    """What a pipeline is told of a camera."""
 
-    Attributes:
-        name: unlike that of every other camera.
-        open_source: called at the start, and again when the source hangs.
-        places: zones and lines to watch.
-        tracker: None: objects get no numbers, and no zone is watched. Its scores follow from the pipeline's.
-        filters: what counts of each class.
-    """
-
-    name: str
-    open_source: Callable[[], Source]
-    places: Places = field(default_factory=Places)
+    name: str  # unlike that of every other camera
+    open_source: Callable[[], Source]  # called at the start, and again when the source hangs
+    places: Places = field(default_factory=Places)  # zones and lines to watch
+    #: None: objects get no numbers, and no zone is watched. Its scores follow from the pipeline's.
     tracker: TrackerSettings | None = field(default_factory=TrackerSettings)
-    filters: Filters = field(default_factory=Filters)
+    filters: Filters = field(default_factory=Filters)  # what counts of each class
 
 
 class Camera:

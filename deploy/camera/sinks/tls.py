@@ -9,19 +9,12 @@ from fusedet.common.errors import InputError
 
 @dataclass(frozen=True)
 class TlsSettings:
-    """Certificates of an encrypted connection.
+    """Certificates of an encrypted connection."""
 
-    Attributes:
-        ca_file: PEM with the authorities that are trusted instead of the system's.
-        client_cert: PEM that the other side asks for.
-        client_key: of ``client_cert``, without a passphrase; None: it is in the same file.
-        insecure: any certificate is taken, of any name.
-    """
-
-    ca_file: Path | None = None
-    client_cert: Path | None = None
-    client_key: Path | None = None
-    insecure: bool = False
+    ca_file: Path | None = None  # PEM with the authorities that are trusted instead of the system's
+    client_cert: Path | None = None  # PEM that the other side asks for
+    client_key: Path | None = None  # of ``client_cert``, without a passphrase; None: it is in the same file
+    insecure: bool = False  # any certificate is taken, of any name
 
     def context(self) -> ssl.SSLContext:
         """What a connection is made with; the files are read anew, because certificates are renewed.

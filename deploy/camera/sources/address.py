@@ -12,18 +12,12 @@ _PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 
 @dataclass(frozen=True, repr=False)
 class Address:
-    """An address of a stream. It is not shown by ``repr``, because there may be a password in it.
+    """An address of a stream. It is not shown by ``repr``, because there may be a password in it."""
 
-    Attributes:
-        url: as the user wrote it.
-        shown: the same without user name, password and the values of the query.
-        label: a short name, fit for a folder.
-    """
-
-    url: str
+    url: str  # as the user wrote it
     parts: SplitResult
-    shown: str
-    label: str
+    shown: str  # the same without user name, password and the values of the query
+    label: str  # a short name, fit for a folder
 
     @property
     def host(self) -> str:

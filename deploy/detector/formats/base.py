@@ -20,17 +20,11 @@ MOST_CANDIDATES = 1000
 
 
 class Candidates(NamedTuple):
-    """What a network says of one image, before thresholds and suppression.
+    """What a network says of one image, before thresholds and suppression."""
 
-    Attributes:
-        boxes_xyxy: float32 ``[N, 4]`` in pixels of the network's input.
-        scores: float32 ``[N]`` in 0..1.
-        class_ids: int64 ``[N]``.
-    """
-
-    boxes_xyxy: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    class_ids: NDArray[np.int64]
+    boxes_xyxy: NDArray[np.float32]  # float32 ``[N, 4]`` in pixels of the network's input
+    scores: NDArray[np.float32]  # float32 ``[N]`` in 0..1
+    class_ids: NDArray[np.int64]  # int64 ``[N]``
 
 
 @dataclass(frozen=True)
@@ -58,22 +52,15 @@ class ModelFormat(ABC):
     A subclass knows one format. What is the same for all of them, thresholds, suppression and the way back to the
     image, is :func:`fusedet.deploy.detector.decoding.decode_outputs`.
 
-    Attributes:
-        title: what people call the format.
-        marks: by what a file of it is recognised, for people.
-        takes: what the network wants to see, for people.
-        contract: names, input size, and whether suppression is due.
-        output_names: the outputs that :meth:`read` wants, in this order.
-
     Raises:
         InputError: the file is of this format, but cannot be used.
     """
 
-    title: str
-    marks: str
-    takes: str
-    contract: Contract
-    output_names: tuple[str, ...]
+    title: str  # what people call the format
+    marks: str  # by what a file of it is recognised, for people
+    takes: str  # what the network wants to see, for people
+    contract: Contract  # names, input size, and whether suppression is due
+    output_names: tuple[str, ...]  # the outputs that :meth:`read` wants, in this order
 
     def __init__(self, session: Session, source: str) -> None:
         self._input = session.get_inputs()[0].name
@@ -122,18 +109,12 @@ class ModelFormat(ABC):
 
 
 class PlanesFormat(ModelFormat):
-    """A format of another project, whose network takes float32 planes of an image of one fixed size.
+    """A format of another project, whose network takes float32 planes of an image of one fixed size."""
 
-    Attributes:
-        rgb: the planes come in this order; else BGR.
-        mean: is taken off the pixels of each plane.
-        std: is what they are divided by then.
-        interpolation: OpenCV's, with which the image is stretched to the input; None: it keeps its proportions.
-    """
-
-    rgb = False
-    mean: tuple[float, ...] = (0, 0, 0)
-    std: tuple[float, ...] = (1, 1, 1)
+    rgb = False  # the planes come in this order; else BGR
+    mean: tuple[float, ...] = (0, 0, 0)  # is taken off the pixels of each plane
+    std: tuple[float, ...] = (1, 1, 1)  # is what they are divided by then
+    #: OpenCV's, with which the image is stretched to the input; None: it keeps its proportions
     interpolation: int | None = None
 
     def prepare(self, image_bgr: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Place]:

@@ -20,19 +20,12 @@ _DAY_S = 86400.0
 
 @dataclass(frozen=True)
 class RetentionLimits:
-    """What may stay.
+    """What may stay."""
 
-    Attributes:
-        keep: files, of each camera where names begin with one; None: any number.
-        days: older ones go; None: of any age.
-        max_gb: of all together, in 10^9 bytes; None: any size.
-        min_free_gb: what is to stay free on the disk, though never more than a tenth of it.
-    """
-
-    keep: int | None = None
-    days: float | None = None
-    max_gb: float | None = None
-    min_free_gb: float = 0.0
+    keep: int | None = None  # files, of each camera where names begin with one; None: any number
+    days: float | None = None  # older ones go; None: of any age
+    max_gb: float | None = None  # of all together, in 10^9 bytes; None: any size
+    min_free_gb: float = 0.0  # what is to stay free on the disk, though never more than a tenth of it
 
 
 @dataclass(frozen=True)

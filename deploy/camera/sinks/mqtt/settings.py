@@ -10,27 +10,17 @@ from fusedet.deploy.camera.sinks.tls import TlsSettings
 
 @dataclass(frozen=True, repr=False)
 class MqttSettings:
-    """Settings of an MQTT output. They are not shown by ``repr``, because there may be a password among them.
-
-    Attributes:
-        port: usually 1883, and 8883 with TLS.
-        username: None: anonymous.
-        tls: None: not encrypted.
-        topic: what all topics begin with.
-        discovery: prefix of Home Assistant's discovery, ``homeassistant`` as a rule; None: none.
-        queue: folder that holds events until the broker has them.
-        queue_events: the oldest beyond so many are given up.
-    """
+    """Settings of an MQTT output. They are not shown by ``repr``, because there may be a password among them."""
 
     host: str
-    port: int
-    username: str | None
+    port: int  # usually 1883, and 8883 with TLS
+    username: str | None  # None: anonymous
     password: str | None
-    tls: TlsSettings | None
-    topic: str
-    discovery: str | None
-    queue: Path
-    queue_events: int
+    tls: TlsSettings | None  # None: not encrypted
+    topic: str  # what all topics begin with
+    discovery: str | None  # prefix of Home Assistant's discovery, ``homeassistant`` as a rule; None: none
+    queue: Path  # folder that holds events until the broker has them
+    queue_events: int  # the oldest beyond so many are given up
 
     @property
     def client_id(self) -> str:

@@ -28,15 +28,10 @@ class CameraError(Exception):
 
 
 class Connection(Protocol):
-    """A camera that is open.
+    """A camera that is open."""
 
-    Attributes:
-        fps: frames in a second, as the camera says.
-        unreadable: images that came and could not be read, so far; they are left out.
-    """
-
-    fps: float
-    unreadable: int
+    fps: float  # frames in a second, as the camera says
+    unreadable: int  # images that came and could not be read, so far; they are left out
 
     def read(self) -> NDArray[np.uint8]:
         """Waits for the next image, uint8 ``[H, W, 3]`` in BGR; that there will be none is a ``CameraError``."""
@@ -48,15 +43,10 @@ class Connection(Protocol):
 
 
 class Device(Protocol):
-    """A camera that can be opened.
+    """A camera that can be opened."""
 
-    Attributes:
-        source: what the user named, without user names, passwords and tokens.
-        label: a short name, fit for a folder.
-    """
-
-    source: str
-    label: str
+    source: str  # what the user named, without user names, passwords and tokens
+    label: str  # a short name, fit for a folder
 
     def open(self) -> Connection:
         """Opens it; that it cannot be opened now is a ``CameraError``."""
