@@ -25,6 +25,11 @@ def gmacs(macs: float) -> str:
     return f"{macs / 1e9:.3f} GMAC"
 
 
+def in_one_line(error: BaseException) -> str:
+    """What an error says, without line breaks; of one that says nothing, its name."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def is_utf8(text: str) -> bool:
     """Whether UTF-8 can hold it: not the name of a file whose bytes are in another encoding, as of an old zip."""
     try:

@@ -47,7 +47,7 @@ def inside(folder: Path) -> Iterator[None]:
 
 
 def _check_source(source: str, config: "CameraConfig", camera: str) -> None:
-    from fusedet.deploy.camera.sources.check import check_source
+    from fusedet.deploy.camera.sources.open import check_source
 
     if not has_variable(source):
         check_source(source, source_settings(config.cameras[camera]))

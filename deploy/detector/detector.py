@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fusedet.common.arguments import DUPLICATE_IOU, check_duplicate_iou, check_fraction, check_whole
 from fusedet.common.errors import InputError
 from fusedet.common.plain_json import short
-from fusedet.common.text import counted
+from fusedet.common.text import counted, in_one_line
 from fusedet.configs.classes import check_class_names
 from fusedet.deploy.detector.contract import Contract
 from fusedet.deploy.detector.decoding import Place, decode_outputs
@@ -243,8 +243,8 @@ class Detector:
         try:
             outputs: Sequence[NDArray[Any]] = self._session.run(self.format.output_names, feed)
         except Exception as error:  # the errors of runtimes share no base class
-            reason = " ".join(str(error).split())
-            raise InputError(f"{self._source}: its runtime cannot run this network: {reason:.300}") from error
+            reason = f"its runtime cannot run this network: {in_one_line(error):.300}"
+            raise InputError(f"{self._source}: {reason}") from error
         images = len(next(iter(feed.values())))
         if any(output.shape[:1] != (images,) for output in outputs):
             shapes = ", ".join(str(list(output.shape)) for output in outputs)

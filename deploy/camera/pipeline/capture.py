@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic
 
+from fusedet.common.text import in_one_line
 from fusedet.common.throttled_log import ThrottledLog
 from fusedet.deploy.camera.pipeline.latest_frame_buffer import LatestFrameBuffer
 from fusedet.deploy.camera.pipeline.statistics import CameraStatistics
@@ -119,7 +120,7 @@ class Capture:
             try:
                 source = self._make_source()
             except Exception as error:
-                self._error = " ".join(str(error).split())
+                self._error = in_one_line(error)
                 worker.idle()
                 worker.stopping.wait(_REOPEN_S)
                 continue
@@ -155,7 +156,7 @@ class Capture:
         except Exception as error:
             if worker.stopping.is_set():  # it was left to itself
                 return True
-            self._error = " ".join(str(error).split()) or type(error).__name__
+            self._error = in_one_line(error)
             self._trouble.warning("fails", f"camera {self.name}: {self._error}")
             return not source.live
         finally:

@@ -17,14 +17,15 @@ import numpy as np
 
 from fusedet.common.errors import InputError
 from fusedet.common.machine import resident_bytes
+from fusedet.common.text import in_one_line
 from fusedet.common.throttled_log import ThrottledLog
 from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.events.places import Places
 from fusedet.deploy.camera.pipeline.camera import Camera, CameraSettings
 from fusedet.deploy.camera.pipeline.latest_frame_buffer import LatestFrameBuffer
-from fusedet.deploy.camera.pipeline.process import CpuShare
 from fusedet.deploy.camera.pipeline.recent_events import RecentEvents
 from fusedet.deploy.camera.pipeline.sink_worker import SinkWorker
+from fusedet.deploy.camera.pipeline.statistics import CpuShare
 from fusedet.deploy.camera.pipeline.worker import Worker
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sources import Frame
@@ -309,15 +310,18 @@ class Pipeline:
         )
 
     def _failed(self, camera: Camera, frame: Frame, error: Exception) -> None:
-        why = " ".join(str(error).split()) or type(error).__name__
+        why = in_one_line(error)
         camera.statistics.failed(why)
         self._trouble.warning(camera.name, f"camera {camera.name}: frame {frame.index} failed: {why}")
 
     def _deliver(self, camera: Camera, result: Result) -> None:
         """Hands a result to everybody; who cannot take it does not keep it from the others."""
         wait, failures = not camera.capture.source.drops, []
-        sinks = (partial(sink.put, wait=wait) for sink in self._sinks)
-        takers: tuple[Callable[[Result], object], ...] = (self._recent.add, self._show, *sinks)
+        takers: list[Callable[[Result], object]] = [
+            self._recent.add,
+            self._show,
+            *(partial(sink.put, wait=wait) for sink in self._sinks),
+        ]
         for take in takers:
             try:
                 take(result)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
+from fusedet.common.text import in_one_line
 from fusedet.common.throttled_log import Trouble
 from fusedet.deploy.camera.events.places import Places
 from fusedet.deploy.camera.pipeline.worker import Worker
@@ -27,13 +28,7 @@ class SinkWorker:
     and log.
     """
 
-    def __init__(
-        self,
-        name: str,
-        make_sink: Callable[[], Sink],
-        *,
-        capacity: int = 16,
-    ) -> None:
+    def __init__(self, name: str, make_sink: Callable[[], Sink], *, capacity: int = 16) -> None:
         self.name = name
         self._make_sink = make_sink
         self._capacity = capacity
@@ -73,12 +68,11 @@ class SinkWorker:
         """``written``, ``dropped``, ``waiting`` and ``error``; a sink with a queue of its own adds what is in that."""
         sink = self._sink
         with self._changed:
-            error = self._error or sink.error
             return {
                 "written": self._written,
                 "dropped": self._dropped + sink.dropped,
                 "waiting": len(self._queue) + sink.waiting,
-                "error": error,
+                "error": self._error or sink.error,
             }
 
     def set_places(self, camera: str, places: Places) -> None:
@@ -122,10 +116,10 @@ class SinkWorker:
                 self._write(sink, result, worker)
             if monotonic() >= tend_s:
                 tend_s = monotonic() + _TEND_EVERY_S
-                self._tend(sink)
+                self._try(sink.tend)
         worker.busy()
         if not worker.stopping.is_set():
-            self._close(sink)
+            self._try(sink.close)
 
     def _write(self, sink: Sink, result: Result, worker: Worker) -> None:
         try:
@@ -133,24 +127,18 @@ class SinkWorker:
         except Exception as error:  # whatever a sink does wrong, the others go on
             if not worker.stopping.is_set():
                 self._dropped += 1
-                self._fail(_in_one_line(error))
+                self._fail(_reason(error))
         else:
             self._written += 1
             if self._error is not None and not worker.stopping.is_set():
                 self._error = None
                 self._trouble.over(f"{self.name}: works again")
 
-    def _tend(self, sink: Sink) -> None:
+    def _try(self, action: Callable[[], None]) -> None:
         try:
-            sink.tend()
+            action()
         except Exception as error:
-            self._fail(_in_one_line(error))
-
-    def _close(self, sink: Sink) -> None:
-        try:
-            sink.close()
-        except Exception as error:
-            self._fail(_in_one_line(error))
+            self._fail(_reason(error))
 
     def _fail(self, reason: str) -> None:
         self._error = reason
@@ -165,6 +153,7 @@ class SinkWorker:
         self._queue.popleft()
 
 
-def _in_one_line(error: Exception) -> str:
-    text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
-    return " ".join(text.split()) or type(error).__name__
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return in_one_line(error)

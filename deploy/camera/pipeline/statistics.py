@@ -1,8 +1,9 @@
-"""Counts and times of a camera, cheap enough to be kept for every frame."""
+"""Counts and times of a camera, cheap enough to be kept for every frame, and what the process costs the machine."""
 
 import threading
 from collections import Counter, deque
-from time import monotonic
+from collections.abc import Collection
+from time import monotonic, process_time
 from typing import Any
 
 import numpy as np
@@ -11,28 +12,25 @@ _KEPT = 600
 _RATE_OVER_S = 10.0
 #: So many frames in a row that fail are all of a camera's.
 _ALL_FAIL = 3
+_PERCENTILES = (50, 95, 99)
+_CPU_OVER_S = 1.0
 
 
-class Recent:
-    """The last values, of which percentiles are asked."""
+class CpuShare:
+    """Share of one core that the process took lately: 1 is one core all the time, 2 two."""
 
-    def __init__(self, kept: int = _KEPT) -> None:
-        """Keeps the last ``kept`` values."""
-        self._values: deque[float] = deque(maxlen=kept)
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._wall, self._cpu, self._share = monotonic(), process_time(), 0.0
 
-    def add(self, value: float) -> None:
-        """One more."""
-        self._values.append(value)
-
-    def percentiles(self) -> dict[str, float | None]:
-        """``p50``, ``p95`` and ``p99``; None before the first value."""
-        values = list(self._values)
-        if not values:
-            return {"p50": None, "p95": None, "p99": None}
-        return {
-            f"p{p}": round(float(value), 3)
-            for p, value in zip((50, 95, 99), np.percentile(values, (50, 95, 99)), strict=True)
-        }
+    def __call__(self) -> float:
+        """The share, over the time since it was last renewed, a second ago or more."""
+        with self._lock:
+            wall, cpu = monotonic(), process_time()
+            if wall - self._wall >= _CPU_OVER_S:
+                self._share = round((cpu - self._cpu) / (wall - self._wall), 3)
+                self._wall, self._cpu = wall, cpu
+            return self._share
 
 
 class CameraStatistics:
@@ -42,8 +40,7 @@ class CameraStatistics:
         self._lock = threading.Lock()
         self._captured = self._missed = self._processed = self._failed = 0
         self._failures, self._why = 0, ""  # in a row
-        self._inference_ms, self._age_ms = Recent(), Recent()
-        self._done: deque[float] = deque(maxlen=_KEPT)
+        self._inference_ms, self._age_ms, self._done = (deque[float](maxlen=_KEPT) for _ in range(3))
         self._visible: Counter[str] = Counter()
 
     def captured(self, missed: int = 0) -> None:
@@ -69,8 +66,8 @@ class CameraStatistics:
         with self._lock:
             self._processed += 1
             self._failures = 0
-            self._inference_ms.add(inference_ms)
-            self._age_ms.add(1000 * age_s)
+            self._inference_ms.append(inference_ms)
+            self._age_ms.append(1000 * age_s)
             self._done.append(monotonic())
             self._visible = Counter(labels)
 
@@ -83,8 +80,8 @@ class CameraStatistics:
                 "processed": self._processed,
                 "failed": self._failed,
                 "fps": round(self._rate(), 2),
-                "inference_ms": self._inference_ms.percentiles(),
-                "age_ms": self._age_ms.percentiles(),
+                "inference_ms": _percentiles(self._inference_ms),
+                "age_ms": _percentiles(self._age_ms),
                 "visible": dict(self._visible),
             }
 
@@ -93,3 +90,11 @@ class CameraStatistics:
         now = monotonic()
         lately = [done for done in self._done if now - done <= _RATE_OVER_S]
         return len(lately) / max(now - lately[0], 1e-3) if lately else 0.0
+
+
+def _percentiles(values: Collection[float]) -> dict[str, float | None]:
+    """``p50``, ``p95`` and ``p99``; None before the first value."""
+    if not values:
+        return dict.fromkeys((f"p{p}" for p in _PERCENTILES), None)
+    found = np.percentile(list(values), _PERCENTILES).tolist()
+    return {f"p{p}": round(value, 3) for p, value in zip(_PERCENTILES, found, strict=True)}

@@ -69,6 +69,18 @@ def open_source(text: str, settings: SourceSettings = _DEFAULTS, *, patient: boo
     raise InputError(f"{hide_secrets(text)}: no such file or folder, and not a camera's number")
 
 
+def check_source(text: str, settings: SourceSettings) -> None:
+    """Opens files, and takes addresses apart; asks nothing of a camera or the network.
+
+    Raises:
+        InputError: :func:`open_source` could not open it, whatever the camera does.
+    """
+    if "://" in text:
+        parse_address(text)
+    elif not (text.isdecimal() or text.startswith("/dev/") or (is_csi(text) and not Path(text).exists())):
+        open_source(text, settings).close()
+
+
 def _open_file(text: str, path: Path, settings: SourceSettings) -> Source:
     """A video or an image, by what is in the file."""
     if is_video(path) or (not is_image(path) and path.suffix.lower() in VIDEO_SUFFIXES):

@@ -15,6 +15,7 @@ MAX_BODY = 256 * 1024
 #: Whoever sends a body more slowly is not waited for.
 _BODY_TIMEOUT_S = 10.0
 _LONGEST_ERROR = 500
+NO_STORE = {"Cache-Control": "no-store"}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -31,8 +32,13 @@ def to_json(value: Any) -> str:
 
 def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """An answer that no browser keeps."""
-    kept = {"Cache-Control": "no-store", **(headers or {})}
-    return web.Response(text=to_json(value), status=status, content_type="application/json", headers=kept)
+    headers = {**NO_STORE, **(headers or {})}
+    return web.Response(text=to_json(value), status=status, content_type="application/json", headers=headers)
+
+
+def jpeg_answer(jpeg: bytes) -> web.Response:
+    """An image that no browser keeps."""
+    return web.Response(body=jpeg, content_type="image/jpeg", headers=NO_STORE)
 
 
 def error_answer(status: int, message: str, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.pipeline.pipeline import Pipeline
-from fusedet.deploy.camera.web.answers import Handler, json_answer, read_body
+from fusedet.deploy.camera.web.answers import NO_STORE, Handler, jpeg_answer, json_answer, read_body
 from fusedet.deploy.camera.web.auth import Guard
 from fusedet.deploy.camera.web.framework import web
 from fusedet.deploy.camera.web.live import MAX_VIEWERS, LiveImages
@@ -69,7 +69,7 @@ class Api:
         """GET /api/events/ID.jpg."""
         for event, jpeg in await self._ask(self._pipeline.recent_events):
             if event.id == request.match_info["id"] and jpeg:
-                return web.Response(body=jpeg, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
+                return jpeg_answer(jpeg)
         raise web.HTTPNotFound(text="there is no image of such an event, or no longer")
 
     async def places(self, request: web.Request) -> web.StreamResponse:
@@ -113,16 +113,15 @@ class Api:
         state = await self._state()
         healthy, _ = await self._ask(self._pipeline.healthy)
         text = to_prometheus(state, healthy, self._images.viewers, self._images.encoded)
-        return web.Response(
-            body=text.encode(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8", **_NO_STORE}
-        )
+        headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8", **NO_STORE}
+        return web.Response(body=text.encode(), headers=headers)
 
     async def healthz(self, request: web.Request) -> web.StreamResponse:
         """GET /healthz: 200 or 503 for everybody; in words only for who may see it."""
         healthy, line = await self._ask(self._pipeline.healthy)
         if not self._guard.knows(request):
             line = "ok" if healthy else "not healthy"
-        return web.Response(text=line + "\n", status=200 if healthy else 503, headers=_NO_STORE)
+        return web.Response(text=line + "\n", status=200 if healthy else 503, headers=NO_STORE)
 
     async def _state(self) -> dict[str, Any]:
         """The status of the pipeline, shared for a moment."""
@@ -134,6 +133,3 @@ class Api:
 
     async def _ask(self, question: Callable[..., _T], *args: Any) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, question, *args)
-
-
-_NO_STORE = {"Cache-Control": "no-store"}

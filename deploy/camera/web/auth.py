@@ -14,7 +14,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from fusedet.common.errors import InputError
-from fusedet.deploy.camera.web.answers import Handler, error_answer
+from fusedet.deploy.camera.web.answers import NO_STORE, Handler, error_answer
 from fusedet.deploy.camera.web.framework import web
 
 #: What the page for the token consists of.
@@ -130,7 +130,7 @@ class Guard:
     async def logout(self, request: web.Request) -> web.StreamResponse:
         """Ends the browser's session."""
         self._sessions.pop(request.cookies.get(self._cookie, ""), None)
-        response = web.Response(status=303, headers={"Location": "./", **_NO_STORE})
+        response = web.Response(status=303, headers={"Location": "./", **NO_STORE})
         response.del_cookie(self._cookie, path=_FOLDER)
         return response
 
@@ -189,7 +189,7 @@ class Guard:
         self._sessions[session] = time.monotonic() + _SESSION_S
         while len(self._sessions) > _MOST_SESSIONS:
             self._sessions.popitem(last=False)
-        response = web.Response(status=303, headers={"Location": "./", **_NO_STORE})
+        response = web.Response(status=303, headers={"Location": "./", **NO_STORE})
         secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
         response.set_cookie(
             self._cookie, session, max_age=_SESSION_S, path=_FOLDER, httponly=True, samesite="Strict", secure=secure
@@ -198,10 +198,7 @@ class Guard:
 
     def _ask(self, message: str = "", status: int = 401) -> web.Response:
         body = self._login_page.replace(_MESSAGE, message.encode())
-        return web.Response(body=body, status=status, content_type="text/html", charset="utf-8", headers=_NO_STORE)
-
-
-_NO_STORE = {"Cache-Control": "no-store"}
+        return web.Response(body=body, status=status, content_type="text/html", charset="utf-8", headers=NO_STORE)
 
 
 def _unauthorized(message: str) -> web.Response:

@@ -18,7 +18,7 @@ from typing import Any
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.pipeline.pipeline import Pipeline
 from fusedet.deploy.camera.result import Result
-from fusedet.deploy.camera.web.answers import to_json
+from fusedet.deploy.camera.web.answers import jpeg_answer, to_json
 from fusedet.deploy.camera.web.framework import WSMsgType, web
 from fusedet.deploy.detector.detections import NO_TRACK
 from fusedet.deploy.detector.opencv import cv2
@@ -91,7 +91,7 @@ class LiveImages:
         if jpeg is None:
             raise web.HTTPServiceUnavailable(text="there is no image yet")
         self.encoded += 1
-        return web.Response(body=jpeg, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
+        return jpeg_answer(jpeg)
 
     async def close(self) -> None:
         """Closes all views and waits for the threads."""

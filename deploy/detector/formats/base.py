@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fusedet.common.errors import InputError
+from fusedet.common.text import in_one_line
 from fusedet.deploy.detector.contract import MOST_SIDE, Contract
 from fusedet.deploy.detector.decoding import Place
 from fusedet.deploy.detector.letterbox import check_image, letterbox, to_blob
@@ -104,8 +105,7 @@ class ModelFormat(ABC):
         try:
             return [output[0] for output in session.run(self.output_names, self.feed([empty]))]
         except Exception as error:  # ONNX Runtime's errors share no base class
-            reason = " ".join(str(error).split())
-            raise InputError(f"{source}: ONNX Runtime cannot run this network: {reason:.300}") from error
+            raise InputError(f"{source}: ONNX Runtime cannot run this network: {in_one_line(error):.300}") from error
 
 
 class PlanesFormat(ModelFormat):

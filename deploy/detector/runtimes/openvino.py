@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusedet.common.errors import InputError
+from fusedet.common.text import in_one_line
 from fusedet.deploy.detector.runtimes.protocol import Feed, Metadata, Tensor
 
 #: Where the contract stands among what an OpenVINO file may say of itself.
@@ -47,8 +48,7 @@ class OpenVinoSession:
             }
             self._compiled = core.compile_model(model, "CPU", settings)
         except RuntimeError as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{path}: not a file that OpenVINO can run: {reason:.300}") from error
+            raise InputError(f"{path}: not a file that OpenVINO can run: {in_one_line(error):.300}") from error
         self._metadata = Metadata(entries)
         self._of_this_thread = threading.local()
 

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fusedet.common.atomic import remove_parts, write_bytes
-from fusedet.deploy.camera.events.draw_event import draw_event
 from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.annotation import image_with_zones
@@ -11,8 +13,11 @@ from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.camera.sinks.files.folders import make_folder, safe_name, time_stamp
 from fusedet.deploy.camera.sinks.files.retention import STAMP, Retention, RetentionLimits
 from fusedet.deploy.detector.opencv import cv2
+from fusedet.deploy.drawing.draw import class_color, draw_boxes
 
 _JPEG_QUALITY = 90
+#: Number of the colour of an event's box.
+_COLORS = {"enter": 2, "leave": 1, "dwell": 3, "cross": 0}
 _PATTERN = rf"{STAMP}_.+_[0-9a-f]{{8}}\.jpg"
 
 
@@ -40,7 +45,7 @@ class EventImages(Sink):
         self._retention.make_room()
         image = image_with_zones(result)
         for event in result.events:
-            _, data = cv2.imencode(".jpg", draw_event(image, event), (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))
+            _, data = cv2.imencode(".jpg", _drawn(image, event), (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))
             path = self._folder / _name(event)
             write_bytes(path, data.tobytes(), sync=False)
             self._retention.add(path)
@@ -54,3 +59,12 @@ def _name(event: Event) -> str:
     kind = f"{event.kind}-{event.direction}" if event.direction else event.kind
     words = (safe_name(event.camera), kind, safe_name(event.place), safe_name(event.id)[:8])
     return f"{time_stamp(event.time)}_{'_'.join(words)}.jpg"
+
+
+def _drawn(image_bgr: NDArray[np.uint8], event: Event) -> NDArray[np.uint8]:
+    """A copy of the image with the box of the object that did it, and what it did."""
+    did = f"{event.kind} {event.direction}" if event.direction else event.kind
+    stayed = "" if event.inside_s is None else f" after {event.inside_s:.1f} s"
+    text = f"#{event.track} {event.label}: {did} {event.place}{stayed}"
+    box = np.asarray([event.box_xyxy], np.float32)
+    return draw_boxes(image_bgr, box, [text], [class_color(_COLORS[event.kind])])

@@ -10,9 +10,8 @@ from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.delivery import Delivery
 from fusedet.deploy.camera.sinks.mqtt.connection import BrokerConnection
 from fusedet.deploy.camera.sinks.mqtt.conversation import Conversation
-from fusedet.deploy.camera.sinks.mqtt.counts import counts_record
 from fusedet.deploy.camera.sinks.mqtt.settings import MqttSettings
-from fusedet.deploy.camera.sinks.mqtt.state import MqttState
+from fusedet.deploy.camera.sinks.mqtt.state import MqttState, counts_record
 
 
 class Mqtt(Delivery):
@@ -20,7 +19,7 @@ class Mqtt(Delivery):
 
     - ``<topic>/<camera>/events``: each event as JSON, in order. It may come twice; its ``id`` tells.
     - ``<topic>/<camera>/counts``: retained, when they change, see
-      :func:`fusedet.deploy.camera.sinks.mqtt.counts.counts_record`.
+      :func:`fusedet.deploy.camera.sinks.mqtt.state.counts_record`.
     - ``<topic>/status``: retained, ``online`` or, also when the process or the board dies, ``offline``.
     - Home Assistant's discovery of each camera's zones and lines; again when Home Assistant says that it is back.
 

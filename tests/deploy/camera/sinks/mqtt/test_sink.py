@@ -17,9 +17,9 @@ import pytest
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.events.places import Line, Places, Zone
-from fusedet.deploy.camera.sinks.mqtt.counts import counts_record
 from fusedet.deploy.camera.sinks.mqtt.settings import MqttSettings
 from fusedet.deploy.camera.sinks.mqtt.sink import Mqtt
+from fusedet.deploy.camera.sinks.mqtt.state import counts_record
 from tests import ROOT
 from tests.deploy.camera.sinks.results import make_event, make_result
 from tests.deploy.camera.sinks.servers import MOSQUITTO, Broker, Listener, free_port
