@@ -1,26 +1,35 @@
 """The status as text for Prometheus, format 0.0.4."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-#: Attribute of a camera -> name and help; all are counters.
-_CAMERA_COUNTERS = {
+#: Numbers of a camera -> name and help of the metric; what ends in ``_total`` is a counter, anything else a gauge.
+_OF_CAMERAS = {
     "captured": ("fusedet_frames_captured_total", "Frames that the camera gave."),
     "processed": ("fusedet_frames_processed_total", "Frames that the network has seen."),
     "dropped": ("fusedet_frames_dropped_total", "Frames left out because newer ones were there."),
     "failed": ("fusedet_frames_failed_total", "Frames that could not be processed."),
     "unreadable": ("fusedet_images_unreadable_total", "Images left out because they could not be read."),
     "reconnects": ("fusedet_reconnects_total", "Times that the source was opened anew."),
+    "fps": ("fusedet_frames_per_second", "Frames processed in a second, lately."),
 }
-_SINK_COUNTERS = {
+_TIMES_OF_CAMERAS = {
+    "inference_ms": ("fusedet_inference_seconds", "Time of the network for a frame, of the last ones."),
+    "age_ms": ("fusedet_age_seconds", "From a frame's capture to its result, of the last ones."),
+}
+_OF_SINKS = {
     "written": ("fusedet_sink_written_total", "Results that the output has taken."),
     "dropped": ("fusedet_sink_dropped_total", "Results that were given up."),
+    "waiting": ("fusedet_sink_waiting", "Results that wait for the output."),
 }
 #: The one count of a place that goes down as well.
 _INSIDE = "inside"
 _STATES = ("running", "waiting", "ended")
 _QUANTILES = {"p50": "0.5", "p95": "0.95", "p99": "0.99"}
+
+#: The labels of a sample, and its value.
+_Sample = tuple[dict[str, str], Any]
 
 
 def to_prometheus(status: Mapping[str, Any], healthy: bool, viewers: int, encoded: int) -> str:
@@ -28,30 +37,29 @@ def to_prometheus(status: Mapping[str, Any], healthy: bool, viewers: int, encode
 
     ``viewers`` are open live views, ``encoded`` the images encoded for them so far.
     """
-    text = _Text()
-    cameras, sinks = status.get("cameras", {}), status.get("sinks", {})
-    text.add("fusedet_healthy", "gauge", "1 where every camera delivers and every output takes.", [({}, int(healthy))])
-    text.add("fusedet_uptime_seconds", "gauge", "Since the start.", [({}, status.get("uptime_s"))])
-    text.add("fusedet_memory_bytes", "gauge", "Resident memory.", [({}, _times(status.get("memory_mb"), 1e6))])
-    text.add("fusedet_cpu_cores", "gauge", "Cores' worth of processor time in use.", [({}, status.get("cpu_share"))])
-    text.add("fusedet_score_threshold", "gauge", "Lowest score that counts.", [({}, status.get("score"))])
-    for key, (name, about) in _CAMERA_COUNTERS.items():
-        text.add(name, "counter", about, [({"camera": c}, v.get(key)) for c, v in cameras.items()])
-    states = [
-        ({"camera": c, "state": state}, int(v.get("state") == state)) for c, v in cameras.items() for state in _STATES
+    metrics = [
+        _metric("fusedet_healthy", "1 where every camera delivers and every output takes.", [({}, healthy)]),
+        _metric("fusedet_uptime_seconds", "Since the start.", [({}, status.get("uptime_s"))]),
+        _metric("fusedet_memory_bytes", "Resident memory.", [({}, _times(status.get("memory_mb"), 1e6))]),
+        _metric("fusedet_cpu_cores", "Cores' worth of processor time in use.", [({}, status.get("cpu_share"))]),
+        _metric("fusedet_score_threshold", "Lowest score that counts.", [({}, status.get("score"))]),
+        *_camera_metrics(status.get("cameras", {})),
+        *_sink_metrics(status.get("sinks", {})),
+        _metric("fusedet_page_viewers", "Open live views.", [({}, viewers)]),
+        _metric("fusedet_page_images_encoded_total", "Images encoded for live views.", [({}, encoded)]),
     ]
-    text.add("fusedet_camera_state", "gauge", "1 for the state that the camera is in.", states)
-    rates = [({"camera": c}, v.get("fps")) for c, v in cameras.items()]
-    text.add("fusedet_frames_per_second", "gauge", "Frames processed in a second, lately.", rates)
-    for key, name, about in (
-        ("inference_ms", "fusedet_inference_seconds", "Time of the network for a frame, of the last ones."),
-        ("age_ms", "fusedet_age_seconds", "From a frame's capture to its result, of the last ones."),
-    ):
-        text.add(name, "gauge", about, [row for c, v in cameras.items() for row in _quantiles(c, v.get(key))])
-    seen = [
-        ({"camera": c, "class": label}, count) for c, v in cameras.items() for label, count in _items(v.get("visible"))
-    ]
-    text.add("fusedet_objects_visible", "gauge", "Objects in the last frame.", seen)
+    return "".join(metrics)
+
+
+def _camera_metrics(cameras: Mapping[str, Any]) -> Iterator[str]:
+    for key, (name, about) in _OF_CAMERAS.items():
+        yield _metric(name, about, [({"camera": c}, v.get(key)) for c, v in cameras.items()])
+    for key, (name, about) in _TIMES_OF_CAMERAS.items():
+        yield _metric(name, about, [one for c, v in cameras.items() for one in _quantiles(c, v.get(key))])
+    states = [({"camera": c, "state": state}, v.get("state") == state) for c, v in cameras.items() for state in _STATES]
+    yield _metric("fusedet_camera_state", "1 for the state that the camera is in.", states)
+    seen = [({"camera": c, "class": label}, n) for c, v in cameras.items() for label, n in _items(v.get("visible"))]
+    yield _metric("fusedet_objects_visible", "Objects in the last frame.", seen)
     counts = [
         ({"camera": c, "place": place}, kind, number)
         for c, v in cameras.items()
@@ -59,33 +67,23 @@ def to_prometheus(status: Mapping[str, Any], healthy: bool, viewers: int, encode
         for kind, number in _flat(kinds)
     ]
     inside = [(labels, number) for labels, kind, number in counts if kind == _INSIDE]
-    text.add("fusedet_place_objects", "gauge", "Objects in the zone in the last frame.", inside)
+    yield _metric("fusedet_place_objects", "Objects in the zone in the last frame.", inside)
     events = [({**labels, "kind": kind}, number) for labels, kind, number in counts if kind != _INSIDE]
-    text.add("fusedet_place_events_total", "counter", "Events of zones and lines since the start.", events)
-    for key, (name, about) in _SINK_COUNTERS.items():
-        text.add(name, "counter", about, [({"sink": s}, v.get(key)) for s, v in sinks.items()])
-    waiting = [({"sink": s}, v.get("waiting")) for s, v in sinks.items()]
-    text.add("fusedet_sink_waiting", "gauge", "Results that wait for the output.", waiting)
-    failing = [({"sink": s}, int(v.get("error") is not None)) for s, v in sinks.items()]
-    text.add("fusedet_sink_failing", "gauge", "1 where the output has an error.", failing)
-    text.add("fusedet_page_viewers", "gauge", "Open live views.", [({}, viewers)])
-    text.add("fusedet_page_images_encoded_total", "counter", "Images encoded for live views.", [({}, encoded)])
-    return text.whole()
+    yield _metric("fusedet_place_events_total", "Events of zones and lines since the start.", events)
 
 
-class _Text:
-    def __init__(self) -> None:
-        self._lines: list[str] = []
+def _sink_metrics(sinks: Mapping[str, Any]) -> Iterator[str]:
+    for key, (name, about) in _OF_SINKS.items():
+        yield _metric(name, about, [({"sink": s}, v.get(key)) for s, v in sinks.items()])
+    failing = [({"sink": s}, v.get("error") is not None) for s, v in sinks.items()]
+    yield _metric("fusedet_sink_failing", "1 where the output has an error.", failing)
 
-    def add(self, name: str, kind: str, about: str, rows: list[tuple[dict[str, str], Any]]) -> None:
-        """One metric; rows without a number are left out, and so is a metric without rows."""
-        known = [(labels, value) for labels, value in rows if isinstance(value, int | float)]
-        if known:
-            self._lines += [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]
-            self._lines += [f"{name}{_labels(labels)} {_number(value)}" for labels, value in known]
 
-    def whole(self) -> str:
-        return "".join(line + "\n" for line in self._lines)
+def _metric(name: str, about: str, samples: Iterable[_Sample]) -> str:
+    """Its lines; samples without a number are left out, and so is a metric without samples."""
+    known = [f"{name}{_labels(labels)} {_number(v)}\n" for labels, v in samples if isinstance(v, int | float)]
+    kind = "counter" if name.endswith("_total") else "gauge"
+    return "".join([f"# HELP {name} {about}\n", f"# TYPE {name} {kind}\n", *known]) if known else ""
 
 
 def _labels(labels: dict[str, str]) -> str:
