@@ -49,21 +49,7 @@ def test_a_model_that_is_no_name_of_a_file_is_refused() -> None:
             Detector(path)
 
 
-@pytest.mark.parametrize(
-    "image",
-    [
-        None,
-        [[[0, 0, 0]]],
-        "street.jpg",
-        np.zeros((4, 4, 3), np.float32),
-        np.zeros((4, 4, 3), np.int64),
-        np.zeros((4, 4), np.uint8),
-        np.zeros((4, 4, 4), np.uint8),
-        np.zeros((1, 4, 4, 3), np.uint8),
-        np.zeros((0, 4, 3), np.uint8),
-    ],
-    ids=lambda image: str(getattr(image, "shape", image)),
-)
+@pytest.mark.parametrize("image", [None, "street.jpg", np.zeros((1, 4, 4, 3), np.uint8)], ids=str)
 def test_what_is_no_image_is_refused(model: Path, image: Any) -> None:
     detector = Detector(model)
     for call in (detector, detector.prepare, lambda image: detector.batch([image])):
@@ -248,34 +234,29 @@ def test_a_damaged_file_is_named(model: Path, tmp_path: Path) -> None:
         Detector(damaged)
 
 
-def _without_metadata(model: onnx.ModelProto) -> None:
-    del model.metadata_props[:]
+def saying(key: str, value: str) -> Callable[[onnx.ModelProto], None]:
+    """Changes what a file says of itself."""
 
+    def change(model: onnx.ModelProto) -> None:
+        next(entry for entry in model.metadata_props if entry.key == f"fusedet.{key}").value = value
 
-def _other_size(model: onnx.ModelProto) -> None:
-    next(p for p in model.metadata_props if p.key == "fusedet.input_size").value = "[32, 32]"
-
-
-def _other_format(model: onnx.ModelProto) -> None:
-    next(p for p in model.metadata_props if p.key == "fusedet.input_format").value = '"float32_nchw_rgb"'
-
-
-def _one_output_less(model: onnx.ModelProto) -> None:
-    del model.graph.output[2]
-
-
-def _newer(model: onnx.ModelProto) -> None:
-    next(p for p in model.metadata_props if p.key == "fusedet.format_version").value = "99"
+    return change
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (_without_metadata, "not a fusedet model"),
-        (_newer, "written in form 99"),
-        (_other_size, r"expected tensor\(uint8\) \[1 or any, 32, 32, 3\] for uint8_nhwc_bgr, but .*'batch', 64, 64, 3"),
-        (_other_format, r"expected tensor\(float\) \[1 or any, 3, 64, 64\] .*tensor\(uint8\)"),
-        (_one_output_less, "expected the outputs .*class_ids.*, but the graph gives {'boxes'"),
+        (lambda model: model.ClearField("metadata_props"), "not a fusedet model"),
+        (saying("format_version", "99"), "written in form 99"),
+        (
+            saying("input_size", "[32, 32]"),
+            r"expected tensor\(uint8\) \[1 or any, 32, 32, 3\] for uint8_nhwc_bgr, but .*'batch', 64, 64, 3",
+        ),
+        (
+            saying("input_format", '"float32_nchw_rgb"'),
+            r"expected tensor\(float\) \[1 or any, 3, 64.*uint8",
+        ),
+        (lambda model: model.graph.output.pop(), "expected the outputs .*class_ids.*, but the graph gives {'boxes'"),
     ],
 )
 def test_a_file_that_breaks_the_contract_is_named(make_model: ModelMaker, change: Any, message: str) -> None:

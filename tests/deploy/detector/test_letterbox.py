@@ -91,6 +91,7 @@ def test_views_are_read_like_copies() -> None:
         (np.zeros((4, 4), np.uint8), r"uint8 \[4, 4\]"),
         (np.zeros((4, 4, 4), np.uint8), r"uint8 \[4, 4, 4\]"),
         (np.zeros((4, 4, 3), np.float32), r"float32 \[4, 4, 3\]"),
+        (np.zeros((4, 4, 3), np.int64), r"int64 \[4, 4, 3\]"),
         (np.zeros((0, 4, 3), np.uint8), r"uint8 \[0, 4, 3\]"),
     ],
 )

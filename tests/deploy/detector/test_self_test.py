@@ -10,7 +10,7 @@ import pytest
 
 from fusedet.cli.main import main
 from fusedet.common.errors import InputError
-from fusedet.deploy import Contract, Detector
+from fusedet.deploy import Detector
 from fusedet.deploy.detector.self_test import (
     SELF_TEST_KEY,
     SelfTest,
@@ -19,7 +19,7 @@ from fusedet.deploy.detector.self_test import (
     read_self_test,
     run_self_test,
 )
-from tests.deploy.conftest import COLORS_BGR, NAMES, build_model
+from tests.deploy.conftest import COLORS_BGR, NAMES
 from tests.detections import detections_of
 
 IMAGE = np.zeros((48, 64, 3), np.uint8)
@@ -30,13 +30,16 @@ boxes = partial(detections_of, NAMES)
 
 
 @pytest.fixture
-def model(tmp_path):
-    """A file that finds the bright rectangle, with a self-test of what it finds."""
-    path = tmp_path / "model.onnx"
-    graph = build_model(Contract(names=NAMES, input_size=(64, 64)), scores=(0.9,))
-    onnx.save(graph, path)
-    put(path, SelfTest(IMAGE, Detector(path)(IMAGE), 0.25).to_metadata())
-    return path
+def plain(make_model):
+    """A file that finds the bright rectangle."""
+    return make_model(scores=(0.9,))
+
+
+@pytest.fixture
+def model(plain):
+    """The same with a self-test of what it finds."""
+    put(plain, SelfTest(IMAGE, Detector(plain)(IMAGE), 0.25).to_metadata())
+    return plain
 
 
 def put(path, metadata):
@@ -72,13 +75,10 @@ def test_a_test_that_version_0_1_wrote_is_read(model):
     assert old.expected.labels == ["green"]
 
 
-def test_a_file_without_self_test_says_so(tmp_path):
-    path = tmp_path / "model.onnx"
-    onnx.save(build_model(Contract(names=NAMES, input_size=(64, 64)), scores=(0.9,)), path)
-
-    assert read_self_test(path) is None
+def test_a_file_without_self_test_says_so(plain):
+    assert read_self_test(plain) is None
     with pytest.raises(InputError, match=r"model\.onnx: holds no self-test; an export with --data puts one in"):
-        run_self_test(path)
+        run_self_test(plain)
 
 
 def test_a_file_that_finds_something_else_fails(model):
@@ -94,39 +94,24 @@ def test_a_file_that_finds_something_else_fails(model):
 CAT = (10, 10, 30, 40, 0.9, 0)
 
 
-@pytest.mark.parametrize(
-    ("expected", "found", "faults"),
-    [
-        ([CAT], [CAT], 0),
-        ([], [], 0),
-        ([CAT], [], 1),
-        ([CAT], [(10, 10, 30, 40, 0.885, 0)], 0),
-        ([CAT], [(10, 10, 30, 40, 0.875, 0)], 2),
-        ([CAT], [(10, 10, 30, 40, 0.9, 1)], 2),
-        ([CAT], [(10, 10, 30.5, 40, 0.9, 0)], 0),
-        ([CAT], [(10, 10, 33, 40, 0.9, 0)], 2),
-        ([CAT, CAT], [CAT], 1),
-        ([CAT], [CAT, CAT], 1),
-        ([CAT], [CAT, (0, 0, 9, 9, 0.26, 1)], 0),
-        ([CAT], [CAT, (0, 0, 9, 9, 0.28, 1)], 1),
-        ([(0, 0, 9, 9, 0.255, 1)], [(0, 0, 9, 9, 0.245, 1)], 0),
-    ],
-    ids=[
-        "same",
-        "nothing to find",
-        "missing",
-        "score within",
-        "score beyond",
-        "class",
-        "box within",
-        "box beyond",
-        "one for two",
-        "two for one",
-        "surplus near the threshold",
-        "surplus",
-        "just below the threshold",
-    ],
-)
+FOUND_AGAIN = {
+    "same": ([CAT], [CAT], 0),
+    "nothing to find": ([], [], 0),
+    "missing": ([CAT], [], 1),
+    "score within": ([CAT], [(10, 10, 30, 40, 0.885, 0)], 0),
+    "score beyond": ([CAT], [(10, 10, 30, 40, 0.875, 0)], 2),
+    "class": ([CAT], [(10, 10, 30, 40, 0.9, 1)], 2),
+    "box within": ([CAT], [(10, 10, 30.5, 40, 0.9, 0)], 0),
+    "box beyond": ([CAT], [(10, 10, 33, 40, 0.9, 0)], 2),
+    "one for two": ([CAT, CAT], [CAT], 1),
+    "two for one": ([CAT], [CAT, CAT], 1),
+    "surplus near the threshold": ([CAT], [CAT, (0, 0, 9, 9, 0.26, 1)], 0),
+    "surplus": ([CAT], [CAT, (0, 0, 9, 9, 0.28, 1)], 1),
+    "just below the threshold": ([(0, 0, 9, 9, 0.255, 1)], [(0, 0, 9, 9, 0.245, 1)], 0),
+}
+
+
+@pytest.mark.parametrize(("expected", "found", "faults"), FOUND_AGAIN.values(), ids=FOUND_AGAIN)
 def test_what_counts_as_found_again(expected, found, faults):
     test = SelfTest(IMAGE, boxes(*expected), 0.25)
 

@@ -27,6 +27,13 @@ def numbers(tracker: Tracker, *images: Detections) -> list[list[int]]:
     return [tracker.update(image).track_ids.tolist() for image in images]
 
 
+def standing(x: float, images: int, settings: TrackerSettings | None = None) -> Tracker:
+    """A tracker that has seen one object in so many images, always at one place."""
+    tracker = Tracker(settings, FPS)
+    numbers(tracker, *[seen(at(x))] * images)
+    return tracker
+
+
 def test_what_moves_keeps_its_number() -> None:
     images = [seen(at(10 + 8 * i), at(300 - 6 * i, 200)) for i in range(20)]
 
@@ -43,13 +50,9 @@ def test_detections_come_back_with_their_numbers_and_nothing_else_changed() -> N
 
 
 def test_two_that_pass_each_other_do_not_change_numbers() -> None:
-    tracker = Tracker(fps=FPS)
-    for i in range(40):
-        found = tracker.update(seen(at(10 + 8 * i, 100), at(330 - 8 * i, 130)))
-    left_to_right = found.track_ids[0]
+    images = [seen(at(10 + 8 * i, 100), at(330 - 8 * i, 130)) for i in range(40)]
 
-    assert found.track_ids.tolist() == [1, 2]
-    assert left_to_right == 1
+    assert numbers(Tracker(fps=FPS), *images)[-1] == [1, 2]
 
 
 def test_a_low_score_goes_on_a_track_but_begins_none() -> None:
@@ -80,14 +83,9 @@ def test_something_seen_once_gets_no_number() -> None:
 
 @pytest.mark.parametrize(("gap", "number"), [(5, 1), (14, 1), (19, 1), (24, 2)])
 def test_a_track_bridges_a_gap_of_two_seconds(gap: int, number: int) -> None:
-    tracker = Tracker(fps=FPS)
-    for i in range(10):
-        tracker.update(seen(at(10 + 4 * i)))
-    for _ in range(gap):
-        tracker.update(seen())
-    later = [seen(at(10 + 4 * i)) for i in (10 + gap, 11 + gap)]
+    way = [seen(at(10 + 4 * i)) for i in range(12 + gap)]
 
-    assert numbers(tracker, *later)[-1] == [number]
+    assert numbers(Tracker(fps=FPS), *way[:10], *[seen()] * gap, *way[-2:])[-1] == [number]
 
 
 def test_images_that_were_left_out_do_not_matter_when_time_is_given() -> None:
@@ -160,46 +158,31 @@ def test_what_stood_still_ends_too_and_how_long_it_is_waited_for_can_be_set() ->
         (TrackerSettings(still_s=4.0), 50),
         (TrackerSettings(still_s=0), 30),
     ):
-        tracker = Tracker(settings, FPS)
-        for _ in range(50):
-            tracker.update(seen(at(100)))
-        for _ in range(gap):
-            missing = tracker.update(seen()).missing
-        assert missing == frozenset()
+        tracker = standing(100, 50, settings)
+        missing = [tracker.update(seen()).missing for _ in range(gap)]
+        assert missing[-1] == frozenset()
         assert numbers(tracker, seen(at(100)), seen(at(100)))[-1] == [2]
 
 
 def test_what_moves_is_not_waited_for_longer() -> None:
     tracker = Tracker(fps=FPS)
-    for i in range(50):
-        tracker.update(seen(at(10 + 4 * i)))
-    for _ in range(25):
-        missing = tracker.update(seen()).missing
+    numbers(tracker, *[seen(at(10 + 4 * i)) for i in range(50)], *[seen()] * 24)
 
-    assert missing == frozenset()
+    assert tracker.update(seen()).missing == frozenset()
 
 
 def test_what_passes_by_the_place_of_something_still_is_another_object() -> None:
-    tracker = Tracker(fps=FPS)
-    for _ in range(50):
-        tracker.update(seen(at(200)))
-    for _ in range(30):
-        tracker.update(seen())
-    for i in range(40):
-        passing = tracker.update(seen(at(12 * i, 140))).track_ids.tolist()
+    tracker = standing(200, 50)
+    passing = numbers(tracker, *[seen()] * 30, *[seen(at(12 * i, 140)) for i in range(40)])
 
-    assert passing == [2]
+    assert passing[-1] == [2]
     assert numbers(tracker, seen(at(200)))[-1] == [1]
 
 
 def test_something_still_goes_on_with_low_scores() -> None:
-    tracker = Tracker(fps=FPS)
-    for _ in range(50):
-        tracker.update(seen(at(200)))
-    for _ in range(30):
-        tracker.update(seen())
+    images = [*[seen()] * 30, seen(at(201, score=0.15)), seen(at(200, score=0.3))]
 
-    assert numbers(tracker, seen(at(201, score=0.15)), seen(at(200, score=0.3))) == [[1], [1]]
+    assert numbers(standing(200, 50), *images)[-2:] == [[1], [1]]
 
 
 def test_each_detection_may_have_a_threshold_of_its_own() -> None:

@@ -1,8 +1,6 @@
 """What counts of a class: scores, sizes and masks; alone, together with those of every class, and in a camera."""
 
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +10,8 @@ from fusedet.deploy.camera.events.filters import Filter, Filters
 from fusedet.deploy.camera.events.places import Places, Zone
 from fusedet.deploy.camera.pipeline.camera import Camera, CameraSettings
 from fusedet.deploy.camera.pipeline.latest_frame_buffer import LatestFrameBuffer
-from fusedet.deploy.camera.sources import Frame, SourceHealth
+from fusedet.deploy.camera.sources import Frame
+from tests.deploy.camera.pipeline.cameras import LedCamera
 from tests.detections import detections_of
 
 NAMES = ("person", "car")
@@ -66,23 +65,10 @@ def test_a_mask_that_is_no_polygon_is_refused() -> None:
         Filter(masks=(((0, 0), (0.5, 0.5), (1, 1)),))
 
 
-class NoSource:
-    """A source of a camera that is fed by hand."""
-
-    label, fps, live, drops, unreadable, health = "none", 10.0, False, False, 0, SourceHealth()
-    files: tuple[Path, ...] = ()
-
-    def __iter__(self) -> Iterator[Frame]:
-        return iter(())
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
 def test_a_camera_looks_only_at_what_counts() -> None:
     everywhere = Zone("zone", ((0, 0), (1, 0), (1, 1), (0, 1)))
     filters = Filters({"person": Filter(score=0.7), "car": Filter(score=0.2, masks=(LEFT_HALF,))})
-    settings = CameraSettings("door", NoSource, Places(zones=(everywhere,)), filters=filters)
+    settings = CameraSettings("door", LedCamera, Places(zones=(everywhere,)), filters=filters)
     camera = Camera(settings, LatestFrameBuffer(["door"]), 0.5)
     masked, weak_car = (100, 300, 150, 400, 0.9, 1), (600, 100, 800, 200, 0.25, 1)
     events = []
