@@ -7,9 +7,13 @@ from typing import Any
 __all__ = ["wait_until"]
 
 
-def wait_until(condition: Callable[[], Any], what: str = "what is waited for", seconds: float = 60.0) -> None:
-    """Returns as soon as ``condition()`` is true; the test fails where ``what`` has not come by then."""
-    end = time.monotonic() + seconds
+def wait_until(
+    condition: Callable[[], Any], what: str | Callable[[], object] = "what is waited for", seconds: float = 60.0
+) -> float:
+    """Returns the seconds until ``condition()`` is true; the test fails where ``what`` has not come by then."""
+    start = time.monotonic()
     while not condition():
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        waited = time.monotonic() - start
+        assert waited < seconds, f"not within {seconds} s: {what() if callable(what) else what}"
         time.sleep(0.01)
+    return time.monotonic() - start

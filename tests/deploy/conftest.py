@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from fusedet.deploy import Contract
 from tests.deploy.foreign_files import make_file
 
-__all__ = ["COLORS_BGR", "NAMES", "Image", "build_model", "draw_image", "make_file", "write_video"]
+__all__ = ["COLORS_BGR", "NAMES", "Image", "build_model", "count_frames", "draw_image", "make_file", "write_video"]
 
 Image = NDArray[np.uint8]
 NAMES = ("red", "green", "blue")
@@ -123,6 +123,13 @@ def draw_image(box: tuple[int, int, int, int], color: int = 0, size_hw: tuple[in
     x1, y1, x2, y2 = box
     image[y1:y2, x1:x2] = COLORS_BGR[color]
     return image
+
+
+def count_frames(path: Path | str) -> int:
+    capture = cv2.VideoCapture(str(path))
+    count = sum(1 for _ in iter(lambda: capture.read()[0], False))
+    capture.release()
+    return count
 
 
 def write_video(path: Path, frames: int = 6, fps: float = 10.0, size_hw: tuple[int, int] = (96, 128)) -> list[int]:

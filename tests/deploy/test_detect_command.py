@@ -18,7 +18,7 @@ from fusedet.cli.main import main
 from fusedet.deploy.camera.sources import read_image
 from tests.commands import Refused
 from tests.counterparts import mjpeg_server
-from tests.deploy.conftest import draw_image, write_video
+from tests.deploy.conftest import count_frames, draw_image, write_video
 
 
 @pytest.fixture(autouse=True)
@@ -42,14 +42,6 @@ def lines(path: str) -> list[dict[str, Any]]:
 
 def files(folder: str) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file())
-
-
-def count_frames(path: str) -> int:
-    capture = cv2.VideoCapture(path)
-    count = 0
-    while capture.read()[0]:
-        count += 1
-    return count
 
 
 def test_one_image(model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -110,9 +110,13 @@ def decode(
     return found.boxes_xyxy.tolist(), found.scores.tolist(), found.class_ids.tolist()
 
 
-def test_no_output_at_all() -> None:
-    assert decode([], [], []) == ([], [], [])
-    assert decode([], [], [], nms=True) == ([], [], [])
+SUPPRESSION: list[dict[str, Any]] = [{}, {"nms": True}, {"duplicate_iou": 0.7}]
+
+
+@pytest.mark.parametrize("options", SUPPRESSION)
+def test_no_output_at_all(options: dict[str, Any]) -> None:
+    assert decode([], [], [], **options) == ([], [], [])
+    assert decode([], [], [], one_label=True, **options) == ([], [], [])
 
 
 def test_boxes_come_back_in_the_image_best_first() -> None:
@@ -140,11 +144,12 @@ def test_score_threshold_counts_itself() -> None:
     assert decode([box] * 3, [0.25, 0.249, 0.5], [0, 0, 0])[1] == [0.5, 0.25]
 
 
-@pytest.mark.parametrize("nms", [False, True])
-def test_what_is_not_finite_is_left_out(nms: bool) -> None:
+@pytest.mark.parametrize("options", SUPPRESSION)
+def test_what_is_not_finite_is_left_out(options: dict[str, Any]) -> None:
     nan, inf = float("nan"), float("inf")
-    boxes = [(0, 4, 4, 8), (0, 4, nan, 8), (0, 4, inf, 8), (8, 4, 12, 8)]
-    assert decode(boxes, [nan, 0.9, 0.9, 0.5], [0, 0, 0, 1], nms=nms) == ([[16, 0, 24, 8]], [0.5], [1])
+    boxes = [(0, 4, 4, 8), (0, 4, nan, 8), (0, 4, inf, 8), (8, 4, 12, 8), (8, 4, 12, 8)]
+    assert decode(boxes, [nan, 0.9, 0.9, 0.5, 0.2], [0, 0, 0, 1, 1], **options) == ([[16, 0, 24, 8]], [0.5], [1])
+    assert decode(boxes[1:2], [0.9], [0], **options) == ([], [], [])
 
 
 def test_boxes_in_the_bars_are_left_out() -> None:
@@ -162,12 +167,12 @@ def test_a_box_with_two_labels_keeps_the_better_one(nms: bool) -> None:
     boxes = [(0, 4, 8, 12), (16, 4, 24, 12), (0, 4, 8, 12)]
     assert decode(boxes, [0.5, 0.625, 0.75], [0, 1, 1], nms=nms)[1:] == ([0.75, 0.625, 0.5], [1, 1, 0])
     assert decode(boxes, [0.5, 0.625, 0.75], [0, 1, 1], nms=nms, one_label=True)[1:] == ([0.75, 0.625], [1, 1])
-    assert decode([], [], [], nms=nms, one_label=True) == ([], [], [])
 
 
-def test_the_best_are_kept_after_nms() -> None:
+@pytest.mark.parametrize("options", SUPPRESSION[1:])
+def test_the_best_are_kept_of_what_is_left(options: dict[str, Any]) -> None:
     boxes = [(0, 4, 8, 12), (0, 4, 8, 12), (16, 4, 24, 12), (0, 20, 8, 28)]
-    scores = decode(boxes, [0.5, 0.9, 0.6, 0.7], [0, 0, 0, 0], most=2, nms=True)[1]
+    scores = decode(boxes, [0.8, 0.9, 0.6, 0.7], [0, 0, 0, 0], most=2, **options)[1]
     assert scores == pytest.approx([0.9, 0.7])
 
 
@@ -205,28 +210,9 @@ def test_equal_boxes_of_two_classes_are_no_duplicates() -> None:
     assert decode([WHOLE, WHOLE], [0.5, 0.75], [0, 0], duplicate_iou=0.7)[1] == [0.75]
 
 
-def test_a_dropped_duplicate_drops_no_other() -> None:
-    # IoU 0.78 in a row, 0.6 across: the middle one falls to the first and spares the last.
-    row: list[tuple[float, ...]] = [(0, 4, 8, 12), (1, 4, 9, 12), (2, 4, 10, 12)]
-    assert decode(row, [0.75, 0.625, 0.5], [0, 0, 0], duplicate_iou=0.7)[1] == [0.75, 0.5]
-
-
-def test_what_is_not_finite_or_below_the_threshold_has_no_duplicates() -> None:
-    nan = float("nan")
-    boxes: list[tuple[float, ...]] = [(0, 4, nan, 24), WHOLE, WHOLE, WHOLE]
-    assert decode(boxes, [0.9, 0.75, nan, 0.2], [0, 0, 0, 0], duplicate_iou=0.7) == ([[0, 0, 32, 40]], [0.75], [0])
-    assert decode([(0, 4, nan, 24)], [0.9], [0], duplicate_iou=0.7) == ([], [], [])
-    assert decode([], [], [], duplicate_iou=0.7) == ([], [], [])
-
-
 def test_nms_has_its_own_iou() -> None:
     found = decode([WHOLE, STRIP[0.65]], [0.75, 0.5], [0, 0], nms=True, duplicate_iou=0.9)  # 0.5 in the contract
     assert found[1] == [0.75]
-
-
-def test_the_best_are_kept_after_duplicates_are_removed() -> None:
-    boxes: list[tuple[float, ...]] = [WHOLE, STRIP[0.75], (16, 4, 32, 24)]
-    assert decode(boxes, [0.75, 0.625, 0.5], [0, 0, 0], most=2, duplicate_iou=0.7)[1] == [0.75, 0.5]
 
 
 def test_class_without_a_name_is_an_error() -> None:

@@ -18,14 +18,12 @@ from fusedet.deploy.camera.sinks import (
 )
 from fusedet.deploy.camera.sources import read_image
 from tests.deploy.camera.sinks.results import FOUND, NOTHING, make_event, make_frame, make_result
+from tests.deploy.conftest import count_frames
 
 
 def read_video(path: Path) -> tuple[int, float]:
-    capture = cv2.VideoCapture(str(path))
-    count = 0
-    while capture.read()[0]:
-        count += 1
-    return count, capture.get(cv2.CAP_PROP_FPS)
+    """How many frames it has, and how many of them in a second."""
+    return count_frames(path), cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FPS)
 
 
 def test_json_lines_say_everything() -> None:

@@ -1,27 +1,18 @@
 """Cameras of the network that are really there, and somebody who takes their frames."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from fusedet.deploy.camera.sources import Frame, Source
 from tests.counterparts import Counterpart, mjpeg_server, rtsp_server
+from tests.waiting import wait_until
 
-__all__ = ["PATIENCE_S", "Taker", "wait_until"]
+__all__ = ["PATIENCE_S", "Taker"]
 
 #: Nothing here takes as long; a test that fails does.
 PATIENCE_S = 30.0
-
-
-def wait_until(what: Callable[[], bool], state: Callable[[], object] = str) -> float:
-    """Seconds until ``what()`` is true; ``state()`` tells why it never is."""
-    start = time.monotonic()
-    while not what():
-        assert time.monotonic() - start < PATIENCE_S, f"it does not happen: {state()}"
-        time.sleep(0.01)
-    return time.monotonic() - start
 
 
 class Taker:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from fusedet.deploy.camera.sources import Source, SourceSettings
 from fusedet.deploy.camera.sources.attached.device import CameraError
 from fusedet.deploy.camera.sources.live import LiveSource
-from tests.deploy.camera.sources.conftest import Taker, wait_until
+from tests.deploy.camera.sources.conftest import Taker
+from tests.waiting import wait_until
 
 
 class Camera:

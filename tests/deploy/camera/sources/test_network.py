@@ -17,8 +17,9 @@ from fusedet.configs import InputError
 from fusedet.deploy.camera.sources import Source, SourceSettings, open_source
 from fusedet.deploy.camera.sources.ffmpeg import open_address
 from tests.counterparts import Counterpart, mjpeg_server, rtsp_server
-from tests.deploy.camera.sources.conftest import PATIENCE_S, Taker, wait_until
+from tests.deploy.camera.sources.conftest import PATIENCE_S, Taker
 from tests.deploy.conftest import write_video
+from tests.waiting import wait_until
 
 Take = Callable[[Source], Taker]
 PASSWORD = "p@ss:w/rd #1"

@@ -16,7 +16,7 @@ from tests.deploy.camera.web.browser import CHROMIUM, Browser
 from tests.deploy.camera.web.conftest import TOKEN
 from tests.deploy.camera.web.memory_monitor import NAMES, Image, MemoryMonitor
 from tests.deploy.camera.web.proxy import Proxy
-from tests.deploy.camera.web.test_server import make_event
+from tests.deploy.camera.web.test_server import crossing
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
@@ -280,12 +280,12 @@ def test_events_appear_by_themselves_and_stay_text(
     show(desktop, server)
     hostile = "<img src=x onerror=alert(1)>"
     image = np.full((64, 96, 3), 120, np.uint8)
-    monitor.add_event(make_event(1, label=hostile, place="gate", time=time.time()), image)
+    monitor.add_event(crossing(1, label=hostile, place="gate", time=time.time()), image)
     desktop.wait_for("document.querySelectorAll('#events li').length === 1")
     assert text(desktop, "#events .says") == f"↘{hostile} crossed gate, in"
     desktop.wait_for("document.querySelector('#events img').naturalWidth === 96")
     assert desktop.run("document.querySelectorAll('#events img').length") == 1
-    monitor.add_event(make_event(2, kind="enter", direction=None, time=time.time()), image)
+    monitor.add_event(crossing(2, kind="enter", direction=None, time=time.time()), image)
     desktop.wait_for("document.querySelectorAll('#events li').length === 2")
     assert text(desktop, "#events .says") == "→person entered gate"
     desktop.click("#events .thumb")
@@ -382,7 +382,7 @@ def test_a_portrait_camera_is_not_higher_than_there_is_room(
 
 def test_the_page_works_below_a_path(desktop: Browser, locked: WebServer, monitor: MemoryMonitor, film: None) -> None:
     monitor.set_places("door", Places((ZONE,)))
-    monitor.add_event(make_event("e1"), np.zeros((90, 160, 3), np.uint8))
+    monitor.add_event(crossing("e1"), np.zeros((90, 160, 3), np.uint8))
     proxy = Proxy(locked.url)
     try:
         desktop.open(proxy.url)

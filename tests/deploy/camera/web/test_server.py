@@ -12,19 +12,16 @@ from fusedet.common.errors import InputError
 from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.events.places import Line, Places, Zone
 from fusedet.deploy.camera.web.server import WebServer
+from tests.deploy.camera.sinks.results import make_event
 from tests.deploy.camera.web.conftest import ask
 from tests.deploy.camera.web.memory_monitor import MemoryMonitor
 
 GREY = np.full((72, 128, 3), 90, np.uint8)
 
 
-def make_event(number: int = 1, **more: Any) -> Event:
-    about: dict[str, Any] = {
-        "id": f"door-{number}", "kind": "cross", "camera": "door", "place": "gate", "track": 4, "label": "person",
-        "score": 0.87654, "box_xyxy": (1.0, 2.0, 3.0, 4.0), "direction": "in", "inside_s": None, "frame": 9,
-        "time": 1e9,
-    }  # fmt: skip
-    return Event(**{**about, **more})
+def crossing(number: int = 1, **more: Any) -> Event:
+    usual = {"id": f"door-{number}", "kind": "cross", "place": "gate", "label": "person", "direction": "in"}
+    return make_event(**{**usual, **more})
 
 
 def test_a_taken_port_is_one_line_before_start_returns(server: WebServer, monitor: MemoryMonitor) -> None:
@@ -134,7 +131,7 @@ def test_nothing_of_the_page_comes_from_elsewhere(server: WebServer) -> None:
 def test_status(server: WebServer, monitor: MemoryMonitor) -> None:
     monitor.trouble = "camera door: no answer for 5 s"
     monitor.cameras["door"]["fps"] = float("nan")
-    monitor.add_event(make_event(), GREY)
+    monitor.add_event(crossing(), GREY)
     answer = ask(server, "/api/status")
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.json["cameras"]["door"]["fps"] is None
@@ -151,8 +148,8 @@ def test_health(server: WebServer, monitor: MemoryMonitor) -> None:
 
 
 def test_events_and_their_images(server: WebServer, monitor: MemoryMonitor) -> None:
-    monitor.add_event(make_event(1), GREY)
-    monitor.add_event(make_event(2, id="a/b ?ä"), GREY)
+    monitor.add_event(crossing(1), GREY)
+    monitor.add_event(crossing(2, id="a/b ?ä"), GREY)
     events = ask(server, "/api/events").json["events"]
     assert [event["id"] for event in events] == ["a/b ?ä", "door-1"]
     assert events[1]["score"] == 0.8765

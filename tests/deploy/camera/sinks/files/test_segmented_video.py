@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import cv2
 import pytest
 
 from fusedet.deploy.camera.sinks import SegmentedVideo
@@ -17,6 +16,7 @@ from fusedet.deploy.camera.sinks.files.retention import RetentionLimits
 from fusedet.deploy.camera.sources import Frame
 from tests import ROOT
 from tests.deploy.camera.sinks.results import TAKEN_AT, make_frame, make_result
+from tests.deploy.conftest import count_frames
 
 
 def write(sink: SegmentedVideo, *seconds: float, camera: str = "door") -> None:
@@ -31,12 +31,7 @@ def tenths(first: float, last: float) -> list[float]:
 
 
 def lengths(folder: Path) -> dict[str, int]:
-    found = {}
-    for path in sorted(folder.glob("*.mp4")):
-        capture = cv2.VideoCapture(str(path))
-        found[path.stem] = sum(1 for _ in iter(lambda capture=capture: capture.read()[0], False))
-        capture.release()
-    return found
+    return {path.stem: count_frames(path) for path in sorted(folder.glob("*.mp4"))}
 
 
 def test_each_video_has_its_length(tmp_path: Path) -> None:

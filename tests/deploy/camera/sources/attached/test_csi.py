@@ -9,7 +9,8 @@ import pytest
 
 from fusedet.configs import InputError
 from fusedet.deploy.camera.sources import Source, SourceSettings, open_source
-from tests.deploy.camera.sources.conftest import Taker, wait_until
+from tests.deploy.camera.sources.conftest import Taker
+from tests.waiting import wait_until
 
 
 @pytest.fixture

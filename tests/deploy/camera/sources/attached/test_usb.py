@@ -12,7 +12,8 @@ import pytest
 from fusedet.configs import InputError
 from fusedet.deploy.camera.sources import Source, SourceSettings, open_source
 from fusedet.deploy.camera.sources.attached.usb import why_not_usable
-from tests.deploy.camera.sources.conftest import Taker, wait_until
+from tests.deploy.camera.sources.conftest import Taker
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="device files are Linux's")
 

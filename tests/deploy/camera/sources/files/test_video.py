@@ -10,8 +10,9 @@ import pytest
 from fusedet.configs import InputError
 from fusedet.deploy.camera.sources import Frame, Source, SourceSettings, open_source
 from tests.counterparts import mjpeg_server
-from tests.deploy.camera.sources.conftest import Taker, wait_until
+from tests.deploy.camera.sources.conftest import Taker
 from tests.deploy.conftest import write_video
+from tests.waiting import wait_until
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ import pytest
 
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.sources import Source, SourceSettings, open_source
-from tests.deploy.camera.sources.conftest import Taker, wait_until
+from tests.deploy.camera.sources.conftest import Taker
 from tests.deploy.camera.sources.http.test_jpeg import jpeg, part
+from tests.waiting import wait_until
 
 QUICK = SourceSettings(timeout_s=1.0, fps=50.0)
 MULTIPART = "multipart/x-mixed-replace; boundary=next"
