@@ -1,17 +1,25 @@
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from fusedet.common.errors import InputError
-from fusedet.deploy.bench.contest import Contest, Entrant, Plan
+from fusedet.deploy.bench.contest import Contest, Entrant, Plan, Samples
 
 IMAGES = [np.zeros((48, 64, 3), np.uint8), np.full((64, 48, 3), 255, np.uint8)]
 
 
 def images(_: Path) -> list[np.ndarray]:
     return IMAGES
+
+
+def timed(model: Path, plan: Plan, **more: Any) -> Samples:
+    """What is measured of one entrant alone."""
+    contest = Contest([Entrant(model, 1, False)], images, plan, **more)
+    contest.run()
+    return contest.samples[Entrant(model, 1, False)]
 
 
 def test_every_entrant_runs_as_often_as_wanted_and_takes_turns(model: Path):
@@ -40,26 +48,20 @@ def test_every_entrant_runs_as_often_as_wanted_and_takes_turns(model: Path):
 
 
 def test_time_may_set_the_length(model: Path):
-    contest = Contest([Entrant(model, 1, False)], images, Plan(seconds=0.1))
-    contest.run()
-    (samples,) = contest.samples.values()
+    samples = timed(model, Plan(seconds=0.1))
     assert len(samples) >= 5, "one in each block at least"
     assert samples.wall_s >= 0.1
 
 
 def test_frames_of_a_camera_are_waited_for(model: Path):
-    contest = Contest([Entrant(model, 1, False)], images, Plan(rounds=5, fps=50))
-    contest.run()
-    (samples,) = contest.samples.values()
+    samples = timed(model, Plan(rounds=5, fps=50))
     assert samples.wall_s >= 5 / 50
     assert min(samples.age) > 0, "a frame is looked at once it is there"
 
 
 def test_a_camera_that_is_too_quick_has_frames_dropped_and_no_queue(model: Path):
     """A thousand frames a second arrive, each run takes 10 ms: the newest is taken."""
-    slow = Contest([Entrant(model, 1, False)], images, Plan(rounds=10, fps=1000), tell=lambda *_: time.sleep(0.010))
-    slow.run()
-    (samples,) = slow.samples.values()
+    samples = timed(model, Plan(rounds=10, fps=1000), tell=lambda *_: time.sleep(0.010))
     assert len(samples) == 10
     assert samples.dropped >= 5
 
@@ -81,4 +83,4 @@ def test_what_was_measured_outlives_an_interruption(model: Path):
 def test_a_file_that_is_no_model_is_refused(tmp_path: Path):
     (tmp_path / "broken.onnx").write_bytes(b"nothing")
     with pytest.raises(InputError, match=r"broken\.onnx"):
-        Contest([Entrant(tmp_path / "broken.onnx", 1, False)], images, Plan(rounds=1)).run()
+        timed(tmp_path / "broken.onnx", Plan(rounds=1))

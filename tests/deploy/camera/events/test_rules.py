@@ -15,6 +15,7 @@ from fusedet.deploy.camera.events.places import Line, Places, Point, Zone
 from fusedet.deploy.camera.events.rules import Rules
 from fusedet.deploy.camera.sources import Frame
 from fusedet.deploy.detector.detections import NO_TRACK, Detections
+from tests.detections import detections_of
 
 NAMES = ("person", "dog")
 WIDTH, HEIGHT = 1000, 1000
@@ -27,6 +28,12 @@ LINE = Line("line", (0.3, 0.5), (0.7, 0.5))
 IMAGE = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
 
 
+def seen(objects: dict[int, Point], label: str = "person", score: float = 0.75) -> Detections:
+    """Boxes of 40 x 100 pixels."""
+    rows = [(x - 20, y - 100, x + 20, y, score, NAMES.index(label)) for x, y in objects.values()]
+    return replace(detections_of(NAMES, *rows), track_ids=np.array(list(objects), np.int64))
+
+
 class Scene:
     """Feeds the rules an image every tenth of a second."""
 
@@ -34,20 +41,12 @@ class Scene:
         self.rules = Rules("door", placed(*places), grace_s)
         self.index = 0
 
-    def see(self, objects: dict[int, Point], label: str = "person", shift_s: float = 0.0) -> list[Event]:
-        """An image of objects: number -> its feet in pixels."""
-        boxes = [(x - 20, y - 100, x + 20, y) for x, y in objects.values()]
-        count = len(boxes)
-        found = Detections(
-            np.array(boxes, np.float32).reshape(-1, 4),
-            np.full(count, 0.75, np.float32),
-            np.full(count, NAMES.index(label)),
-            NAMES,
-            np.array(list(objects), np.int64),
-        )
-        frame = Frame(IMAGE, "0", "door", self.index, self.index / 10 + shift_s, taken_at=1e9 + self.index / 10)
+    def see(self, objects: dict[int, Point], label: str = "person", score: float = 0.75) -> list[Event]:
+        """An image of objects: number -> its feet in pixels; a score of 0.25 and more is a high one."""
+        found = seen(objects, label, score)
+        frame = Frame(IMAGE, "0", "door", self.index, self.index / 10, taken_at=1e9 + self.index / 10)
         self.index += 1
-        return list(self.rules.update(found, frame))
+        return list(self.rules.update(found, frame, found.scores >= 0.25))
 
     def walk(self, way: Iterable[Point | None], label: str = "person") -> list[str]:
         """What object 1 does on its way, shortly; None: it is not found in that image."""
@@ -232,10 +231,7 @@ def test_places_change_and_what_is_the_same_is_not_told_again() -> None:
 def test_an_image_of_another_size_is_the_same_place() -> None:
     scene = Scene(ZONE, LINE)
     scene.walk(down(500, 300, 450))
-    small = Detections(
-        np.array([[240, 225, 260, 295]], np.float32), np.array([0.5], np.float32), np.array([0]), NAMES, np.array([1])
-    )
-    events = scene.rules.update(small, Frame(np.zeros((500, 500, 3), np.uint8), "0", "door", 9, 9.0))
+    events = scene.rules.update(seen({1: (250, 310)}), Frame(np.zeros((500, 500, 3), np.uint8), "0", "door", 9, 9.0))
 
     assert [event.kind for event in events] == ["cross"]
 
@@ -323,31 +319,19 @@ def test_beyond_is_measured_across_the_line() -> None:
     assert Scene(upright).walk([(400, 500), (521, 500)]) == ["cross in"]
 
 
-def one_at(y: float, score: float) -> Detections:
-    """Object 1 with its feet there."""
-    box = np.array([[480, y - 100, 520, y]], np.float32)
-    return Detections(box, np.array([score], np.float32), np.array([0]), NAMES, np.array([1]))
-
-
 def test_nothing_begins_with_a_score_below_the_threshold() -> None:
     scene = Scene(ZONE, LINE)
-    told = []
-    for index, (y, score) in enumerate([(300, 0.8), *[(350, 0.14)] * 12, *[(560, 0.14)] * 30, (560, 0.3)]):
-        found = one_at(y, score)
-        frame = Frame(IMAGE, "0", "door", index, index / 10)
-        told += [(event, index) for event in scene.rules.update(found, frame, found.scores >= 0.25)]
+    steps = [(300, 0.8), *[(350, 0.14)] * 12, *[(560, 0.14)] * 30, (560, 0.3)]
+    told = [event for y, score in steps for event in scene.see({1: (500, y)}, score=score)]
 
-    assert [(event.kind, index) for event, index in told] == [("enter", 43), ("cross", 43)]
-    assert all(event.score == pytest.approx(0.3) for event, _ in told)
+    assert [(event.kind, event.frame) for event in told] == [("enter", 43), ("cross", 43)]
+    assert all(event.score == pytest.approx(0.3) for event in told)
 
 
 def test_an_object_that_scored_high_just_before_still_counts_and_the_event_has_that_score() -> None:
     scene = Scene(ZONE, LINE)
-    told = []
-    for index, (y, score) in enumerate([(380, 0.8), (420, 0.14), (460, 0.14), (520, 0.14), (560, 0.14), (700, 0.14)]):
-        found = one_at(y, score)
-        frame = Frame(IMAGE, "0", "door", index, index / 10)
-        told += scene.rules.update(found, frame, found.scores >= 0.25)
+    steps = [(380, 0.8), (420, 0.14), (460, 0.14), (520, 0.14), (560, 0.14), (700, 0.14)]
+    told = [event for y, score in steps for event in scene.see({1: (500, y)}, score=score)]
 
     assert [event.kind for event in told] == ["enter", "cross", "leave"]
     assert all(event.score == pytest.approx(0.8) for event in told)
@@ -356,9 +340,8 @@ def test_an_object_that_scored_high_just_before_still_counts_and_the_event_has_t
 def test_an_object_whose_track_goes_on_unseen_has_not_left() -> None:
     scene = Scene(ZONE, grace_s=0.0)
     scene.walk(down(500, 500, 500))
-    nothing = replace(Detections.empty(NAMES), track_ids=np.zeros(0, np.int64))
     frames = [Frame(IMAGE, "0", "door", index, index / 10) for index in range(2, 100)]
 
     for frame in frames[:-1]:
-        assert scene.rules.update(replace(nothing, missing=frozenset({1})), frame) == ()
-    assert [event.kind for event in scene.rules.update(nothing, frames[-1])] == ["leave"]
+        assert scene.rules.update(replace(seen({}), missing=frozenset({1})), frame) == ()
+    assert [event.kind for event in scene.rules.update(seen({}), frames[-1])] == ["leave"]

@@ -91,6 +91,12 @@ def processed(pipeline: Pipeline, name: str = "door") -> int:
     return int(str(figures(pipeline, name)["processed"]))
 
 
+def newest(pipeline: Pipeline) -> Result:
+    result = pipeline.latest("door")
+    assert result is not None
+    return result
+
+
 def give_one_by_one(pipeline: Pipeline, camera: LedCamera, count: int) -> None:
     """So that no frame is dropped."""
     start = processed(pipeline)
@@ -104,7 +110,7 @@ def test_a_frame_becomes_a_result_with_its_age_and_its_track(detector: Detector)
     with running(Pipeline([settings(camera)], detector, "square.onnx", [SinkWorker("sink", lambda: sink)])) as pipeline:
         give_one_by_one(pipeline, camera, 3)
         wait_until(lambda: len(sink.results) == 3, "the sink has them")
-        latest = pipeline.latest("door")
+        latest = newest(pipeline)
     assert latest is sink.results[-1]
     assert latest.camera == "door"
     assert latest.frame.index == 2
@@ -126,9 +132,7 @@ def test_drops_are_counted_exactly_when_detection_is_slower_than_the_camera(mode
         wait_until(lambda: figures(pipeline)["captured"] == 8, "seven more while detection is busy")
         detector.allowed.release(2)
         wait_until(lambda: processed(pipeline) == 2, "the first and the newest")
-        newest = pipeline.latest("door")
-        assert newest is not None
-        assert newest.frame.index == 7
+        assert newest(pipeline).frame.index == 7
         assert figures(pipeline)["dropped"] == 6
 
 
@@ -276,9 +280,7 @@ def test_score_and_classes_count_from_the_next_frame_on(detector: Detector) -> N
 
         def labels() -> list[str]:
             give_one_by_one(pipeline, camera, 2)
-            latest = pipeline.latest("door")
-            assert latest is not None
-            return latest.detections.labels
+            return newest(pipeline).detections.labels
 
         assert labels() == ["red"]
         pipeline.set_classes(["green"])
@@ -297,15 +299,11 @@ def test_without_tracks_the_score_is_all_that_counts(detector: Detector) -> None
     part = CameraSettings("door", lambda: camera, tracker=None)
     with running(Pipeline([part], detector, "m", score=0.95)) as pipeline:
         give_one_by_one(pipeline, camera, 1)
-        latest = pipeline.latest("door")
-        assert latest is not None
-        assert len(latest.detections) == 0
+        assert len(newest(pipeline).detections) == 0
         pipeline.set_score(0.5)
         give_one_by_one(pipeline, camera, 1)
-        latest = pipeline.latest("door")
-        assert latest is not None
-        assert latest.detections.labels == ["red"]
-        assert latest.detections.track_ids is None
+        assert newest(pipeline).detections.labels == ["red"]
+        assert newest(pipeline).detections.track_ids is None
         with pytest.raises(InputError, match="need tracks"):
             pipeline.set_places("door", Places(zones=(RIGHT_HALF,)))
 
@@ -340,9 +338,7 @@ def test_a_new_model_takes_over(detector: Detector, tmp_path: Path) -> None:
         give_one_by_one(pipeline, camera, 1)
         pipeline.set_detector(Detector(path, threads=1), "others.onnx")
         give_one_by_one(pipeline, camera, 1)
-        latest = pipeline.latest("door")
-        assert latest is not None
-        assert latest.detections.labels == ["rot"]
+        assert newest(pipeline).detections.labels == ["rot"]
         assert pipeline.status()["model"] == {
             "name": "others.onnx",
             "input_size": [32, 32],

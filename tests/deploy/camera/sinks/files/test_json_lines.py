@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,12 +30,15 @@ def write(sink: RotatingJsonLines, *indices: int) -> None:
         sink.write(make_result(make_frame(index=index)))
 
 
+def write_to(path: Path, *indices: int, max_mb: float = 1.0, keep: int = 3) -> None:
+    with closing(RotatingJsonLines(path, max_mb, keep, "detections")) as sink:
+        write(sink, *indices)
+
+
 def test_a_line_for_each_frame_over_restarts(tmp_path: Path) -> None:
     path = tmp_path / "new" / "found.jsonl"
     for first in (0, 3):
-        sink = RotatingJsonLines(path, 1, 5, "detections")
-        write(sink, first, first + 1, first + 2)
-        sink.close()
+        write_to(path, first, first + 1, first + 2)
 
     assert frames(path) == list(range(6))
     assert lines(path)[0]["camera"] == "door"
@@ -56,15 +60,11 @@ def test_a_line_for_each_event(tmp_path: Path) -> None:
 )
 def test_large_files_are_set_aside(tmp_path: Path, keep: int, there: list[list[int]]) -> None:
     path = tmp_path / "a.jsonl"
-    probe = RotatingJsonLines(tmp_path / "probe", 1, 0, "detections")
-    write(probe, 1)
-    probe.close()
+    write_to(tmp_path / "probe", 1)
     limit = 3 * (tmp_path / "probe").stat().st_size + 2
     (tmp_path / "probe").unlink()
     for some in (range(5), range(5, 10)):
-        sink = RotatingJsonLines(path, limit / 1e6, keep, "detections")
-        write(sink, *some)
-        sink.close()
+        write_to(path, *some, max_mb=limit / 1e6, keep=keep)
 
     names = ["a.jsonl", *(f"a.jsonl.{number}" for number in range(1, len(there)))]
     assert sorted(file.name for file in tmp_path.iterdir()) == names
@@ -72,9 +72,7 @@ def test_large_files_are_set_aside(tmp_path: Path, keep: int, there: list[list[i
 
 
 def test_a_line_that_is_larger_than_a_file_is_whole(tmp_path: Path) -> None:
-    sink = RotatingJsonLines(tmp_path / "a", 1e-5, 3, "detections")
-    write(sink, 1, 2)
-    sink.close()
+    write_to(tmp_path / "a", 1, 2, max_mb=1e-5)
 
     assert frames(tmp_path / "a") == [2]
     assert frames(tmp_path / "a.1") == [1]
@@ -83,9 +81,7 @@ def test_a_line_that_is_larger_than_a_file_is_whole(tmp_path: Path) -> None:
 def test_a_half_line_of_a_power_cut_is_ended(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"frame": 1}\n{"fra')
-    sink = RotatingJsonLines(path, 1, 3, "detections")
-    write(sink, 2)
-    sink.close()
+    write_to(path, 2)
     first, half, last = path.read_text().splitlines()
 
     assert (first, half, json.loads(last)["frame"]) == ('{"frame": 1}', '{"fra', 2)

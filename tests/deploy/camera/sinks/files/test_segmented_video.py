@@ -48,19 +48,12 @@ def test_each_video_has_its_length(tmp_path: Path) -> None:
 
 
 def test_videos_play_at_true_speed(tmp_path: Path) -> None:
-    sink = SegmentedVideo(tmp_path, minutes=1, limits=RetentionLimits(9), fps=10)
-    write(sink, 0, 0.05, 0.1, 1.0, 2.0)
-    sink.close()
-
-    assert list(lengths(tmp_path).values()) == [21]
-
-
-def test_a_gap_begins_a_new_video(tmp_path: Path) -> None:
-    sink = SegmentedVideo(tmp_path, minutes=10, limits=RetentionLimits(9))
-    write(sink, 0, 0.1, 300.0, 300.1)
-    sink.close()
-
-    assert list(lengths(tmp_path).values()) == [2, 2]
+    """And a gap begins a new one."""
+    for name, seconds, images in (("true", (0, 0.05, 0.1, 1.0, 2.0), [21]), ("gap", (0, 0.1, 300.0, 300.1), [2, 2])):
+        sink = SegmentedVideo(tmp_path / name, minutes=10, limits=RetentionLimits(9), fps=10)
+        write(sink, *seconds)
+        sink.close()
+        assert list(lengths(tmp_path / name).values()) == images
 
 
 def test_each_camera_keeps_its_newest(tmp_path: Path) -> None:
