@@ -88,13 +88,7 @@ def read_tuned(model: str | Path) -> Tuned | None:
 def write_tuned(model: Path, tuned: Tuned, reason: str) -> Path:
     """Saves a choice, in the place of an older one; returns the file, which is written whole or not at all.
 
-    Args:
-        model: that it was measured with.
-        tuned: the choice.
-        reason: in one line, for people.
-
-    Raises:
-        InputError: it cannot be written.
+    ``reason`` is one line for people. That the file cannot be written is an ``InputError``.
     """
     content = {
         "version": _VERSION,

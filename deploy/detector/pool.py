@@ -27,11 +27,7 @@ class DetectorPool:
         for detections in pool.map(images):
             ...
 
-    Several threads may call one pool at once.
-
-    Attributes:
-        path: of the file.
-        detectors: of the same file, with the same settings.
+    Several threads may call one pool at once. Its ``detectors`` are of one file, ``path``, with the same settings.
     """
 
     def __init__(self, path: str | Path, size: int | None = None, threads: int | None = 1, **settings: Any) -> None:

@@ -106,11 +106,7 @@ class SelfTestResult:
 
 
 def read_self_test(path: str | Path, session: Session | None = None) -> SelfTest | None:
-    """The self-test in an exported file; None where it holds none.
-
-    Args:
-        path: of the file.
-        session: the file, where it is open already.
+    """The self-test in an exported file; None where it holds none. ``session`` is the file, where it is open already.
 
     Raises:
         InputError: the file cannot be used.
@@ -154,10 +150,8 @@ def open_tested(
 
     Args:
         path: of the file or bundle.
-        threads: see :class:`fusedet.deploy.Detector`.
-        allow_spinning: likewise.
+        threads: see :class:`fusedet.deploy.Detector`, as for ``allow_spinning`` and the further settings.
         required: False lets a file without a self-test pass.
-        settings: further arguments of the detector.
 
     Raises:
         InputError: the file cannot be used, holds no self-test, or does not find what it should.
@@ -171,12 +165,8 @@ def open_tested(
 
 
 def compare_with_expected(test: SelfTest, found: Detections, milliseconds: float) -> SelfTestResult:
-    """Pairs what was found with what was expected.
-
-    Args:
-        test: what is expected.
-        found: detections, from a little below the test's threshold on, so that rounding hides none.
-        milliseconds: that it took.
+    """Pairs what was found, from a little below the test's threshold on so that rounding hides none, with what was
+    expected.
     """
     expected = test.expected
     pairing = pair_detections(

@@ -211,11 +211,9 @@ def _refuse_damaged_text(name: str, session: "ort.InferenceSession") -> None:
 
 
 def read_contract(session: Session, source: str) -> Contract:
-    """The contract in an opened file, checked against the graph's input and outputs.
+    """The contract in a session of :func:`open_session`, checked against the graph's input and outputs.
 
-    Args:
-        session: of :func:`open_session`.
-        source: the file's name, for the error message.
+    ``source`` is the file's name, for the error message.
 
     Raises:
         InputError: the file is not fusedet's, or its graph is not what its contract says.
@@ -228,11 +226,7 @@ def read_contract(session: Session, source: str) -> Contract:
 
 
 def read_input_contract(session: Session, source: str) -> Contract:
-    """As :func:`read_contract`, but the outputs may be any.
-
-    Raises:
-        InputError: the file is not fusedet's, or its graph does not take what its contract says.
-    """
+    """As :func:`read_contract`, but the outputs may be any."""
     contract = Contract.from_metadata(session.get_modelmeta().custom_metadata_map, source)
     inputs = session.get_inputs()
     if len(inputs) != 1:

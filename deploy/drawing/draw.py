@@ -35,9 +35,6 @@ def draw_detections(image_bgr: NDArray[np.uint8], detections: Detections) -> NDA
     Args:
         image_bgr: uint8 ``[H, W, 3]``; left as it is.
         detections: boxes in pixels of this image. The best lie on top.
-
-    Returns:
-        uint8 ``[H, W, 3]``.
     """
     texts = [f"{label} {score:.2f}" for label, score in zip(detections.labels, detections.scores, strict=True)]
     if detections.track_ids is not None:

@@ -84,9 +84,7 @@ class Tracker:
     def __init__(self, settings: TrackerSettings | None = None, fps: float = 30.0) -> None:
         """Begins without tracks.
 
-        Args:
-            settings: left out, the defaults.
-            fps: images per second, where no time is given, and the pace that the motion model is made for.
+        ``fps`` are images per second, where no time is given, and the pace that the motion model is made for.
 
         Raises:
             InputError: ``fps`` is not above 0.

@@ -43,7 +43,6 @@ class Camera:
         self.statistics = CameraStatistics()
         self.rules = Rules(settings.name, settings.places, grace_s=0.0)  # the tracker waits for what is missed
         self._filters = settings.filters
-        self.places = settings.places
         self.latest: Result | None = None
         self._buffer = buffer
         self._tracker: Tracker | None = None
@@ -78,11 +77,6 @@ class Camera:
         counts = (tracked.track_ids != NO_TRACK) | strong
         kept = tracked[counts]
         return kept, self.rules.update(kept, frame, strong[counts])
-
-    def set_places(self, places: Places) -> None:
-        """Replaces zones and lines."""
-        self.places = places
-        self.rules.set_places(places)
 
     @property
     def error(self) -> str | None:

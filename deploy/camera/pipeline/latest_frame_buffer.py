@@ -23,7 +23,7 @@ class LatestFrameBuffer:
         self._frames: dict[str, deque[Frame]] = {camera: deque() for camera in cameras}
         self._dropped = dict.fromkeys(cameras, 0)
         self._turn = list(cameras)
-        self._closed = False
+        self.closed = False
 
     def put(self, camera: str, frame: Frame, *, newest: bool) -> bool:
         """Hands a frame over; with ``newest`` in place of an older one, else once there is room.
@@ -33,8 +33,8 @@ class LatestFrameBuffer:
         with self._changed:
             waiting = self._frames[camera]
             if not newest:
-                self._changed.wait_for(lambda: self._closed or len(waiting) < _OF_A_FILE)
-            if self._closed:
+                self._changed.wait_for(lambda: self.closed or len(waiting) < _OF_A_FILE)
+            if self.closed:
                 self._dropped[camera] += 1
                 return False
             if newest:
@@ -47,7 +47,7 @@ class LatestFrameBuffer:
     def take(self, timeout_s: float) -> tuple[str, Frame] | None:
         """The next frame, of the camera that has waited for its turn the longest; None when none came in time."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or any(self._frames.values()), timeout_s)
+            self._changed.wait_for(lambda: self.closed or any(self._frames.values()), timeout_s)
             for camera in self._turn:
                 if self._frames[camera]:
                     frame = self._frames[camera].popleft()
@@ -61,13 +61,8 @@ class LatestFrameBuffer:
         """Frames of a camera that a newer one replaced, or that came after the end."""
         return self._dropped[camera]
 
-    @property
-    def closed(self) -> bool:
-        """Whether no more frames are taken."""
-        return self._closed
-
     def close(self) -> None:
         """Takes no more frames; what is there can still be taken."""
         with self._changed:
-            self._closed = True
+            self.closed = True
             self._changed.notify_all()

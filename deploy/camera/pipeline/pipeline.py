@@ -217,7 +217,7 @@ class Pipeline:
 
     def places(self, camera: str) -> Places:
         """Zones and lines of a camera."""
-        return self._cameras[camera].places
+        return self._cameras[camera].rules.places
 
     def set_places(self, camera: str, places: Places, *, save: bool = True) -> None:
         """Replaces zones and lines, from the next frame on, and saves them to the YAML where there is one, if ``save``.
@@ -230,9 +230,9 @@ class Pipeline:
             raise InputError(f"camera {camera}: zones and lines need tracks, but track is null")
         if save:
             self._save_places(camera, places)
-        place.set_places(places)
-        for sink in self._sinks:
-            sink.set_places(camera, places)
+        place.rules.set_places(places)
+        for worker in self._sinks:
+            worker.sink.set_places(camera, places)
 
     def set_detector(self, detector: Detector, model: str) -> None:
         """Another model from the next frame on; one that lacks a class that was asked for is an ``InputError``."""
@@ -306,7 +306,7 @@ class Pipeline:
             detector.timings,
             monotonic(),
             camera.rules.counts(),
-            camera.places,
+            camera.rules.places,
         )
 
     def _failed(self, camera: Camera, frame: Frame, error: Exception) -> None:

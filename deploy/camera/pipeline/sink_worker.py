@@ -9,7 +9,6 @@ from typing import Any
 
 from fusedet.common.text import in_one_line
 from fusedet.common.throttled_log import Trouble
-from fusedet.deploy.camera.events.places import Places
 from fusedet.deploy.camera.pipeline.worker import Worker
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks import Sink
@@ -38,13 +37,8 @@ class SinkWorker:
         self._written = self._dropped = 0
         self._error: str | None = None
         self._trouble = Trouble(_log)
-        self._sink = make_sink()
+        self.sink = make_sink()
         self.worker = Worker(f"sink {name}", self._work)
-
-    @property
-    def sink(self) -> Sink:
-        """The sink that is fed now."""
-        return self._sink
 
     def start(self) -> None:
         """Begins to feed the sink."""
@@ -52,7 +46,7 @@ class SinkWorker:
 
     def put(self, result: Result, *, wait: bool) -> None:
         """Takes a result; with ``wait``, once there is room, else at once."""
-        if self._sink.events_only and not result.events:
+        if self.sink.events_only and not result.events:
             return
         with self._changed:
             if wait:
@@ -66,7 +60,7 @@ class SinkWorker:
 
     def report(self) -> dict[str, Any]:
         """``written``, ``dropped``, ``waiting`` and ``error``; a sink with a queue of its own adds what is in that."""
-        sink = self._sink
+        sink = self.sink
         with self._changed:
             return {
                 "written": self._written,
@@ -74,10 +68,6 @@ class SinkWorker:
                 "waiting": len(self._queue) + sink.waiting,
                 "error": self._error or sink.error,
             }
-
-    def set_places(self, camera: str, places: Places) -> None:
-        """Tells the sink of a camera's new zones and lines."""
-        self._sink.set_places(camera, places)
 
     def finish(self, timeout_s: float) -> None:
         """Writes what waits, closes the sink, and says so if that takes too long."""
@@ -94,7 +84,7 @@ class SinkWorker:
         self.worker.stop()
         self._fail("hangs")
         try:
-            self._sink = self._make_sink()
+            self.sink = self._make_sink()
         except Exception as error:
             self._fail(str(error))
             return
@@ -102,7 +92,7 @@ class SinkWorker:
         self.worker.start()
 
     def _work(self, worker: Worker) -> None:
-        sink, tend_s = self._sink, 0.0
+        sink, tend_s = self.sink, 0.0
         while not worker.stopping.is_set():
             worker.idle()
             with self._changed:

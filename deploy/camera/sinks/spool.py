@@ -43,8 +43,8 @@ class Record:
 class Spool:
     """A bounded queue of short texts in a folder. Every method may be called from any thread.
 
-    ``dropped`` counts records given up since the start because there were too many. What goes wrong with the disk is an
-    ``OSError``.
+    ``waiting`` records were not taken yet, ``dropped`` ones were given up since the start because there were too many.
+    What goes wrong with the disk is an ``OSError``.
     """
 
     def __init__(self, folder: Path, most: int) -> None:
@@ -66,7 +66,7 @@ class Spool:
         self._taken = 0
         self._connection = _open(self._path)
         try:
-            [(self._last, self._waiting)] = self._select("SELECT IFNULL(MAX(number), 0), COUNT(*) FROM records")
+            [(self._last, self.waiting)] = self._select("SELECT IFNULL(MAX(number), 0), COUNT(*) FROM records")
             self._append(read_old_queue(folder))
             self._sync()
             remove_old_queue(folder)
@@ -74,11 +74,6 @@ class Spool:
         except (sqlite3.Error, OSError) as error:
             self._connection.close()
             raise InputError(f"{folder}: expected a queue that can be read and written, but: {error}") from error
-
-    @property
-    def waiting(self) -> int:
-        """Records that were not taken yet."""
-        return self._waiting
 
     def put(self, text: str) -> None:
         """Adds a record, or raises and does not; if there are too many then, the oldest is given up."""
@@ -102,7 +97,7 @@ class Spool:
     def tend(self) -> None:
         """Forces onto the disk what has waited for long enough; to be called every second or so."""
         with self._lock, self._disk_errors():
-            if not self._waiting:
+            if not self.waiting:
                 self._unsynced_since = None  # all of it is with the receiver
             elif self._unsynced_since is not None and time.monotonic() - self._unsynced_since >= _SYNC_EVERY_S:
                 self._sync()
@@ -118,14 +113,14 @@ class Spool:
             return
         query = "SELECT COUNT(*) FROM records WHERE number > ? AND number <= ?"
         [(taken,)] = self._select(query, self._taken, number)
-        self._waiting -= taken
+        self.waiting -= taken
         self._taken = number
         with suppress(sqlite3.OperationalError):  # a full disk: some records come twice
             self._connection.execute("DELETE FROM records WHERE number <= ?", (number,))
 
     def _give_up_oldest(self, most: int) -> None:
         """Leaves the newest ``most`` records."""
-        too_many = self._waiting - most
+        too_many = self.waiting - most
         if too_many > 0:
             query = "SELECT number FROM records WHERE number > ? ORDER BY number LIMIT 1 OFFSET ?"
             [(newest,)] = self._select(query, self._taken, too_many - 1)
@@ -135,7 +130,7 @@ class Spool:
     def _append(self, texts: Sequence[str]) -> None:
         _insert(self._connection, self._last + 1, texts)
         self._last += len(texts)
-        self._waiting += len(texts)
+        self.waiting += len(texts)
 
     def _select(self, query: str, *values: int) -> list[Any]:
         return self._connection.execute(query, values).fetchall()

@@ -49,11 +49,6 @@ class WebServer:
         self._stop: asyncio.Event | None = None
         self.url = ""
 
-    @property
-    def encoded(self) -> int:
-        """Images encoded for live views and snapshots so far."""
-        return self._images.encoded
-
     def start(self) -> None:
         """Listens, and returns when the page can be opened.
 

@@ -40,16 +40,13 @@ class SegmentedVideo(Sink):
     """
 
     def __init__(self, folder: Path, minutes: float, limits: RetentionLimits, fps: float = 10.0) -> None:
-        """Writes into ``folder``, which is made.
+        """Writes into ``folder``, for all cameras, which is made; that it cannot be is an ``InputError``.
 
         Args:
-            folder: for all cameras.
+            folder: of the videos.
             minutes: length of a video.
             limits: which finished videos stay; ``keep`` is of each camera.
             fps: images a second in the videos; a camera's images are repeated or left out accordingly.
-
-        Raises:
-            InputError: the folder cannot be made.
         """
         make_folder(folder)
         self._folder = folder

@@ -54,7 +54,10 @@ def why_not_usable(path: str) -> str | None:
     if not stat.S_ISCHR(found.st_mode):
         return f"{path} is no device"
     if not os.access(path, os.R_OK | os.W_OK):
-        group = _group(found.st_gid)
+        try:
+            group = Path(path).group()
+        except KeyError:  # a group without a name
+            group = str(found.st_gid)
         return f"no permission for {path}: join the group {group} (sudo usermod -aG {group} $USER, then log in again)"
     return None
 
@@ -91,15 +94,6 @@ def _ask_for(capture: Any, settings: SourceSettings) -> None:
     for key, value in wishes:
         if value is not None:
             capture.set(key, value)
-
-
-def _group(number: int) -> str:
-    import grp  # only where there are groups
-
-    try:
-        return grp.getgrgid(number).gr_name
-    except KeyError:
-        return str(number)
 
 
 def _user_of(path: str) -> str | None:

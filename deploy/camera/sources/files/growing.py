@@ -18,7 +18,8 @@ _State = tuple[int, int]
 
 
 class GrowingImages:
-    """The images that are there, by name, then those that come, by age; it has no end.
+    """The images among what ``list_paths`` gives: those that are there, by name, then those that come, by age; without
+    an end.
 
     An image that is written again counts as a new one. One is read when it stayed the same between two looks, because
     writing takes time; one that cannot be read is logged, counted in ``unreadable`` and left out.
@@ -32,7 +33,6 @@ class GrowingImages:
     def __init__(
         self, list_paths: Callable[[], Iterable[Path]], label: str, look_every_s: float = _LOOK_EVERY_S
     ) -> None:
-        """Reads nothing yet; ``list_paths`` gives what there is now, also files that are no images."""
         self.label = label
         self.unreadable = 0
         self._error: str | None = None

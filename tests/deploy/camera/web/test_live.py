@@ -112,7 +112,7 @@ def test_nobody_looks_and_nothing_is_encoded(server: WebServer, monitor: MemoryM
 
     with_views(server, 1, look_but_do_not_ask)
     assert ask(server, "/api/status").status == 200
-    assert server.encoded == 0
+    assert server._images.encoded == 0
 
 
 def test_a_frame_is_encoded_once_for_all(server: WebServer, monitor: MemoryMonitor) -> None:
@@ -125,7 +125,7 @@ def test_a_frame_is_encoded_once_for_all(server: WebServer, monitor: MemoryMonit
         return seen
 
     assert with_views(server, 8, work) == [[0] * 8, [1] * 8, [2] * 8]
-    assert server.encoded == 3
+    assert server._images.encoded == 3
 
 
 def test_who_comes_later_gets_the_newest_at_once(server: WebServer, monitor: MemoryMonitor) -> None:
@@ -139,7 +139,7 @@ def test_who_comes_later_gets_the_newest_at_once(server: WebServer, monitor: Mem
         return one, (await next_image(second))[0]["frame"]
 
     assert with_views(server, 2, work) == (5, 5)
-    assert server.encoded == 1
+    assert server._images.encoded == 1
 
 
 def test_a_slow_view_skips_frames(server: WebServer, monitor: MemoryMonitor) -> None:
@@ -151,7 +151,7 @@ def test_a_slow_view_skips_frames(server: WebServer, monitor: MemoryMonitor) -> 
         return [first, (await next_image(socket))[0]["frame"]]
 
     assert with_views(server, 1, work) == [0, 49]
-    assert server.encoded == 2
+    assert server._images.encoded == 2
 
 
 def test_not_more_than_fifteen_a_second(server: WebServer, monitor: MemoryMonitor) -> None:
@@ -197,7 +197,7 @@ def test_what_is_not_a_question(server: WebServer, monitor: MemoryMonitor, quest
     kind, code = with_views(server, 1, work)
     assert kind in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
     assert code in (1008, 1009)
-    assert server.encoded == 0
+    assert server._images.encoded == 0
 
 
 def test_too_many_viewers(server: WebServer, monitor: MemoryMonitor, monkeypatch: pytest.MonkeyPatch) -> None:

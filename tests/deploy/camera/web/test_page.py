@@ -299,11 +299,11 @@ def test_a_hidden_page_costs_nothing(desktop: Browser, server: WebServer, monito
         document.dispatchEvent(new Event("visibilitychange")); })()""")
     wait_until(lambda: server._images.viewers == 0)
     time.sleep(0.2)
-    encoded, processed = server.encoded, monitor.cameras["door"]["processed"]
+    encoded, processed = server._images.encoded, monitor.cameras["door"]["processed"]
     wait_until(lambda: monitor.cameras["door"]["processed"] > processed + 10)
-    assert server.encoded == encoded
+    assert server._images.encoded == encoded
     desktop.run("""(() => { delete document.hidden; document.dispatchEvent(new Event("visibilitychange")); })()""")
-    wait_until(lambda: server.encoded > encoded)
+    wait_until(lambda: server._images.encoded > encoded)
 
 
 def test_several_cameras(desktop: Browser, film_of_two: WebServer) -> None:
