@@ -18,7 +18,7 @@ from fusedet.common.errors import InputError
 from fusedet.configs.inputs import CHECKPOINTS, EXPORTED_FIRST, model_file
 
 if TYPE_CHECKING:
-    from fusedet.deploy.bench.contest import Entrant, Samples
+    from fusedet.deploy.bench.contest import Entrant
     from fusedet.deploy.bench.figures import Figures
     from fusedet.deploy.bench.tuned import Tuned
 
@@ -157,7 +157,7 @@ class _Bench:
         Raises:
             InputError: one cannot be used.
         """
-        from fusedet.deploy.bench.contest import Contest, Plan
+        from fusedet.deploy.bench.contest import Plan, Samples
         from fusedet.deploy.bench.images import own_image
         from fusedet.deploy.bench.peak import Peak
         from fusedet.deploy.bench.tune import candidates
@@ -177,20 +177,19 @@ class _Bench:
         self._peaks = {threads: Peak(threads) for threads in sorted({one.threads for one in entrants})}
         self._chosen = entrants
         turns = itertools.cycle(self._peaks.values())
-        self._contest = Contest(
-            entrants,
-            self._images.__getitem__,
-            Plan(args.rounds, args.seconds, args.fps),
-            between=lambda: next(turns).measure(),
-            tell=_Progress(),
-        )
+        self._samples = {entrant: Samples() for entrant in entrants}
+        self._plan = Plan(args.rounds, args.seconds, args.fps)
+        self._between = lambda: next(turns).measure()
         self.finished = False
         self.tuning: dict[Path, tuple[dict[Entrant, Samples], Tuned, str]] = {}
 
     def measure(self) -> None:
         """Times all entrants."""
+        from fusedet.deploy.bench.contest import take_turns
+
+        images = self._images.__getitem__
         try:
-            self._contest.run()
+            take_turns(self._samples, images, self._plan, between=self._between, tell=_Progress())
             self.finished = True
         except KeyboardInterrupt:
             pass
@@ -203,7 +202,7 @@ class _Bench:
 
         self._chosen = []
         for model in self._models:
-            samples = {one: own for one, own in self._contest.samples.items() if one.model == model}
+            samples = {one: own for one, own in self._samples.items() if one.model == model}
             if not self.finished:
                 _say(["", f"{model}: interrupted, nothing is chosen", *indented(tuning_lines(samples, self._fps))])
                 continue
@@ -230,7 +229,7 @@ class _Bench:
 
         found = []
         for one in self._chosen:
-            samples, model = self._contest.samples[one], one.model
+            samples, model = self._samples[one], one.model
             if not len(samples):
                 continue
             startup = operators = throughput = None

@@ -39,7 +39,7 @@ def bench_all(
         InputError: the bundle cannot be used.
     """
     from fusedet.common.machine import this_machine
-    from fusedet.deploy.bench.contest import Contest, Entrant, Plan
+    from fusedet.deploy.bench.contest import Entrant, Plan, Samples, take_turns
     from fusedet.deploy.bench.forms import quickest, read_forms
     from fusedet.deploy.bench.images import own_image
     from fusedet.deploy.bench.tune import candidates, choose
@@ -50,15 +50,15 @@ def bench_all(
     looked_at = images or [own_image(bundle)[0]]
     entrants = [one for form in able for one in candidates(form.path, args.threads)]
     print("\n".join(machine_lines(machine, load)), flush=True)
-    contest = Contest(entrants, lambda _: looked_at, Plan(args.rounds, args.seconds, args.fps), tell=tell)
+    measured = {entrant: Samples() for entrant in entrants}
     try:
-        contest.run()
+        take_turns(measured, lambda _: looked_at, Plan(args.rounds, args.seconds, args.fps), tell=tell)
     except KeyboardInterrupt:
         print(f"\n{bundle}: interrupted, nothing is chosen")
         return _INTERRUPTED
     tuning, chosen = {}, {}
     for form in able:
-        samples = {one: own for one, own in contest.samples.items() if one.model == form.path}
+        samples = {one: own for one, own in measured.items() if one.model == form.path}
         tuned, reason = choose(samples, args.fps)
         tuning[form.path] = samples, tuned, reason
         chosen[form] = tuned, samples[Entrant(form.path, tuned.threads, tuned.spinning)]

@@ -6,7 +6,7 @@ of the machine hits all alike.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from fusedet.deploy.detector.detector import Detector
 #: Runs that lay out the memory before anything counts.
 _WARM_UP = 3
 _BLOCKS = 5
+_Tell = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,6 @@ class Plan:
     seconds: float | None = None  # that each entrant is timed for; None: ``rounds`` count
     #: frames arrive at this rate, as from a camera, and the process sleeps in between; None: one after the other
     fps: float | None = None
-    score_threshold: float = 0.25
 
 
 @dataclass
@@ -86,67 +86,63 @@ class Samples:
         return self.cpu_s / len(self) * 1e3
 
 
-class Contest:
-    """Times entrants. What was measured of each stands in ``samples`` also when Ctrl-C ends it."""
+def take_turns(
+    samples: Mapping[Entrant, Samples],
+    images: Callable[[Path], Sequence[NDArray[np.uint8]]],
+    plan: Plan,
+    *,
+    between: Callable[[], None] = lambda: None,
+    tell: _Tell = lambda what, done, of: None,
+) -> None:
+    """Times entrants. What is measured stands in their ``samples`` also when Ctrl-C ends it.
 
-    def __init__(
-        self,
-        entrants: Sequence[Entrant],
-        images: Callable[[Path], Sequence[NDArray[np.uint8]]],
-        plan: Plan,
-        *,
-        between: Callable[[], None] = lambda: None,
-        tell: Callable[[str, int, int | None], None] = lambda what, done, of: None,
-    ) -> None:
-        """Prepares, and measures nothing yet.
+    Args:
+        samples: of each entrant, empty yet.
+        images: of a model, taken in turn.
+        plan: how long and at which pace.
+        between: called after each block, when no detector is open.
+        tell: called after each run with who runs, how many runs it has had, and of how many (None: not known).
 
-        Args:
-            entrants: no two alike.
-            images: of a model, taken in turn.
-            plan: how long and at which pace.
-            between: called after each block, when no detector is open.
-            tell: called after each run with who runs, how many runs it has had, and of how many (None: not known).
-        """
-        self.samples = {entrant: Samples() for entrant in entrants}
-        self._images, self._plan, self._between, self._tell = images, plan, between, tell
+    Raises:
+        InputError: a model cannot be used.
+    """
+    blocks = _BLOCKS if plan.seconds is not None else min(_BLOCKS, plan.rounds)
+    for block in range(blocks):
+        runs = plan.rounds * (block + 1) // blocks - plan.rounds * block // blocks
+        seconds = None if plan.seconds is None else plan.seconds / blocks
+        of = plan.rounds if seconds is None else None
+        for entrant, own in samples.items():
+            _block(entrant, own, images(entrant.model), _arrivals(runs, seconds, plan.fps), tell, of)
+            between()
 
-    def run(self) -> None:
-        """Measures; an entrant's model that cannot be used is an ``InputError``."""
-        plan = self._plan
-        blocks = _BLOCKS if plan.seconds is not None else min(_BLOCKS, plan.rounds)
-        for block in range(blocks):
-            runs = plan.rounds * (block + 1) // blocks - plan.rounds * block // blocks
-            for entrant, samples in self.samples.items():
-                self._block(entrant, samples, runs, None if plan.seconds is None else plan.seconds / blocks)
-                self._between()
 
-    def _block(self, entrant: Entrant, samples: Samples, runs: int, seconds: float | None) -> None:
-        images = self._images(entrant.model)
-        detector = Detector(
-            entrant.model,
-            score_threshold=self._plan.score_threshold,
-            threads=entrant.threads,
-            allow_spinning=entrant.spinning,
-        )
-        for _ in range(_WARM_UP):
-            detector(images[0])
-        of = self._plan.rounds if self._plan.seconds is None else None
-        started, computed = time.perf_counter(), time.process_time()
-        try:
-            for arrived, dropped in _arrivals(runs, seconds, self._plan.fps):
-                detector(images[len(samples) % len(images)])
-                done = time.perf_counter()
-                times = detector.timings
-                samples.pre.append(times.pre)
-                samples.inference.append(times.inference)
-                samples.post.append(times.post)
-                samples.age.append((done - arrived) * 1e3)
-                samples.dropped += dropped
-                self._tell(f"{entrant.model.name}, {entrant.settings}", len(samples), of)
-        finally:
-            samples.wall_s += time.perf_counter() - started
-            samples.cpu_s += time.process_time() - computed
-            samples.health.append(read_health())
+def _block(
+    entrant: Entrant,
+    samples: Samples,
+    images: Sequence[NDArray[np.uint8]],
+    arrivals: Iterator[tuple[float, int]],
+    tell: _Tell,
+    of: int | None,
+) -> None:
+    detector = Detector(entrant.model, threads=entrant.threads, allow_spinning=entrant.spinning)
+    for _ in range(_WARM_UP):
+        detector(images[0])
+    started, computed = time.perf_counter(), time.process_time()
+    try:
+        for arrived, dropped in arrivals:
+            detector(images[len(samples) % len(images)])
+            done = time.perf_counter()
+            times = detector.timings
+            samples.pre.append(times.pre)
+            samples.inference.append(times.inference)
+            samples.post.append(times.post)
+            samples.age.append((done - arrived) * 1e3)
+            samples.dropped += dropped
+            tell(f"{entrant.model.name}, {entrant.settings}", len(samples), of)
+    finally:
+        samples.wall_s += time.perf_counter() - started
+        samples.cpu_s += time.process_time() - computed
+        samples.health.append(read_health())
 
 
 def _arrivals(runs: int, seconds: float | None, fps: float | None) -> Iterator[tuple[float, int]]:

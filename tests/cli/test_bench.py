@@ -12,7 +12,7 @@ import pytest
 
 from fusedet.cli.main import main
 from fusedet.deploy import Contract
-from fusedet.deploy.bench.contest import Contest
+from fusedet.deploy.bench import contest
 from fusedet.deploy.bench.startup import Startup
 from fusedet.deploy.bench.tuned import Tuned, read_tuned, write_tuned
 from tests.commands import Refused
@@ -96,13 +96,13 @@ def test_of_several_models_the_largest_that_keeps_up_is_named(
 def test_what_was_measured_until_ctrl_c_is_printed(
     exported: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    whole = Contest._block
+    whole = contest._block
 
-    def interrupted(self: Contest, entrant, samples, ends) -> None:
-        whole(self, entrant, samples, ends)
+    def interrupted(*arguments) -> None:
+        whole(*arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Contest, "_block", interrupted)
+    monkeypatch.setattr(contest, "_block", interrupted)
     assert bench(exported, "--rounds", 10, "--threads", 1) == 130
     said = capsys.readouterr().out
     assert "rate " in said

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fusedet.common.errors import InputError
-from fusedet.deploy.bench.contest import Contest, Entrant, Plan, Samples
+from fusedet.deploy.bench.contest import Entrant, Plan, Samples, take_turns
 
 IMAGES = [np.zeros((48, 64, 3), np.uint8), np.full((64, 48, 3), 255, np.uint8)]
 
@@ -17,28 +17,28 @@ def images(_: Path) -> list[np.ndarray]:
 
 def timed(model: Path, plan: Plan, **more: Any) -> Samples:
     """What is measured of one entrant alone."""
-    contest = Contest([Entrant(model, 1, False)], images, plan, **more)
-    contest.run()
-    return contest.samples[Entrant(model, 1, False)]
+    samples = Samples()
+    take_turns({Entrant(model, 1, False): samples}, images, plan, **more)
+    return samples
 
 
 def test_every_entrant_runs_as_often_as_wanted_and_takes_turns(model: Path):
     entrants = [Entrant(model, 1, False), Entrant(model, 2, False)]
     told, between = [], []
-    contest = Contest(
-        entrants,
+    measured = {entrant: Samples() for entrant in entrants}
+    take_turns(
+        measured,
         images,
         Plan(rounds=7),
         between=lambda: between.append(len(told)),
         tell=lambda what, done, of: told.append((what, done, of)),
     )
-    contest.run()
-    assert [len(contest.samples[entrant]) for entrant in entrants] == [7, 7]
+    assert [len(samples) for samples in measured.values()] == [7, 7]
     assert told[0] == ("model.onnx, 1 thread", 1, 7)
     assert told[-1] == ("model.onnx, 2 threads", 7, 7)
     assert told[1][0] == "model.onnx, 2 threads", "the first block has one run, then it is the other's turn"
     assert len(between) == 10
-    samples = contest.samples[entrants[0]]
+    samples = measured[entrants[0]]
     assert len(samples.pre) == len(samples.inference) == len(samples.post) == 7
     assert samples.total.count == samples.ages.count == 7
     assert len(samples.health) == 5
@@ -71,10 +71,9 @@ def test_what_was_measured_outlives_an_interruption(model: Path):
         if done == 3:
             raise KeyboardInterrupt
 
-    contest = Contest([Entrant(model, 1, False)], images, Plan(rounds=15), tell=stop)
+    samples = Samples()
     with pytest.raises(KeyboardInterrupt):
-        contest.run()
-    (samples,) = contest.samples.values()
+        take_turns({Entrant(model, 1, False): samples}, images, Plan(rounds=15), tell=stop)
     assert len(samples) == 3
     assert samples.wall_s > 0
     assert len(samples.health) == 1
