@@ -28,15 +28,7 @@ _BUSY = 0.5
 
 @dataclass(frozen=True)
 class Change:
-    """One figure in both books.
-
-    Attributes:
-        chapter: where it stands.
-        what: of which thing, for people.
-        figure: its name.
-        before: in the first book.
-        after: in the second one.
-    """
+    """One figure of one thing, in both books."""
 
     chapter: str
     what: str
@@ -51,13 +43,9 @@ class Change:
 
 
 def compare(one: Results, other: Results, chapters: Sequence[str] = (), *, medians: bool = False) -> list[Change]:
-    """All figures that both books have, in the order of the second.
+    """All figures that both books have, in the order of the second; of ``chapters`` alone where some are named.
 
-    Args:
-        one: the first book.
-        other: the second one.
-        chapters: only these; none: all.
-        medians: of times that were measured often compare the medians, not the minimums.
+    Of times that were measured often the minimums are compared, or with ``medians`` the medians.
 
     Raises:
         InputError: a chapter is in neither, or nothing is in both.

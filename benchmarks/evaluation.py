@@ -10,13 +10,10 @@ from fusedet.train.evaluation.operating_point import operating_point
 
 
 class OutputAccuracy(StrictModel):
-    """Accuracy of one output of a network, each figure in 0..1.
+    """Accuracy of one output of a network, in 0..1.
 
-    Attributes:
-        ap: COCO's AP50-95.
-        ap50: AP at IoU 0.50.
-        duplicates: share of the detections at the score threshold of the best F1 that show an object for a second
-            time; None where it is not known.
+    ``duplicates`` is the share of the detections at the score threshold of the best F1 that show an object for a second
+    time.
     """
 
     ap: float

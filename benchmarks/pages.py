@@ -13,11 +13,7 @@ def markers(name: str) -> tuple[str, str]:
 
 
 def fill_sections(page: Path, sections: Mapping[str, str]) -> None:
-    """Replaces what stands between the markers of each section of a page.
-
-    Raises:
-        InputError: the page is not there, or lacks a section's markers; nothing has been written then.
-    """
+    """Replaces what stands between the markers of each section of a page; nothing where one lacks its markers."""
     if not page.is_file():
         raise InputError(f"{page}: no such page")
     text = page.read_text(encoding="utf-8")
@@ -29,11 +25,7 @@ def fill_sections(page: Path, sections: Mapping[str, str]) -> None:
 
 
 def section(page: Path, name: str) -> str:
-    """What stands between the markers of a section.
-
-    Raises:
-        InputError: the page lacks them.
-    """
+    """What stands between the markers of a section."""
     return _parts(page.read_text(encoding="utf-8"), name, page)[1].strip()
 
 

@@ -45,15 +45,7 @@ class Variant:
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """One training of a study.
-
-    Attributes:
-        variant: its settings over those of the study.
-        data: the data set's folder.
-        seed: of the training.
-        folder: where everything of it lies.
-        config: all settings together.
-    """
+    """One training of a study, with all settings together in ``config``; everything of it lies in ``folder``."""
 
     variant: Variant
     data: Path
@@ -85,11 +77,7 @@ class Piece:
         return self.folder / "train.log"
 
     def check(self) -> None:
-        """Makes sure that what lies in the folder is of this training.
-
-        Raises:
-            InputError: it was begun with other settings.
-        """
+        """Raises InputError where the folder holds a training that was begun with other settings."""
         if not self.settings.exists():
             return
         before = load_train_config(self.settings)
@@ -109,13 +97,8 @@ class Piece:
 class Study:
     """Everything that its pieces share.
 
-    Attributes:
-        preset: a preset's name or a config file.
-        variants: what is compared; the first one, or another of the caller's choice, is what the others differ from.
-        data: folders with ``images`` and ``annotations/{train,val}.json``, of different names.
-        seeds: each variant is trained with each of them.
-        out: folder of the whole study.
-        common: ``key=value`` for all variants, below their own.
+    Each variant is trained with each of the seeds on each of the data sets, folders with ``images`` and
+    ``annotations/{train,val}.json``. ``common`` are ``key=value`` for all variants, below their own.
     """
 
     preset: str
@@ -129,8 +112,7 @@ class Study:
         """All trainings; those of the first seed first, so that an unfinished study can be read as well.
 
         Raises:
-            InputError: a setting is wrong, two data sets or two variants have one name, or a piece that was begun does
-                not fit.
+            InputError: a setting is wrong, names are not unique, or a piece that was begun does not fit.
         """
         for what, names in (("data set", [path.name for path in self.data]), ("variant", self._names())):
             twice = sorted({name for name in names if names.count(name) > 1})
@@ -164,11 +146,9 @@ def run_pieces(
 ) -> list[str]:
     """Trains what has not been trained yet, ``jobs`` pieces at a time.
 
-    Returns:
-        a line for each training that failed; it begins anew, or where it was, in the next call.
-
-    Raises:
-        KeyboardInterrupt: after Ctrl-C or SIGTERM, when the trainings have saved their state.
+    Returns a line for each training that failed; it begins anew, or where it was, in the next call. After Ctrl-C or
+    SIGTERM
+    the trainings save their state first.
     """
     waiting = [piece for piece in pieces if not piece.marker.exists()]
     say(f"{len(pieces)} trainings, {len(pieces) - len(waiting)} of them done before; logs: OUT/DATA/VARIANT/seed-*/")

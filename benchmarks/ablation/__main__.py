@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.ablation.graphs import Latency, export_best, race, read_race
 from benchmarks.command import facts, run_command, write_text
+from benchmarks.pages import table as markdown_table
 from benchmarks.study import (
     Outcome,
     Study,
@@ -60,15 +61,7 @@ class Run(StrictModel):
 
 
 class VariantResult(StrictModel):
-    """All trainings of one variant.
-
-    Attributes:
-        name: of the variant.
-        overrides: its settings.
-        runs: its trainings.
-        other_graph: whether its exported graph is another one than the first variant's.
-        latency: beside the first variant, where the graph is another one and has been measured.
-    """
+    """All trainings of one variant; ``latency`` is None where the exported graph is that of the first variant."""
 
     name: str
     overrides: list[str]
@@ -143,15 +136,14 @@ def table(results: Results) -> str:
     """The study in Markdown."""
     machine = ", ".join(f"{key} {value}" for key, value in results.machine.items())
     scatter = _scatter(results)
-    lines = [
+    method = (
         f"`{results.preset}` at {results.input_size[1]} x {results.input_size[0]} px, {results.epochs} epochs. AP is "
         f"the mean over data sets and seeds; differences are between trainings of the same data and seed, ± is their "
         f"standard deviation. Among the seeds of {results.baseline.name} itself the standard deviation is "
-        f"{'not known' if math.isnan(scatter) else f'{scatter:.3f}'}. Measured on: {machine}.",
-        "",
-        "| variant | settings | trainings | AP | difference | AP50 | of its latency | of its training time |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
+        f"{'not known' if math.isnan(scatter) else f'{scatter:.3f}'}. Measured on: {machine}."
+    )
+    header = ["variant", "settings", "trainings", "AP", "difference", "AP50", "of its latency", "of its training time"]
+    rows = []
     base_seconds = statistics.fmean(run.seconds for run in results.baseline.runs)
     for variant in results.variants:
         cells = (
@@ -164,8 +156,8 @@ def table(results: Results) -> str:
             _latency(variant),
             f"{statistics.fmean(run.seconds for run in variant.runs) / base_seconds:.2f}",
         )
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        rows.append(cells)
+    return f"{method}\n\n{markdown_table(header, rows, left=2)}\n"
 
 
 def _difference(results: Results, variant: VariantResult) -> str:

@@ -19,17 +19,12 @@ from fusedet.export import ExportResult, export_onnx
 
 
 class Graph(StrictModel):
-    """An exported network.
+    """An exported network: its files, and what became of its activations.
 
-    Attributes:
-        plain: the plain ONNX file.
-        fused: the file in which activations live in their convolutions, as far as they can.
-        inside: activations that moved into their convolution.
-        outside: activations that could not.
-        reason: why, of the first of them.
-        standing: activations that ONNX Runtime still runs by themselves on this machine, at its highest level.
-        reorders: its conversions between memory layouts.
-        fingerprint: equal for graphs that differ in their weights alone.
+    ``inside`` moved into their convolution, ``outside`` could not, ``reason`` says why the first of them could not;
+    ``standing`` are those that ONNX Runtime runs by themselves here. The fingerprint is equal for graphs that differ in
+    their
+    weights alone.
     """
 
     plain: Path
@@ -96,13 +91,7 @@ def race(
 ) -> dict[str, Latency]:
     """How long the fused files take, run in turn, so that a slow moment of the machine hits all alike.
 
-    Args:
-        graphs: by name.
-        reference: the name of the one that the others are compared with.
-        record: where the figures are kept; a measurement of the same graphs in the same way is read from there.
-        size: side of the input in pixels.
-        rounds: how often each file runs.
-        threads: of ONNX Runtime.
+    They are compared with ``reference``. A measurement of the same graphs in the same way is read from ``record``.
     """
     prints = {name: graph.fingerprint for name, graph in graphs.items()}
     key = {"graphs": prints, "reference": reference, "size": size, "rounds": rounds, "threads": threads}

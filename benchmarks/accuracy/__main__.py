@@ -76,11 +76,7 @@ def plan(args: argparse.Namespace) -> list[Job]:
 
 
 def train_missing(jobs: list[Job]) -> bool:
-    """Trains what is not finished. False when something failed; the rest is trained nevertheless.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C or SIGTERM ended a training early.
-    """
+    """Trains what is not finished. False when something failed; the rest is trained nevertheless."""
     missing = [job for job in jobs if job.state() != "finished"]
     peers = [job for job in missing if job.is_peer]
     if peers and not is_installed():

@@ -71,9 +71,7 @@ def _lowest(rows: Sequence[Row]) -> dict[str, Row]:
 def draw_names_at_the_right(axes: Axes, marks: Mapping[str, tuple[float, float]]) -> None:
     """Networks of like speed would write over each other: their names stand in a column, far enough apart to read.
 
-    Args:
-        axes: with its limits as they will stay.
-        marks: ``(x, y)`` of each, the lowest first.
+    ``marks`` are ``(x, y)`` by name, the lowest first; ``axes`` has its limits as they will stay.
     """
     bottom, top = axes.get_ylim()
     apart, y = (top - bottom) * 0.055, bottom

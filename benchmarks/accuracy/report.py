@@ -7,6 +7,7 @@ from statistics import mean, median
 from typing import Any
 
 from benchmarks.accuracy.trainings import PEERS, Job
+from benchmarks.pages import table
 from benchmarks.peers.ultralytics_models import HEADS
 from fusedet.common.errors import InputError
 
@@ -22,13 +23,10 @@ Times = Mapping[tuple[str, str, str], Sequence[float]]
 
 @dataclass(frozen=True)
 class Result:
-    """A finished training.
+    """A finished training: what is known of it, and the figures of each exported file by what its output needs
+    (``HEADS``).
 
-    Attributes:
-        job: what was trained.
-        record: what is known of the training.
-        grades: figures of each exported file, by head: what its output needs, one of
-            :data:`~benchmarks.peers.ultralytics_models.HEADS`. None where the data set has no such object.
+    A figure is None where the data set has no such object.
     """
 
     job: Job
@@ -38,16 +36,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Row:
-    """One model with one head on one data set, or on the mean of all.
-
-    Attributes:
-        data: the set's name, or :data:`MEAN`.
-        model: its name.
-        head: what its output needs.
-        ms_min: of the quickest round.
-        ms_median: of the rounds.
-        grades: seed to the figures in :data:`FIGURES`.
-    """
+    """One model with one head on one data set, or on the mean of all; ``grades`` are figures by seed."""
 
     data: str
     model: str
@@ -81,11 +70,7 @@ def rows_of(results: Iterable[Result], times: Times) -> list[Row]:
 
 
 def earlier_rows(content: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Row]:
-    """The rows that :func:`results_json` wrote, those of single data sets.
-
-    Raises:
-        InputError: they are of trainings of another length or input size.
-    """
+    """The rows of single data sets that :func:`results_json` wrote; InputError where epochs or input size differ."""
     for name in ("epochs", "size"):
         if content["settings"][name] != settings[name]:
             raise InputError(f"--earlier: has {name} {content['settings'][name]}, but {settings[name]} is asked for")
@@ -167,11 +152,11 @@ def tables(results: Sequence[Result], rows: Sequence[Row]) -> str:
             "AP / AP50 on the validation images, mean over the seeds; in brackets the lowest and highest AP. ms: the",
             "quickest round, one thread, mean of the data sets, without the NMS that `nms` files need.",
             "",
-            *_table(["model", "output", "ms", *sets], comparison, left=2),
+            table(["model", "output", "ms", *sets], comparison, left=2),
             "",
             "AP of each training; after the stroke, what Ultralytics' own val says of its networks.",
             "",
-            *_table(["model", "data", "seed", "s", "images/s", "best epoch", *HEADS], trainings, left=2),
+            table(["model", "data", "seed", "s", "images/s", "best epoch", *HEADS], trainings, left=2),
             "",
         ]
     )
@@ -194,12 +179,6 @@ def _pair(ours: Mapping[str, float | None] | None, theirs: Mapping[str, float] |
     if ours is None:
         return ""
     return f"{ours['ap'] or 0:.3f}" + (f" / {theirs['ap']:.3f}" if theirs else "")
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> list[str]:
-    """Lines of Markdown; the first ``left`` columns are text."""
-    rule = ["---"] * left + ["---:"] * (len(header) - left)
-    return ["| " + " | ".join(cells) + " |" for cells in (header, rule, *rows)]
 
 
 def _versions() -> Iterable[tuple[str, str]]:

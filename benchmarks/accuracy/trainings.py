@@ -26,17 +26,7 @@ PEERS = ("yolo26n", "yolo11n", "yolov8n")
 
 @dataclass(frozen=True)
 class Job:
-    """One training, and where its results lie.
-
-    Attributes:
-        model: a preset, or one of :data:`PEERS`.
-        data: folder with ``images/`` and ``annotations/{train,val}.json``.
-        seed: of weights and augmentation.
-        epochs: to train.
-        size: side of the input in pixels.
-        out: folder of the whole benchmark.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-    """
+    """One training, of a preset or one of :data:`PEERS`, and where its results lie: in a folder of ``out``."""
 
     model: str
     data: Path
@@ -100,9 +90,8 @@ class Job:
         return {"annotations": digest.hexdigest(), "preset": preset}
 
     def check_origin(self) -> None:
-        """
-        Raises:
-            InputError: the folder holds a training on other annotations or of a preset that has changed since.
+        """Raises InputError where the folder holds a training on other annotations, or of a preset that has changed
+        since.
         """
         path = self.folder / "origin.json"
         before = read_json(path) if path.exists() else self.origin

@@ -50,11 +50,7 @@ PAGE, SECTION = "leaky_relu.md", "results"
 
 
 def parse_activation(text: str) -> Variant:
-    """``leaky_relu:0.2`` as a variant of a study.
-
-    Raises:
-        InputError: there is no such activation, or it has no slope.
-    """
+    """``leaky_relu:0.2`` as a variant of a study; InputError where there is no such activation, or it has no slope."""
     name, _, slope = text.partition(":")
     if name not in get_args(ActivationName):
         raise InputError(f"--activations: expected one of {', '.join(get_args(ActivationName))}, but got {name!r}")
@@ -90,11 +86,7 @@ def collect(outcomes: Sequence[Outcome], names: Mapping[str, str]) -> list[Activ
 
 
 def fill_page(page: Path, text: str, plots: Sequence[Path]) -> None:
-    """Replaces what stands between the markers of a Markdown page.
-
-    Raises:
-        InputError: the page is not there, or has no markers.
-    """
+    """Replaces what stands between the markers of a Markdown page."""
     shown = "\n".join(
         f"![{activation_plots.TITLES[path.stem]}]({path.relative_to(page.parent).as_posix()})\n" for path in plots
     )

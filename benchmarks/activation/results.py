@@ -12,19 +12,11 @@ from fusedet.train.loop.diagnostics import read_diagnostics
 class Run(StrictModel):
     """One training.
 
-    Attributes:
-        data: name of the data set.
-        seed: of the training.
-        epochs: numbers of the evaluated epochs; the lists of the same length belong to them.
-        ap: AP50-95 after each, of the output without NMS.
-        dead: share of dead units after each, in 0..1.
-        constant: share of constant units after each, in 0..1.
-        grad_norm: norm of all gradients, averaged over the training.
-        clipped: share of its steps whose gradients were clipped.
-        grad_spread: standard deviation of the decimal logarithms of the layers' norms, averaged over the training.
-        dead_by_layer: share of dead units of each layer after the last epoch, in the network's order.
-        seconds: that the training took.
-        evaluation: of the best epoch's weights.
+    Lists belong to ``epochs``, the evaluated ones. ``ap`` is of the output without NMS, ``dead`` and ``constant`` are
+    shares of
+    units; ``grad_norm`` and ``grad_spread`` (of the decimal logarithms of the layers' norms) are means over the
+    training,
+    ``clipped`` is the share of its steps whose gradients were. ``dead_by_layer`` is of the last epoch.
     """
 
     data: str

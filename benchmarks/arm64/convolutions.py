@@ -26,14 +26,7 @@ _OPSETS = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of convolution.
-
-    Attributes:
-        name: for the table.
-        kernel: its side.
-        depthwise: each channel by itself.
-        activation: None, ``LeakyRelu`` inside the convolution, or ``SiLU`` after it.
-    """
+    """A kind of convolution; its activation is None, ``LeakyRelu`` inside it, or ``SiLU`` after it."""
 
     name: str
     kernel: int

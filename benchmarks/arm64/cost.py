@@ -21,6 +21,7 @@ from pathlib import Path
 import onnx
 
 from benchmarks.command import write_text
+from benchmarks.pages import table
 from benchmarks.speed.latency import add_network_arguments, preset_entry
 from fusedet.common.model_inputs import without_weight_inputs
 from tests.arm64.counting import Instructions, count_runs
@@ -28,14 +29,13 @@ from tests.arm64.emulator import CPU, Emulator, open_emulator
 from tests.arm64.root import PYTHON, RootError, make_root, wheels
 
 
-def table(costs: dict[str, Instructions], unit: str) -> str:
+def costs_table(costs: dict[str, Instructions], unit: str) -> str:
     """The figures as Markdown, in millions; ratios to the cost of ``unit``."""
-    lines = ["| network | million instructions | vector | load, store | other | of " + unit + " |"]
-    lines.append("| --- | ---: | ---: | ---: | ---: | ---: |")
+    rows = []
     for name, cost in costs.items():
-        millions = " | ".join(f"{count / 1e6:.0f}" for count in (cost.total, cost.vector, cost.memory, cost.other))
-        lines.append(f"| {name} | {millions} | {cost.total / costs[unit].total:.2f} |")
-    return "\n".join(lines)
+        millions = [f"{count / 1e6:.0f}" for count in (cost.total, cost.vector, cost.memory, cost.other)]
+        rows.append([name, *millions, f"{cost.total / costs[unit].total:.2f}"])
+    return table(["network", "million instructions", "vector", "load, store", "other", f"of {unit}"], rows)
 
 
 def files(folder: Path, presets: list[str], peers: list[Path], size: int, classes: int) -> dict[str, Path]:
@@ -80,7 +80,7 @@ def main() -> None:
     except RootError as error:
         sys.exit(f"arm64: {error}")
     print(f"emulated {CPU}, {', '.join(wheels())}, {args.size} px, {args.classes} classes\n")
-    print(table(costs, next(iter(costs))))
+    print(costs_table(costs, next(iter(costs))))
     if args.json:
         write_text(args.json, json.dumps({name: asdict(cost) for name, cost in costs.items()}, indent=2) + "\n")
 

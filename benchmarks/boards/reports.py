@@ -20,18 +20,8 @@ _STAGES = ("inference", "total")
 
 
 class Run(StrictModel):
-    """One model. Times are in milliseconds of one image, ``min`` and ``p50``.
-
-    Attributes:
-        model: file name, without its folder.
-        input: side or ``width x height`` in pixels.
-        threads: of the network.
-        network_ms: the network with its decoding.
-        call_ms: letterbox, network and reading.
-        computing_ms: of all threads for an image, which other programs disturb little.
-        frames_per_s: that were looked at, one after the other.
-        resident_mb: memory of a process.
-        unsteady: times spread widely.
+    """One model: milliseconds of one image, of the network with its decoding, of a whole call, and of computing in all
+    threads.
     """
 
     model: str
@@ -46,18 +36,7 @@ class Run(StrictModel):
 
 
 class Report(StrictModel):
-    """What is kept of a board.
-
-    Attributes:
-        added: day on which it was added.
-        board: as its maker calls it, else its processor.
-        cores: physical ones.
-        vector: widest vector unit.
-        memory_mb: of the machine.
-        versions: of what computes.
-        busy: whether other programs ran.
-        runs: a model each.
-    """
+    """What is kept of a board: the machine, whether other programs were busy, and a run for each model."""
 
     added: str
     board: str

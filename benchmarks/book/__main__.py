@@ -40,8 +40,7 @@ def write_book(
 ) -> Results:
     """Measures chapters, or takes what was measured before; the others only where they were measured before.
 
-    Raises:
-        InputError: the page in ``docs`` would lose a chapter; nothing is measured then.
+    Nothing is measured where the page in ``docs`` would lose a chapter, which is an InputError.
     """
     results = here(quick)
     known = {name: _recall(desk, CHAPTERS[name], results) for name in CHAPTERS if not again or name not in names}

@@ -36,21 +36,11 @@ _ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured.
+    """How much is measured: sizes in pixels, numbers of classes and threads, rounds.
 
-    Attributes:
-        size: side of the input in pixels where nothing else is said.
-        peer_sizes: sides at which presets stand beside peers, and Ultralytics' networks are exported.
-        sizes: sides of the chapter about them.
-        classes: numbers of classes of the chapter about them.
-        threads: numbers of threads of the chapters about latency, peak and training.
-        rounds: how often each network runs.
-        processes: fresh processes of the chapter about start and memory.
-        pipeline_rounds: of the pipeline and the bare session in turn.
-        pipeline_s: seconds of each of them.
-        images: images of an epoch of the training.
-        epochs: of the training; the quickest counts.
-        batch: of the training.
+    Presets stand beside peers at ``peer_sizes``; ``images``, ``epochs`` and ``batch`` are of the training, whose
+    quickest epoch
+    counts.
     """
 
     size: int = 320
@@ -85,15 +75,8 @@ QUICK = Plan(
 
 @dataclass(frozen=True)
 class Network:
-    """An exported network of ours, with fresh weights: they take as long as trained ones.
-
-    Attributes:
-        plain: the plain file.
-        fused: the file with activations in their convolutions.
-        gmac: 10^9 multiply-accumulates for one image.
-        parameters: of the network with its branches folded or not, as it is trained.
-        standing: activations that ONNX Runtime runs by themselves here.
-        reorders: its conversions between memory layouts.
+    """An exported network of ours, with fresh weights: they take as long as trained ones. See
+    ``ablation.graphs.Graph``.
     """
 
     plain: Path
@@ -106,15 +89,11 @@ class Network:
 
 @dataclass(frozen=True)
 class Peer:
-    """A detector of another project.
+    """A detector of another project, without weights among its inputs, which would keep ONNX Runtime from folding them.
 
-    Attributes:
-        name: without its input size.
-        size: side of its input in pixels.
-        path: ONNX file without weights among its inputs: those would keep ONNX Runtime from folding them.
-        left: what its output still needs: ``nothing``, ``NMS``, or ``decoding, NMS``.
-        ours: whether the runtime reads its format, so that it can be graded.
-        trained: whether its weights are, as those of all files that somebody gave.
+    ``left`` is what its output still needs: ``nothing``, ``NMS``, or ``decoding, NMS``; ``ours``: the runtime reads its
+    format, so
+    that it can be evaluated.
     """
 
     name: str
@@ -129,15 +108,9 @@ class Peer:
 class Desk:
     """The place where the book is written.
 
-    Attributes:
-        out: folder of everything that is made.
-        plan: how much is measured.
-        presets: by name, what ``load_config`` reads: presets or config files.
-        peers_folder: ONNX files of other projects, in folders or not.
-        ultralytics: a Python that has Ultralytics; this one may.
-        coco: a data set of COCO's 80 classes to grade on, ``images`` and ``annotations/{train,val}.json``.
-        say: tells the user what happens.
-        remarks: what a chapter leaves out, and why; taken by who runs it.
+    ``presets`` are names to what ``load_config`` reads, ``ultralytics`` is a Python that has Ultralytics, ``coco`` a
+    data set of
+    COCO's classes to evaluate on; a chapter puts into ``remarks`` what it leaves out.
     """
 
     out: Path

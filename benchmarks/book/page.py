@@ -46,11 +46,7 @@ def draw_all(results: Results, folder: Path) -> list[Path]:
 
 
 def check_complete(names: Collection[str], docs: Path) -> None:
-    """Whether all chapters that the page in ``docs`` shows are among these.
-
-    Raises:
-        InputError: one is not.
-    """
+    """Raises InputError where the page in ``docs`` shows a chapter that is not among these."""
     if (docs / RESULTS).exists():
         lost = [name for name in read_results(docs / RESULTS).chapters if name not in names]
         if lost:
@@ -58,11 +54,7 @@ def check_complete(names: Collection[str], docs: Path) -> None:
 
 
 def publish(results: Results, docs: Path) -> None:
-    """Fills the page in ``docs``, draws its images, and puts the results beside it.
-
-    Raises:
-        InputError: the page is not there, lacks the markers of a chapter, or shows one that these results lack.
-    """
+    """Fills the page in ``docs``, draws its images, and puts the results beside it."""
     check_complete(results.chapters, docs)
     results = rounded(results)
     fill_sections(docs / PAGE, sections(results))

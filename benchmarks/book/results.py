@@ -22,10 +22,8 @@ Label = dict[str, str | int]
 class Row(StrictModel):
     """Figures of one thing.
 
-    Attributes:
-        what: which thing; no two rows of a chapter are alike in it.
-        values: figures by name; :func:`better` tells which way each is better. None: it could not be measured.
-        notes: words about it, which do not tell it from others.
+    No two rows of a chapter are alike in ``what``; :func:`better` tells which way a figure is better; ``notes`` are
+    words.
     """
 
     what: Label
@@ -40,15 +38,8 @@ class Row(StrictModel):
 
 
 class Record(StrictModel):
-    """One chapter.
-
-    Attributes:
-        date: day of the measurement.
-        seconds: that it took.
-        busy_elsewhere: cores that other programs kept busy meanwhile, on average; None where the system does not tell.
-        settings: all that a figure depends on beside machine and versions.
-        rows: what was measured.
-        remarks: what was left out, and why.
+    """One chapter: when and how quietly it was measured, with which settings, the rows, and remarks on what was left
+    out.
     """
 
     date: str
@@ -64,15 +55,7 @@ class Record(StrictModel):
 
 
 class Results(StrictModel):
-    """The whole book.
-
-    Attributes:
-        format_version: :data:`FORMAT_VERSION`.
-        quick: it was only tried whether everything runs; the figures mean little.
-        machine: what was measured on.
-        versions: of what computes, and the commit of the checkout.
-        chapters: by name.
-    """
+    """The whole book; of a ``quick`` one the figures mean little."""
 
     format_version: Literal[1]
     quick: bool
@@ -97,11 +80,7 @@ def better(name: str) -> Literal["lower", "higher"] | None:
 
 
 def read_results(path: Path) -> Results:
-    """Reads what :func:`write_results` has written.
-
-    Raises:
-        InputError: there is no such file, or it is something else.
-    """
+    """Reads what :func:`write_results` has written; InputError where there is no such file, or it is something else."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

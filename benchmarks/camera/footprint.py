@@ -72,18 +72,11 @@ print(json.dumps(found))
 
 @dataclass(frozen=True)
 class Footprint:
-    """Of one set of extras.
+    """Of one set of extras, or of ``ncnn`` alone.
 
-    Attributes:
-        extras: as in ``pip install 'fusedet[...]'``, or ``ncnn`` of a board without ONNX Runtime.
-        packages: names of what is installed, fusedet included, pip and setuptools not.
-        disk_mb: of site-packages without pip and setuptools, compiled modules included, in 10^6 bytes.
-        largest: the folders that take most of it, in 10^6 bytes.
-        import_ms: a process that imports ``fusedet.deploy``, Python's own start included.
-        first_ms: a process that opens nano and has looked at one image.
-        resident_early_mb: after 200 frames, in MB of 2^20 bytes.
-        resident_late_mb: after all frames.
-        needless_mb: of the disk, what can be deleted.
+    Disk in 10^6 bytes is that of site-packages without pip and setuptools, ``needless_mb`` of it can be deleted;
+    ``import_ms`` and
+    ``first_ms`` are from the start of a process; memory in 2^20 bytes is after 200 and after all frames.
     """
 
     extras: str

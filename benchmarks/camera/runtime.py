@@ -62,11 +62,7 @@ def draw_street(path: Path, frames: int = 300, fps: float = 30.0) -> None:
 
 @dataclass
 class AgeOverTime(Sink):
-    """Keeps how old results are, minute by minute.
-
-    Attributes:
-        minutes: ages in milliseconds.
-    """
+    """Keeps how old results are in milliseconds, minute by minute."""
 
     minutes: list[list[float]] = field(default_factory=list)
     _start_s: float = field(default_factory=monotonic)

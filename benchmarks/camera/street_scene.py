@@ -44,13 +44,9 @@ PLACES = Places(tuple(_zone(name) for name in _ZONES), (Line("line", _share(_LIN
 
 @dataclass(frozen=True)
 class Thing:
-    """An object on its way.
+    """An object on its way, there between the first and the last of its ``times`` in seconds.
 
-    Attributes:
-        class_id: index into :data:`NAMES`.
-        size: width and height of its box in pixels.
-        times: in seconds, rising; it is there between the first and the last.
-        feet: where the middle of its lower side is at these times, in pixels; straight on in between.
+    ``feet`` is where the middle of its lower side is at these times, in pixels; it moves straight on in between.
     """
 
     class_id: int

@@ -25,12 +25,7 @@ class PeerFile(UltralyticsFile):
 
 
 class PeerDetector(Detector):
-    """A detector of yolov8, yolo11 or yolo26.
-
-    Args:
-        path: an ONNX file of a square input size.
-        threads: for the network.
-    """
+    """A detector of yolov8, yolo11 or yolo26: an ONNX file of a square input."""
 
     format: UltralyticsFile
 
@@ -48,12 +43,8 @@ class PeerDetector(Detector):
 
 
 def letterbox(image_bgr: NDArray[np.uint8], side: int, pad_value: int) -> tuple[NDArray[np.uint8], Letterbox]:
-    """Ultralytics' letterbox: the runtime's, but for the resize, which gives other bits on other processors.
-
-    Args:
-        image_bgr: uint8 ``[h, w, 3]``.
-        side: of the square input in pixels.
-        pad_value: grey level of the bars.
+    """Ultralytics' letterbox of uint8 ``[h, w, 3]``: the runtime's, but for the resize, which gives other bits on other
+    processors.
     """
     height, width = image_bgr.shape[:2]
     place = Letterbox(min(side / height, side / width), 0, 0, width, height)

@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.accuracy.trainings import write_json
-from benchmarks.command import write_text
+from benchmarks.command import run_command, write_text
+from benchmarks.pages import table
 from benchmarks.peers.ultralytics_models import is_installed, prepare_ultralytics
 from benchmarks.peers.yolo_format import write_yolo_format
 from fusedet.common.errors import InputError
@@ -41,15 +42,8 @@ _POINTS = 100
 
 @dataclass(frozen=True)
 class Row:
-    """What is known of one file; AP and AP50 in 0..1, None where Ultralytics cannot read it.
-
-    Attributes:
-        file: its name.
-        layout: of its output.
-        ours: by ``fusedet eval``.
-        theirs: by Ultralytics' ``val``.
-        saved: COCO's AP of the detections that ``val`` saved.
-        unclipped: ours of boxes that may reach beyond the image.
+    """AP and AP50 of one file in 0..1, by ``fusedet eval`` and three times by Ultralytics; None where it cannot read
+    it.
     """
 
     file: str
@@ -157,7 +151,7 @@ def read_saved(path: Path, names: tuple[str, ...]) -> dict[int, Detections]:
     return found
 
 
-def table(rows: Sequence[Row]) -> str:
+def results_table(rows: Sequence[Row]) -> str:
     """Markdown; AP / AP50 in points, differences of AP in points."""
 
     def points(pair: tuple[float, float] | None) -> str:
@@ -176,12 +170,12 @@ def table(rows: Sequence[Row]) -> str:
         "COCO's - eval",
         "val - eval, not clipped",
     )
-    lines = ["| " + " | ".join(heads) + " |", "| --- | --- |" + " ---: |" * (len(heads) - 2)]
+    lines = []
     for row in rows:
         grades = map(points, (row.ours, row.theirs, row.saved, row.unclipped))
         gaps = gap(row.saved, row.ours), gap(row.theirs, row.unclipped)
-        lines.append("| " + " | ".join((row.file, row.layout, *grades, *gaps)) + " |")
-    return "\n".join(lines)
+        lines.append([row.file, row.layout, *grades, *gaps])
+    return table(heads, lines, left=2)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -191,18 +185,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("runs/interop"))
     args = parser.parse_args(arguments)
     if not is_installed():
-        print("error: Ultralytics is not installed: pip install '.[ultralytics]'", file=sys.stderr)
-        return 2
-    try:
-        dataset = load_coco(args.data / "annotations" / "val.json", args.data / "images")
-        args.out.mkdir(parents=True, exist_ok=True)
-        files = collect_files(args.models, args.out)
-        yolo_data = write_yolo_format(args.data, args.out / f"{args.data.resolve().name}-yolo")
-        rows = [grade_file(file, dataset, yolo_data, args.out) for file in files]
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    text = table(rows)
+        raise InputError("Ultralytics is not installed: pip install '.[ultralytics]'")
+    dataset = load_coco(args.data / "annotations" / "val.json", args.data / "images")
+    args.out.mkdir(parents=True, exist_ok=True)
+    files = collect_files(args.models, args.out)
+    yolo_data = write_yolo_format(args.data, args.out / f"{args.data.resolve().name}-yolo")
+    rows = [grade_file(file, dataset, yolo_data, args.out) for file in files]
+    text = results_table(rows)
     write_text(args.out / "results.md", text + "\n")
     write_json(args.out / "results.json", [asdict(row) for row in rows])
     print(text)
@@ -210,4 +199,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command("interop", main))

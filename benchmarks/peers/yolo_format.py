@@ -16,20 +16,12 @@ _EXIF_ORIENTATION = 0x0112
 
 
 def write_yolo_format(data: Path, out: Path) -> Path:
-    """Makes ``out`` with ``images/``, ``labels/`` and ``data.yaml``, of the splits train and val.
+    """Makes ``out`` with ``images/``, ``labels/`` and ``data.yaml``, of the splits train and val; gives the path of the
+    latter.
 
-    Images are links and are called by their ids, because two folders may hold images of one name. Crowd regions
-    are left out: the format has no place for them. What is there already is taken as it is.
-
-    Args:
-        data: folder with ``images/`` and ``annotations/{train,val}.json``.
-        out: the folder to make.
-
-    Returns:
-        The path of ``data.yaml``.
-
-    Raises:
-        InputError: the annotations cannot be used.
+    Images are links and are called by their ids, because two folders may hold images of one name. Crowd regions are
+    left out:
+    the format has no place for them. What is there already is taken as it is.
     """
     listing = out / "data.yaml"
     if listing.exists():

@@ -24,6 +24,7 @@ import onnx
 import onnxruntime as ort
 
 from benchmarks.command import facts, write_text
+from benchmarks.pages import table
 from benchmarks.speed.fresh import fresh_network
 from fusedet.common.model_inputs import without_weight_inputs
 from fusedet.configs.reader.loader import load_config
@@ -136,12 +137,9 @@ def to_row(entry: Entry, times: dict[str, list[float]], reference: str | None, p
 def show(rows: list[Row], settings: dict[str, Any], peak: float) -> None:
     print(", ".join(f"{key} {value}" for key, value in settings.items()))
     print(f"peak of dense 3x3 convolutions: {peak:.0f} GMAC/s\n")
-    print(
-        "| model | GMAC | params | ms min | ms median | ratio min | ratio median | of peak | act. outside | reorders |"
-    )
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for row in rows:
-        cells = (
+    header = ["model", "GMAC", "params", "ms min", "ms median", "ratio min", "ratio median", "of peak"]
+    lines = [
+        (
             row.name,
             _cell(row.gmac, ".3f"),
             _cell(row.parameters, ",d"),
@@ -153,7 +151,9 @@ def show(rows: list[Row], settings: dict[str, Any], peak: float) -> None:
             _cell(row.activations_outside, "d"),
             str(row.reorders),
         )
-        print("| " + " | ".join(cells) + " |")
+        for row in rows
+    ]
+    print(table([*header, "act. outside", "reorders"], lines))
 
 
 def _cell(value: float | None, form: str) -> str:

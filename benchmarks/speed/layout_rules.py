@@ -25,6 +25,7 @@ import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.command import facts, write_text
+from benchmarks.pages import table
 from fusedet.deploy.bench.timing import time_in_turn
 from fusedet.export import count_ops
 from fusedet.export.graph.ops import optimize_model
@@ -242,15 +243,9 @@ def grouped(g: Graph, x: str) -> str:
 class Case:
     """A block with what a rule finds, and one without.
 
-    Attributes:
-        rule: the rule's name.
-        offending: the block that has it.
-        better: the block that has not.
-        scale: multiply-accumulates of the former over those of the latter.
-        channels: of the map between the blocks, with and without.
-        side: of the map.
-        dtype: of everything in the former.
-        weight_inputs: the former lists its weights among the inputs.
+    ``scale`` is multiply-accumulates of the former over those of the latter, ``channels`` are of the map between the
+    blocks, with
+    and without; ``weight_inputs``: the former lists its weights among the inputs.
     """
 
     rule: str
@@ -377,10 +372,8 @@ def measure(case: Case, rounds: int) -> Row:
 
 
 def show(rows: list[Row]) -> None:
-    print("| rule | blocked layout | without it | reorders each |")
-    print("| --- | ---: | ---: | ---: |")
-    for row in rows:
-        print(f"| {row.rule} | {row.blocked:+.2f} | {row.plain:+.2f} | {row.reorders:.1f} |")
+    lines = [(row.rule, f"{row.blocked:+.2f}", f"{row.plain:+.2f}", f"{row.reorders:.1f}") for row in rows]
+    print(table(["rule", "blocked layout", "without it", "reorders each"], lines))
 
 
 def main() -> None:

@@ -75,13 +75,7 @@ class Turn:
 
 
 class Side:
-    """A training in a process of its own.
-
-    Args:
-        work: trains, and calls its turn at the start and the end of each epoch.
-        setting: what to train.
-        folder: for what it writes, its log too.
-    """
+    """A training in a process of its own; ``work`` calls its turn at the start and the end of each epoch."""
 
     def __init__(self, work: Callable[[Setting, Path, Turn], None], setting: Setting, folder: Path) -> None:
         context = multiprocessing.get_context("spawn")

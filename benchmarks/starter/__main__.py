@@ -96,11 +96,7 @@ def _as_extra_set(pool: Path) -> str:
 
 
 def latest_best(name: str, out: Path) -> Path:
-    """The best weights of the last round that has any.
-
-    Raises:
-        InputError: none has.
-    """
+    """The best weights of the last round that has any; InputError where none has."""
     found = sorted((out / name).glob("round-*/best.pt"), key=lambda path: int(path.parent.name.removeprefix("round-")))
     if not found:
         raise InputError(f"{out / name}: expected round-1/best.pt of a training, but there is none")

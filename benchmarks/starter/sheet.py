@@ -35,11 +35,7 @@ _PACKAGES = {
 
 
 def photographs() -> list[Path]:
-    """The photographs of the packages.
-
-    Raises:
-        InputError: a package is not installed.
-    """
+    """The photographs of the packages; InputError where a package is not installed."""
     found = []
     for package, (folder, names) in _PACKAGES.items():
         spec = find_spec(package)

@@ -16,15 +16,11 @@ _BUSY = 0.15
 class Chapter:
     """One subject.
 
-    Attributes:
-        name: as on the command line, in results and in the page's markers.
-        title: of its image, for who cannot see it.
-        measure: gives rows; what it has to leave out goes to ``desk.remarks``.
-        table: its part of the page, from rows that there are.
-        uses: names of the settings of a :class:`~benchmarks.book.desk.Plan` that its figures depend on.
-        by_the_wall: what to say of figures that other programs lengthen; empty: it has none.
-        peers: whether detectors of other projects take part.
-        draw: makes its image, where it has one; False: there was nothing to draw.
+    ``measure`` gives rows, and puts what it has to leave out into ``desk.remarks``; ``table`` and ``draw`` show them.
+    ``uses``
+    names the settings of a :class:`~benchmarks.book.desk.Plan` that its figures depend on, ``by_the_wall`` says what
+    other
+    programs do to them, ``peers`` whether detectors of other projects take part.
     """
 
     name: str
