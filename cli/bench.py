@@ -75,11 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measures and prints; returns the exit code.
-
-    Raises:
-        InputError: a model, the images, a setting or a place to write to cannot be used.
-    """
+    """Measures and prints; returns the exit code."""
     _check_arguments(args)
     models = [_exported_file(path) for path in args.models]
     if len(set(models)) < len(models):
@@ -144,19 +140,10 @@ def _given_images(args: argparse.Namespace) -> list[Any] | None:
 
 
 class _Bench:
-    """One call of the command: what is measured in turn, and what came of it.
-
-    Attributes:
-        finished: Ctrl-C did not end it.
-        tuning: of each model what was tried, the choice and why.
-    """
+    """One call of the command: what is measured in turn, what was chosen, and whether Ctrl-C ended it."""
 
     def __init__(self, args: argparse.Namespace, models: list[Path]) -> None:
-        """Opens models and images once, so that what is wrong with them is said at once.
-
-        Raises:
-            InputError: one cannot be used.
-        """
+        """Opens models and images once, so that what is wrong with them is said at once."""
         from fusedet.deploy.bench.contest import Plan, Samples
         from fusedet.deploy.bench.images import own_image
         from fusedet.deploy.bench.peak import Peak

@@ -28,15 +28,7 @@ def bench_all(
 ) -> int:
     """Measures, prints a table, and saves the choice beside the bundle; returns the exit code.
 
-    Args:
-        args: of the command.
-        bundle: folder or zip.
-        images: to look at; None: the bundle's own.
-        load: of the machine before.
-        tell: says how far it is.
-
-    Raises:
-        InputError: the bundle cannot be used.
+    ``images`` are looked at, or the bundle's own; ``load`` is that of the machine before; ``tell`` says how far it is.
     """
     from fusedet.common.machine import this_machine
     from fusedet.deploy.bench.contest import Entrant, Plan, Samples, take_turns

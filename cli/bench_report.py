@@ -147,13 +147,15 @@ def _after(figures: "Figures") -> list[tuple[str, str]]:
     own, fps = figures.samples, figures.fps
     rate = f"{figures.frames_per_s:.1f} frames/s"
     if fps is not None:
-        verdict = "holds" if _holds(figures) else "does not hold"
+        from fusedet.deploy.bench.tune import holds
+
+        verdict = "holds" if holds(own, fps) else "does not hold"
         rate = f"{rate} of {fps:g}, {own.dropped} dropped; {verdict} it with a fifth to spare"
-    rows = [
-        ("rate", rate),
-        *_throughput(figures),
-        ("CPU", f"{figures.cpu_share:.2f} cores busy, {own.cpu_ms:.2f} ms of computing for a frame"),
-    ]
+    rows = [("rate", rate)]
+    if (found := figures.throughput) is not None:
+        text = f"{found.images_per_s:.1f} frames/s, {found.at_a_time} at a time with one thread each"
+        rows.append(("all cores", text))
+    rows.append(("CPU", f"{figures.cpu_share:.2f} cores busy, {own.cpu_ms:.2f} ms of computing for a frame"))
     if figures.operators is not None:
         rows += [("speed", _speed(figures)), ("operators", _shares(figures.operators))]
     health = figures.health
@@ -163,19 +165,6 @@ def _after(figures: "Figures") -> list[tuple[str, str]]:
     if health.temperature_c is not None:
         rows.append(("heat", f"{health.temperature_c[0]:.0f} °C at first, {health.temperature_c[1]:.0f} at most"))
     return rows
-
-
-def _throughput(figures: "Figures") -> list[tuple[str, str]]:
-    found = figures.throughput
-    if found is None:
-        return []
-    return [("all cores", f"{found.images_per_s:.1f} frames/s, {found.at_a_time} at a time with one thread each")]
-
-
-def _holds(figures: "Figures") -> bool:
-    from fusedet.deploy.bench.tune import holds
-
-    return figures.fps is not None and holds(figures.samples, figures.fps)
 
 
 def _speed(figures: "Figures") -> str:

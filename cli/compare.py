@@ -3,12 +3,13 @@
 import argparse
 import math
 from collections.abc import Sequence
-from itertools import takewhile
+from os.path import commonprefix
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusedet.cli.shared.arguments import add_json, check_json, print_json
 from fusedet.cli.shared.files import counter, refuse_to_replace, write_or_refuse
+from fusedet.cli.shared.terminal import print_columns
 from fusedet.common.text import millions
 
 if TYPE_CHECKING:  # imported when the command runs
@@ -34,11 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints the tables, and writes the page.
-
-    Raises:
-        InputError: a run cannot be used, or the file exists.
-    """
+    """Prints the tables, and writes the page."""
     refuse_to_replace("--out", args.out, args.force)
     check_json(args)
     from fusedet.train.evaluation.report import compare_runs
@@ -80,7 +77,7 @@ def _as_json(comparison: "RunComparison") -> dict[str, Any]:
 
 
 def _print(comparison: "RunComparison") -> None:
-    _columns([_TITLES, *(_row(run) for run in comparison.runs)])
+    print_columns([_TITLES, *(_row(run) for run in comparison.runs)])
     if not comparison.same_images:
         print("\nThe runs were evaluated on different annotations: their figures do not compare.")
     if not comparison.differing:
@@ -88,7 +85,7 @@ def _print(comparison: "RunComparison") -> None:
         return
     print("\nsettings that differ")
     values = ([key, *_short(found)] for key, found in comparison.differing.items())
-    _columns([["", *(run.name for run in comparison.runs)], *values], left=len(comparison.runs) + 1)
+    print_columns([["", *(run.name for run in comparison.runs)], *values], left=len(comparison.runs) + 1)
 
 
 def _row(run: "ComparedRun") -> list[str]:
@@ -120,28 +117,12 @@ def _short(values: Sequence[object]) -> list[str]:
     texts = ["-" if value is None else str(value) for value in values]
     if max(map(len, texts)) <= _LETTERS:
         return texts
-    start = max(0, _alike(texts) - _LETTERS // 4)
+    alike = len(commonprefix([text for text in texts if text != "-"]))  # noqa: RUF071 - letters are meant
+    start = max(0, alike - _LETTERS // 4)
     ahead = "..." if start else ""
     return [_cut(ahead + text[start:]) if text != "-" else text for text in texts]
-
-
-def _alike(texts: Sequence[str]) -> int:
-    """Characters that all of them begin with; a dash, of a run that has no such setting, is none of them."""
-    columns = zip(*(text for text in texts if text != "-"), strict=False)
-    return sum(1 for _ in takewhile(lambda letters: len(set(letters)) == 1, columns))
 
 
 def _cut(text: str) -> str:
     """``text``, cut to the table's width."""
     return text if len(text) <= _LETTERS else f"{text[: _LETTERS - 3]}..."
-
-
-def _columns(rows: Sequence[Sequence[str]], left: int = 1) -> None:
-    """Prints a table, of which the first ``left`` columns stand to the left."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (
-            f"{text:<{width}}" if i < left else f"{text:>{width}}"
-            for i, (text, width) in enumerate(zip(row, widths, strict=True))
-        )
-        print("  ".join(cells).rstrip())

@@ -6,7 +6,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from fusedet.cli.shared.renamed import add_renamed
+from fusedet.cli.shared.arguments import add_renamed
 from fusedet.common.arguments import check_whole
 
 if TYPE_CHECKING:  # imported when the command runs
@@ -67,11 +67,7 @@ class _Speed:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Draws, trains, exports, evaluates, detects, and says what to do next.
-
-    Raises:
-        InputError: a setting or the folder cannot be used.
-    """
+    """Draws, trains, exports, evaluates, detects, and says what to do next."""
     from fusedet.deploy.camera.sinks import new_folder
     from fusedet.deploy.detector.detector import Detector
     from fusedet.export import export_onnx

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from fusedet.cli.detect_report import DetectReport
 from fusedet.cli.shared.arguments import add_duplicate_iou, check_counts
-from fusedet.cli.shared.files import refuse_to_replace
-from fusedet.cli.shared.models import exported_from
-from fusedet.cli.shared.signals import on_stop_signals
+from fusedet.cli.shared.files import exported_from, refuse_to_replace
+from fusedet.cli.shared.process import on_stop_signals
 from fusedet.common.addresses import hide_secrets
 from fusedet.common.errors import InputError
 from fusedet.configs.inputs import CHECKPOINTS, EXPORTED_FIRST, model_file
@@ -93,11 +92,7 @@ def _is_model(source: str) -> bool:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Detects, writes what was asked for, and prints a summary; returns the exit code.
-
-    Raises:
-        InputError: the model, the source, a setting or a place to write to cannot be used.
-    """
+    """Detects, writes what was asked for, and prints a summary; returns the exit code."""
     from fusedet.deploy.camera.sources import open_source
 
     _check_arguments(args)

@@ -32,14 +32,7 @@ class DetectReport:
     """
 
     def __init__(self, stream: TextIO, source: "Source", limit: int | None = None, *, quiet: bool = False) -> None:
-        """Says nothing yet.
-
-        Args:
-            stream: where lines and summary go. Progress goes to standard error, where that is a terminal.
-            source: what is read.
-            limit: no more images than this are read; None: all.
-            quiet: the summary is all that is said.
-        """
+        """Lines and summary go to ``stream``; progress goes to standard error, where that is a terminal."""
         self._stream = stream
         self._source = source
         self._limit = limit

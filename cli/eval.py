@@ -4,10 +4,11 @@ import argparse
 import math
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fusedet.cli.shared.arguments import add_duplicate_iou, check_counts, json_text
-from fusedet.cli.shared.files import counter, refuse_to_replace, write_or_refuse
+from fusedet.cli.shared.arguments import add_duplicate_iou, check_counts, write_json
+from fusedet.cli.shared.files import counter, refuse_to_replace
+from fusedet.cli.shared.terminal import print_columns
 from fusedet.common.errors import InputError
 from fusedet.configs.inputs import CHECKPOINTS, coco_files, model_file
 
@@ -61,11 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluates and prints a table.
-
-    Raises:
-        InputError: the model, the data or a setting cannot be used.
-    """
+    """Evaluates and prints a table."""
     model = model_file(args.model)
     annotations, images = coco_files(args.data, args.split, args.images)
     _check_arguments(args, model)
@@ -90,8 +87,7 @@ def run(args: argparse.Namespace) -> int:
         print("no box to evaluate on: neither AP nor a score of the best F1 can be told")
     else:
         print(f"best F1 {point}")
-    if args.json is not None:
-        write_or_refuse(args.json, _as_json(metrics, point))
+    write_json(args.json, _as_json(metrics, point))
     return 0
 
 
@@ -108,22 +104,18 @@ def _check_arguments(args: argparse.Namespace, model: Path) -> None:
 
 
 def _print(metrics: "Metrics") -> None:
-    rows = [("all classes", metrics.ap, metrics.ap50)]
+    rows = [("", "AP", "AP50"), ("all classes", _figure(metrics.ap), _figure(metrics.ap50))]
     if len(metrics.per_class) <= MOST_CLASSES:
-        rows += [(f"  {name}", ap, ap50) for name, (ap, ap50) in metrics.per_class.items()]
-    width = max(len(name) for name, _, _ in rows)
-    print(f"{'':<{width}}      AP   AP50")
-    for name, ap, ap50 in rows:
-        print(f"{name:<{width}}  {_figure(ap)}  {_figure(ap50)}")
-    print("  ".join(f"{title} {_figure(getattr(metrics, name)).strip()}" for name, title in _TITLES.items()))
+        rows += [(f"  {name}", _figure(ap), _figure(ap50)) for name, (ap, ap50) in metrics.per_class.items()]
+    print_columns(rows)
+    print("  ".join(f"{title} {_figure(getattr(metrics, name))}" for name, title in _TITLES.items()))
 
 
 def _figure(value: float) -> str:
     """A dash stands where the data has no such object."""
-    return "    -" if math.isnan(value) else f"{value:.3f}"
+    return "-" if math.isnan(value) else f"{value:.3f}"
 
 
-def _as_json(metrics: "Metrics", point: "OperatingPoint") -> str:
-    """Figures in 0..1; null where the data has no such object."""
+def _as_json(metrics: "Metrics", point: "OperatingPoint") -> dict[str, Any]:
     classes = {name: {"ap": ap, "ap50": ap50} for name, (ap, ap50) in metrics.per_class.items()}
-    return json_text({**metrics.summary(), "operating_point": point.as_dict(), "per_class": classes})
+    return {**metrics.summary(), "operating_point": point.as_dict(), "per_class": classes}

@@ -17,9 +17,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from fusedet.cli.shared.foreign_words import known_command, known_words
-from fusedet.cli.shared.logs import log_to_stderr
 from fusedet.cli.shared.parser import Parser, add_common_options, fail
-from fusedet.cli.shared.quiet import silence_opencv
+from fusedet.cli.shared.process import log_to_stderr, silence_opencv
 from fusedet.cli.shared.terminal import bold, show_progress, working
 from fusedet.common.addresses import hide_in_text
 from fusedet.common.atomic import OF_THE_DISK
@@ -31,7 +30,9 @@ INTERRUPTED = 130
 
 
 class Command(NamedTuple):
-    """One command: its module has ``add_arguments(parser)`` and ``run(args) -> int``."""
+    """One command: its module has ``add_arguments(parser)`` and ``run(args) -> int``, which raises InputError for bad
+    input.
+    """
 
     help: str
     extras: str

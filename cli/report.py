@@ -26,11 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes the page.
-
-    Raises:
-        InputError: there is no such run, its data cannot be used, or the file exists.
-    """
+    """Writes the page."""
     folder = args.run_folder if args.run_folder.is_dir() else args.run_folder.parent
     out = args.out or folder / "report.html"
     if not (folder / "config.yaml").is_file():

@@ -50,11 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints or writes the schema or the page.
-
-    Raises:
-        InputError: FILE exists or cannot be written.
-    """
+    """Prints or writes the schema or the page."""
     refuse_to_replace("--out", args.out, args.force)
     from fusedet.configs.reader.reference import reference_text
     from fusedet.configs.reader.schema import schema_text

@@ -57,11 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Trains; returns 130 when Ctrl-C ended it early.
-
-    Raises:
-        InputError: the config, the data or the run to go on with cannot be used.
-    """
+    """Trains; returns 130 when Ctrl-C ended it early."""
     if args.resume is None:
         _check_config(args.config, args.overrides)
     check_json(args)
@@ -107,11 +103,7 @@ def _train(args: argparse.Namespace) -> "TrainResult":
 
 
 def _check_config(config: str | None, overrides: Sequence[str]) -> None:
-    """Makes sure that the config comes first.
-
-    Raises:
-        InputError: there is none, or a setting stands in its place.
-    """
+    """Makes sure that the config comes first, and no setting stands in its place."""
     if config is not None and ("=" not in config or Path(config).exists()):
         return
     settings = ["data=my_data"] if config is None else [config, *overrides]

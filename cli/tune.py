@@ -47,11 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Searches; returns 130 when Ctrl-C ended it early.
-
-    Raises:
-        InputError: the config, the space, the data or the folder cannot be used.
-    """
+    """Searches; returns 130 when Ctrl-C ended it early."""
     check_counts(args, "trials")
     from fusedet.train.config import load_train_config
     from fusedet.train.tune.space import read_space

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 
 def check_config(config: "CameraConfig") -> "Detector":
-    """The detector, if all is well.
-
-    Texts in which ``${NAME}`` was not replaced are left out.
+    """The detector, if all is well; texts in which ``${NAME}`` was not replaced are left out.
 
     Raises:
         InputError: the model, a source, a certificate or an output cannot be used; the message names the key.
@@ -62,11 +60,7 @@ def written_places(config: "CameraConfig") -> Iterator[tuple[str, str, Path]]:
 
 
 def check_places(config: "CameraConfig") -> None:
-    """Whether this user may write where the outputs are.
-
-    Raises:
-        InputError: not there; the message names the key.
-    """
+    """Raises InputError, which names the key, where this user may not write where the outputs are."""
     for name, key, place in written_places(config):
         with _of(f"outputs.{name}"):
             if key == "path" and place.is_dir():

@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
 
 def make_detector(config: "CameraConfig") -> "Detector":
-    """The detector, after its self-test where the file holds one.
-
-    Raises:
-        InputError: the model cannot be used.
-    """
+    """The detector, after its self-test where the file holds one; InputError where the model cannot be used."""
     from fusedet.deploy.bench.tuned import read_tuned
     from fusedet.deploy.detector.self_test import open_tested
 
@@ -44,10 +40,7 @@ def make_pipeline(
 ) -> "Pipeline":
     """The pipeline with its cameras and sinks, opened and not started.
 
-    Args:
-        config: of :func:`fusedet.configs.camera.config.expand`.
-        detector: of :func:`make_detector`.
-        save_places: keeps the zones and lines that were changed while it runs.
+    ``save_places`` keeps the zones and lines that were changed while it runs.
 
     Raises:
         InputError: a source or an output cannot be opened.
@@ -85,11 +78,7 @@ def make_places(camera: "CameraSection") -> "Places":
 
 
 def check_classes(config: "CameraConfig", names: tuple[str, ...]) -> None:
-    """Every class that the config, a zone, a line or a filter asks for must be one of the model's.
-
-    Raises:
-        InputError: one is not.
-    """
+    """Raises InputError where the config, a zone, a line or a filter asks for a class that the model lacks."""
     from fusedet.deploy.camera.events.filters import ALL
 
     check_class_names(config.classes or (), names, "classes")

@@ -35,13 +35,8 @@ class Reloader:
     def __init__(
         self, pipeline: "Pipeline", config: "CameraConfig", path: Path | None, overrides: Sequence[str]
     ) -> None:
-        """Takes the files as they are for what runs.
-
-        Args:
-            pipeline: is changed.
-            config: that it was made from, as it is written.
-            path: of the YAML, None where there is none.
-            overrides: of the command line, which go on to count.
+        """``config`` is as it is written, ``path`` that of the YAML if there is one; ``overrides`` of the command line
+        go on to count.
         """
         self._pipeline, self._config, self._path, self._overrides = pipeline, config, path, overrides
         self._yaml = _stamp(path)

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fusedet.cli.camera.check import check_config, check_places
 from fusedet.cli.camera.parts import check_classes, make_detector, make_pipeline
 from fusedet.cli.camera.reload import Reloader, save_places
-from fusedet.cli.shared.logs import log_to_stderr
-from fusedet.cli.shared.signals import on_stop_signals
+from fusedet.cli.shared.process import log_to_stderr, on_stop_signals
 from fusedet.common.errors import InputError
 from fusedet.common.text import counted
 
@@ -61,11 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs until it is stopped; returns the exit code.
-
-    Raises:
-        InputError: something in the config, the model, a source or an output cannot be used.
-    """
+    """Runs until it is stopped; returns the exit code."""
     from fusedet.configs.reader.variables import expand
 
     # systemd's journal has the time already

@@ -96,11 +96,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints or writes the unit.
-
-    Raises:
-        InputError: ``fusedet run`` would refuse the config, or FILE exists or cannot be written.
-    """
+    """Prints or writes the unit."""
     refuse_to_replace("--out", args.out, args.force)
     from fusedet.configs.camera.config import load_camera_config
 
@@ -118,14 +114,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def unit(path: Path, config: "CameraConfig", user: str, command: str) -> str:
-    """The text of the unit.
-
-    Args:
-        path: absolute path of the YAML.
-        config: what is in it.
-        user: who runs it.
-        command: absolute path of the program ``fusedet``, with its arguments where it needs some.
-    """
+    """The text of the unit that runs the YAML at ``path`` by the program ``command``; both are absolute."""
     return _UNIT.format(
         cameras=", ".join(config.cameras),
         command=command,

@@ -1,11 +1,10 @@
 """``fusedet data check``: finds what is wrong with a data set before a training does, and repairs a copy."""
 
 import argparse
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fusedet.cli.shared.arguments import write_json
 from fusedet.cli.shared.files import refuse_to_replace, write_or_refuse
 from fusedet.cli.shared.terminal import say_progress
 from fusedet.common.errors import InputError
@@ -67,11 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Checks, prints what was found, perhaps repairs a copy; returns the exit code.
-
-    Raises:
-        InputError: the data cannot be opened, or a setting cannot be used.
-    """
+    """Checks, prints what was found, perhaps repairs a copy; returns the exit code."""
     _check_arguments(args)
     from fusedet.train.data.doctor import validate_splits
     from fusedet.train.data.doctor.report.report import terminal_report
@@ -79,15 +74,19 @@ def run(args: argparse.Namespace) -> int:
     splits, others = _open(args)
     size = (args.input_size, args.input_size)
     report = validate_splits(
-        splits, size, fast=args.fast, others=others, exif_boxes=args.exif_boxes, progress=_counter()
+        splits,
+        size,
+        fast=args.fast,
+        others=others,
+        exif_boxes=args.exif_boxes,
+        progress=lambda done, total: say_progress(f"{done} of {total} images"),
     )
     print(terminal_report(report))
     if args.fix is None and (mendable := _mendable(report)):
         print(
             f"--fix FOLDER writes a copy in which {counted(mendable, 'finding is', 'findings are')} mended or left out"
         )
-    if args.json is not None:
-        write_or_refuse(args.json, json.dumps(report.as_dict(), indent=1, ensure_ascii=False, default=str) + "\n")
+    write_json(args.json, report.as_dict())
     if args.page is not None:
         from fusedet.train.data.doctor.report.page import check_page
 
@@ -156,12 +155,3 @@ def _mendable(report: "Report") -> int:
     from fusedet.train.data.doctor.finding import KINDS
 
     return sum(finding.severity != "note" and bool(KINDS[finding.kind].fix) for finding in report.findings)
-
-
-def _counter() -> Callable[[int, int], None]:
-    """Says on a terminal how many images are done."""
-
-    def count(done: int, total: int) -> None:
-        say_progress(f"{done} of {total} images")
-
-    return count

@@ -37,11 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Converts, and prints what was written and what could not be.
-
-    Raises:
-        InputError: SRC cannot be used, or DST holds something already.
-    """
+    """Converts, and prints what was written and what could not be."""
     if args.read_as == args.write_as:
         raise InputError(f"--from and --to are both {args.read_as}: there is nothing to convert")
     if args.one_based and "voc" not in (args.read_as, args.write_as):

@@ -76,11 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Labels, and prints what was found; returns the exit code.
-
-    Raises:
-        InputError: a teacher, the images, a setting or FILE cannot be used.
-    """
+    """Labels, and prints what was found; returns the exit code."""
     _check_arguments(args)
     files = [model_file(path) for path in args.teachers]
     classes = None if args.classes is None else _classes(args.classes)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fusedet.cli.shared.files import refuse_to_replace, write_or_refuse
+from fusedet.cli.shared.terminal import print_columns
 from fusedet.common.errors import InputError
 from fusedet.common.text import counted
 from fusedet.configs.layouts import find_sets
@@ -45,11 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Divides, and prints what each set got.
-
-    Raises:
-        InputError: FILE or a setting cannot be used.
-    """
+    """Divides, and prints what each set got."""
     ratios, pattern = _ratios(args.ratio), _pattern(args.group)
     if args.seed < 0:
         raise InputError(f"--seed must be at least 0, but got {args.seed}")
@@ -86,11 +83,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _only_file(path: Path) -> Path:
-    """The annotation file that is meant, of a folder its only one.
-
-    Raises:
-        InputError: the folder has none or several.
-    """
+    """The annotation file that is meant, of a folder its only one."""
     if not path.is_dir():
         return path
     files = [files.annotations for files in find_sets(path).values()]
@@ -123,15 +116,16 @@ def _print(sets: dict[str, dict[str, Any]], content: dict[str, Any]) -> None:
     total = Counter(a["category_id"] for a in content["annotations"])
     counts = {name: Counter(a["category_id"] for a in part["annotations"]) for name, part in sets.items()}
     titles = {category["id"]: str(category["name"]) for category in content["categories"]}
-    width = max([8, *map(len, titles.values())])
-    print(f"{'':<{width}}" + "".join(f"  {name:>14}" for name in sets))
-    print(
-        f"{'images':<{width}}" + "".join(f"  {_share(len(p['images']), len(content['images']))}" for p in sets.values())
-    )
-    print(f"{'boxes':<{width}}" + "".join(f"  {_share(sum(c.values()), total.total())}" for c in counts.values()))
-    rarest = sorted(titles, key=lambda k: total[k])
-    for key in rarest[:_MOST_CLASSES]:
-        print(f"{titles[key]:<{width}}" + "".join(f"  {_share(c[key], total[key])}" for c in counts.values()))
+    rarest = sorted(titles, key=lambda key: total[key])
+    rows = [
+        ["", *sets],
+        ["images", *(_share(len(part["images"]), len(content["images"])) for part in sets.values())],
+        ["boxes", *(_share(own.total(), total.total()) for own in counts.values())],
+    ]
+    rows += [
+        [titles[key], *(_share(own[key], total[key]) for own in counts.values())] for key in rarest[:_MOST_CLASSES]
+    ]
+    print_columns(rows)
     if len(rarest) > _MOST_CLASSES:
         print(f"{len(rarest) - _MOST_CLASSES} more classes")
 

@@ -31,11 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints, and perhaps draws.
-
-    Raises:
-        InputError: the data or a setting cannot be used.
-    """
+    """Prints, and perhaps draws."""
     if args.input_size < 32:
         raise InputError(f"--input-size must be at least 32, but got {args.input_size}")
     if args.out is not None and args.out.suffix.lower() != ".png":

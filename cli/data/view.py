@@ -41,11 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Draws the sheet.
-
-    Raises:
-        InputError: the data, an image or a setting cannot be used.
-    """
+    """Draws the sheet."""
     annotations, images = _check_arguments(args)
     from fusedet.common.text import nearest
     from fusedet.train.config import load_train_config

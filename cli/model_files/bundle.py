@@ -17,11 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes the bundle and says what is in it.
-
-    Raises:
-        InputError: a file is missing or cannot be used, or the bundle is already there.
-    """
+    """Writes the bundle and says what is in it."""
     from fusedet.deploy.detector.bundle import open_bundle
     from fusedet.export.bundle import write_bundle
 

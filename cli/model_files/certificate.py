@@ -5,8 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fusedet.cli.shared.arguments import check_counts
-from fusedet.cli.shared.renamed import add_renamed, say_renamed
+from fusedet.cli.shared.arguments import add_renamed, check_counts, say_renamed
 from fusedet.common.errors import InputError
 from fusedet.configs.inputs import coco_files
 
@@ -99,11 +98,7 @@ def _add_int8_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def check_certificate_arguments(args: argparse.Namespace) -> None:
-    """What argparse cannot tell.
-
-    Raises:
-        InputError: arguments do not go together.
-    """
+    """Raises InputError where arguments do not go together, which argparse cannot tell."""
     if args.data is None and args.limit:
         raise InputError("--limit is what a certificate asks: it needs --data")
     for option in ("half", "int8", "also"):
@@ -117,17 +112,7 @@ def check_certificate_arguments(args: argparse.Namespace) -> None:
 def export_certified_by(
     args: argparse.Namespace, model: Path, out: Path | None, settings: dict[str, Any]
 ) -> "tuple[ExportResult, Certificate]":
-    """Exports as ``--data`` and the arguments with it say.
-
-    Args:
-        args: of the command.
-        model: the checkpoint.
-        out: see :func:`fusedet.export.export_onnx`.
-        settings: further arguments of it.
-
-    Raises:
-        InputError: the data or an argument cannot be used, or the files do not hold what they should.
-    """
+    """Exports as ``--data`` and the arguments with it say; ``settings`` are further ones of ``export_onnx``."""
     annotations, images = coco_files(args.data, args.split)
     wanted = dict(_pair(text) for text in args.limit)
     from fusedet.export import Limits, export_certified

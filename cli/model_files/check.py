@@ -24,11 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the self-test in the file; 1 where it failed.
-
-    Raises:
-        InputError: the file cannot be used, or holds no self-test.
-    """
+    """Runs the self-test in the file; 1 where it failed."""
     path = model_file(args.model, of_run=EXPORTED_FIRST)
     if path.suffix in CHECKPOINTS:
         raise InputError(f"{path}: expected an exported file or a bundle, not a checkpoint")

@@ -81,11 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exports and prints what was written.
-
-    Raises:
-        InputError: the checkpoint or an argument cannot be used, or the files failed their check.
-    """
+    """Exports and prints what was written."""
     check_certificate_arguments(args)
     sizes = _sizes(args)
     model = model_file(args.model, starter_checkpoint)
@@ -127,11 +123,7 @@ def _export(
 
 
 def _sizes(args: argparse.Namespace) -> list[tuple[int, int] | None]:
-    """``(height, width)`` of every file to write; None is the size of the training.
-
-    Raises:
-        InputError: a size or the aspect cannot be understood.
-    """
+    """``(height, width)`` of every file to write; None is the size of the training."""
     aspect = None if args.aspect is None else _aspect(args.aspect)
     if args.input_size is None:
         if aspect is None:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from fusedet.cli.model_files import layout_report
-from fusedet.cli.shared.arguments import check_counts
+from fusedet.cli.shared.arguments import check_counts, write_json
 from fusedet.cli.shared.files import refuse_to_replace
 
 
@@ -17,11 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fuses, compares, writes, and prints what was done and what stands in the way of more.
-
-    Raises:
-        InputError: the file or an argument cannot be used, there is nothing to fuse, or the files do not agree.
-    """
+    """Fuses, compares, writes, and prints what was done and what stands in the way of more."""
     refuse_to_replace("--json", args.json, args.force)
     check_counts(args, "rounds", "threads")
     shapes = layout_report.parse_shapes(args.shape)
@@ -55,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"`fusedet lint {source}` says what they cost and what to write instead")
     if latencies:
         print(*layout_report.latency_lines(latencies), sep="\n")
-    layout_report.write_report(
+    write_json(
         args.json,
         {
             "file": source,

@@ -38,11 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints one line for each thing that is known of the file.
-
-    Raises:
-        InputError: there is no such file, or it is none that fusedet knows.
-    """
+    """Prints one line for each thing that is known of the file."""
     path = model_file(args.model)
     check_json(args)
     facts = _checkpoint(path) if path.suffix in CHECKPOINTS else _exported(path)

@@ -1,12 +1,10 @@
 """What ``fusedet fuse`` and ``fusedet lint`` have in common: their options, and how findings and times are told."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from fusedet.cli.shared.arguments import json_text
-from fusedet.cli.shared.files import write_or_refuse
 from fusedet.common.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,12 +49,7 @@ def parse_shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
 
 
 def finding_lines(finding: "Finding", blocked: bool) -> list[str]:
-    """One finding in full.
-
-    Args:
-        finding: what a rule found.
-        blocked: this machine computes convolutions in blocks.
-    """
+    """One finding in full; ``blocked`` where this machine computes convolutions in blocks."""
     shown = ", ".join(finding.nodes[:MOST_NAMES]) + (", ..." if len(finding.nodes) > MOST_NAMES else "")
     rows = [
         ("nodes", shown),
@@ -98,9 +91,3 @@ def latency_lines(latencies: Sequence["Latency"]) -> list[str]:
         f"{one.level:<9} {one.model:<6} {one.ms_min:8.2f} {one.ms_median:8.2f} {one.load_ms:8.1f}" for one in latencies
     ]
     return lines
-
-
-def write_report(path: Path | None, report: Mapping[str, Any]) -> None:
-    """Writes ``--json``, where it was given."""
-    if path is not None:
-        write_or_refuse(path, json_text(report))

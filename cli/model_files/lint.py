@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fusedet.cli.model_files import layout_report
-from fusedet.cli.shared.arguments import check_counts
+from fusedet.cli.shared.arguments import check_counts, write_json
 from fusedet.cli.shared.files import refuse_to_replace
 
 if TYPE_CHECKING:
@@ -24,11 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints the findings; writes nothing but ``--json``.
-
-    Raises:
-        InputError: the file or an argument cannot be used.
-    """
+    """Prints the findings; writes nothing but ``--json``."""
     refuse_to_replace("--json", args.json, args.force)
     check_counts(args, "rounds", "threads")
     shapes = layout_report.parse_shapes(args.shape)
@@ -65,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         sizes = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in given.items())
         print(f"\nmeasured with {args.threads} thread(s) on {sizes}", layout_report.share_line(shares), sep="\n")
         print(*layout_report.latency_lines(latencies), sep="\n")
-    layout_report.write_report(
+    write_json(
         args.json,
         {
             "file": source,

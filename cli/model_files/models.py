@@ -4,6 +4,7 @@ import argparse
 from dataclasses import asdict
 
 from fusedet.cli.shared.arguments import add_json, check_json, print_json
+from fusedet.cli.shared.terminal import print_columns
 from fusedet.common.text import millions
 from fusedet.configs.starter import StarterModel, starter_model, starter_models
 
@@ -17,11 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints one line for each network, the fastest first.
-
-    Raises:
-        InputError: the file of ``--json`` exists.
-    """
+    """Prints one line for each network, the fastest first."""
     check_json(args)
     models = starter_models()
     content = [
@@ -30,11 +27,7 @@ def run(args: argparse.Namespace) -> int:
     ]
     if print_json(args, content):
         return 0
-    rows = [_COLUMNS, *map(_cells, models)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        name, *numbers = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        print(f"{name.strip():<{widths[0]}}  {'  '.join(numbers)}")
+    print_columns([_COLUMNS, *map(_cells, models)])
     processors = ", ".join(sorted({model.processor for model in models}))
     print(f"AP on 500 photographs of COCO's val2017, with NMS; licence: {_LICENCE}")
     print(f"ms of one thread, {processors}")

@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,38 @@ def add_duplicate_iou(parser: argparse.ArgumentParser) -> None:
 
 
 def check_counts(args: argparse.Namespace, *names: str) -> None:
-    """Refuses numbers below 1; an argument that was left out may be None.
-
-    Raises:
-        InputError: one is, which the message names as ``--name``.
-    """
+    """Raises InputError for numbers below 1; an argument that was left out may be None."""
     for name in names:
         if getattr(args, name) is not None:
             check_whole(f"--{name.replace('_', '-')}", getattr(args, name))
+
+
+def add_renamed(parser: argparse.ArgumentParser, old: str, new: str, **settings: Any) -> None:
+    """Takes ``old``, a flag of an earlier version, for ``new``: it works, is not listed, and says so in a line.
+
+    The parser has ``new`` already; ``settings`` are further ones of ``add_argument``.
+    """
+    dest = new.lstrip("-").replace("-", "_")
+    parser.add_argument(
+        old, dest=dest, action=_Renamed, new=new, default=argparse.SUPPRESS, help=argparse.SUPPRESS, **settings
+    )
+
+
+def say_renamed(old: str, new: str) -> None:
+    """The line about it, on standard error."""
+    print(f"note: {old} is {new} now", file=sys.stderr)
+
+
+class _Renamed(argparse.Action):
+    def __init__(self, *args: Any, new: str, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._new = new
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        say_renamed(str(option), self._new)
+        setattr(namespace, self.dest, values)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -45,28 +70,24 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def check_json(args: argparse.Namespace) -> None:
-    """To be called before long work.
-
-    Raises:
-        InputError: the file of ``--json`` exists.
-    """
+    """Raises InputError where the file of ``--json`` exists; to be called before long work."""
     if args.json not in (None, "-"):
         refuse_to_replace("--json", Path(args.json), getattr(args, "force", False))
 
 
 def print_json(args: argparse.Namespace, content: Any) -> bool:
-    """Writes ``content`` where ``--json`` says; False where nobody asked for it. NaN becomes null.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    if args.json is None:
-        return False
+    """Writes ``content`` where ``--json`` says; False where nobody asked for it."""
     if args.json == "-":
         print(json_text(content), end="")
     else:
-        write_or_refuse(Path(args.json), json_text(content))
-    return True
+        write_json(None if args.json is None else Path(args.json), content)
+    return args.json is not None
+
+
+def write_json(path: Path | None, content: Any) -> None:
+    """Writes ``content`` where a file was asked for; InputError where it cannot be written."""
+    if path is not None:
+        write_or_refuse(path, json_text(content))
 
 
 def json_text(content: Any) -> str:

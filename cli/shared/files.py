@@ -1,6 +1,11 @@
 """Files that commands read and write: none is replaced unasked, and none is left half written."""
 
+import atexit
+import shutil
+import sys
+import tempfile
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from fusedet.cli.shared.terminal import say_progress
@@ -25,15 +30,30 @@ def refuse_to_replace(option: str, path: Path | None, force: bool) -> None:
 
 
 def write_or_refuse(path: Path, text: str) -> None:
-    """Writes ``path`` wholly or not at all: see :mod:`fusedet.common.atomic`.
-
-    Raises:
-        InputError: it cannot be written.
-    """
+    """Writes ``path`` wholly or not at all (:mod:`fusedet.common.atomic`); InputError where it cannot be written."""
     try:
         whole_file.write_text(path, text)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def exported_from(checkpoint: Path) -> Path:
+    """The fused file of a checkpoint, made for this command alone and removed when it ends.
+
+    Raises:
+        InputError: the checkpoint cannot be exported, or what exports is not installed here.
+    """
+    if find_spec("torch") is None or find_spec("onnx") is None:
+        raise InputError(
+            f"{checkpoint}: this is a checkpoint; `fusedet export` makes the file that runs of it, where training is "
+            "installed"
+        )
+    from fusedet.export import export_onnx
+
+    print(f"note: {checkpoint} is exported for this time; `fusedet export` makes a file to keep", file=sys.stderr)
+    folder = Path(tempfile.mkdtemp(prefix="fusedet-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return export_onnx(checkpoint, folder).fused
 
 
 def counter(what: str = "images", total: int | None = None) -> Callable[[int], None]:

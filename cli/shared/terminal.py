@@ -5,7 +5,7 @@ import shutil
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any, TextIO
@@ -41,6 +41,17 @@ def wrapped(text: str, stream: TextIO) -> str:
         return text
     width = shutil.get_terminal_size().columns
     return textwrap.fill(text, max(width, 20), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def print_columns(rows: Sequence[Sequence[str]], left: int = 1) -> None:
+    """Prints a table of texts, of which the first ``left`` columns stand to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            text.ljust(width) if i < left else text.rjust(width)
+            for i, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip())
 
 
 def show_progress(shown: bool) -> None:

@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fusedet.cli.shared.files import refuse_to_replace
-from fusedet.cli.shared.models import exported_from
+from fusedet.cli.shared.files import exported_from, refuse_to_replace
 from fusedet.configs import InputError, starter
 from fusedet.configs.inputs import EXPORTED_FIRST, model_file, or_starter
 from fusedet.deploy import Detector
