@@ -76,9 +76,7 @@ def hide_in_text(text: str) -> str:
 def encode_login(value: str, *, whole: bool) -> str:
     """A user name or a password as it stands in an address.
 
-    Args:
-        value: as the user knows it.
-        whole: it is all that stands before the @: its first colon divides user name and password.
+    ``whole``: it is all that stands before the @, and its first colon divides user name and password.
     """
     if not whole:
         return quote(value, safe="")

@@ -15,22 +15,14 @@ DUPLICATE_IOU = 0.7
 
 
 def check_fraction(name: str, value: object, instead: str = "") -> None:
-    """Checks that an argument is a number in 0..1; ``instead`` says what else it may be.
-
-    Raises:
-        InputError: it is something else.
-    """
+    """Raises InputError for what is no number in 0..1; ``instead`` says what else it may be."""
     number = math.nan if isinstance(value, bool) or not isinstance(value, numbers.Real) else float(value)
     if not 0 <= number <= 1:  # NaN is not
         raise InputError(f"{name} must be in 0..1{instead}, but got {short(value)}")
 
 
 def check_whole(name: str, value: object, most: int | None = None) -> None:
-    """Checks that an argument is a whole number, 1 or more, and no more than ``most``.
-
-    Raises:
-        InputError: it is something else.
-    """
+    """Raises InputError for what is no whole number, 1 or more, and no more than ``most``."""
     if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         raise InputError(f"{name} must be a whole number, but got {short(value)}")
     number = operator.index(value)
@@ -41,10 +33,6 @@ def check_whole(name: str, value: object, most: int | None = None) -> None:
 
 
 def check_duplicate_iou(value: float | None) -> None:
-    """Checks the setting ``duplicate_iou``: an IoU, or None, which keeps duplicate detections.
-
-    Raises:
-        InputError: it is something else.
-    """
+    """Raises InputError for a ``duplicate_iou`` that is neither an IoU nor None, which keeps duplicate detections."""
     if value is not None:
         check_fraction("duplicate_iou", value, ", or None to keep duplicate detections")

@@ -8,11 +8,7 @@ from collections.abc import Callable, Mapping
 
 
 def imported_on_use(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
-    """The ``__getattr__`` of a package (PEP 562).
-
-    Args:
-        package: its ``__name__``.
-        homes: name -> module of the package that defines it.
+    """The ``__getattr__`` of a package (PEP 562); ``homes`` are names, and the modules of the package that define them.
     """
 
     def getattr_of_package(name: str) -> object:

@@ -48,15 +48,9 @@ _VECTOR_UNITS = ("avx512f", "avx2", "avx", "asimddp", "asimd", "neon")
 class Machine:
     """A machine, as far as the speed of a network depends on it.
 
-    Attributes:
-        board: as its maker calls it, empty where the system does not tell, as on most PCs.
-        cpu: its processor.
-        cores: physical ones that this process may use.
-        architecture: ``x86_64``, ``aarch64`` and so on.
-        vector: the widest vector unit that counts, ``unknown`` where the system does not tell.
-        memory_mb: of the machine, None where the system does not tell.
-        system: operating system.
-        versions: of what computes, as far as it is installed: name -> version.
+    What the system does not tell is empty (``board``, on most PCs), ``unknown`` (``vector``) or None (``memory_mb``).
+    ``cores``
+    are physical ones that this process may use; ``versions`` are those of what computes, as far as it is installed.
     """
 
     board: str
@@ -73,11 +67,7 @@ class Machine:
 
 
 def this_machine(root: Path = Path("/")) -> Machine:
-    """Asks Linux; other systems tell less.
-
-    Args:
-        root: of the file system that describes the machine.
-    """
+    """Asks Linux, whose file system begins at ``root``; other systems tell less."""
     return Machine(
         board=_read(root / "proc/device-tree/model").strip("\0 \n"),
         cpu=processor_name(root),

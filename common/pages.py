@@ -16,12 +16,7 @@ _TEMPLATES = Path(__file__).with_name("templates")
 
 
 def render(template: Path, **values: Any) -> str:
-    """The page's text.
-
-    Args:
-        template: its file; the templates of this package can be used in it.
-        values: what it names; one that is missing is an error.
-    """
+    """The text of a page from a template's file; a value that the template names and that is missing is an error."""
     environment = Environment(
         loader=FileSystemLoader([template.parent, _TEMPLATES]),
         autoescape=True,

@@ -13,15 +13,11 @@ _LEAST = 1e-3
 
 
 def check_polygon(points: Sequence[Point], where: str) -> None:
-    """Checks that the points are the corners of a polygon that something can be in.
-
-    Args:
-        points: ``(x, y)`` as fractions of the image's width and height.
-        where: what names the polygon and its key, for the message.
+    """Checks that points, ``(x, y)`` as fractions of an image's width and height, are the corners of a polygon.
 
     Raises:
         InputError: fewer than three points, one outside of the image, two that are equal, all on a straight line, or
-            sides that cross.
+            sides that cross. The message begins with ``where``.
     """
     if len(points) < 3:
         raise InputError(f"{where}: a polygon needs 3 points or more, but got {len(points)}")
@@ -42,11 +38,7 @@ def check_polygon(points: Sequence[Point], where: str) -> None:
 
 
 def check_line(start: Point, end: Point, where: str) -> None:
-    """Checks that the points, as fractions of the image's width and height, are the ends of a line.
-
-    Raises:
-        InputError: one is outside of the image, or they are equal.
-    """
+    """Raises InputError where the ends of a line, in fractions of the image, are outside of it or equal."""
     _check_fractions((start, end), where)
     if math.dist(start, end) < _LEAST:
         raise InputError(f"{where}: start and end of a line must differ, but both are {_show(start)}")

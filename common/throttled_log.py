@@ -20,13 +20,6 @@ class ThrottledLog:
     """
 
     def __init__(self, log: logging.Logger, every_s: float = _EVERY_S, clock: Callable[[], float] = monotonic) -> None:
-        """Has said nothing yet.
-
-        Args:
-            log: gets the lines.
-            every_s: least seconds between two lines of one kind.
-            clock: gives the present second.
-        """
         self._log = log
         self._every_s = every_s
         self._clock = clock
@@ -34,14 +27,9 @@ class ThrottledLog:
         self._said: dict[object, tuple[float, int]] = {}  # kind -> when, and how often it was kept back since
 
     def warning(self, kind: object, text: str) -> bool:
-        """Logs one line, or keeps it back where one of its kind is younger than a minute.
+        """Logs one line, or keeps it back where one of its kind is younger than a minute; True where it was logged.
 
-        Args:
-            kind: what makes this trouble the same as another, hashable.
-            text: without a line break.
-
-        Returns:
-            Whether it was logged.
+        ``kind`` is hashable, and what makes this trouble the same as another.
         """
         with self._lock:
             now_s = self._clock()
@@ -64,7 +52,6 @@ class Trouble:
     """
 
     def __init__(self, log: logging.Logger, every_s: float = _EVERY_S, clock: Callable[[], float] = monotonic) -> None:
-        """All is well; see :class:`ThrottledLog`."""
         self._log = log
         self._throttled = ThrottledLog(log, every_s, clock)
         self._told: str | None = None

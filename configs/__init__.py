@@ -19,11 +19,7 @@ def preset_names() -> list[str]:
 
 
 def preset_path(name: str) -> Path:
-    """Path of the preset called ``name``.
-
-    Raises:
-        InputError: no preset has that name.
-    """
+    """Path of the preset called ``name``; InputError where no preset has that name."""
     path = _FOLDER / f"{name}.yaml"
     if not path.is_file():
         raise InputError(f"no preset is called {name!r}; the presets are {', '.join(preset_names())}")

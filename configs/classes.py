@@ -8,15 +8,8 @@ from fusedet.common.text import nearest
 
 
 def check_class_names(asked: Iterable[str], names: Sequence[str], where: str) -> None:
-    """Checks that the model has every class that is asked for.
-
-    Args:
-        asked: class names.
-        names: those of the model.
-        where: the setting that asks, for the message.
-
-    Raises:
-        InputError: the model lacks one; the message names the nearest that it has, or else those that it has.
+    """Raises InputError, with the nearest name, where ``where`` asks for a class that is not among the model's
+    ``names``.
     """
     for name in asked:
         if name not in names:

@@ -21,10 +21,8 @@ def model_file(
 ) -> Path:
     """What ``path`` means: itself, a bundle too, the best network of a run folder, or a preset's starter weights.
 
-    Args:
-        path: what the user gave.
-        find: the starter weights of a preset: the exported file, or :func:`starter_checkpoint`.
-        of_run: names in a run folder, of which the first that is there is taken.
+    ``find`` gives the starter weights of a preset; ``of_run`` are names in a run folder, of which the first that is
+    there counts.
 
     Raises:
         InputError: there is none.
@@ -48,10 +46,8 @@ def or_starter(path: Path, find: Callable[[str], Path] = starter_model) -> Path:
 
 
 def coco_files(data: Path, split: str = "val", images: Path | None = None) -> tuple[Path, Path]:
-    """Annotation file and image folder that ``--data``, ``--split`` and ``--images`` mean.
-
-    Raises:
-        InputError: one is not there.
+    """Annotation file and image folder that ``--data``, ``--split`` and ``--images`` mean; InputError where one is not
+    there.
     """
     annotations = data / "annotations" / f"{split}.json" if os.path.isdir(data) else data
     found = find_sets(data) if os.path.isdir(data) else {}

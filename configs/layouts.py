@@ -64,9 +64,7 @@ def only_file(sets: Mapping[str, SetFiles]) -> SetFiles | None:
 def image_folder(annotations: Path, root: Path | None = None) -> Path:
     """The folder that the file names of an annotation file are relative to.
 
-    Args:
-        annotations: the file.
-        root: the folder of the data set; left out, that of the file or, for one in ``annotations/``, the one above.
+    ``root`` is that of the data set; left out, that of the file or, for one in ``annotations/``, the one above.
     """
     beside = annotations.parent
     if root is None:
@@ -127,11 +125,7 @@ def _split_of(name: str) -> str | None:
 
 
 def _best(split: str, paths: list[Path]) -> Path:
-    """The one that is most clearly the annotations of a set.
-
-    Raises:
-        InputError: there are several.
-    """
+    """The one that is most clearly the annotations of a set; InputError where there are several."""
 
     def rank(path: Path) -> int:
         if path.stem == split:

@@ -21,17 +21,9 @@ FIGURES = "models.json"
 class StarterModel:
     """What was measured of an exported network.
 
-    Attributes:
-        name: of its preset.
-        classes: how many it tells apart.
-        input_size: height and width of its input, in pixels.
-        ap: AP50-95 on photographs of COCO's val2017, in 0..1, with NMS.
-        ap50: AP at IoU 0.5, likewise.
-        ap_person: AP50-95 of the class ``person``, likewise.
-        threshold: score threshold of the best F1, in 0..1.
-        parameters: of the exported network.
-        ms: of one image on one thread of ``processor``, without reading and NMS.
-        processor: where ``ms`` was measured.
+    AP is AP50-95 on photographs of COCO's val2017, in 0..1, with NMS; ``threshold`` is the score threshold of the best
+    F1;
+    ``ms`` is of one image, ``(height, width)`` in pixels, on one thread of ``processor``, without reading and NMS.
     """
 
     name: str
@@ -58,20 +50,12 @@ def available() -> list[str]:
 
 
 def starter_checkpoint(name: str) -> Path:
-    """The checkpoint of the preset ``name``, to train from.
-
-    Raises:
-        InputError: the preset has no starter weights; the message says which have.
-    """
+    """The checkpoint of the preset ``name``, to train from; InputError where it has no starter weights."""
     return _file(name, _CHECKPOINT)
 
 
 def starter_model(name: str) -> Path:
-    """The exported, fused network of the preset ``name``, to run.
-
-    Raises:
-        InputError: the preset has no starter weights; the message says which have.
-    """
+    """The exported, fused network of the preset ``name``, to run; InputError where it has no starter weights."""
     return _file(name, _MODEL)
 
 

@@ -18,12 +18,7 @@ _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 def build_activation(name: ActivationName, negative_slope: float) -> nn.Module:
-    """A new activation layer.
-
-    Args:
-        name: one of :data:`fusedet.model.config.ActivationName`.
-        negative_slope: slope below zero of ``leaky_relu`` (Maas et al., 2013); the others ignore it.
-    """
+    """A new activation layer; ``negative_slope`` is that of ``leaky_relu`` below zero (Maas et al., 2013)."""
     if name == "leaky_relu":
         return nn.LeakyReLU(negative_slope, inplace=True)
     return _ACTIVATIONS[name]()

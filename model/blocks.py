@@ -165,12 +165,7 @@ class DepthwiseSeparable(nn.Module):
 
 
 def init_weights(module: nn.Module, gain: float) -> None:
-    """He initialisation by fan-out (He et al., 2015), for ``Module.apply``.
-
-    Args:
-        module: what is initialised, without the modules inside it.
-        gain: of the network's activation (:func:`fusedet.model.activations.activation_gain`).
-    """
+    """He initialisation by fan-out (He et al., 2015), for ``Module.apply``; ``gain`` is of :func:`activation_gain`."""
     if isinstance(module, nn.Conv2d):
         fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels // module.groups
         nn.init.normal_(module.weight, 0.0, gain / fan_out**0.5)

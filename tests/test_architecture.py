@@ -70,6 +70,7 @@ HEAVY = {"torch", "onnx", "ultralytics", "pydantic", "yaml", "rich", "jinja2", "
         ("import fusedet.configs.camera.config, fusedet.configs.reader.edit", HEAVY - {"pydantic", "yaml"} | RUNTIME),
         ("import fusedet.cli.main", HEAVY | RUNTIME),
         ("import fusedet.configs.starter", HEAVY | RUNTIME),
+        ("import fusedet.model.checkpoint, fusedet.export", {"yaml"}),
         # A typo in a config is told before torch is imported, which takes seconds.
         ("import fusedet.train.config", HEAVY - {"pydantic", "yaml"} | RUNTIME),
     ],

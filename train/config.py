@@ -10,10 +10,9 @@ from pydantic import BeforeValidator, Field, model_validator
 from fusedet.common.arguments import DUPLICATE_IOU
 from fusedet.common.errors import InputError
 from fusedet.configs.layouts import SetFiles, find_sets, only_file
-from fusedet.configs.reader.former_keys import FormerKey
 from fusedet.configs.reader.loader import load_config
 from fusedet.configs.reader.schema_keys import spelled_out
-from fusedet.configs.reader.strict import StrictModel
+from fusedet.configs.reader.strict import FormerKey, StrictModel
 from fusedet.configs.reader.validate import validate
 from fusedet.model.config import ModelConfig
 

@@ -36,10 +36,9 @@ from fusedet.common.polygons import check_line, check_polygon
 from fusedet.configs import preset_names
 from fusedet.configs.camera.fields import Fraction, Host, Name, Point, Seconds, Secret, check_address, text_like
 from fusedet.configs.camera.outputs import OutputsSection
-from fusedet.configs.reader.former_keys import FormerKey
 from fusedet.configs.reader.loader import load_config
 from fusedet.configs.reader.schema_keys import yaml_values
-from fusedet.configs.reader.strict import StrictModel
+from fusedet.configs.reader.strict import FormerKey, StrictModel
 from fusedet.configs.reader.validate import validate
 
 _SHORTEST_TOKEN = 8
@@ -231,11 +230,7 @@ class CameraConfig(StrictModel):
 
 
 def load_camera_config(path: str | Path, overrides: Sequence[str] = ()) -> CameraConfig:
-    """Reads and checks the YAML of ``fusedet run``.
-
-    Raises:
-        InputError: it cannot be read, or something in it is not allowed.
-    """
+    """Reads and checks the YAML of ``fusedet run``; InputError where something in it is not allowed."""
     if str(path) in preset_names() and not Path(path).is_file():
         raise InputError(f"{path}: expected a YAML file with cameras, but this is the preset of a network")
     return validate(load_config(path, yaml_values(overrides, CameraConfig)), CameraConfig)

@@ -14,10 +14,8 @@ _LETTERS = str.maketrans(dict(zip("äöüßÄÖÜøæ", ("ae", "oe", "ue", "ss",
 
 
 def check_address(text: str) -> str:
-    """``text`` as it is.
-
-    Raises:
-        ValueError: it is meant as an address, and its login cannot be told from the rest, or it has no host.
+    """``text`` as it is; ValueError where it is meant as an address without a host, or with a login that cannot be told
+    apart.
     """
     if "://" in text and not has_variable(text):
         split_address(text)
@@ -25,10 +23,8 @@ def check_address(text: str) -> str:
 
 
 def check_name(name: str) -> str:
-    """The name of a camera, a zone or a line as it is.
-
-    Raises:
-        ValueError: it holds characters that no name may hold; the message says which may, and a name that would do.
+    """The name of a camera, a zone or a line as it is; ValueError, which names one that would do, where it cannot be
+    one.
     """
     if re.fullmatch(_NAME, name):
         return name

@@ -13,13 +13,9 @@ _LINE = 100
 
 
 def set_value(text: str, path: Sequence[str], value: Any, source: str) -> str:
-    """The text of a YAML file with ``value`` at ``path``; sections that are missing are added at the end.
+    """The text of a YAML file with ``value``, of plain values, at ``path``, keys from the root; nothing else changes.
 
-    Args:
-        text: of the file; comments and order are kept.
-        path: keys from the root.
-        value: lists, dicts with text keys, numbers, text, booleans, None.
-        source: the file's name, for the message.
+    Sections that are missing are added at the end.
 
     Raises:
         InputError: the file cannot be changed in this way, for example because a section on the way is an alias.

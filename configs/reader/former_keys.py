@@ -2,33 +2,18 @@
 
 import logging
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from fusedet.configs.reader.loader import ConfigTree, KeyPath
+from fusedet.configs.reader.strict import FormerKey
 
 _log = logging.getLogger(__name__)
-
-
-class FormerKey(NamedTuple):
-    """What has become of a key.
-
-    Attributes:
-        new: the dotted key that took its place; None where the setting is gone.
-        unused: the value with which a setting that is gone did nothing: ignoring it needs no note.
-    """
-
-    new: str | None = None
-    unused: Any = None
 
 
 def take_former_keys(tree: ConfigTree, former: Mapping[str, FormerKey]) -> None:
     """Removes the keys of earlier versions from a config, in place, and hands their values to those that replaced them.
 
     A note in the log says so, one line a key. Where a config has the new key too, that one counts.
-
-    Args:
-        tree: the config, not yet checked.
-        former: what has become of each key, by its dotted name.
     """
     for name, key in former.items():
         old = tuple(name.split("."))

@@ -76,12 +76,9 @@ _Dumper.add_implicit_resolver(_TAG + "float", _FLOAT, list("-+.0123456789"))
 
 @dataclass(frozen=True)
 class ConfigTree:
-    """A config before it is checked.
+    """A config before it is checked: nested dicts, lists and plain values, and :data:`LEFT_EMPTY` behind a bare key.
 
-    Attributes:
-        data: nested dicts, lists and plain values, and :data:`LEFT_EMPTY` where nothing stands behind a key.
-        source: the file that was asked for.
-        marks: where each value was written, such as ``my.yaml:12`` or ``command line``.
+    ``marks`` say where each value was written, such as ``my.yaml:12`` or ``command line``.
     """
 
     data: dict[str, Any]
@@ -99,11 +96,11 @@ class ConfigTree:
 def load_config(source: str | Path, overrides: Sequence[str] = ()) -> ConfigTree:
     """Reads a preset or a YAML file, with what its ``base`` says beneath it and the overrides above it.
 
-    Args:
-        source: name of a preset, or path of a file. A file may name another one, or a preset, under the key ``base``:
-            a path is relative to the file that names it. Sections of the two merge; lists and values replace.
-        overrides: ``key.sub=value`` as on a command line; the value is YAML, positions in lists are numbers:
-            ``model.stages.0.depth=2``.
+    A file may name another one, relative to itself, or a preset under the key ``base``: sections of the two merge;
+    lists and
+    values replace. An override is ``key.sub=value`` as on a command line; the value is YAML, positions in lists are
+    numbers:
+    ``model.stages.0.depth=2``.
 
     Raises:
         InputError: a file cannot be read, is not YAML, has a key twice, or an override is malformed.
@@ -112,11 +109,7 @@ def load_config(source: str | Path, overrides: Sequence[str] = ()) -> ConfigTree
 
 
 def override(tree: ConfigTree, overrides: Iterable[str]) -> ConfigTree:
-    """The config with each ``key.sub=value`` set.
-
-    Raises:
-        InputError: one is malformed.
-    """
+    """The config with each ``key.sub=value`` set; InputError where one is malformed."""
     for text in overrides:
         tree = _apply(tree, text)
     return tree

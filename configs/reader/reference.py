@@ -12,13 +12,7 @@ _Schema = Mapping[str, Any]
 
 
 def reference_text(title: str, intro: str, schema: _Schema) -> str:
-    """A table for each section, in the order of the file.
-
-    Args:
-        title: heading of the page.
-        intro: Markdown that stands below it.
-        schema: JSON schema of a pydantic model, with its ``$defs`` and ``required``.
-    """
+    """A table for each section of a pydantic model's JSON schema, in the order of the file, below title and intro."""
     parts = [f"# {title}\n\n{intro.strip()}\n"]
     for path, section in _sections(schema):
         words = _prose(section.get("description", ""))

@@ -76,11 +76,10 @@ def all_keys(schema: dict[str, Any]) -> list[str]:
 
 
 def full_key(name: str, known: Iterable[str]) -> str | None:
-    """The dotted key that ``name`` means: a foreign word, or the last part of one key alone; None where it means none.
+    """The dotted key among ``known`` that ``name``, without a dot, means: a foreign word, or the last part of one key
+    alone.
 
-    Args:
-        name: without a dot; a hyphen stands for an underscore.
-        known: the keys that there are.
+    None where it means none.
     """
     name = name.replace("-", "_").lower()
     if name in SETTINGS:

@@ -1,19 +1,27 @@
-"""A config section in which nothing goes unnoticed."""
+"""A config section in which nothing goes unnoticed. Needs pydantic, not PyYAML: networks are described by it, too."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from fusedet.configs.reader.former_keys import FormerKey
+
+class FormerKey(NamedTuple):
+    """What has become of a key of an earlier version.
+
+    Attributes:
+        new: the dotted key that took its place; None where the setting is gone.
+        unused: the value with which a setting that is gone did nothing: ignoring it needs no note.
+    """
+
+    new: str | None = None
+    unused: Any = None
 
 
 class StrictModel(BaseModel):
     """A config section in which an unknown key is an error, and an infinite number as well.
 
-    Attributes:
-        former_keys: of a whole config: dotted keys of earlier versions, which
-            :func:`fusedet.configs.reader.validate.validate` still takes.
+    A whole config lists in ``former_keys`` the dotted keys of earlier versions that are still taken.
     """
 
     former_keys: ClassVar[Mapping[str, FormerKey]] = {}

@@ -23,8 +23,7 @@ def expand(config: _Model) -> _Model:
     In an address, what stands before the last @ or behind a = is percent-encoded.
 
     Raises:
-        InputError: there is no such variable, or what it holds is not allowed; the message names the key, and never
-            what the variable holds.
+        InputError: there is no such variable, or what it holds, which is never shown, is not allowed.
     """
     expanded = _expand(config, "")
     validate(ConfigTree(expanded.model_dump(mode="json"), _SOURCE, {}), type(config), show_values=False)

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from fusedet.configs import InputError
-from fusedet.configs.reader.former_keys import FormerKey
 from fusedet.configs.reader.loader import load_config
-from fusedet.configs.reader.strict import StrictModel
+from fusedet.configs.reader.strict import FormerKey, StrictModel
 from fusedet.configs.reader.validate import validate
 from fusedet.train.config import load_train_config
 
