@@ -37,8 +37,8 @@ def write_bundle(plain: Path, out: Path, *, ort_format: bool = False, overwrite:
     Weights that lie in files of their own (external data) are taken into their models.
 
     Args:
-        plain: ``NAME.onnx`` of ``fusedet export``; ``NAME.fused.onnx`` must be there, ``NAME.half.onnx``,
-            ``NAME.int8.onnx``, the files of other runtimes, ``NAME.certificate.json`` and ``.html`` may be.
+        plain: ``NAME.onnx`` of ``fusedet export``; ``NAME.fused.onnx`` must be there, other forms and the certificate
+            may be.
         out: the folder to make, or a file that ends in ``.zip``.
         ort_format: also put in ``NAME.ort`` and the list of operators that a reduced build of ONNX Runtime needs.
         overwrite: replace what is there; a folder only where it is a bundle.

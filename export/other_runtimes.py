@@ -21,7 +21,6 @@ class OtherRuntime:
     Attributes:
         suffix: the main file is ``NAME`` with this.
         beside: suffixes that take the place of the last one in the names of the files beside it.
-        input_formats: of :data:`fusedet.deploy.detector.contract.INPUT_FORMATS`, those that it can take.
         exact: it must find what the ONNX file finds; else it may lose a little AP.
         check: raises InputError where what writes it is not installed.
         write: writes it: network, result, main file, more entries of metadata.

@@ -80,13 +80,9 @@ class ExportResult:
     """What was written, and what is known of it.
 
     Attributes:
-        plain: the plain ONNX file.
-        fused: the file in which activations live in their convolutions.
         contract: what both files say of themselves, those of another layout in its own words.
         fused_activations: how many activations moved into a convolution.
         declined: activations that could not, each with the reason; empty unless ``allow_unfused`` was given.
-        plain_ops: operators in the plain file.
-        fused_ops: operators in the fused file.
         optimized_ops: operators that ONNX Runtime runs on this machine for the fused file, at its highest level.
         unfused: names of the activations among these that are operators of their own.
         agreement: torch with the plain file, and the plain with the fused one.

@@ -14,26 +14,23 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from fusedet.export.graph.fuse import count_uses
+from fusedet.export.graph.nodes import attributes_of, constant_tensors, count_uses, drop_unused, node_name
 
 _Arrays = Mapping[str, NDArray[np.generic]]
 
 
 def fold_batchnorms(model: onnx.ModelProto) -> tuple[str, ...]:
-    """Changes ``model`` in place.
+    """Changes ``model`` in place, and gives the names of the norms that are gone.
 
     A norm is folded when it is the only consumer of a convolution's output, that output is none of the graph's, and
-    weights and statistics are constant.
-
-    Returns:
-        Names of the norms that are gone.
+    weights and
+    statistics are constant.
     """
     graph = model.graph
     producers = {name: node for node in graph.node for name in node.output}
     uses = count_uses(graph)
     uses.update(output.name for output in graph.output)
-    inputs = {value.name for value in graph.input}  # an initialiser that is also an input is only a default
-    arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer if tensor.name not in inputs}
+    arrays = {name: numpy_helper.to_array(tensor) for name, tensor in constant_tensors(graph).items()}
     folded = []
     for norm in [node for node in graph.node if node.op_type == "BatchNormalization" and not node.domain]:
         conv = producers.get(norm.input[0])
@@ -41,12 +38,9 @@ def fold_batchnorms(model: onnx.ModelProto) -> tuple[str, ...]:
             continue
         _fold(conv, norm, arrays, graph)
         graph.node.remove(norm)
-        folded.append(norm.name or norm.output[0])
+        folded.append(node_name(norm))
     if folded:
-        used = set(count_uses(graph)) | {value.name for value in (*graph.input, *graph.output)}
-        tensors = [tensor for tensor in graph.initializer if tensor.name in used]
-        del graph.initializer[:]
-        graph.initializer.extend(tensors)
+        drop_unused(graph)
     return tuple(folded)
 
 
@@ -60,7 +54,7 @@ def _fold(conv: onnx.NodeProto, norm: onnx.NodeProto, arrays: _Arrays, graph: on
     """Gives ``conv`` weights of its own: those that it had may belong to several convolutions."""
     weight = arrays[conv.input[1]]
     kind = weight.dtype
-    epsilon = next((attribute.f for attribute in norm.attribute if attribute.name == "epsilon"), 1e-5)
+    epsilon = attributes_of(norm).get("epsilon", 1e-5)
     scale, offset, mean, variance = (arrays[name].astype(np.float64) for name in norm.input[1:])
     factor = scale / np.sqrt(variance + epsilon)  # [C]
     bias = arrays[conv.input[2]].astype(np.float64) if len(conv.input) > 2 and conv.input[2] else 0.0

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper, shape_inference
 from onnx.reference import ReferenceEvaluator
 
+from fusedet.export.graph.nodes import attributes_of, replace_all
+
 #: Operators whose result is worth storing: they shuffle a few numbers. Weights are not computed anew.
 _FOLDABLE = frozenset(
     {"Cast", "Concat", "ConstantOfShape", "Equal", "Expand", "Gather", "Mul", "Reshape", "Slice", "Unsqueeze", "Where"}
@@ -22,11 +24,7 @@ _Constants = dict[str, NDArray[np.generic]]
 
 
 def fold_constants(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy of ``model`` with inferred shapes, in which every constant computation is an initialiser.
-
-    Raises:
-        onnx.shape_inference.InferenceError: the graph is not valid.
-    """
+    """A copy of a valid ``model`` with inferred shapes, in which every constant computation is an initialiser."""
     model = shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
     _fold(model)
     return shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
@@ -55,9 +53,8 @@ def _fold(model: onnx.ModelProto) -> None:
     used = {name for node in kept for name in node.input}
     stored = [numpy_helper.from_array(constants[name], name) for name in constants if name in used]
     tensors = [tensor for tensor in graph.initializer if tensor.name in used] + stored
-    for values, field in ((kept, graph.node), (tensors, graph.initializer)):
-        del field[:]
-        field.extend(values)
+    replace_all(graph.node, kept)
+    replace_all(graph.initializer, tensors)
     del graph.value_info[:]  # to be inferred anew
 
 
@@ -70,7 +67,7 @@ def _evaluate(
 ) -> NDArray[np.generic] | None:
     """The node's only output where it can be known, else None."""
     if node.op_type == "Shape" and node.input[0] in shapes:
-        attributes = {a.name: a.i for a in node.attribute}
+        attributes = attributes_of(node)
         return np.array(shapes[node.input[0]][attributes.get("start", 0) : attributes.get("end")], np.int64)
     known = all(not name or name in constants or name in initializers for name in node.input)
     if node.op_type != "Constant" and not (node.op_type in _FOLDABLE and known):

@@ -7,17 +7,14 @@ import onnx
 from onnx import TensorProto
 
 from fusedet.common.errors import InputError
+from fusedet.export.graph.nodes import subgraphs
 
 #: Bytes that protobuf can hold.
 _LARGEST_FILE = 2**31 - 1
 
 
 def whole_model(path: Path) -> bytes:
-    """A file that needs no other: as it is, or with the weights beside it taken in.
-
-    Raises:
-        InputError: not an ONNX file, weights that cannot be read, or too many of them for one file.
-    """
+    """A file that needs no other: as it is, or with the weights beside it taken in; errors as of :func:`load_whole`."""
     content = path.read_bytes()
     model = _parse(content, path)
     if not any(tensor.data_location == TensorProto.EXTERNAL for tensor in _tensors(model.graph)):
@@ -57,5 +54,5 @@ def _tensors(graph: onnx.GraphProto) -> Iterator[TensorProto]:
     for node in graph.node:
         for attribute in node.attribute:
             yield from (attribute.t, *attribute.tensors)
-            for subgraph in (attribute.g, *attribute.graphs):
-                yield from _tensors(subgraph)
+        for subgraph in subgraphs(node):
+            yield from _tensors(subgraph)

@@ -17,8 +17,8 @@ A residual ``Add`` is left as it is: ONNX Runtime makes it the fourth input of t
 Source: ``com.microsoft.FusedConv`` in docs/ContribOperators.md of ONNX Runtime.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,16 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from fusedet.deploy.detector.contract import FUSED_KEY
+from fusedet.export.graph.nodes import (
+    attributes_of,
+    constant_tensors,
+    count_uses,
+    drop_unused,
+    metadata_of,
+    node_name,
+    replace_all,
+    values_read,
+)
 
 #: What the CPU kernel of FusedConv accepts in ONNX Runtime 1.17 as well as in 1.31. HardSwish is not among them: 1.31
 #: takes it, 1.17 refuses to load the file.
@@ -60,13 +70,7 @@ _FLOAT_MAX = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True)
 class Declined:
-    """An activation that stays outside a convolution.
-
-    Attributes:
-        node: the node's name, or its output's name where it has none.
-        op: its operator.
-        reason: why it could not be fused, as the end of a sentence that begins with the node.
-    """
+    """An activation that stays outside a convolution; ``reason`` ends a sentence that begins with the node."""
 
     node: str
     op: str
@@ -78,13 +82,9 @@ class Declined:
 
 @dataclass(frozen=True)
 class FusionResult:
-    """A rewritten model and what became of each of its nonlinearities.
+    """A rewritten model and what became of each of its nonlinearities, by name.
 
-    Attributes:
-        model: the fused model.
-        fused: names of the activations that now live in a convolution.
-        declined: activations that stay unfused, each with the reason.
-        decoding: names of the nonlinearities that reach no convolution.
+    ``fused`` now live in a convolution, ``declined`` stay outside, ``decoding`` reach no convolution.
     """
 
     model: onnx.ModelProto
@@ -100,12 +100,11 @@ def fuse(model: onnx.ModelProto) -> FusionResult:
     consumer, the convolution's output is not an output of the graph, and FusedConv knows the activation. The new node
     keeps the convolution's name and attributes and the activation's output name.
     """
-    fused_model = onnx.ModelProto()
-    fused_model.CopyFrom(model)
+    fused_model = copy.deepcopy(model)
     graph = fused_model.graph
     producers = {name: node for node in graph.node for name in node.output}
     uses = count_uses(graph)
-    constants = _constants(graph)
+    constants = _scalars(graph)
     hidden = feeding_convolutions(graph)
 
     fused: list[str] = []
@@ -120,26 +119,26 @@ def fuse(model: onnx.ModelProto) -> FusionResult:
             conv = producers[node.input[0]]
             replaced[conv.output[0]] = _fused_conv(conv, node, constants)
             replaced[node.output[0]] = None
-            fused.append(_name(node))
+            fused.append(node_name(node))
         elif node.output[0] in hidden:
-            declined.append(Declined(_name(node), node.op_type, reason))
+            declined.append(Declined(node_name(node), node.op_type, reason))
         else:
-            decoding.append(_name(node))
+            decoding.append(node_name(node))
 
     if fused:
-        _replace_nodes(graph, replaced)
-        _drop_unused(graph)
+        nodes = [replaced.get(node.output[0], node) for node in graph.node]  # the order stays topological
+        replace_all(graph.node, [node for node in nodes if node is not None])
+        drop_unused(graph)
         if not any(opset.domain == _DOMAIN for opset in fused_model.opset_import):
             fused_model.opset_import.append(helper.make_opsetid(_DOMAIN, 1))
-    metadata = {entry.key: entry.value for entry in fused_model.metadata_props}
-    helper.set_model_props(fused_model, {**metadata, FUSED_KEY: "false" if declined else "true"})
+    helper.set_model_props(fused_model, {**metadata_of(model), FUSED_KEY: "false" if declined else "true"})
     return FusionResult(fused_model, tuple(fused), tuple(declined), tuple(decoding))
 
 
 def unfused_activations(model: onnx.ModelProto) -> tuple[str, ...]:
     """Names of the activations outside convolutions, ``nchwc`` ones of ONNX Runtime's own making included."""
     hidden = feeding_convolutions(model.graph)
-    return tuple(_name(n) for n in model.graph.node if n.op_type in NONLINEARITIES and n.output[0] in hidden)
+    return tuple(node_name(n) for n in model.graph.node if n.op_type in NONLINEARITIES and n.output[0] in hidden)
 
 
 def _obstacle(
@@ -191,7 +190,7 @@ def _fused_conv(
 
 def _parameters(activation: onnx.NodeProto, constants: Mapping[str, NDArray[np.generic]]) -> list[float]:
     """``activation_params``, in FusedConv's order. The defaults are those of the ONNX operators."""
-    attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in activation.attribute}
+    attributes = attributes_of(activation)
     if activation.op_type == "LeakyRelu":
         return [attributes.get("alpha", 0.01)]
     if activation.op_type == "HardSigmoid":
@@ -214,47 +213,7 @@ def feeding_convolutions(graph: onnx.GraphProto) -> set[str]:
     return names
 
 
-def values_read(node: onnx.NodeProto) -> Iterator[str]:
-    """Names of the values that a node reads, those that its subgraphs take from outside included."""
-    yield from node.input
-    for attribute in node.attribute:
-        for subgraph in (attribute.g, *attribute.graphs):
-            for inner in subgraph.node:
-                yield from values_read(inner)
-
-
-def count_uses(graph: onnx.GraphProto) -> Counter[str]:
-    """How many times each value is read by a node."""
-    return Counter(name for node in graph.node for name in values_read(node))
-
-
-def _constants(graph: onnx.GraphProto) -> dict[str, NDArray[np.generic]]:
-    """Values of the scalars that are known before the graph runs: all that an activation's limits can be."""
-    inputs = {value.name for value in graph.input}  # an initialiser that is also an input is only a default
-    tensors = {tensor.name: tensor for tensor in graph.initializer if tensor.name not in inputs}
-    for node in graph.node:
-        if node.op_type == "Constant":
-            tensors.update((node.output[0], a.t) for a in node.attribute if a.name == "value")
-    return {name: numpy_helper.to_array(t) for name, t in tensors.items() if int(np.prod(t.dims)) == 1}
-
-
-def _replace_nodes(graph: onnx.GraphProto, replaced: Mapping[str, onnx.NodeProto | None]) -> None:
-    """Puts each new node where the convolution stood, so that the order stays topological."""
-    nodes = [replaced.get(node.output[0], node) for node in graph.node]
-    del graph.node[:]
-    graph.node.extend(node for node in nodes if node is not None)
-
-
-def _drop_unused(graph: onnx.GraphProto) -> None:
-    """Removes what the rewrite left over: the limits of clips and the shapes of values that are gone."""
-    used = set(count_uses(graph)) | {output.name for output in graph.output}
-    nodes = [node for node in graph.node if node.op_type != "Constant" or node.output[0] in used]
-    tensors = [tensor for tensor in graph.initializer if tensor.name in used]
-    shapes = [value for value in graph.value_info if value.name in used]
-    for kept, field in ((nodes, graph.node), (tensors, graph.initializer), (shapes, graph.value_info)):
-        del field[:]
-        field.extend(kept)
-
-
-def _name(node: onnx.NodeProto) -> str:
-    return node.name or node.output[0]
+def _scalars(graph: onnx.GraphProto) -> dict[str, NDArray[np.generic]]:
+    """Constants that are one number: all that an activation's limits can be."""
+    tensors = constant_tensors(graph).items()
+    return {name: numpy_helper.to_array(tensor) for name, tensor in tensors if int(np.prod(tensor.dims)) == 1}

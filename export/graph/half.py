@@ -4,9 +4,13 @@ Only the stored weights change. A ``Cast`` widens each of them again, and ONNX R
 file: what runs is the float32 network with rounded weights, at its full speed.
 """
 
+import copy
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from fusedet.export.graph.nodes import replace_all
 
 #: Smaller tensors, such as biases, are not worth a node.
 _LEAST = 256
@@ -18,8 +22,7 @@ def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
     Weights beyond float16's range stay as they are.
     """
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
+    result = copy.deepcopy(model)
     graph = result.graph
     casts = []
     for tensor in graph.initializer:
@@ -31,7 +34,5 @@ def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
         name, stored = tensor.name, f"{tensor.name}.float16"
         tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), stored))
         casts.append(helper.make_node("Cast", [stored], [name], name=f"{name}.widen", to=TensorProto.FLOAT))
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
+    replace_all(graph.node, [*casts, *graph.node])
     return result

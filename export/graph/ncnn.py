@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from fusedet.common.errors import InputError
 from fusedet.export.errors import ExportError
+from fusedet.export.graph.nodes import metadata_of
 from fusedet.model import STRIDES, InferenceGraph
 
 
@@ -42,19 +43,17 @@ def check_ncnn() -> None:
 
 
 def to_ncnn(graph: InferenceGraph, plain: Path, out: Path, precision: str, more: Mapping[str, str]) -> None:
-    """Writes ``NAME.ncnn.param``, ``.bin`` and ``.json``, the last with what the ONNX file says of itself.
+    """Writes ``NAME.ncnn.param``, ``.bin`` and ``.json``, the last with what the ONNX file says of itself, and
+    ``more``.
 
-    Args:
-        graph: what became the ONNX file, with bytes as its input.
-        plain: the plain ONNX file.
-        out: ``NAME.ncnn.param``.
-        precision: ``f32``, or ``f16`` of weights and, where the processor can, of arithmetic.
-        more: entries added to those of the ONNX file; they alone are written where the network is there already.
+    ``precision`` is ``f32``, or ``f16`` of weights and, where the processor can, of arithmetic. Where the network is
+    there
+    already, ``.json`` alone is written.
 
     Raises:
         ExportError: the converter failed.
     """
-    metadata = {entry.key: entry.value for entry in onnx.load(plain, load_external_data=False).metadata_props}
+    metadata = metadata_of(onnx.load(plain, load_external_data=False))
     height, width = graph.input_size
     if not out.is_file():
         _convert(graph, out, precision)

@@ -7,6 +7,7 @@ import onnx
 
 from fusedet.common.errors import InputError
 from fusedet.deploy.detector.runtimes.openvino import PRECISION, SECTION
+from fusedet.export.graph.nodes import metadata_of
 
 
 def check_openvino() -> None:
@@ -18,18 +19,16 @@ def check_openvino() -> None:
 
 
 def to_openvino(plain: Path, out: Path, precision: str, more: Mapping[str, str]) -> None:
-    """Writes ``NAME.xml`` and ``NAME.bin`` with what the ONNX file says of itself.
+    """Writes ``NAME.xml`` and ``NAME.bin`` with what the ONNX file says of itself, and ``more``.
 
-    Args:
-        plain: the plain ONNX file; OpenVINO fuses activations itself, and knows no FusedConv.
-        out: ``NAME.xml``.
-        precision: ``f32``, or ``bf16``, which is f32 where the processor cannot compute in it.
-        more: entries added to those of the ONNX file.
+    It takes the plain file: OpenVINO fuses activations itself, and knows no FusedConv. ``precision`` is ``f32``, or
+    ``bf16``, which
+    is f32 where the processor cannot compute in it.
     """
     import openvino
 
     model = openvino.Core().read_model(plain)  # not convert_model, which may tell Intel that it was called
-    entries = {entry.key: entry.value for entry in onnx.load(plain, load_external_data=False).metadata_props}
+    entries = metadata_of(onnx.load(plain, load_external_data=False))
     for key, value in {**entries, **more, PRECISION: precision}.items():
         model.set_rt_info(value, [SECTION, key])
     openvino.save_model(model, out, compress_to_fp16=False)

@@ -2,12 +2,14 @@
 
 import tempfile
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 import onnxruntime as ort
 
 from fusedet.common.errors import InputError
+from fusedet.export.graph.nodes import attributes_of, node_name
 
 _SHORT_DOMAINS = {"": "", "ai.onnx": "", "com.microsoft": "", "com.microsoft.nchwc": "nchwc."}
 
@@ -31,11 +33,7 @@ def optimize(path: Path) -> onnx.ModelProto:
 
 
 def optimize_model(model: onnx.ModelProto) -> onnx.ModelProto:
-    """:func:`optimize` of a model in memory.
-
-    Raises:
-        InputError: this ONNX Runtime cannot run it.
-    """
+    """:func:`optimize` of a model in memory; InputError where this ONNX Runtime cannot run it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         onnx.save(model, path)
@@ -54,3 +52,25 @@ def count_ops(model: onnx.ModelProto) -> Counter[str]:
 def short_name(node: onnx.NodeProto) -> str:
     """An operator as :func:`count_ops` calls it."""
     return _SHORT_DOMAINS.get(node.domain, node.domain + ".") + node.op_type
+
+
+@dataclass(frozen=True)
+class FusedActivation:
+    """A convolution, ``FusedConv`` or ``nchwc.Conv``, with an activation and its numbers inside, such as its slope."""
+
+    node: str
+    op: str
+    activation: str
+    parameters: tuple[float, ...]
+
+
+def fused_activations(model: onnx.ModelProto) -> tuple[FusedActivation, ...]:
+    """Every convolution of a graph that holds an activation, in the order in which they run."""
+    found = []
+    for node in model.graph.node:
+        attributes = attributes_of(node)
+        if attributes.get("activation"):
+            parameters = tuple(round(float(value), 6) for value in attributes.get("activation_params", ()))
+            activation = attributes["activation"].decode()
+            found.append(FusedActivation(node_name(node), short_name(node), activation, parameters))
+    return tuple(found)

@@ -28,6 +28,7 @@ from fusedet.deploy.detector.letterbox import letterbox, to_blob
 from fusedet.deploy.detector.session import open_session, read_contract
 from fusedet.export.errors import ExportError
 from fusedet.export.graph.node_order import sort_nodes
+from fusedet.export.graph.nodes import replace_all
 from fusedet.export.proof.images import Images
 
 Method = Literal["minmax", "entropy", "percentile"]
@@ -52,7 +53,6 @@ class Int8Settings:
         method: how a range comes from what was measured: ``minmax`` takes it all, the others leave out what is rare.
         per_channel: weights have a scale for each output channel; else one for the layer.
         reduce_range: weights use 7 bits, for x86 processors without VNNI, whose 16-bit sums would overflow.
-        seed: of the choice of images.
         ap_loss: most of AP50-95 that may be lost.
     """
 
@@ -74,12 +74,7 @@ class Int8Settings:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """What it does to the predictions to quantise one layer alone.
-
-    Attributes:
-        layer: the convolution's name.
-        error: root mean square change of the raw predictions, as a part of their own root mean square.
-    """
+    """What it does to the raw predictions to quantise one layer alone: root mean square of the change over their own."""
 
     layer: str
     error: float
@@ -95,16 +90,11 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Quantized:
-    """What was written.
+    """What was written: which convolutions are quantised, and which are not, the predicting ones among them.
 
-    Attributes:
-        path: the file.
-        settings: how.
-        layers: convolutions that are quantised.
-        in_float: those that are not, the predicting ones among them.
-        sensitivities: of every layer that could be quantised, the most sensitive first; empty without evaluation.
-        ap_before: AP50-95 of the float file; None where nothing was evaluated.
-        steps: attempts, the last of which was kept; empty where nothing was evaluated.
+    Where accuracy was evaluated, ``sensitivities`` are of every layer that could be quantised, the most sensitive
+    first, and
+    ``steps`` are attempts, the last of which was kept.
     """
 
     path: Path
@@ -237,8 +227,7 @@ def _quantized(model: onnx.ModelProto, ranges: Any, layers: Sequence[str], setti
     quantizer.quantize_model()
     result: onnx.ModelProto = quantizer.model.model
     sort_nodes(result.graph, "the quantised network")  # the quantiser puts its nodes at the end
-    del result.metadata_props[:]
-    result.metadata_props.extend(model.metadata_props)
+    replace_all(result.metadata_props, model.metadata_props)
     return result
 
 
@@ -264,8 +253,7 @@ def _sensitivities(
 def _run(model: onnx.ModelProto, values: Sequence[str], blobs: Sequence[NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Inner values of a graph for all images, one after the other."""
     model = copy.deepcopy(model)
-    del model.graph.output[:]
-    model.graph.output.extend(onnx.helper.make_empty_tensor_value_info(value) for value in values)
+    replace_all(model.graph.output, [onnx.helper.make_empty_tensor_value_info(value) for value in values])
     options = ort.SessionOptions()
     options.log_severity_level = 4
     session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -22,12 +22,7 @@ RAW_NAMES = raw_names(STRIDES)
 
 
 class RawGraph(nn.Module):
-    """A folded network that gives what its head says at each stride.
-
-    Args:
-        net: a trained network; it is copied and folded.
-        input_size: ``(height, width)`` in pixels; left out, that of the network's config.
-    """
+    """A folded copy of a network that gives what its head says at each stride, of ``(height, width)`` in pixels."""
 
     points: Tensor
 

@@ -18,14 +18,12 @@ _FOLLOWERS = frozenset({"Add", "Concat", "LeakyRelu", "QuickGelu", "Relu", "Sigm
 
 @dataclass(frozen=True)
 class Reorder:
-    """A change between the plain and the blocked layout.
+    """A change between the plain and the blocked layout, which makes ``value`` of the optimised graph.
 
-    Attributes:
-        value: what it makes, by its name in the optimised graph.
-        cause: the value, named as in the file, whose maker needs the plain layout, or which a convolution takes in
-            that layout; None where it is the graph's input.
-        for_convolution: it is a convolution that takes ``cause`` in the plain layout.
-        at_output: on the way from the last convolution to the graph's outputs, where one has to be.
+    ``cause`` is the value, named as in the file, whose maker needs the plain layout, or which a convolution takes in
+    that layout
+    (``for_convolution``); None where it is the graph's input. ``at_output``: on the way to the graph's outputs, where
+    one has to be.
     """
 
     value: str
@@ -37,9 +35,7 @@ class Reorder:
 def find_reorders(optimized: onnx.ModelProto, inside: set[str]) -> tuple[Reorder, ...]:
     """The reorders of a graph that :func:`fusedet.export.optimize` gave.
 
-    Args:
-        optimized: that graph.
-        inside: values on which some convolution depends, by their names in the file.
+    ``inside`` are the values on which some convolution depends, by their names in the file.
     """
     nodes = optimized.graph.node
     producers = {name: node for node in nodes for name in node.output}

@@ -31,20 +31,17 @@ _BATCH = "batch"
 def to_onnx(
     graph: InferenceGraph | UltralyticsGraph | RawGraph, contract: Contract, *, dynamic_batch: bool = False
 ) -> onnx.ModelProto:
-    """Traces ``graph`` into a checked ONNX model with the contract in its metadata.
+    """Traces ``graph``, a folded network with its decoding, into a checked ONNX model.
 
-    The same weights and the same versions of the tools give the same bytes.
-
-    Args:
-        graph: the folded network with its decoding.
-        contract: what the file will say of itself, in the form that belongs to ``graph``; ``input_size`` and
-            ``input_format`` are those of ``graph``.
-        dynamic_batch: leave the number of images open; else it is 1.
+    What the file says of itself is the contract, in the form that belongs to ``graph``, whose input size and format it
+    has. The
+    same weights and the same versions of the tools give the same bytes. ``dynamic_batch`` leaves the number of images
+    open.
 
     Returns:
         A model whose input is :data:`INPUT_NAME` and whose outputs are
-        :data:`fusedet.deploy.detector.contract.OUTPUT_NAMES`, or those of an :class:`UltralyticsGraph` or a
-        :class:`RawGraph`. Shapes are inferred, constants folded.
+        :data:`fusedet.deploy.detector.contract.OUTPUT_NAMES`, or those of another layout. Shapes are inferred,
+        constants folded.
     """
     if isinstance(graph, UltralyticsGraph):
         names: tuple[str, ...] = (OUTPUT_NAME,)

@@ -19,13 +19,10 @@ OUTPUT_NAME = "output0"
 
 
 class UltralyticsGraph(nn.Module):
-    """A folded network whose one output is laid out as Ultralytics' are.
+    """A folded copy of a network whose one output is laid out as Ultralytics' are.
 
-    Args:
-        net: a trained network; it is copied and folded.
-        nms: the layout of the one-to-many branch; else that of the one-to-one branch.
-        max_detections: K of the latter; left out, 300.
-        input_size: ``(height, width)`` in pixels; left out, that of the network's config.
+    With ``nms`` that of the one-to-many branch; else that of the one-to-one branch, with ``max_detections`` boxes
+    (300).
     """
 
     points: Tensor

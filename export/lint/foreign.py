@@ -6,6 +6,7 @@ What a foreign file finds on an image is not known here: there is no contract. S
 value, on random inputs of the declared shapes.
 """
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from fusedet.export.graph.batchnorm import fold_batchnorms
 from fusedet.export.graph.external_data import load_whole
 from fusedet.export.graph.fuse import FusionResult, fuse
 from fusedet.export.graph.node_order import sort_nodes
+from fusedet.export.graph.nodes import metadata_of, replace_all, subgraphs
 
 #: ONNX Runtime's optimisation levels by the names they have here.
 LEVELS = {
@@ -55,12 +57,8 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Prepared:
-    """A model that is ready to be fused, and what had to be done for it.
-
-    Attributes:
-        model: a copy.
-        weight_inputs: weights that were inputs of the graph, and are no more.
-        batchnorms: names of the norms that were folded into convolutions.
+    """A copy of a model that is ready to be fused: weights that were inputs are none, norms after convolutions are
+    folded.
     """
 
     model: onnx.ModelProto
@@ -70,13 +68,10 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How well two models agree, at one optimisation level of ONNX Runtime.
+    """How well two models agree, at one optimisation level of ONNX Runtime: the largest difference of so many values.
 
     Attributes:
-        level: one of :data:`LEVELS`.
         inputs: how many sets of inputs both looked at.
-        values: how many numbers were compared.
-        difference: the largest one.
         decided: operators whose decision between equals turned; their inputs were compared instead of what follows.
     """
 
@@ -96,16 +91,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class ForeignResult:
-    """What was written, and what is known of it.
-
-    Attributes:
-        plain: the file that was given.
-        fused: the file that was written.
-        prepared: what was done before fusing.
-        fusion: what became of each activation.
-        shapes: of the inputs that both files were run on.
-        agreement: the comparisons.
-    """
+    """What was written, what was done to it, and how well it agrees with the plain file on inputs of ``shapes``."""
 
     plain: Path
     fused: Path
@@ -191,10 +177,9 @@ def _names(graph: onnx.GraphProto) -> Iterator[str | bytes]:
     yield from (value.name for value in (*graph.input, *graph.output, *graph.value_info))
     for node in graph.node:
         yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
-        for attribute in node.attribute:
-            yield attribute.name
-            for subgraph in (attribute.g, *attribute.graphs):
-                yield from _names(subgraph)
+        yield from (attribute.name for attribute in node.attribute)
+        for subgraph in subgraphs(node):
+            yield from _names(subgraph)
 
 
 def prepare(model: onnx.ModelProto) -> Prepared:
@@ -206,18 +191,15 @@ def prepare(model: onnx.ModelProto) -> Prepared:
 
 
 def input_shapes(model: onnx.ModelProto, given: Mapping[str, Sequence[int]], source: str) -> dict[str, tuple[int, ...]]:
-    """Shapes of a model's inputs.
+    """Shapes of a model's inputs, weights among them left out.
 
-    A dimension that the file leaves open is what ``given`` says of its input, or else a guess: a batch of one, three
-    channels, and an image of the size in Ultralytics' metadata or of :data:`SIDE`.
-
-    Args:
-        model: whose weights may be listed among its inputs.
-        given: shapes by input; under an empty name, that of a model's only input.
-        source: the file's name, for error messages.
+    A dimension that the file leaves open is what ``given`` says of its input, under an empty name of the only one, or
+    else a
+    guess: a batch of one, three channels, and an image of the size in Ultralytics' metadata or of :data:`SIDE`.
 
     Raises:
-        InputError: no input has such a name, or a shape contradicts the file's.
+        InputError: no input has such a name, or a shape contradicts the file's; ``source`` is the file's name in the
+            message.
     """
     weights = {tensor.name for tensor in model.graph.initializer}
     values = {value.name: value for value in model.graph.input if value.name not in weights}
@@ -267,11 +249,7 @@ def random_inputs(model: onnx.ModelProto, shapes: Shapes, source: str, seed: int
 
 
 def open_model(model: onnx.ModelProto | bytes, level: str, source: str, threads: int = 1) -> ort.InferenceSession:
-    """Opens a model in memory at one of :data:`LEVELS`.
-
-    Raises:
-        InputError: this ONNX Runtime cannot run it.
-    """
+    """Opens a model in memory at one of :data:`LEVELS`; InputError where this ONNX Runtime cannot run it."""
     options = ort.SessionOptions()
     options.graph_optimization_level = LEVELS[level]
     options.intra_op_num_threads = threads
@@ -288,17 +266,11 @@ def open_model(model: onnx.ModelProto | bytes, level: str, source: str, threads:
 def compare_outputs(
     plain: onnx.ModelProto, fused: onnx.ModelProto, inputs: Sequence[Inputs], level: str, source: str
 ) -> Comparison:
-    """Runs both models and compares all outputs, value by value.
+    """Runs both models on all sets of inputs, at one of :data:`LEVELS`, and compares all outputs, value by value.
 
     Where the graph decides between numbers (:data:`_DECISIONS`) a rounding may turn a decision between equals, and
-    everything after it. If outputs differ, what goes into the decisions is compared instead of what comes out.
-
-    Args:
-        plain: the model as it was.
-        fused: the rewritten one.
-        inputs: sets of inputs.
-        level: one of :data:`LEVELS`.
-        source: the file's name, for error messages.
+    everything
+    after it. If outputs differ, what goes into the decisions is compared instead of what comes out.
 
     Raises:
         ExportError: a value differs by more than :data:`TOLERANCE`, or no finite number was there to compare.
@@ -341,11 +313,7 @@ def _compare(
 
 
 def _difference(one: NDArray[Any], other: NDArray[Any], where: str) -> tuple[int, float]:
-    """How many numbers were compared, and the largest difference.
-
-    Raises:
-        ExportError: it is too large.
-    """
+    """How many numbers were compared, and the largest difference; ExportError where it is too large."""
     if one.shape != other.shape:
         raise ExportError(f"{where}: plain gives {list(one.shape)}, fused {list(other.shape)}")
     if one.dtype.kind not in "fiub":
@@ -389,11 +357,10 @@ def _before_decisions(model: onnx.ModelProto) -> tuple[list[str], tuple[str, ...
 
 def _with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
     """A copy whose outputs are ``names``."""
-    changed = onnx.ModelProto()
-    changed.CopyFrom(model)
+    changed = copy.deepcopy(model)
     known = {value.name: value for value in model.graph.output}
-    del changed.graph.output[:]
-    changed.graph.output.extend(known.get(name) or helper.make_empty_tensor_value_info(name) for name in names)
+    outputs = [known.get(name) or helper.make_empty_tensor_value_info(name) for name in names]
+    replace_all(changed.graph.output, outputs)
     return changed
 
 
@@ -423,14 +390,11 @@ def _shape(
 
 def _sides(model: onnx.ModelProto) -> tuple[int, int]:
     """Height and width of an image, as far as the file tells."""
-    for entry in model.metadata_props:
-        if entry.key == "imgsz":  # as Ultralytics writes it: "[320, 320]"
-            try:
-                height, width = parse_json(entry.value)
-                return int(height), int(width)
-            except (ValueError, TypeError, OverflowError):
-                break
-    return SIDE, SIDE
+    try:
+        height, width = parse_json(metadata_of(model).get("imgsz", ""))  # as Ultralytics writes it: "[320, 320]"
+        return int(height), int(width)
+    except (ValueError, TypeError, OverflowError):
+        return SIDE, SIDE
 
 
 def _values(rng: np.random.Generator, shape: tuple[int, ...], patches: bool) -> NDArray[np.float64]:

@@ -28,18 +28,12 @@ OTHER = "other-operator"
 
 @dataclass(frozen=True)
 class Finding:
-    """Everything that one rule found in a file.
+    """Everything that one rule found in a file; ``title`` to ``instead`` are the rule's own words.
 
     Attributes:
-        rule: its short name.
-        title: what it is.
         breaks: ``fusion``, ``layout``, or both.
-        times: occurrences.
-        nodes: names of the nodes, one for each occurrence.
+        nodes: names of the nodes, one for each of ``times`` occurrences.
         reorders: layout reorders that it causes on this machine; None where they could not be counted.
-        x86: what ONNX Runtime does with it where convolutions are computed in blocks.
-        arm: what it does where they are not.
-        instead: what to write.
         cost: the rule of thumb; None where there is none.
         share: part of the time that its nodes and its reorders take, where it was measured.
     """
@@ -62,17 +56,12 @@ class LintReport:
     """What is known of a file.
 
     Attributes:
-        nodes: how many it has.
-        convolutions: how many of them are convolutions.
         fused: convolutions that hold their activation already.
-        fusable: activations that ``fusedet fuse`` moves into their convolution.
-        outside: activations that it cannot move.
-        findings: by the order of the rules.
+        fusable: activations that ``fusedet fuse`` moves into their convolution; ``outside`` are those that it cannot
+            move.
         machine: where the reorders were counted.
-        optimized_ops: operators that ONNX Runtime runs there; empty where it cannot run the file.
-        reorders: layout reorders among them; None likewise.
-        reorders_at_outputs: those on the way to the outputs, which have to be.
-        problem: why ONNX Runtime cannot run the file.
+        optimized_ops: operators that ONNX Runtime runs there; empty where it cannot run the file, as ``problem`` says.
+        reorders: layout reorders among them, or None; ``reorders_at_outputs`` have to be.
     """
 
     nodes: int
@@ -90,13 +79,10 @@ class LintReport:
 
 @dataclass(frozen=True)
 class Lint:
-    """A report with what further measurements need.
+    """A report with what further measurements need: the graph that ONNX Runtime runs here, and the rule behind its
+    values.
 
-    Attributes:
-        report: what was found.
-        optimized: the graph that ONNX Runtime runs here; None where it cannot run the file.
-        blame: rule behind each value in ``optimized`` that a finding's nodes or reorders make.
-        blame_by_name: rule behind each node; in the blocked layout values have other names, but not all nodes.
+    ``blame_by_name`` has the rule behind each node: in the blocked layout values have other names, but not all nodes.
     """
 
     report: LintReport
@@ -122,12 +108,13 @@ class Lint:
 def lint(model: onnx.ModelProto, *, block: int | None = None) -> Lint:
     """Applies all rules to ``model``, which is left as it is.
 
-    Reorders are counted as they are once the weights are off the list of inputs, or there would be none to count.
+    Reorders are counted on this machine, and as they are once the weights are off the list of inputs, or there would be
+    none.
 
     Args:
         model: a valid model without local functions, as :func:`fusedet.export.read_foreign` gives it.
         block: channels of a block, by which rules judge channel counts: 16 with AVX-512, 8 with AVX2; left out, that of
-            this machine. Reorders are counted on this machine in any case.
+            this machine.
     """
     machine = this_machine()
     prepared = prepare(model)

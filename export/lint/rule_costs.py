@@ -7,9 +7,9 @@ from dataclasses import dataclass
 class Cost:
     """Time that one occurrence adds, in units of one dense 3x3 convolution, 64 to 64 channels, on the same map.
 
-    Attributes:
-        blocked: at the highest optimisation level on x86, in the blocked layout.
-        plain: one level below, without the blocked layout, which is the form that ARM runs; measured on x86.
+    ``blocked`` is at the highest optimisation level on x86, in the blocked layout; ``plain`` one level below, without
+    it, which is
+    the form that ARM runs; measured on x86.
     """
 
     blocked: float

@@ -50,11 +50,7 @@ class Limits:
     reorders: int = 16
 
     def changed(self, settings: Mapping[str, str]) -> "Limits":
-        """With other values, given as text.
-
-        Raises:
-            InputError: there is no such limit, or a value is not a number of 0 or more.
-        """
+        """With other values, given as text; InputError for what is no limit, or no number of 0 or more."""
         known = {field.name: field.type for field in fields(self)}
         values = asdict(self)
         for name, text in settings.items():
@@ -72,14 +68,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was asked.
-
-    Attributes:
-        what: in words.
-        wanted: for example ``at least 1.0``.
-        found: what was measured.
-        passed: whether it holds.
-    """
+    """One thing that was asked, for example ``at least 1.0``, and what was found."""
 
     what: str
     wanted: str
@@ -89,12 +78,9 @@ class Check:
 
 @dataclass(frozen=True)
 class Certificate:
-    """Everything that was measured.
+    """Everything that was measured; ``facts`` are as JSON has them.
 
-    Attributes:
-        checks: what was asked, and whether it holds.
-        facts: as JSON has it: files, operators, activations, agreement, accuracy, latency, versions.
-        worst: the image on which the runs differ most, its name and both runs' detections; for the page.
+    ``worst`` is the image on which the runs differ most, for the page.
     """
 
     checks: tuple[Check, ...]
@@ -119,15 +105,7 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Worst:
-    """The image with the most, or largest, differences.
-
-    Attributes:
-        name: of the image.
-        image: uint8 ``[H, W, 3]``.
-        between: whose detections these are.
-        first: the first run's.
-        second: the second run's.
-    """
+    """The image, uint8 ``[H, W, 3]``, with the most, or largest, differences between two runs, and what each found."""
 
     name: str
     image: NDArray[np.uint8]

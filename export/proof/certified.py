@@ -53,21 +53,20 @@ def export_certified(
     """Exports a checkpoint, measures what was exported, and keeps it only if it holds what ``limits`` ask.
 
     Beside the files stand ``NAME.certificate.json`` and ``NAME.certificate.html``. Where the files are not kept, what
-    was measured of them stands in ``NAME.rejected.json`` and ``NAME.rejected.html``.
+    was measured
+    of them stands in ``NAME.rejected.json`` and ``NAME.rejected.html``.
 
     Args:
         model: a checkpoint, or a run folder with ``best.pt`` in it.
-        out: see :func:`fusedet.export.export_onnx`.
+        out: see :func:`fusedet.export.export_onnx`, of which ``settings`` are further arguments.
         real_images: of the validation set, on which boxes are compared, like those of the training.
         evaluate: works out AP; left out, the certificate says nothing of it.
         limits: what is asked; left out, the defaults.
         half: also write ``NAME.half.onnx``, the fused file with weights of 16 bits.
         int8: also write ``NAME.int8.onnx``, as these settings say.
         calibration: images of the training, on which INT8's ranges are measured; left out, ``real_images``.
-        also: forms for other runtimes to write as well, names in
-            :data:`fusedet.export.other_runtimes.OTHER_RUNTIMES`.
+        also: forms for other runtimes, names in :data:`fusedet.export.other_runtimes.OTHER_RUNTIMES`.
         overwrite: replace files that are there.
-        settings: further arguments of :func:`fusedet.export.export_onnx`.
 
     Raises:
         ExportError: the files do not hold what they should; none of them was kept.

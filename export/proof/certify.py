@@ -21,8 +21,7 @@ from fusedet.deploy.bench.timing import time_files
 from fusedet.deploy.detector.detections import Predictor
 from fusedet.deploy.detector.detector import Detector
 from fusedet.deploy.detector.session import default_threads
-from fusedet.export.graph.fused_activations import fused_activations
-from fusedet.export.graph.ops import optimize
+from fusedet.export.graph.ops import fused_activations, optimize
 from fusedet.export.graph.quantize import Quantized
 from fusedet.export.other_runtimes import OTHER_RUNTIMES
 from fusedet.export.pipeline import ExportResult
@@ -68,17 +67,13 @@ def certify(
     limits: Limits | None = None,
     rounds: int = 50,
 ) -> Certificate:
-    """Measures what was exported.
+    """Measures what :func:`fusedet.export.export_onnx` has exported of ``net``.
 
     Args:
-        result: of :func:`fusedet.export.export_onnx`.
-        net: what was exported, as its checkpoint gives it.
         images: real ones, like those of the training.
-        forms: further files of the network: ``half``, ``int8``, and those for other runtimes by their names in
-            :data:`fusedet.export.other_runtimes.OTHER_RUNTIMES`.
+        forms: further files of the network by name: ``half``, ``int8``, and those for other runtimes.
         quantized: how the form ``int8`` was made, where there is one.
         evaluate: works out AP and what is shown; left out, the certificate says nothing of them.
-        limits: left out, the defaults.
         rounds: of the latency measurement.
 
     Raises:

@@ -4,6 +4,7 @@ All sessions run in turn, once in each round, so that a slow moment of the machi
 clock is that thread's own: it stands still while another program has the core, and elsewhere it is the wall's.
 """
 
+import copy
 import json
 import statistics
 import tempfile
@@ -32,7 +33,7 @@ Inputs = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class TimeShares:
-    """Where a model's time goes at the highest optimisation level. The parts of a whole, 0 to 1.
+    """Where the time of one run goes at the highest optimisation level, in parts of the whole, 0 to 1.
 
     Attributes:
         convolutions: in blocks or not, with all that is fused into them.
@@ -49,14 +50,8 @@ class TimeShares:
 
 @dataclass(frozen=True)
 class Latency:
-    """One model at one optimisation level, in milliseconds.
-
-    Attributes:
-        model: ``plain`` or ``fused``.
-        level: ``basic``, ``extended`` or ``all``.
-        ms_min: fastest run.
-        ms_median: median run.
-        load_ms: fastest time from the file's bytes to a session that can run.
+    """Milliseconds of one model, ``plain`` or ``fused``, at one optimisation level: of its runs and its fastest
+    opening.
     """
 
     model: str
@@ -92,15 +87,7 @@ def time_shares(lint: Lint, inputs: Inputs, *, rounds: int = 30, threads: int = 
 def compare_latency(
     models: Mapping[str, onnx.ModelProto], inputs: Inputs, *, rounds: int = 30, loads: int = 10, threads: int = 1
 ) -> tuple[Latency, ...]:
-    """How long models take to load and to run, at each optimisation level.
-
-    Args:
-        models: by name.
-        inputs: of all of them.
-        rounds: how often each runs.
-        loads: how often each is loaded.
-        threads: of ONNX Runtime.
-    """
+    """How long models take to load and to run at each optimisation level; all of them on the same inputs."""
     clock = clock_of(threads)
     contents = {name: model.SerializeToString() for name, model in models.items()}
     entrants = [(name, level) for level in _RACED for name in models]
@@ -116,8 +103,7 @@ def compare_latency(
 
 def _node_times(optimized: onnx.ModelProto, inputs: Inputs, rounds: int, threads: int) -> list[float]:
     """Median microseconds of each node."""
-    renamed = onnx.ModelProto()
-    renamed.CopyFrom(optimized)
+    renamed = copy.deepcopy(optimized)
     for i, node in enumerate(renamed.graph.node):
         node.name = f"node{i}"  # the profile names nodes, and names need not differ
     options = ort.SessionOptions()

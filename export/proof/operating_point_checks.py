@@ -18,10 +18,9 @@ def threshold_of(figures: Mapping[str, Any]) -> float | None:
 def operating_point_checks(accuracy: Mapping[str, Mapping[str, Any]], limits: Limits) -> list[Check]:
     """Score thresholds and duplicates of each file against those of ``training``.
 
-    Args:
-        accuracy: ``training``, ``plain``, ``fused`` and others to their figures; see
-            :class:`fusedet.export.proof.certify.Evaluator`. What does not tell its operating point is not checked.
-        limits: what is asked.
+    ``accuracy`` are figures by file, see :class:`fusedet.export.proof.certify.Evaluator`; what does not tell its
+    operating point is
+    not checked.
     """
     told = {name: figures for name, figures in accuracy.items() if "operating_point" in figures}
     if "training" not in told:

@@ -35,14 +35,9 @@ class Reference:
     Args:
         net: the trained network, as its checkpoint gives it.
         contract: of the exported file: class names, size of the input, and which branch: with NMS the one-to-many one.
-        duplicate_iou: without NMS, IoU above which a box is dropped as a duplicate of a better one of its class;
-            None keeps all.
-        score_threshold: lower scores are left out.
+        duplicate_iou: without NMS, IoU above which a box is a duplicate of a better one of its class; None keeps all.
         points: so many anchor points are looked at, the best; left out, as in the exported file.
         max_detections: boxes of an image.
-
-    Attributes:
-        names: class names; a class id is an index into them.
     """
 
     def __init__(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fusedet.deploy.detector.detector import Detector
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.deploy.detector.self_test import SelfTest
+from fusedet.export.graph.nodes import metadata_of
 
 #: Scores from which a box belongs to the test, the first at which some image has one.
 _THRESHOLDS = (0.25, 0.1)
@@ -36,8 +37,7 @@ def embed_self_test(test: SelfTest, models: Sequence[Path]) -> None:
     """Writes the test into ONNX files, in the place of one that they may hold."""
     for path in models:
         model = onnx.load(path)
-        metadata = {entry.key: entry.value for entry in model.metadata_props}
-        onnx.helper.set_model_props(model, {**metadata, **test.to_metadata()})
+        onnx.helper.set_model_props(model, {**metadata_of(model), **test.to_metadata()})
         path.write_bytes(model.SerializeToString(deterministic=True))
 
 

@@ -59,12 +59,7 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Missing:
-    """A detection without counterpart.
-
-    Attributes:
-        image: the image's name.
-        what: who finds it, who does not, and what is nearest.
-    """
+    """A detection without counterpart in an image: who finds it, who does not, and what is nearest."""
 
     image: str
     what: str
@@ -75,11 +70,9 @@ class Missing:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How well two runs agree.
+    """How well two runs, such as ``("torch", "plain")``, agree.
 
     Attributes:
-        between: what was compared, for example ``("torch", "plain")``.
-        images: how many.
         compared: detections that have their counterpart.
         tied: detections that fell off the end of the other list by a hair.
         score: largest difference of scores in a pair.
@@ -119,14 +112,7 @@ def verify(
     images: Images | None = None,
     tolerance: Tolerance | None = None,
 ) -> tuple[Agreement, Agreement]:
-    """Compares torch with the plain file, and the plain file with the fused one.
-
-    Args:
-        graph: what was exported.
-        plain: the plain ONNX file.
-        fused: its rewritten form.
-        images: what to look at; left out, drawn ones.
-        tolerance: left out, the defaults.
+    """Compares torch with the plain file, and the plain file with the fused one, on ``images`` or on drawn ones.
 
     Raises:
         ExportError: a detection has no counterpart, an output is not finite, or there was nothing to compare.
@@ -160,18 +146,15 @@ def compare(
     points: int | None = None,
     strict: bool = True,
 ) -> Agreement:
-    """Pairs the detections of two runs on the same images.
+    """Pairs the detections of two runs, by image.
 
     Args:
-        between: names of the two.
-        first: detections by image.
-        second: the other run's, of the same images.
-        tolerance: left out, the defaults.
         points: anchor points of the network: nothing fell off the end of a list of so many detections.
-        strict: raise at the first image with a detection that has no counterpart; else they are all counted.
+        strict: raise ExportError at the first image with a detection that has no counterpart; else they are all
+            counted.
 
     Raises:
-        ExportError: see :func:`verify`; not for detections without counterpart where ``strict`` is False.
+        ExportError: see :func:`verify`.
     """
     comparison = _Comparison(between, tolerance or Tolerance(), points)
     for image, detections in first.items():

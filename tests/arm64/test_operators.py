@@ -8,8 +8,7 @@ import onnx
 import pytest
 
 from fusedet.export import unfused_activations
-from fusedet.export.graph.fused_activations import fused_activations
-from fusedet.export.graph.ops import count_ops
+from fusedet.export.graph.ops import count_ops, fused_activations
 from tests.arm64.emulator import Emulator
 
 pytestmark = pytest.mark.arm64

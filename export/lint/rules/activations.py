@@ -21,10 +21,7 @@ def silu(network: Network) -> Iterator[Match]:
     """``Sigmoid`` and ``Mul``, or the one node that newer operator sets and ONNX Runtime write."""
     for i in network.inside("Swish", "QuickGelu"):
         yield (i,)
-    for i in network.inside("Sigmoid"):
-        for mul in network.readers(i):
-            if network.op(mul) == "Mul" and network.source(i) in network.sources(mul) and network.source(i) is not None:
-                yield (i, mul)
+    yield from _gates(network, "Sigmoid")
 
 
 @rule(
@@ -39,10 +36,7 @@ def hardswish(network: Network) -> Iterator[Match]:
     """One node, or ``HardSigmoid`` times its own input."""
     for i in network.inside("HardSwish"):
         yield (i,)
-    for i in network.inside("HardSigmoid"):
-        for mul in network.readers(i):
-            if network.op(mul) == "Mul" and network.source(i) in network.sources(mul) and network.source(i) is not None:
-                yield (i, mul)
+    yield from _gates(network, "HardSigmoid")
 
 
 @rule(
@@ -139,3 +133,12 @@ def shared_convolution(network: Network) -> Iterator[Match]:
 def activation_elsewhere(network: Network) -> Iterator[Match]:
     """After a Split, a view, a Concat, a pooling, a norm that cannot be folded, and the like."""
     return ((i,) for i in network.declined)
+
+
+def _gates(network: Network, op: str) -> Iterator[Match]:
+    """Each node of this operator with the product of what it makes and what it reads."""
+    for i in network.inside(op):
+        source = network.source(i)
+        for mul in network.readers(i):
+            if network.op(mul) == "Mul" and source is not None and source in network.sources(mul):
+                yield (i, mul)

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import numpy_helper
 
 from fusedet.export.graph.fuse import CONVOLUTIONS, Declined, feeding_convolutions, fuse
+from fusedet.export.graph.nodes import attributes_of, constant_tensors, node_name
 
 #: Operators whose output has as many channels as their first input.
 _KEEP_CHANNELS = frozenset({"Add", "AveragePool", "BatchNormalization", "Dropout", "Identity", "MaxPool", "Mul", "Sum"})
@@ -16,14 +17,13 @@ _KEEP_CHANNELS |= frozenset({"PRelu", "QuickGelu", "Relu", "Sigmoid", "Tanh"})
 
 
 class Network:
-    """The nodes of a graph. Rules name a node by its position.
+    """The nodes of a graph, in topological order. Rules name a node by its position.
 
     A value is *inside* when it depends on a convolution and a convolution depends on it: what comes before the first
-    one prepares the image, what comes after the last one decodes, and neither is the network's concern.
+    one
+    prepares the image, what comes after the last one decodes, and neither is the network's concern.
 
     Attributes:
-        model: the graph's model; not changed.
-        nodes: its nodes, in topological order.
         block: channels of a block of the machine's vector unit, by which channel counts are judged.
         weight_inputs: weights that the file lists as inputs; ``model`` no more does.
         declined: why an activation cannot move into its convolution, by the node's position.
@@ -39,10 +39,7 @@ class Network:
             for name in node.input:
                 self._consumers[name].append(i)
         self.weight_inputs = frozenset(weight_inputs)
-        self._tensors = {tensor.name: tensor for tensor in model.graph.initializer}
-        for node in self.nodes:
-            if node.op_type == "Constant":
-                self._tensors.update((node.output[0], a.t) for a in node.attribute if a.name == "value")
+        self._tensors = constant_tensors(model.graph)
         self._fed = self._fed_by_convolutions()
         self._inside = self._fed & feeding_convolutions(model.graph)
         self.declined = self._find_declined()
@@ -69,7 +66,7 @@ class Network:
 
     def name(self, i: int) -> str:
         """The node's name, or its output's where it has none."""
-        return self.nodes[i].name or self.nodes[i].output[0]
+        return node_name(self.nodes[i])
 
     def source(self, i: int, slot: int = 0) -> int | None:
         """The node that makes input ``slot`` of node ``i``; None for inputs of the graph, weights and missing ones."""
@@ -101,11 +98,8 @@ class Network:
 
     def attribute(self, i: int, name: str, default: object) -> object:
         """An attribute of node ``i``, text decoded."""
-        for attribute in self.nodes[i].attribute:
-            if attribute.name == name:
-                value = helper.get_attribute_value(attribute)
-                return value.decode() if isinstance(value, bytes) else value
-        return default
+        value = attributes_of(self.nodes[i]).get(name, default)
+        return value.decode() if isinstance(value, bytes) else value
 
     def weight(self, i: int) -> tuple[int, ...] | None:
         """Shape of the kernel of convolution ``i``: ``(out, in / groups, height, width)``."""

@@ -15,7 +15,6 @@ class Rule:
 
     Attributes:
         name: short, for reports and for looking up its cost.
-        title: what it is, in words.
         breaks: ``fusion``, ``layout``, or both.
         x86: what ONNX Runtime does with it where convolutions are computed in blocks.
         arm: what it does where they are not: aarch64, unless built with the blocked kernels.

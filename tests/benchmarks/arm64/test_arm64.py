@@ -6,7 +6,7 @@ import onnxruntime as ort
 import pytest
 
 from benchmarks.arm64.convolutions import CHANNELS, KINDS, LAYERS, OUTPUTS, SIDE, Kind, build_chain
-from fusedet.export.graph.fused_activations import fused_activations
+from fusedet.export.graph.ops import fused_activations
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
