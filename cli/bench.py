@@ -15,7 +15,7 @@ from fusedet.cli.shared.arguments import check_counts, json_text
 from fusedet.cli.shared.files import refuse_to_replace, write_or_refuse
 from fusedet.cli.shared.terminal import say_progress
 from fusedet.common.errors import InputError
-from fusedet.configs.inputs import CHECKPOINTS, EXPORTED_FIRST, model_file
+from fusedet.configs.inputs import exported_file
 
 if TYPE_CHECKING:
     from fusedet.deploy.bench.contest import Entrant
@@ -77,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measures and prints; returns the exit code."""
     _check_arguments(args)
-    models = [_exported_file(path) for path in args.models]
+    models = [exported_file(path) for path in args.models]
     if len(set(models)) < len(models):
         raise InputError("a model is named twice")
     if args.all:
@@ -116,13 +116,6 @@ def _check_arguments(args: argparse.Namespace) -> None:
     refuse_to_replace("--json", args.json, args.force)
     if args.json is not None and not os.access(args.json.parent, os.W_OK):
         raise InputError(f"--json {args.json}: this folder cannot be written to")
-
-
-def _exported_file(path: Path) -> Path:
-    file = model_file(path, of_run=EXPORTED_FIRST)
-    if file.suffix in CHECKPOINTS:
-        raise InputError(f"{file}: expected an exported file or a bundle, not a checkpoint")
-    return file
 
 
 def _only_bundle(models: list[Path]) -> Path:

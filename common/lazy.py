@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping
 
 
 def imported_on_use(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
-    """The ``__getattr__`` of a package (PEP 562); ``homes`` are names, and the modules of the package that define them.
-    """
+    """The ``__getattr__`` of a package (PEP 562); ``homes`` says which of its modules defines each name."""
 
     def getattr_of_package(name: str) -> object:
         if name not in homes:

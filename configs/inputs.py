@@ -40,6 +40,14 @@ def model_file(
     return file
 
 
+def exported_file(path: Path) -> Path:
+    """What ``path`` means for a command that runs exported files; InputError for a checkpoint."""
+    file = model_file(path, of_run=EXPORTED_FIRST)
+    if file.suffix in CHECKPOINTS:
+        raise InputError(f"{file}: expected an exported file or a bundle, not a checkpoint")
+    return file
+
+
 def or_starter(path: Path, find: Callable[[str], Path] = starter_model) -> Path:
     """``path``, or what ``find`` makes of it where it is no path but the name of a preset with starter weights."""
     return find(str(path)) if not os.path.exists(path) and str(path) in available() else path

@@ -4,8 +4,6 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["limit"]
-
 
 @contextmanager
 def limit(seconds: float, error: BaseException) -> Iterator[None]:

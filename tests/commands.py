@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["Refused", "contents", "exit_code"]
-
 #: The fixture ``refused``: arguments and parts of the message -> the message.
 Refused = Callable[..., str]
 

@@ -4,8 +4,6 @@ import numpy as np
 
 from fusedet.deploy import Detections
 
-__all__ = ["detections_of"]
-
 
 def detections_of(names: tuple[str, ...], *rows: tuple[float, ...]) -> Detections:
     """Rows of ``(x1, y1, x2, y2, score, class)``."""

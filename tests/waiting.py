@@ -4,8 +4,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["wait_until"]
-
 
 def wait_until(
     condition: Callable[[], Any], what: str | Callable[[], object] = "what is waited for", seconds: float = 60.0

@@ -5,8 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusedet.common.errors import InputError
-from fusedet.configs.inputs import CHECKPOINTS, EXPORTED_FIRST, model_file
+from fusedet.configs.inputs import exported_file
 
 if TYPE_CHECKING:
     from fusedet.deploy.detector.self_test import SelfTestResult
@@ -25,9 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the self-test in the file; 1 where it failed."""
-    path = model_file(args.model, of_run=EXPORTED_FIRST)
-    if path.suffix in CHECKPOINTS:
-        raise InputError(f"{path}: expected an exported file or a bundle, not a checkpoint")
+    path = exported_file(args.model)
     from fusedet.deploy.detector.self_test import run_self_test
 
     result = run_self_test(path, args.threads)

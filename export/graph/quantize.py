@@ -74,7 +74,7 @@ class Int8Settings:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """What it does to the raw predictions to quantise one layer alone: root mean square of the change over their own."""
+    """What it does to the raw predictions to quantise one layer alone: root mean square change over their own."""
 
     layer: str
     error: float

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["Counterpart", "mjpeg_server", "rtsp_server"]
-
 _FOLDER = Path(__file__).parent
 _SYSTEM_PYTHON = "/usr/bin/python3"
 

@@ -7,8 +7,6 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["ODD_TEXTS", "ODD_VALUES", "spoil_bytes", "spoil_json", "spoil_text", "spoil_value"]
-
 #: What a reader hardly expects, in the place of a value.
 ODD_VALUES: tuple[Any, ...] = (
     *(None, True, False, "", " ", "x", "12", "nan", "a\nb", "\0", "\ud800", "é漢🙂"),

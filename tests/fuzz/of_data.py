@@ -26,8 +26,6 @@ from tests.fuzz.mutate import spoil_bytes, spoil_json, spoil_text
 from tests.fuzz.trial import Target
 from tests.train.drawing import draw_set
 
-__all__ = ["TARGETS"]
-
 FORMATS = (".jpg", ".png", ".bmp", ".webp", ".gif", ".tiff", ".ppm", ".jp2")
 MOST_FRAMES = 20
 

@@ -33,8 +33,6 @@ from tests.export.networks import conv, graph_of, node
 from tests.fuzz.mutate import spoil_bytes, spoil_json, spoil_text, spoil_value
 from tests.fuzz.trial import Target
 
-__all__ = ["TARGETS"]
-
 IMAGE = np.full((40, 60, 3), 200, np.uint8)
 #: A network with a layer of each kind, and no more: reading takes most of its time for each tensor.
 SMALLEST = (

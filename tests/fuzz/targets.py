@@ -3,8 +3,6 @@
 from tests.fuzz import of_configs, of_data, of_models
 from tests.fuzz.trial import Target
 
-__all__ = ["TARGETS"]
-
 TARGETS: dict[str, Target] = {
     target.name: target for target in (*of_configs.TARGETS, *of_models.TARGETS, *of_data.TARGETS)
 }

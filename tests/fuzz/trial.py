@@ -10,8 +10,6 @@ from pathlib import Path
 from fusedet.common.errors import InputError
 from tests.alarm import limit
 
-__all__ = ["Fault", "Target", "Trial"]
-
 #: A reader that takes longer for one small file hangs.
 LIMIT_S = 30.0
 
