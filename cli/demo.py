@@ -1,7 +1,8 @@
 """``fusedet demo``: the whole way once, on drawn images: data, training, export, detection in a video."""
 
 import argparse
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -10,8 +11,8 @@ from fusedet.cli.shared.arguments import add_renamed
 from fusedet.common.arguments import check_whole
 
 if TYPE_CHECKING:  # imported when the command runs
-    from fusedet.deploy.detector.detector import Detector
-    from fusedet.train import Metrics
+    from fusedet.deploy.camera.sinks import Sink
+    from fusedet.deploy.detector.detector import Detector, Timings
 
 _ANNOTATED = 8
 _VIDEO_FPS = 25
@@ -34,9 +35,9 @@ Trained on {train} drawn images, evaluated on {val} others whose digits it never
 | minutes for everything | {minutes:.1f} |
 
 - `{model}`: the file for the board; every activation lives inside its convolution
-- `{video}`: moving digits with what was found
-- `{annotated}`: validation images with what was found
-- `{curves}`: the training curves
+- `video/detected.mp4`: moving digits with what was found
+- `images/`: validation images with what was found
+- `training/curves.png`: the training curves
 
 ## With your own data
 
@@ -58,21 +59,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_renamed(parser, "--pictures", "--images", type=int)
 
 
-@dataclass(frozen=True)
-class _Speed:
-    """Of the run over the video."""
-
-    frames_per_second: float
-    network_ms: float
-
-
 def run(args: argparse.Namespace) -> int:
     """Draws, trains, exports, evaluates, detects, and says what to do next."""
-    from fusedet.deploy.camera.sinks import new_folder
+    from fusedet.deploy.camera.sinks import AnnotatedImages, AnnotatedVideo, new_folder
     from fusedet.deploy.detector.detector import Detector
     from fusedet.export import export_onnx
     from fusedet.train import evaluate_model, train
     from fusedet.train.config import load_train_config
+    from fusedet.train.data.coco import load_coco
     from fusedet.train.data.digits import make_digits, make_digits_video
 
     check_whole("--images", args.images, _MOST_IMAGES)
@@ -99,13 +93,30 @@ def run(args: argparse.Namespace) -> int:
 
     _say(5, "running it over a video of moving digits")
     detector = Detector(exported.fused, score_threshold=0.4)
-    speed = _annotate_video(detector, make_digits_video(out / "video" / "digits.mp4", fps=_VIDEO_FPS, size=_VIDEO_SIZE))
-    _annotate_images(detector, data, out / "images")
-    print(f"{speed.frames_per_second:.0f} frames/s, {speed.network_ms:.1f} ms of each for the network")
+    video = make_digits_video(out / "video" / "digits.mp4", fps=_VIDEO_FPS, size=_VIDEO_SIZE)
+    timings = _annotate(detector, [video], AnnotatedVideo(video.with_name("detected.mp4"), _VIDEO_FPS))
+    samples = load_coco(data / "annotations" / "val.json", data / "images").samples[:_ANNOTATED]
+    (out / "images").mkdir()
+    _annotate(detector, [sample.path for sample in samples], AnnotatedImages(out / "images"))
+    rate = 1000 * len(timings) / sum(one.total for one in timings)
+    network_ms = sum(one.inference for one in timings) / len(timings)
+    print(f"{rate:.0f} frames/s, {network_ms:.1f} ms of each for the network")
 
     minutes = (perf_counter() - start) / 60
     summary = out / "README.md"
-    summary.write_text(_summary(args.images, metrics, trained.metrics["ap"], speed, minutes, exported.fused, out))
+    summary.write_text(
+        _SUMMARY.format(
+            train=args.images,
+            val=max(1, args.images // 4),
+            ap50=metrics.ap50,
+            ap=metrics.ap,
+            torch_ap=trained.metrics["ap"],
+            rate=rate,
+            network_ms=network_ms,
+            minutes=minutes,
+            model=exported.fused.relative_to(out),
+        )
+    )
     print(f"\nDone in {minutes:.1f} minutes. Look into {out}: {summary} says what is there and what to do next.")
     return 0
 
@@ -114,56 +125,17 @@ def _say(step: int, what: str) -> None:
     print(f"\n[{step}/5] {what}", flush=True)
 
 
-def _annotate_video(detector: "Detector", video: Path) -> _Speed:
+def _annotate(detector: "Detector", paths: Sequence[Path], sink: "Sink") -> "list[Timings]":
+    """Writes images or a video with what was found into the sink, and gives the time that each frame took."""
     from fusedet.deploy.camera.result import Result
-    from fusedet.deploy.camera.sinks import AnnotatedVideo
     from fusedet.deploy.camera.sources import open_source
 
-    source = open_source(str(video))
-    sink = AnnotatedVideo(video.with_name("detected.mp4"), _VIDEO_FPS)
-    network_ms, total_ms, frames = 0.0, 0.0, 0
-    for frame in source:
-        detections = detector(frame.image)
-        result = Result.of_frame(frame, detections, detector.timings)
-        network_ms, total_ms = network_ms + result.timings.inference, total_ms + result.timings.total
-        frames += 1
-        sink.write(result)
-    sink.close()
-    source.close()
-    return _Speed(frames * 1000 / total_ms, network_ms / frames)
-
-
-def _annotate_images(detector: "Detector", data: Path, folder: Path) -> None:
-    from fusedet.deploy.camera.result import Result
-    from fusedet.deploy.camera.sinks import AnnotatedImages
-    from fusedet.deploy.camera.sources import open_source
-    from fusedet.train.data.coco import load_coco
-
-    folder.mkdir()
-    sink = AnnotatedImages(folder)
-    for sample in load_coco(data / "annotations" / "val.json", data / "images").samples[:_ANNOTATED]:
-        source = open_source(str(sample.path))
-        for frame in source:
-            detections = detector(frame.image)
-            sink.write(Result.of_frame(frame, detections, detector.timings))
-        source.close()
-    sink.close()
-
-
-def _summary(
-    images: int, metrics: "Metrics", torch_ap: float, speed: _Speed, minutes: float, model: Path, out: Path
-) -> str:
-    return _SUMMARY.format(
-        train=images,
-        val=max(1, images // 4),
-        ap50=metrics.ap50,
-        ap=metrics.ap,
-        torch_ap=torch_ap,
-        rate=speed.frames_per_second,
-        network_ms=speed.network_ms,
-        minutes=minutes,
-        model=model.relative_to(out),
-        video="video/detected.mp4",
-        annotated="images/",
-        curves="training/curves.png",
-    )
+    timings = []
+    with closing(sink):
+        for path in paths:
+            with closing(open_source(str(path))) as source:
+                for frame in source:
+                    result = Result.of_frame(frame, detector(frame.image), detector.timings)
+                    timings.append(result.timings)
+                    sink.write(result)
+    return timings

@@ -17,8 +17,8 @@ from fusedet.export.graph.fuse import feeding_convolutions, fuse
 from fusedet.export.graph.ops import count_ops, optimize_model
 from fusedet.export.graph.reorders import Reorder, find_reorders
 from fusedet.export.lint.foreign import prepare
-from fusedet.export.lint.rule_costs import COSTS, Cost
 from fusedet.export.lint.rules import RULES, Match, Network
+from fusedet.export.lint.rules.rule import Cost
 
 #: Vector units with which ONNX Runtime computes convolutions in blocks of 8 channels; others: 16, or no blocks at all.
 _BLOCKS_OF_8 = ("avx2", "avx")
@@ -140,7 +140,7 @@ def lint(model: onnx.ModelProto, *, block: int | None = None) -> Lint:
             x86=rule.x86,
             arm=rule.arm,
             instead=rule.instead,
-            cost=COSTS.get(rule.name),
+            cost=rule.cost,
         )
         for rule in RULES
         if matches[rule.name]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from fusedet.export.graph.fuse import FUSABLE
 from fusedet.export.lint.rules.network import Network
-from fusedet.export.lint.rules.rule import Match, rule
+from fusedet.export.lint.rules.rule import Cost, Match, rule
 
 _FUSABLE_ONE = "LeakyReLU or ReLU, directly after the convolution"
 
@@ -16,6 +16,7 @@ _FUSABLE_ONE = "LeakyReLU or ReLU, directly after the convolution"
     x86="one node (QuickGelu) after each convolution, in the blocked layout",
     arm="one node (QuickGelu) after each convolution",
     instead=_FUSABLE_ONE,
+    cost=Cost(0.01, 0.02),
 )
 def silu(network: Network) -> Iterator[Match]:
     """``Sigmoid`` and ``Mul``, or the one node that newer operator sets and ONNX Runtime write."""
@@ -31,6 +32,7 @@ def silu(network: Network) -> Iterator[Match]:
     x86="in newer releases goes into the convolution, at the highest optimisation level only",
     arm="HardSigmoid and Mul after each convolution",
     instead=_FUSABLE_ONE,
+    cost=Cost(0.01, 0.04),
 )
 def hardswish(network: Network) -> Iterator[Match]:
     """One node, or ``HardSigmoid`` times its own input."""
@@ -46,6 +48,7 @@ def hardswish(network: Network) -> Iterator[Match]:
     x86="four nodes in the plain layout, and a reorder before and after them",
     arm="four nodes after each convolution",
     instead="LeakyReLU or ReLU; if it has to stay, the operator HardSwish (opset 14)",
+    cost=Cost(0.10, 0.07),
 )
 def hardswish_in_parts(network: Network) -> Iterator[Match]:
     """``x * clip(x + 3, 0, 6) / 6``, the division before or after the product or as a multiplication."""
@@ -66,6 +69,7 @@ def hardswish_in_parts(network: Network) -> Iterator[Match]:
     x86="one node in the plain layout, and a reorder before and after it",
     arm="one node after each convolution",
     instead="LeakyReLU: a slope for all channels",
+    cost=Cost(0.24, 0.16),
 )
 def prelu(network: Network) -> Iterator[Match]:
     """``PRelu``."""
@@ -79,6 +83,7 @@ def prelu(network: Network) -> Iterator[Match]:
     x86="its nodes in the plain layout, and a reorder before and after them",
     arm="its nodes after each convolution",
     instead=_FUSABLE_ONE,
+    cost=Cost(0.30, 0.20),
 )
 def other_activation(network: Network) -> Iterator[Match]:
     """Elu, Gelu, Mish and the like."""
@@ -98,6 +103,7 @@ def other_activation(network: Network) -> Iterator[Match]:
     x86="sum and activation in nodes of their own; all but ReLU with a reorder before and after",
     arm="sum and activation in nodes of their own",
     instead="the sum onto a convolution without activation, and nothing after the sum",
+    cost=Cost(0.12, 0.03),
 )
 def activation_after_add(network: Network) -> Iterator[Match]:
     """As in ResNet: ``relu(conv(x) + x)``."""
@@ -113,6 +119,7 @@ def activation_after_add(network: Network) -> Iterator[Match]:
     x86="a node of its own; all but ReLU with a reorder before and after",
     arm="a node of its own",
     instead="let every reader take the activation's output, or give each a convolution",
+    cost=Cost(0.07, 0.02),
 )
 def shared_convolution(network: Network) -> Iterator[Match]:
     """The convolution's output has other consumers, or is an output of the graph."""
@@ -129,6 +136,7 @@ def shared_convolution(network: Network) -> Iterator[Match]:
     x86="a node of its own; all but ReLU with a reorder before and after",
     arm="a node of its own",
     instead="the activation directly after the convolution, and what stood between the two after it",
+    cost=Cost(0.06, 0.03),
 )
 def activation_elsewhere(network: Network) -> Iterator[Match]:
     """After a Split, a view, a Concat, a pooling, a norm that cannot be folded, and the like."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from onnx import TensorProto
 
 from fusedet.export.lint.rules.network import Network
-from fusedet.export.lint.rules.rule import Match, rule
+from fusedet.export.lint.rules.rule import Cost, Match, rule
 
 #: Input channels have to be a multiple of this, or the convolution is not computed in blocks.
 _ALIGNMENT = 4
@@ -19,6 +19,7 @@ _CONVOLUTIONS = ("Conv", "FusedConv")
     x86="they could change at any call, so nothing is folded and no convolution is computed in blocks",
     arm="they could change at any call, so nothing is folded",
     instead="nothing: `fusedet fuse` takes them off the list; or export with keep_initializers_as_inputs=False",
+    cost=Cost(0.39, 0.01),
 )
 def weight_inputs(network: Network) -> Iterator[Match]:
     """Convolutions whose kernel is an input with a default, as old exporters wrote them."""
@@ -34,6 +35,7 @@ def weight_inputs(network: Network) -> Iterator[Match]:
     x86="some kernels are missing: casts to float32 and back, and convolutions outside the blocked layout",
     arm="fast only on cores with float16 arithmetic; casts elsewhere",
     instead="float32 for a CPU",
+    cost=Cost(0.17, 0.11),
 )
 def float16(network: Network) -> Iterator[Match]:
     """Convolutions with a kernel in float16."""
@@ -63,6 +65,7 @@ def quantised(network: Network) -> Iterator[Match]:
     x86="computed in the plain layout, with reorders around it",
     arm="no matter",
     instead="channels in multiples of 16",
+    cost=Cost(0.35, 0.03),
 )
 def unblocked(network: Network) -> Iterator[Match]:
     """Dense ones; the first convolution, on the image, has a kernel of its own."""
@@ -79,6 +82,7 @@ def unblocked(network: Network) -> Iterator[Match]:
     x86="the last block is filled with zeros and computed all the same",
     arm="no matter, but multiples of 4",
     instead="channels in multiples of 16 (AVX-512), or at least of 8 (AVX2)",
+    cost=Cost(0.42, 0.00),
 )
 def uneven(network: Network) -> Iterator[Match]:
     """Not those that give the network's outputs: their number is that of classes and the like."""
@@ -95,6 +99,7 @@ def uneven(network: Network) -> Iterator[Match]:
     x86="reads them from the plain layout, with a reorder before it",
     arm="no matter",
     instead="at least 16 channels inside the network",
+    cost=Cost(0.24, 0.15),
 )
 def thin(network: Network) -> Iterator[Match]:
     """Dense ones inside; the first convolution, on the image, reads the plain layout anyway."""
@@ -111,6 +116,7 @@ def thin(network: Network) -> Iterator[Match]:
     x86="in the plain layout, with a reorder for each map and one after",
     arm="no matter",
     instead="channels in multiples of 16 (AVX-512), or at least of 8 (AVX2)",
+    cost=Cost(0.11, 0.01),
 )
 def ragged(network: Network) -> Iterator[Match]:
     """A Concat along the channels needs whole blocks in each of its maps, a pooling in its one."""
@@ -128,6 +134,7 @@ def ragged(network: Network) -> Iterator[Match]:
     x86="computed in the plain layout, with reorders around it",
     arm="a matrix product for each group, which is slow when groups are small",
     instead="depthwise (a group for each channel), dense, or groups of a multiple of 16 channels",
+    cost=Cost(0.41, 0.25),
 )
 def grouped(network: Network) -> Iterator[Match]:
     """Neither dense nor depthwise."""
@@ -146,6 +153,7 @@ def grouped(network: Network) -> Iterator[Match]:
     x86="computed in the plain layout, with reorders around it; takes no activation",
     arm="takes no activation",
     instead="nearest neighbour doubling, then a convolution",
+    cost=Cost(0.18, 0.00),
 )
 def transposed(network: Network) -> Iterator[Match]:
     """``ConvTranspose``, with the activation after it."""

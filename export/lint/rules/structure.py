@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from fusedet.export.lint.rules.network import Network
-from fusedet.export.lint.rules.rule import Match, rule
+from fusedet.export.lint.rules.rule import Cost, Match, rule
 
 _VIEWS = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
 _SPLITS = ("Gather", "Slice", "Split")
@@ -18,6 +18,7 @@ _ATTENTION = frozenset({*_VIEWS, *_SPLITS, "Div", "Einsum", "Gemm", "MatMul", "M
     x86="everything in it in the plain layout, with reorders around it",
     arm="views and transpositions are copies",
     instead="another depthwise block at stride 32, or a deeper neck; if it has to stay, at the smallest map only",
+    cost=Cost(0.84, 0.38),
 )
 def attention(network: Network) -> Iterator[Match]:
     """A ``Softmax`` of a ``MatMul`` with all that hangs on it, up to the convolutions around."""
@@ -48,6 +49,7 @@ def box_distribution(network: Network) -> Iterator[Match]:
     x86="the product in the plain layout, with reorders around it, and small convolutions that wait for the whole map",
     arm="a pass over the whole map for the mean and another for the product",
     instead="more channels at the same cost",
+    cost=Cost(0.09, 0.06),
 )
 def squeeze_excite(network: Network) -> Iterator[Match]:
     """A ``Mul`` of a map by what a few steps make of its own global mean."""
@@ -71,6 +73,7 @@ def squeeze_excite(network: Network) -> Iterator[Match]:
     x86="in the plain layout, with a reorder before and after, and a copy",
     arm="a copy of the whole map",
     instead="1x1 convolutions, which mix channels by themselves",
+    cost=Cost(0.08, 0.04),
 )
 def channel_shuffle(network: Network) -> Iterator[Match]:
     """As in ShuffleNet."""
@@ -87,6 +90,7 @@ def channel_shuffle(network: Network) -> Iterator[Match]:
     x86="in the plain layout, and so is every sum and Concat that reads its parts: reorders around all of them",
     arm="a copy",
     instead="a 1x1 convolution for each part, instead of one that is cut",
+    cost=Cost(0.10, 0.00),
 )
 def split(network: Network) -> Iterator[Match]:
     """``chunk`` and the like, as in C2f, C3k2 and ShuffleNet. Several of one map are one occurrence."""
@@ -103,6 +107,7 @@ def split(network: Network) -> Iterator[Match]:
     x86="in the plain layout, with a reorder before and after",
     arm="slower than the other kinds",
     instead="nearest neighbour by a whole factor, coordinate_transformation_mode asymmetric, nearest_mode floor",
+    cost=Cost(0.29, 0.16),
 )
 def half_pixel_resize(network: Network) -> Iterator[Match]:
     """Any but nearest with ``asymmetric`` and ``floor``, and linear."""
@@ -123,6 +128,7 @@ def half_pixel_resize(network: Network) -> Iterator[Match]:
     x86="folded at each start; in the file it keeps the activation out of the convolution",
     arm="folded at each start; in the file it keeps the activation out of the convolution",
     instead="nothing: `fusedet fuse` folds it into the file; or export the network in eval mode",
+    cost=Cost(0.02, 0.01),
 )
 def foldable_batchnorm(network: Network) -> Iterator[Match]:
     """What :func:`fusedet.export.fold_batchnorms` takes away."""
@@ -140,6 +146,7 @@ def foldable_batchnorm(network: Network) -> Iterator[Match]:
     x86="a node of its own, and so is the activation after it",
     arm="a node of its own, and so is the activation after it",
     instead="the norm directly after the convolution, where it disappears",
+    cost=Cost(0.13, 0.05),
 )
 def batchnorm(network: Network) -> Iterator[Match]:
     """As in pre-activation networks: after a sum or a Concat."""
@@ -154,6 +161,7 @@ def batchnorm(network: Network) -> Iterator[Match]:
     x86="the sum is a node of its own, in the blocked layout; onto a linear convolution it would cost nothing",
     arm="the sum is a node of its own; onto a linear convolution it would cost nothing",
     instead="no activation after the last convolution of a residual branch: the sum becomes its fourth input",
+    cost=Cost(0.09, 0.02),
 )
 def sum_after_activation(network: Network) -> Iterator[Match]:
     """An ``Add`` of an activation in which neither side is a convolution of its own without one."""
@@ -171,6 +179,7 @@ def sum_after_activation(network: Network) -> Iterator[Match]:
     x86="in the plain layout, with reorders around it",
     arm="a pass over the whole map for each node",
     instead="numbers multiplied into the weights of the next convolution; sums instead of products",
+    cost=Cost(0.08, 0.03),
 )
 def arithmetic(network: Network) -> Iterator[Match]:
     """Products, differences, and sums with a constant, such as a learned scale after an activation."""
@@ -186,6 +195,7 @@ def arithmetic(network: Network) -> Iterator[Match]:
     x86="in the plain layout, with a reorder before and after, and a copy",
     arm="a copy of the whole map",
     instead="channels in the second place throughout; norms over channels as BatchNorm, which folds",
+    cost=Cost(0.16, 0.14),
 )
 def transpose(network: Network) -> Iterator[Match]:
     """``Transpose``, as in ConvNeXt around a LayerNorm, or left over by a converter from another layout."""
@@ -199,6 +209,7 @@ def transpose(network: Network) -> Iterator[Match]:
     x86="in the plain layout, with a reorder before and after",
     arm="next to nothing, where nothing is moved",
     instead="maps of four dimensions throughout",
+    cost=Cost(0.05, 0.01),
 )
 def view(network: Network) -> Iterator[Match]:
     """``Reshape`` and relatives."""

@@ -12,12 +12,12 @@ from benchmarks.speed.layout_rules import CASES, build
 from fusedet.export import count_ops, random_inputs, time_shares
 from fusedet.export.graph.ops import optimize_model
 from fusedet.export.lint.lint import OTHER, lint
-from fusedet.export.lint.rule_costs import COSTS
 from fusedet.export.lint.rules import RULES, Network
 from tests import ROOT
 from tests.export.networks import conv, graph_of, node
 
 ON_X86 = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the blocked layout is one of x86")
+COSTS = {rule.name: rule.cost for rule in RULES if rule.cost is not None}
 #: Rules that the benchmark has no case for.
 WITHOUT_COST = {"box-distribution", "quantised"}
 
