@@ -147,8 +147,7 @@ def run_pieces(
     """Trains what has not been trained yet, ``jobs`` pieces at a time.
 
     Returns a line for each training that failed; it begins anew, or where it was, in the next call. After Ctrl-C or
-    SIGTERM
-    the trainings save their state first.
+    SIGTERM the trainings save their state first.
     """
     waiting = [piece for piece in pieces if not piece.marker.exists()]
     say(f"{len(pieces)} trainings, {len(pieces) - len(waiting)} of them done before; logs: OUT/DATA/VARIANT/seed-*/")

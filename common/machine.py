@@ -49,8 +49,8 @@ class Machine:
     """A machine, as far as the speed of a network depends on it.
 
     What the system does not tell is empty (``board``, on most PCs), ``unknown`` (``vector``) or None (``memory_mb``).
-    ``cores``
-    are physical ones that this process may use; ``versions`` are those of what computes, as far as it is installed.
+    ``cores`` are physical ones that this process may use; ``versions`` are those of what computes, as far as it is
+    installed.
     """
 
     board: str

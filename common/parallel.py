@@ -16,10 +16,8 @@ def map_ahead(
     """``map`` whose next results are prepared by threads, in order and only a few ahead of their use.
 
     The threads also take the items, one thread at a time: reading is part of the work. ``items`` may be without end.
-    What
-    ``items`` or ``function`` raises is raised where its result would have come, and ends the rest; ``close`` ends it
-    early.
-    With 0 threads each result is computed when it is asked for.
+    What ``items`` or ``function`` raises is raised where its result would have come, and ends the rest; ``close``
+    ends it early. With 0 threads each result is computed when it is asked for.
     """
     if threads == 0:
         yield from map(function, items)

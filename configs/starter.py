@@ -21,9 +21,9 @@ FIGURES = "models.json"
 class StarterModel:
     """What was measured of an exported network.
 
-    AP is AP50-95 on photographs of COCO's val2017, in 0..1, with NMS; ``threshold`` is the score threshold of the best
-    F1;
-    ``ms`` is of one image, ``(height, width)`` in pixels, on one thread of ``processor``, without reading and NMS.
+    AP is AP50-95 on photographs of COCO's val2017, in 0..1, with NMS; ``threshold`` is the score threshold of the
+    best F1; ``ms`` is of one image, ``(height, width)`` in pixels, on one thread of ``processor``, without reading
+    and NMS.
     """
 
     name: str

@@ -22,9 +22,8 @@ class Graph(StrictModel):
     """An exported network: its files, and what became of its activations.
 
     ``inside`` moved into their convolution, ``outside`` could not, ``reason`` says why the first of them could not;
-    ``standing`` are those that ONNX Runtime runs by themselves here. The fingerprint is equal for graphs that differ in
-    their
-    weights alone.
+    ``standing`` are those that ONNX Runtime runs by themselves here. The fingerprint is equal for graphs that differ
+    in their weights alone.
     """
 
     plain: Path

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from benchmarks.activation.results import ActivationResult, Results, Run
@@ -88,7 +89,10 @@ def _draw_curves(
     first: int = 0,
     shown: Sequence[ActivationResult] | None = None,
 ) -> None:
-    """For each activation the mean over seeds as a line, and from the least to the largest as a band."""
+    """For each activation the mean over seeds as a line, and from the least to the largest as a band.
+
+    The legend tells the last means, the highest first, as the curves end.
+    """
     ends = []
     for result in results.activations if shown is None else shown:
         series = [dict(zip(run.epochs, values(run), strict=True)) for run in result.on(data)]
@@ -97,14 +101,15 @@ def _draw_curves(
         epochs = [epoch for epoch in sorted(set.intersection(*map(set, series))) if epoch >= first]
         curves = np.array([[one[epoch] for epoch in epochs] for one in series])
         color, mean = _color(results, result), curves.mean(0)
-        axes.plot(epochs, mean, color=color, lw=1.8, marker="." if len(epochs) == 1 else None)
+        label, marker = f"{result.name}  {form.format(mean[-1])}", "." if len(epochs) == 1 else None
+        (line,) = axes.plot(epochs, mean, color=color, lw=1.8, marker=marker, label=label)
         axes.fill_between(epochs, curves.min(0), curves.max(0), color=color, alpha=0.12, lw=0)
-        ends.append((f"{result.name}  {form.format(mean[-1])}", epochs[-1], float(mean[-1]), color))
+        ends.append((float(mean[-1]), line))
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if not first:
         axes.set_ylim(bottom=0)
-    _label_ends(axes, ends)
+    _legend(axes, [line for _, line in sorted(ends, key=lambda end: -end[0])])
 
 
 def _latency(results: Results) -> Figure:
@@ -124,7 +129,7 @@ def _latency(results: Results) -> Figure:
         axes.margins(x=0.1, y=0.15)
         axes.set_xlabel("ms for one image, one thread")
         axes.set_ylabel("AP without NMS")
-        axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=9)
+        _legend(axes)
     return figure
 
 
@@ -174,44 +179,9 @@ def _color(results: Results, result: ActivationResult) -> str:
     return _OTHER_COLORS[unknown.index(result.name) % len(_OTHER_COLORS)]
 
 
-def _label_ends(axes: Axes, ends: Sequence[tuple[str, float, float, str]]) -> None:
-    """Writes names beyond the right edge, moved up or down so that none covers another.
-
-    ``ends`` are (name, x, y, color) of the curves' last points.
-    """
-    low, high = axes.get_ylim()
-    places = _apart([(y - low) / (high - low) for _, _, y, _ in ends], gap=0.06)  # of the height: a line of text
-    for (name, x, y, color), place in zip(ends, places, strict=True):
-        axes.annotate(
-            name,
-            (x, y),
-            xytext=(1.04, place),
-            textcoords="axes fraction",
-            color=color,
-            fontsize=9,
-            va="center",
-            annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": color, "lw": 0.6, "alpha": 0.6, "relpos": (0, 0.5), "shrinkA": 1},
-        )
-
-
-def _apart(places: Sequence[float], gap: float) -> list[float]:
-    """The nearest places in the same order that lie at least ``gap`` apart, moved as one where they crowd."""
-    order = sorted(range(len(places)), key=places.__getitem__)
-    groups: list[list[int]] = []
-    centres: list[float] = []
-    for index in order:
-        groups.append([index])
-        centres.append(places[index])
-        while len(groups) > 1 and centres[-1] - centres[-2] < gap * (len(groups[-1]) + len(groups[-2])) / 2:
-            members = groups.pop(-2) + groups.pop()
-            groups.append(members)
-            centres[-2:] = [sum(places[i] for i in members) / len(members)]
-    moved = list(places)
-    for members, centre in zip(groups, centres, strict=True):
-        for position, index in enumerate(members):
-            moved[index] = centre + gap * (position - (len(members) - 1) / 2)
-    return moved
+def _legend(axes: Axes, lines: Sequence[Line2D] | None = None) -> None:
+    """Names beside the plot, in the order of ``lines`` where they are given."""
+    axes.legend(handles=lines, loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=9)
 
 
 #: In the order of the page.

@@ -13,10 +13,8 @@ class Run(StrictModel):
     """One training.
 
     Lists belong to ``epochs``, the evaluated ones. ``ap`` is of the output without NMS, ``dead`` and ``constant`` are
-    shares of
-    units; ``grad_norm`` and ``grad_spread`` (of the decimal logarithms of the layers' norms) are means over the
-    training,
-    ``clipped`` is the share of its steps whose gradients were. ``dead_by_layer`` is of the last epoch.
+    shares of units; ``grad_norm`` and ``grad_spread`` (of the decimal logarithms of the layers' norms) are means over
+    the training, ``clipped`` is the share of its steps whose gradients were. ``dead_by_layer`` is of the last epoch.
     """
 
     data: str

@@ -4,9 +4,9 @@
     python -m benchmarks.arm64.cost --presets --peer nano.fused.onnx --ncnn nano.ncnn.param nano.f16.ncnn.param
 
 It takes minutes, needs what ``make arm64`` needs and a C compiler. One thread, one image, the network alone, as ONNX
-Runtime's package for aarch64 runs it; the first peer is the unit of the ratios. What instructions say of time, and what
-not, stands in docs/arm64.md. With --ncnn, ncnn's package
-runs these files, with our decoding in numpy. `benchmarks/peers/ultralytics_models.py` exports peers.
+Runtime's package for aarch64 runs it; the first peer is the unit of the ratios. What instructions say of time, and
+what not, stands in docs/arm64.md. With --ncnn, ncnn's package runs these files, with our decoding in numpy.
+`benchmarks/peers/ultralytics_models.py` exports peers.
 """
 
 import argparse

@@ -39,8 +39,7 @@ class Plan:
     """How much is measured: sizes in pixels, numbers of classes and threads, rounds.
 
     Presets stand beside peers at ``peer_sizes``; ``images``, ``epochs`` and ``batch`` are of the training, whose
-    quickest epoch
-    counts.
+    quickest epoch counts.
     """
 
     size: int = 320
@@ -91,9 +90,8 @@ class Network:
 class Peer:
     """A detector of another project, without weights among its inputs, which would keep ONNX Runtime from folding them.
 
-    ``left`` is what its output still needs: ``nothing``, ``NMS``, or ``decoding, NMS``; ``ours``: the runtime reads its
-    format, so
-    that it can be evaluated.
+    ``left`` is what its output still needs: ``nothing``, ``NMS``, or ``decoding, NMS``; ``ours``: the runtime reads
+    its format, so that it can be evaluated.
     """
 
     name: str
@@ -109,8 +107,7 @@ class Desk:
     """The place where the book is written.
 
     ``presets`` are names to what ``load_config`` reads, ``ultralytics`` is a Python that has Ultralytics, ``coco`` a
-    data set of
-    COCO's classes to evaluate on; a chapter puts into ``remarks`` what it leaves out.
+    data set of COCO's classes to evaluate on; a chapter puts into ``remarks`` what it leaves out.
     """
 
     out: Path

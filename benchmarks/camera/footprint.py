@@ -75,8 +75,8 @@ class Footprint:
     """Of one set of extras, or of ``ncnn`` alone.
 
     Disk in 10^6 bytes is that of site-packages without pip and setuptools, ``needless_mb`` of it can be deleted;
-    ``import_ms`` and
-    ``first_ms`` are from the start of a process; memory in 2^20 bytes is after 200 and after all frames.
+    ``import_ms`` and ``first_ms`` are from the start of a process; memory in 2^20 bytes is after 200 and after all
+    frames.
     """
 
     extras: str

@@ -20,8 +20,7 @@ def write_yolo_format(data: Path, out: Path) -> Path:
     latter.
 
     Images are links and are called by their ids, because two folders may hold images of one name. Crowd regions are
-    left out:
-    the format has no place for them. What is there already is taken as it is.
+    left out: the format has no place for them. What is there already is taken as it is.
     """
     listing = out / "data.yaml"
     if listing.exists():

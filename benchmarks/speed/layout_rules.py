@@ -244,8 +244,7 @@ class Case:
     """A block with what a rule finds, and one without.
 
     ``scale`` is multiply-accumulates of the former over those of the latter, ``channels`` are of the map between the
-    blocks, with
-    and without; ``weight_inputs``: the former lists its weights among the inputs.
+    blocks, with and without; ``weight_inputs``: the former lists its weights among the inputs.
     """
 
     rule: str

@@ -97,10 +97,8 @@ def load_config(source: str | Path, overrides: Sequence[str] = ()) -> ConfigTree
     """Reads a preset or a YAML file, with what its ``base`` says beneath it and the overrides above it.
 
     A file may name another one, relative to itself, or a preset under the key ``base``: sections of the two merge;
-    lists and
-    values replace. An override is ``key.sub=value`` as on a command line; the value is YAML, positions in lists are
-    numbers:
-    ``model.stages.0.depth=2``.
+    lists and values replace. An override is ``key.sub=value`` as on a command line; the value is YAML, positions in
+    lists are numbers: ``model.stages.0.depth=2``.
 
     Raises:
         InputError: a file cannot be read, is not YAML, has a key twice, or an override is malformed.

@@ -39,11 +39,9 @@ def validate(tree: ConfigTree, model: type[_Model], *, show_values: bool = True)
     """The config as an instance of ``model``.
 
     Values are taken as they are written: ``"16"`` in quotes is no number and ``yes`` is no boolean, just as the JSON
-    schema tells
-    an editor. A section that is named and left empty has its defaults. Keys of earlier versions (``model.former_keys``)
-    are
-    replaced or ignored, with a note in the log. Errors say what came, unless it is a secret or ``show_values`` is
-    False.
+    schema tells an editor. A section that is named and left empty has its defaults. Keys of earlier versions
+    (``model.former_keys``) are replaced or ignored, with a note in the log. Errors say what came, unless it is a
+    secret or ``show_values`` is False.
 
     Raises:
         InputError: an unknown key, a missing one, or a value that is not allowed.

@@ -23,8 +23,7 @@ def fold_batchnorms(model: onnx.ModelProto) -> tuple[str, ...]:
     """Changes ``model`` in place, and gives the names of the norms that are gone.
 
     A norm is folded when it is the only consumer of a convolution's output, that output is none of the graph's, and
-    weights and
-    statistics are constant.
+    weights and statistics are constant.
     """
     graph = model.graph
     producers = {name: node for node in graph.node for name in node.output}

@@ -47,8 +47,7 @@ def to_ncnn(graph: InferenceGraph, plain: Path, out: Path, precision: str, more:
     ``more``.
 
     ``precision`` is ``f32``, or ``f16`` of weights and, where the processor can, of arithmetic. Where the network is
-    there
-    already, ``.json`` alone is written.
+    there already, ``.json`` alone is written.
 
     Raises:
         ExportError: the converter failed.

@@ -22,8 +22,7 @@ def to_openvino(plain: Path, out: Path, precision: str, more: Mapping[str, str])
     """Writes ``NAME.xml`` and ``NAME.bin`` with what the ONNX file says of itself, and ``more``.
 
     It takes the plain file: OpenVINO fuses activations itself, and knows no FusedConv. ``precision`` is ``f32``, or
-    ``bf16``, which
-    is f32 where the processor cannot compute in it.
+    ``bf16``, which is f32 where the processor cannot compute in it.
     """
     import openvino
 

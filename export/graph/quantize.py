@@ -93,8 +93,7 @@ class Quantized:
     """What was written: which convolutions are quantised, and which are not, the predicting ones among them.
 
     Where accuracy was evaluated, ``sensitivities`` are of every layer that could be quantised, the most sensitive
-    first, and
-    ``steps`` are attempts, the last of which was kept.
+    first, and ``steps`` are attempts, the last of which was kept.
     """
 
     path: Path

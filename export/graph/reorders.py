@@ -21,9 +21,8 @@ class Reorder:
     """A change between the plain and the blocked layout, which makes ``value`` of the optimised graph.
 
     ``cause`` is the value, named as in the file, whose maker needs the plain layout, or which a convolution takes in
-    that layout
-    (``for_convolution``); None where it is the graph's input. ``at_output``: on the way to the graph's outputs, where
-    one has to be.
+    that layout (``for_convolution``); None where it is the graph's input. ``at_output``: on the way to the graph's
+    outputs, where one has to be.
     """
 
     value: str

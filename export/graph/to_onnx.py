@@ -33,10 +33,9 @@ def to_onnx(
 ) -> onnx.ModelProto:
     """Traces ``graph``, a folded network with its decoding, into a checked ONNX model.
 
-    What the file says of itself is the contract, in the form that belongs to ``graph``, whose input size and format it
-    has. The
-    same weights and the same versions of the tools give the same bytes. ``dynamic_batch`` leaves the number of images
-    open.
+    What the file says of itself is the contract, in the form that belongs to ``graph``, whose input size and format
+    it has. The same weights and the same versions of the tools give the same bytes. ``dynamic_batch`` leaves the
+    number of images open.
 
     Returns:
         A model whose input is :data:`INPUT_NAME` and whose outputs are

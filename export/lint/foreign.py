@@ -194,8 +194,8 @@ def input_shapes(model: onnx.ModelProto, given: Mapping[str, Sequence[int]], sou
     """Shapes of a model's inputs, weights among them left out.
 
     A dimension that the file leaves open is what ``given`` says of its input, under an empty name of the only one, or
-    else a
-    guess: a batch of one, three channels, and an image of the size in Ultralytics' metadata or of :data:`SIDE`.
+    else a guess: a batch of one, three channels, and an image of the size in Ultralytics' metadata or of
+    :data:`SIDE`.
 
     Raises:
         InputError: no input has such a name, or a shape contradicts the file's; ``source`` is the file's name in the
@@ -269,8 +269,7 @@ def compare_outputs(
     """Runs both models on all sets of inputs, at one of :data:`LEVELS`, and compares all outputs, value by value.
 
     Where the graph decides between numbers (:data:`_DECISIONS`) a rounding may turn a decision between equals, and
-    everything
-    after it. If outputs differ, what goes into the decisions is compared instead of what comes out.
+    everything after it. If outputs differ, what goes into the decisions is compared instead of what comes out.
 
     Raises:
         ExportError: a value differs by more than :data:`TOLERANCE`, or no finite number was there to compare.

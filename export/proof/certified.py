@@ -53,8 +53,7 @@ def export_certified(
     """Exports a checkpoint, measures what was exported, and keeps it only if it holds what ``limits`` ask.
 
     Beside the files stand ``NAME.certificate.json`` and ``NAME.certificate.html``. Where the files are not kept, what
-    was measured
-    of them stands in ``NAME.rejected.json`` and ``NAME.rejected.html``.
+    was measured of them stands in ``NAME.rejected.json`` and ``NAME.rejected.html``.
 
     Args:
         model: a checkpoint, or a run folder with ``best.pt`` in it.

@@ -19,8 +19,7 @@ def operating_point_checks(accuracy: Mapping[str, Mapping[str, Any]], limits: Li
     """Score thresholds and duplicates of each file against those of ``training``.
 
     ``accuracy`` are figures by file, see :class:`fusedet.export.proof.certify.Evaluator`; what does not tell its
-    operating point is
-    not checked.
+    operating point is not checked.
     """
     told = {name: figures for name, figures in accuracy.items() if "operating_point" in figures}
     if "training" not in told:

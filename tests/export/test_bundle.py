@@ -137,37 +137,36 @@ def test_a_file_that_is_missing_is_named(plain, tmp_path):
         open_bundle(folder)
 
 
-@pytest.mark.parametrize("part", [0.1, 0.5, 0.99])
-def test_a_zip_that_was_cut_off_is_refused(part, plain, tmp_path):
-    path = write_bundle(plain, tmp_path / "bird.zip")
-    content = path.read_bytes()
-    path.write_bytes(content[: int(part * len(content))])
-
-    with pytest.raises(InputError, match=r"bird\.zip: a damaged zip file: .*copy the bundle again"):
-        Detector(path)
-
-
-def test_a_zip_with_a_changed_byte_is_refused(plain, tmp_path):
-    path = write_bundle(plain, tmp_path / "bird.zip")
-    content = bytearray(path.read_bytes())
+def _changed_byte(content):
     content[content.index(b"backbone.stem.0.weight") + 200] ^= 1
-    path.write_bytes(content)
-
-    with pytest.raises(InputError, match=r"bird\.zip: a damaged zip file: Bad CRC"):
-        Detector(path)
 
 
-def test_an_encrypted_zip_is_refused(plain, tmp_path):
-    path = write_bundle(plain, tmp_path / "bird.zip")
-    content = bytearray(path.read_bytes())
+def _encrypted(content):
     for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # the bit that says so, in every entry
         place = content.find(signature)
         while place >= 0:
             content[place + flags] |= 1
             place = content.find(signature, place + 4)
+
+
+def _cut_off(part):
+    def cut_off(content):
+        del content[int(part * len(content)) :]
+
+    return cut_off
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [*((_cut_off(part), "") for part in (0.1, 0.5, 0.99)), (_changed_byte, "Bad CRC"), (_encrypted, ".*encrypted")],
+)
+def test_a_damaged_zip_is_refused(damage, complaint, plain, tmp_path):
+    path = write_bundle(plain, tmp_path / "bird.zip")
+    content = bytearray(path.read_bytes())
+    damage(content)
     path.write_bytes(content)
 
-    with pytest.raises(InputError, match=r"bird\.zip: a damaged zip file: .*encrypted"):
+    with pytest.raises(InputError, match=rf"bird\.zip: a damaged zip file: {complaint}.*copy the bundle again"):
         Detector(path)
 
 
@@ -297,7 +296,6 @@ def test_a_zip_whose_names_are_no_text_is_said(tmp_path):
         archive.writestr(MANIFEST.replace("m", "ü"), "{}")
         archive.writestr(MANIFEST, "{}")
     data = path.read_bytes()
-    first = data.find(b"PK\x01\x02", data.find(b"PK\x01\x02") + 1)  # of the directory, the second entry
     name = data.find(MANIFEST.encode(), data.find(b"PK\x03\x04", 1))
     path.write_bytes(
         data[: name - 24]
@@ -306,8 +304,6 @@ def test_a_zip_whose_names_are_no_text_is_said(tmp_path):
         + b"\xff" * len(MANIFEST)
         + data[name + len(MANIFEST) :]
     )
-    assert first > name
-
     with pytest.raises(InputError, match="a damaged zip file"):
         open_bundle(path)
 
@@ -324,26 +320,28 @@ def test_each_model_of_a_bundle_can_be_opened_by_its_name(plain, tmp_path, name)
             Detector(bundle / "classes.txt")
 
 
-def test_files_of_other_runtimes_travel_along(plain, tmp_path, capsys):
+@pytest.fixture
+def with_ncnn(plain, tmp_path):
+    """The export with empty files for ncnn beside it."""
     copied = shutil.copytree(plain.parent, tmp_path / "models") / plain.name
     for suffix in (".ncnn.param", ".ncnn.bin", ".ncnn.json"):
         copied.with_suffix(suffix).write_text("{}")
+    return copied
 
-    bundle = open_bundle(write_bundle(copied, tmp_path / "bird.zip"))
+
+def test_files_of_other_runtimes_travel_along(with_ncnn, tmp_path):
+    bundle = open_bundle(write_bundle(with_ncnn, tmp_path / "bird.zip"))
 
     assert bundle.roles["ncnn"] == "bird.ncnn.param"
     assert {"bird.ncnn.bin", "bird.ncnn.json"} <= set(bundle.files)
     assert "| `bird.ncnn.param` | ncnn; `fusedet bench --all bird.zip`" in bundle.files["README.md"].decode()
-    copied.with_suffix(".ncnn.bin").unlink()
+    with_ncnn.with_suffix(".ncnn.bin").unlink()
     with pytest.raises(InputError, match=r"bird\.ncnn\.bin: no such file; bird\.ncnn\.param needs it"):
-        write_bundle(copied, tmp_path / "other.zip")
+        write_bundle(with_ncnn, tmp_path / "other.zip")
 
 
-def test_bench_all_times_each_form_and_keeps_one(plain, tmp_path, capsys):
-    copied = shutil.copytree(plain.parent, tmp_path / "models") / plain.name
-    for suffix in (".ncnn.param", ".ncnn.bin", ".ncnn.json"):
-        copied.with_suffix(suffix).write_text("{}")
-    bundle = write_bundle(copied, tmp_path / "bird.zip")
+def test_bench_all_times_each_form_and_keeps_one(plain, with_ncnn, tmp_path, capsys):
+    bundle = write_bundle(with_ncnn, tmp_path / "bird.zip")
 
     assert main(["bench", str(bundle), "--all", "--rounds", "5", "--json", str(tmp_path / "all.json")]) == 0
 

@@ -17,10 +17,8 @@ class Chapter:
     """One subject.
 
     ``measure`` gives rows, and puts what it has to leave out into ``desk.remarks``; ``table`` and ``draw`` show them.
-    ``uses``
-    names the settings of a :class:`~benchmarks.book.desk.Plan` that its figures depend on, ``by_the_wall`` says what
-    other
-    programs do to them, ``peers`` whether detectors of other projects take part.
+    ``uses`` names the settings of a :class:`~benchmarks.book.desk.Plan` that its figures depend on, ``by_the_wall``
+    says what other programs do to them, ``peers`` whether detectors of other projects take part.
     """
 
     name: str

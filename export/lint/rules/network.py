@@ -20,8 +20,7 @@ class Network:
     """The nodes of a graph, in topological order. Rules name a node by its position.
 
     A value is *inside* when it depends on a convolution and a convolution depends on it: what comes before the first
-    one
-    prepares the image, what comes after the last one decodes, and neither is the network's concern.
+    one prepares the image, what comes after the last one decodes, and neither is the network's concern.
 
     Attributes:
         block: channels of a block of the machine's vector unit, by which channel counts are judged.

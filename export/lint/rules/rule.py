@@ -14,11 +14,10 @@ Match = tuple[int, ...]
 class Cost:
     """Time that one occurrence adds, in units of one dense 3x3 convolution, 64 to 64 channels, on the same map.
 
-    A rule of thumb: the mean of two runs of ``python -m benchmarks.speed.layout_rules``, which differ by up to 0.05, of
-    attention
-    by 0.2; less than 0 is noise and stands as 0. ``blocked`` is at the highest optimisation level on x86, in the
-    blocked
-    layout; ``plain`` one level below, without it, which is the form that ARM runs, but measured on x86, too.
+    A rule of thumb: the mean of two runs of ``python -m benchmarks.speed.layout_rules``, which differ by up to 0.05,
+    of attention by 0.2; less than 0 is noise and stands as 0. ``blocked`` is at the highest optimisation level on
+    x86, in the blocked layout; ``plain`` one level below, without it, which is the form that ARM runs, but measured
+    on x86, too.
     """
 
     blocked: float

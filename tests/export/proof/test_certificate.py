@@ -256,13 +256,6 @@ def test_an_activation_outside_a_convolution_is_found(tmp_path):
     assert certify(result, net, IMAGES, rounds=1, limits=Limits(unfused=99, reorders=999)).passed
 
 
-def test_limits_are_settings(net, result):
-    edit(result.fused, other_slope)
-    lax = Limits(matched_share=0.0, ap_tolerance=1.0)
-
-    assert certify(result, net, IMAGES, evaluate=evaluate, limits=lax, rounds=1).passed
-
-
 def test_limits_given_as_text():
     assert Limits().changed({"ap_tolerance": "0.003", "reorders": "4"}) == Limits(ap_tolerance=0.003, reorders=4)
 
