@@ -5,7 +5,7 @@ import math
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -130,7 +130,7 @@ def export_onnx(
         raise InputError(f"layout must be one of {', '.join(LAYOUTS)}, but got {options.layout!r}")
     checkpoint = None if isinstance(model, DetectorNet) else model_file(Path(model), starter_checkpoint)
     paths = output_paths(checkpoint, out, options.layout)
-    _refuse_to_overwrite(paths, overwrite)
+    refuse_to_overwrite(paths, overwrite)
     net, meta = (model, {}) if isinstance(model, DetectorNet) else load_detector(Path(checkpoint or model))
     images = None if options.images is None else load_images(options.images, _MOST_IMAGES)
     contract, graph = _contract(net, meta, options), _graph(net, options)
@@ -232,7 +232,8 @@ def output_paths(checkpoint: Path | None, out: str | Path | None, layout: str = 
     return plain, plain.with_suffix(".fused.onnx")
 
 
-def _refuse_to_overwrite(paths: Sequence[Path], overwrite: bool) -> None:
+def refuse_to_overwrite(paths: Iterable[Path], overwrite: bool) -> None:
+    """Raises InputError where one of the paths is a folder, or a file that is not to be replaced."""
     for path in paths:
         if path.is_dir():
             raise InputError(f"{path}: expected a file, but this is a folder")

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import onnx
 
 from fusedet.common.atomic import naming, write_text
-from fusedet.common.errors import InputError
 from fusedet.configs.inputs import model_file
 from fusedet.configs.starter import starter_checkpoint
 from fusedet.deploy.detector.detector import Detector
@@ -18,7 +17,7 @@ from fusedet.export.errors import ExportError
 from fusedet.export.graph.half import halve_weights
 from fusedet.export.graph.quantize import Accuracy, Int8Settings, quantize
 from fusedet.export.other_runtimes import OTHER_RUNTIMES, OtherRuntime
-from fusedet.export.pipeline import ExportOptions, ExportResult, export_onnx, output_paths
+from fusedet.export.pipeline import ExportOptions, ExportResult, export_onnx, output_paths, refuse_to_overwrite
 from fusedet.export.proof.certificate import Certificate, Limits
 from fusedet.export.proof.certify import AP_SETTINGS, Evaluator, certify
 from fusedet.export.proof.images import Images
@@ -79,7 +78,8 @@ def export_certified(
     for name in also:
         OTHER_RUNTIMES[name].refuse(name, settings.get("input_format", ExportOptions.input_format))
         places[name] = plain.with_suffix(OTHER_RUNTIMES[name].suffix)
-    _refuse_to_replace(places, plain, overwrite=overwrite)
+    files = [file for form, place in places.items() for file in _files(form, place)]
+    refuse_to_overwrite([*files, *certificate_paths(plain)], overwrite)
     net, _ = load_detector(checkpoint)
     plain.parent.mkdir(parents=True, exist_ok=True)
     with naming(plain), tempfile.TemporaryDirectory(prefix=".export-", dir=plain.parent) as folder:
@@ -109,14 +109,6 @@ def export_certified(
 def _files(form: str, place: Path) -> Sequence[Path]:
     """All files of a form whose main one is at ``place``."""
     return OTHER_RUNTIMES[form].files(place) if form in OTHER_RUNTIMES else [place]
-
-
-def _refuse_to_replace(places: Mapping[str, Path], plain: Path, *, overwrite: bool) -> None:
-    """Raises InputError where a file is already there that is not to be replaced."""
-    files = [file for form, place in places.items() for file in _files(form, place)]
-    for path in (*files, *certificate_paths(plain)):
-        if path.exists() and not overwrite:
-            raise InputError(f"{path}: is already there; --force replaces it")
 
 
 def _write_for(runtime: OtherRuntime, net: DetectorNet, draft: ExportResult, out: Path, images: Images) -> None:

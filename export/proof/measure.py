@@ -19,6 +19,7 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from fusedet.deploy.bench.operators import read_profile
 from fusedet.deploy.bench.timing import clock_of, time_in_turn
 from fusedet.export.lint.foreign import LEVELS, open_model
 from fusedet.export.lint.lint import Lint
@@ -73,7 +74,7 @@ def time_shares(lint: Lint, inputs: Inputs, *, rounds: int = 30, threads: int = 
     total = sum(spent) or 1.0
     convolutions = reorders = 0.0
     findings: dict[str, float] = defaultdict(float)
-    for node, share in zip(lint.optimized.graph.node, (time_us / total for time_us in spent), strict=True):
+    for node, share in zip(lint.optimized.graph.node, (time_ms / total for time_ms in spent), strict=True):
         if node.op_type in ("Conv", "FusedConv"):
             convolutions += share
             continue
@@ -81,7 +82,7 @@ def time_shares(lint: Lint, inputs: Inputs, *, rounds: int = 30, threads: int = 
             reorders += share
         if (rule := lint.rule_of(node)) is not None:
             findings[rule] += share
-    return TimeShares(convolutions, reorders, dict(findings), total / 1e3)
+    return TimeShares(convolutions, reorders, dict(findings), total)
 
 
 def compare_latency(
@@ -102,7 +103,7 @@ def compare_latency(
 
 
 def _node_times(optimized: onnx.ModelProto, inputs: Inputs, rounds: int, threads: int) -> list[float]:
-    """Median microseconds of each node."""
+    """Median milliseconds of each node."""
     renamed = copy.deepcopy(optimized)
     for i, node in enumerate(renamed.graph.node):
         node.name = f"node{i}"  # the profile names nodes, and names need not differ
@@ -117,9 +118,5 @@ def _node_times(optimized: onnx.ModelProto, inputs: Inputs, rounds: int, threads
         for _ in range(rounds + _WARM_UP):
             session.run(None, dict(inputs))
         events = json.loads(Path(session.end_profiling()).read_text())
-    times: dict[str, list[float]] = defaultdict(list)
-    for event in events:
-        if event["name"].endswith("_kernel_time"):
-            times[event["name"].removesuffix("_kernel_time")].append(event["dur"])
-    found = (times.get(node.name, [])[_WARM_UP:] for node in renamed.graph.node)
-    return [statistics.median(own) if own else 0.0 for own in found]
+    times = {node.name: node.milliseconds for node in read_profile(events, skip=_WARM_UP)}
+    return [times.get(node.name, 0.0) for node in renamed.graph.node]
