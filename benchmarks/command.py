@@ -1,5 +1,6 @@
 """What all measurements share as commands: how they end, where they run, how they write."""
 
+import json
 import os
 import platform
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from fusedet.common import atomic
 from fusedet.common.errors import InputError
@@ -55,6 +57,16 @@ def write_text(path: Path, text: str) -> None:
     """Writes ``path`` wholly or not at all, and makes its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic.write_text(path, text)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes ``path`` as :func:`write_text` does."""
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _commit() -> str:

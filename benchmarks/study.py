@@ -8,7 +8,6 @@ again: a command that was interrupted, by Ctrl-C or by its machine, is simply gi
 """
 
 import argparse
-import json
 import math
 import os
 import shutil
@@ -25,7 +24,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from benchmarks.command import default_data, facts, write_text
+from benchmarks.command import default_data, facts, write_json, write_text
 from fusedet.common.errors import InputError
 from fusedet.configs.reader.validate import dump_config
 from fusedet.train.config import DataConfig, TrainConfig, load_train_config
@@ -262,7 +261,7 @@ def _start(piece: Piece, threads: int) -> "subprocess.Popen[bytes]":
 
 def _finish(piece: Piece, jobs: int, threads: int) -> None:
     record = {**facts(), "jobs": jobs, "threads": threads}
-    write_text(piece.marker, json.dumps(record, indent=2) + "\n")
+    write_json(piece.marker, record)
 
 
 def _last_words(piece: Piece, code: int) -> str:

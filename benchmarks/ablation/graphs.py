@@ -1,7 +1,6 @@
 """What the variants of a study become on a board: exported graphs, and how long they take beside each other."""
 
 import hashlib
-import json
 import statistics
 from collections import Counter
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from pathlib import Path
 import onnx
 from onnx import helper
 
-from benchmarks.command import facts, write_text
+from benchmarks.command import facts, read_json, write_json, write_text
 from benchmarks.speed.latency import Entry, measure, open_session
 from benchmarks.study import Outcome
 from fusedet.configs.reader.strict import StrictModel
@@ -95,7 +94,7 @@ def race(
     prints = {name: graph.fingerprint for name, graph in graphs.items()}
     key = {"graphs": prints, "reference": reference, "size": size, "rounds": rounds, "threads": threads}
     found = read_race(record)
-    if found is not None and json.loads(record.read_text())["key"] == key:
+    if found is not None and read_json(record)["key"] == key:
         return found
     times = measure([_entry(name, graph, size, threads) for name, graph in graphs.items()], rounds)
     best, middle = min(times[reference]), statistics.median(times[reference])
@@ -113,7 +112,7 @@ def race(
         "key": key,
         "latencies": {name: latency.model_dump() for name, latency in latencies.items()},
     }
-    write_text(record, json.dumps(content, indent=2) + "\n")
+    write_json(record, content)
     return latencies
 
 
@@ -121,7 +120,7 @@ def read_race(record: Path) -> dict[str, Latency] | None:
     """What :func:`race` has written there, or None."""
     if not record.exists():
         return None
-    return {name: Latency(**values) for name, values in json.loads(record.read_text())["latencies"].items()}
+    return {name: Latency(**values) for name, values in read_json(record)["latencies"].items()}
 
 
 def _entry(name: str, graph: Graph, size: int, threads: int) -> Entry:

@@ -32,8 +32,8 @@ from pathlib import Path
 from benchmarks.accuracy.pareto import draw_pareto
 from benchmarks.accuracy.peer_training import train_peer
 from benchmarks.accuracy.report import Result, Times, earlier_rows, joined, mean_rows, results_json, rows_of, tables
-from benchmarks.accuracy.trainings import PEERS, Job, read_json, train_preset, write_json
-from benchmarks.command import facts, write_text
+from benchmarks.accuracy.trainings import PEERS, Job, train_preset
+from benchmarks.command import facts, read_json, write_json, write_text
 from benchmarks.peers.detector import PeerDetector
 from benchmarks.peers.ultralytics_models import is_installed
 from benchmarks.speed.latency import file_entry, measure

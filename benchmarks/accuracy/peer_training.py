@@ -15,7 +15,8 @@ from typing import Any, TextIO
 
 import torch
 
-from benchmarks.accuracy.trainings import Job, write_json
+from benchmarks.accuracy.trainings import Job
+from benchmarks.command import write_json
 from benchmarks.peers.ultralytics_models import export_peer, heads, nms_argument, prepare_ultralytics
 from benchmarks.peers.yolo_format import write_yolo_format
 

@@ -1,7 +1,6 @@
 """The trainings that the accuracy benchmark compares: each in a folder of its own, and none done twice."""
 
 import hashlib
-import json
 import math
 import shutil
 from dataclasses import dataclass
@@ -10,8 +9,8 @@ from pathlib import Path
 from statistics import harmonic_mean
 from typing import Any
 
+from benchmarks.command import read_json, write_json
 from benchmarks.peers.ultralytics_models import HEADS
-from fusedet.common.atomic import write_text
 from fusedet.common.errors import InputError
 from fusedet.configs.reader.loader import load_config
 from fusedet.export import export_onnx
@@ -142,12 +141,3 @@ def preset_config(job: Job) -> TrainConfig:
     config = load_train_config(job.model, [*overrides, f"train.device={job.device}"])
     places = {"data": DataConfig(root=job.data), "train": config.train.model_copy(update={"out": job.run})}
     return config.model_copy(update=places)
-
-
-def read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Writes ``path`` wholly or not at all."""
-    write_text(path, json.dumps(content, indent=1) + "\n")

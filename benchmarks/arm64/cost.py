@@ -10,7 +10,6 @@ what not, stands in docs/arm64.md. With --ncnn, ncnn's package runs these files,
 """
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from pathlib import Path
 
 import onnx
 
-from benchmarks.command import write_text
+from benchmarks.command import write_json
 from benchmarks.pages import table
 from benchmarks.speed.latency import add_network_arguments, preset_entry
 from fusedet.common.model_inputs import without_weight_inputs
@@ -82,7 +81,7 @@ def main() -> None:
     print(f"emulated {CPU}, {', '.join(wheels())}, {args.size} px, {args.classes} classes\n")
     print(costs_table(costs, next(iter(costs))))
     if args.json:
-        write_text(args.json, json.dumps({name: asdict(cost) for name, cost in costs.items()}, indent=2) + "\n")
+        write_json(args.json, {name: asdict(cost) for name, cost in costs.items()})
 
 
 if __name__ == "__main__":

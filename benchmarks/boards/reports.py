@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from benchmarks.command import write_text
+from benchmarks.command import write_json
 from benchmarks.pages import table
 from fusedet.common.errors import InputError
 from fusedet.configs.reader.strict import StrictModel
@@ -96,7 +96,7 @@ def add_report(path: Path, folder: Path = FOLDER, name: str | None = None, *, re
     target = folder / f"{name}.json"
     if target.exists() and not replace:
         raise InputError(f"{target}: is already there; --force replaces it, --name NAME keeps both")
-    write_text(target, json.dumps(report.model_dump(), indent=1, ensure_ascii=False) + "\n")
+    write_json(target, report.model_dump())
     return target
 
 

@@ -28,7 +28,7 @@ from benchmarks.book.desk import FULL, QUICK, Desk
 from benchmarks.book.page import PAGE, check_complete, draw_all, publish, sections
 from benchmarks.book.results import Record, Results, here, write_results
 from benchmarks.book.timing import OtherWork
-from benchmarks.command import run_command, write_text
+from benchmarks.command import read_json, run_command, write_json
 from fusedet.common.errors import InputError
 
 #: Of the versions these change nothing that is measured, or are seen otherwise.
@@ -71,7 +71,7 @@ def measure_chapter(desk: Desk, chapter: Chapter, results: Results) -> Record:
         remarks=list(dict.fromkeys(desk.remarks)),
     )
     content = {"key": _key(desk, chapter, results), "record": record.model_dump()}
-    write_text(_kept(desk, chapter), json.dumps(content, indent=1) + "\n")
+    write_json(_kept(desk, chapter), content)
     return record
 
 
@@ -80,7 +80,7 @@ def _recall(desk: Desk, chapter: Chapter, results: Results) -> Record | None:
     path = _kept(desk, chapter)
     if not path.exists():
         return None
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = read_json(path)
     if content["key"] != _key(desk, chapter, results):
         return None
     return Record.model_validate(content["record"])

@@ -1,7 +1,6 @@
 """What every chapter works with: how long to measure, exported networks, peers, and data to grade on."""
 
 import hashlib
-import json
 import os
 import re
 import subprocess
@@ -16,7 +15,7 @@ import onnx
 import onnxruntime as ort
 import torch
 
-from benchmarks.command import write_text
+from benchmarks.command import read_json, write_json
 from benchmarks.peers.ultralytics_models import is_installed
 from benchmarks.speed.fresh import fresh_network
 from benchmarks.speed.latency import open_session
@@ -128,10 +127,10 @@ class Desk:
         config = ModelConfig.model_validate(settings)
         folder = self.out / "models" / f"{preset}-{size}-{classes}{activation and '-' + activation}"
         key, record = _digest(config.model_dump_json()), folder / "network.json"
-        if not (record.exists() and json.loads(record.read_text())["key"] == key):
+        if not (record.exists() and read_json(record)["key"] == key):
             self.say(f"  exporting {folder.name}")
-            write_text(record, json.dumps({"key": key, **_export(config, folder / f"{preset}.onnx")}) + "\n")
-        known = json.loads(record.read_text())
+            write_json(record, {"key": key, **_export(config, folder / f"{preset}.onnx")})
+        known = read_json(record)
         del known["key"]
         return Network(folder / f"{preset}.onnx", folder / f"{preset}.fused.onnx", **known)
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from benchmarks.command import facts, write_text
+from benchmarks.command import facts, write_json
 from fusedet.common.errors import InputError
 from fusedet.common.machine import this_machine
 from fusedet.configs.reader.strict import StrictModel
@@ -111,4 +111,4 @@ def rounded(results: Results) -> Results:
 
 def write_results(path: Path, results: Results) -> None:
     """Writes ``path`` wholly or not at all, with figures as :func:`rounded` has them."""
-    write_text(path, json.dumps(rounded(results).model_dump(), indent=1, ensure_ascii=False) + "\n")
+    write_json(path, rounded(results).model_dump())

@@ -23,6 +23,8 @@ import venv
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.command import write_json
+
 ROOT = Path(__file__).parents[2]
 EXTRAS = ("headless", "headless,run", "headless,run,web", "headless,run,mqtt")
 #: What an extra adds to a running process.
@@ -215,7 +217,7 @@ def main() -> None:
             print(f"  {', '.join(f'{k} {v:.0f} MB' for k, v in footprints[-1].largest.items())}", file=sys.stderr)
     print(table(footprints, args.frames))
     if args.json:
-        args.json.write_text(json.dumps([asdict(one) for one in footprints], indent=2) + "\n")
+        write_json(args.json, [asdict(one) for one in footprints])
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks.command import facts, run_command, write_text
+from benchmarks.command import facts, run_command, write_json
 from fusedet.common.errors import InputError
 from fusedet.configs.starter import starter_model
 from fusedet.deploy.camera.pipeline.camera import CameraSettings
@@ -270,7 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results = {"what": args.what, "model": model.name, **figures, "facts": facts()}
     print(json.dumps(results, indent=2))
     if args.json is not None:
-        write_text(args.json, json.dumps(results, indent=2) + "\n")
+        write_json(args.json, results)
     return 0
 
 

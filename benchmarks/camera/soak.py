@@ -35,7 +35,7 @@ import onnx
 import yaml
 
 from benchmarks.camera.bad_cameras import bad_cameras, draw_block, write_variable_rate
-from benchmarks.command import facts, run_command, write_text
+from benchmarks.command import facts, run_command, write_json
 from fusedet.common.errors import InputError
 from fusedet.deploy import Contract
 from tests.counterparts import Counterpart, rtsp_server
@@ -344,7 +344,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results["problems"] = _problems(results)
     print(json.dumps(results, indent=2))
     if args.json is not None:
-        write_text(args.json, json.dumps(results, indent=2) + "\n")
+        write_json(args.json, results)
     return 1 if results["problems"] else 0
 
 

@@ -11,7 +11,6 @@ the very detections that ``val`` saved, which are clipped, and ours of boxes tha
 """
 
 import argparse
-import json
 import multiprocessing
 import sys
 from collections.abc import Sequence
@@ -22,8 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.accuracy.trainings import write_json
-from benchmarks.command import run_command, write_text
+from benchmarks.command import read_json, run_command, write_json, write_text
 from benchmarks.pages import table
 from benchmarks.peers.ultralytics_models import is_installed, prepare_ultralytics
 from benchmarks.peers.yolo_format import write_yolo_format
@@ -139,7 +137,7 @@ def validate(file: Path, yolo_data: Path, size: int, folder: Path) -> tuple[floa
 def read_saved(path: Path, names: tuple[str, ...]) -> dict[int, Detections]:
     """Detections by image id, from the list that ``val`` saves: xywh in pixels of the image, classes from 1."""
     rows: dict[int, list[list[float]]] = {}
-    for entry in json.loads(path.read_text(encoding="utf-8")):
+    for entry in read_json(path):
         x, y, width, height = entry["bbox"]
         line = [x, y, x + width, y + height, entry["score"], entry["category_id"] - 1]
         rows.setdefault(int(entry["image_id"]), []).append(line)

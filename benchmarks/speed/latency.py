@@ -8,7 +8,6 @@ the machine hits all alike; the figures are the minimum and the median over the 
 """
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -23,7 +22,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from benchmarks.command import facts, write_text
+from benchmarks.command import facts, write_json
 from benchmarks.pages import table
 from benchmarks.speed.fresh import fresh_network
 from fusedet.common.model_inputs import without_weight_inputs
@@ -188,7 +187,7 @@ def main() -> None:
     show(rows, settings, peak)
     if args.json:
         content = {"machine": settings, "peak": peak, "rows": [asdict(row) for row in rows]}
-        write_text(args.json, json.dumps(content, indent=2) + "\n")
+        write_json(args.json, content)
 
 
 if __name__ == "__main__":

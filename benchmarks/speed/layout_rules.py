@@ -12,7 +12,6 @@ Sessions run in turn, with one thread, and the clock is that thread's own, so a 
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -24,7 +23,7 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
-from benchmarks.command import facts, write_text
+from benchmarks.command import facts, write_json
 from benchmarks.pages import table
 from fusedet.deploy.bench.timing import time_in_turn
 from fusedet.export import count_ops
@@ -388,7 +387,7 @@ def main() -> None:
     show(rows)
     if args.json:
         content = {"machine": machine, "rows": [asdict(row) for row in rows]}
-        write_text(args.json, json.dumps(content, indent=2) + "\n")
+        write_json(args.json, content)
 
 
 if __name__ == "__main__":

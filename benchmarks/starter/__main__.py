@@ -26,7 +26,7 @@ from typing import Any
 import onnx
 import yaml
 
-from benchmarks.command import facts, run_command, write_text
+from benchmarks.command import facts, run_command, write_json, write_text
 from benchmarks.starter.curve import CURVES, curve_of, draw_curves, read_curves
 from fusedet.common.errors import InputError
 from fusedet.configs import starter
@@ -290,8 +290,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             publish(name, latest_best(name, args.out))
     results = measure(args.presets, args.peer, args.coco)
-    write_text(args.out / "results.json", json.dumps(results, indent=1) + "\n")
-    write_text(WEIGHTS / starter.FIGURES, json.dumps(list_models(results), indent=1) + "\n")
+    write_json(args.out / "results.json", results)
+    write_json(WEIGHTS / starter.FIGURES, list_models(results))
     publish_curves(args.presets, args.out, count_images([args.coco, *args.pool]))
     write_text(WEIGHTS / "README.md", card(results, CARD_FRAME.read_text(encoding="utf-8"), rounds))
     print(f"written: {WEIGHTS}")

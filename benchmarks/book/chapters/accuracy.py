@@ -1,7 +1,6 @@
 """AP of what has learned COCO's classes: the starter weights, their INT8 form, and the peers that the runtime reads."""
 
 import hashlib
-import json
 import tempfile
 from itertools import islice
 from pathlib import Path
@@ -11,7 +10,7 @@ from benchmarks.book.chapters.chapter import Chapter, cell, name_of
 from benchmarks.book.desk import Desk
 from benchmarks.book.drawing import OURS, THEIRS, figure, save
 from benchmarks.book.results import Record, Results, Row
-from benchmarks.command import write_text
+from benchmarks.command import read_json, write_json
 from benchmarks.pages import table
 from fusedet.common.hashing import sha256
 from fusedet.configs import starter
@@ -54,8 +53,8 @@ def _grade(desk: Desk, name: str, size: int, path: Path, by: str) -> Row:
     if not record.exists():
         desk.say(f"  grading {name} at {size} px")
         metrics = evaluate_model(path, annotations, desk.coco / "images")
-        write_text(record, json.dumps({"ap": metrics.ap, "ap50": metrics.ap50}) + "\n")
-    return Row(what={"model": name, "size": size}, values=json.loads(record.read_text()), notes={"by": by})
+        write_json(record, {"ap": metrics.ap, "ap50": metrics.ap50})
+    return Row(what={"model": name, "size": size}, values=read_json(record), notes={"by": by})
 
 
 def _int8(desk: Desk, name: str) -> Path:

@@ -1,6 +1,5 @@
 """What smaller numbers gain: weights of 16 bits in the file, and INT8."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from benchmarks.book.chapters.chapter import Chapter, cell, milliseconds, ratio
 from benchmarks.book.desk import Desk, Network
 from benchmarks.book.results import Record, Results, Row
 from benchmarks.book.timing import ratios, time_in_turns
+from benchmarks.command import read_json, write_json
 from benchmarks.pages import table
 from fusedet.export import Int8Settings
 from fusedet.export.graph.half import halve_weights
@@ -39,12 +39,12 @@ def _forms(network: Network) -> dict[str, Path]:
     half, int8 = (network.fused.with_suffix(f".{form}.onnx") for form in ("half", "int8"))
     made = network.fused.parent / "forms.json"
     key = network.fused.stat().st_mtime
-    if not (made.exists() and json.loads(made.read_text()) == key):
+    if not (made.exists() and read_json(made) == key):
         onnx.save(halve_weights(onnx.load(network.fused)), half)
         rng = np.random.default_rng(0)
         noise = {str(i): rng.integers(0, 256, (240, 320, 3), np.uint8) for i in range(_IMAGES)}
         quantize(network.plain, int8, noise, Int8Settings(images=_IMAGES))
-        made.write_text(json.dumps(key))
+        write_json(made, key)
     return {"float32": network.fused, "float16 weights": half, "int8": int8}
 
 

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.accuracy import __main__ as accuracy
-from benchmarks.accuracy.trainings import Job, read_json, train_preset, write_json
+from benchmarks.accuracy.trainings import Job, train_preset
+from benchmarks.command import read_json, write_json
 from benchmarks.peers.ultralytics_models import is_installed
 from fusedet.common.errors import InputError
 from tests.train.drawing import draw_set
