@@ -139,7 +139,6 @@ class _Bench:
         """Opens models and images once, so that what is wrong with them is said at once."""
         from fusedet.deploy.bench.contest import Plan, Samples
         from fusedet.deploy.bench.images import own_image
-        from fusedet.deploy.bench.peak import Peak
         from fusedet.deploy.bench.tune import candidates
         from fusedet.deploy.detector.detector import Detector
 
@@ -154,12 +153,11 @@ class _Bench:
             entrants = [one for model in models for one in candidates(model, args.threads)]
         else:
             entrants = [_settings(args, model) for model in models]
-        self._peaks = {threads: Peak(threads) for threads in sorted({one.threads for one in entrants})}
+        self._peaks = dict.fromkeys(sorted({one.threads for one in entrants}), 0.0)
         self._chosen = entrants
-        turns = itertools.cycle(self._peaks.values())
+        self._turns = itertools.cycle(self._peaks)
         self._samples = {entrant: Samples() for entrant in entrants}
         self._plan = Plan(args.rounds, args.seconds, args.fps)
-        self._between = lambda: next(turns).measure()
         self.finished = False
         self.tuning: dict[Path, tuple[dict[Entrant, Samples], Tuned, str]] = {}
 
@@ -169,10 +167,17 @@ class _Bench:
 
         images = self._images.__getitem__
         try:
-            take_turns(self._samples, images, self._plan, between=self._between, tell=_Progress())
+            take_turns(self._samples, images, self._plan, between=self._measure_peak, tell=_Progress())
             self.finished = True
         except KeyboardInterrupt:
             pass
+
+    def _measure_peak(self) -> None:
+        """That of one number of threads after the other, a little at a time; the best is kept."""
+        from fusedet.deploy.bench.peak import measure_peak
+
+        threads = next(self._turns)
+        self._peaks[threads] = max(self._peaks[threads], measure_peak(threads))
 
     def choose(self) -> None:
         """Prints what was tried, chooses for each model, and saves the choice; half a comparison chooses nothing."""
@@ -224,9 +229,10 @@ class _Bench:
                         operators = profile(model, self._images[model][0], threads=one.threads, rounds=_PROFILED_RUNS)
             except KeyboardInterrupt:
                 self.finished = False
-            peak = self._peaks[one.threads].gmac_per_s
             size, told = self._sizes[model], self._told[model]
-            found.append(Figures(one, size, told, self._fps, samples, startup, operators, throughput, peak))
+            found.append(
+                Figures(one, size, told, self._fps, samples, startup, operators, throughput, self._peaks[one.threads])
+            )
         return found
 
 

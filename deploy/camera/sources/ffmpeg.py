@@ -50,9 +50,8 @@ class _Options:
         self._holders = 0
         self._is_ours = False
 
-    @property
     def are_the_users(self) -> bool:
-        """Whether the value is one that the user has set."""
+        """Whether the user has set options for FFmpeg, such as a header that the camera wants."""
         with self._condition:
             return _VARIABLE in os.environ and not self._is_ours
 
@@ -79,8 +78,4 @@ class _Options:
 
 
 _options = _Options()
-
-
-def user_sets_options() -> bool:
-    """Whether the user has set options for FFmpeg, such as a header that the camera wants."""
-    return _options.are_the_users
+user_sets_options = _options.are_the_users

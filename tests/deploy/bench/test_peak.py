@@ -2,7 +2,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from fusedet.deploy.bench.peak import Peak, convolution_chain
+from fusedet.deploy.bench.peak import convolution_chain, measure_peak
 
 
 def test_the_chain_is_a_valid_file_of_convolutions():
@@ -19,11 +19,5 @@ def test_the_chain_computes_neither_zeros_nor_overflows():
     assert 1e-3 < np.abs(output).mean() < 1e3
 
 
-def test_the_best_measurement_is_kept():
-    peak = Peak(1)
-    assert peak.gmac_per_s == 0
-    peak.measure()
-    first = peak.gmac_per_s
-    assert first > 0
-    peak.measure()
-    assert peak.gmac_per_s >= first
+def test_the_machine_reaches_something():
+    assert measure_peak(1) > 0
