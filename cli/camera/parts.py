@@ -112,7 +112,7 @@ def _camera(name: str, section: "CameraSection", config: "CameraConfig") -> "Cam
 def _sink_makers(config: "CameraConfig") -> "dict[str, Callable[[], Sink]]":
     """Name of each output that was asked for -> what opens it."""
     from fusedet.deploy.camera.sinks import EventImages, RotatingJsonLines, SegmentedVideo
-    from fusedet.deploy.camera.sinks.mqtt.settings import MqttSettings
+    from fusedet.deploy.camera.sinks.mqtt.connection import MqttSettings
     from fusedet.deploy.camera.sinks.mqtt.sink import Mqtt
     from fusedet.deploy.camera.sinks.webhook import Webhook
 

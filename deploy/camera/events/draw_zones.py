@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from fusedet.deploy.camera.events.places import Line, Places, Point, Zone
 from fusedet.deploy.detector.opencv import cv2
-from fusedet.deploy.drawing.draw import class_color
-from fusedet.deploy.drawing.label_style import LabelStyle, stroke_width
+from fusedet.deploy.drawing.draw import LabelStyle, class_color, stroke_width
 
 _BLACK = (0, 0, 0)
 #: What is written of a zone or line: the kinds of counts, in this order, before the number.

@@ -5,12 +5,11 @@ Those that send over a network are imported by their modules, ``fusedet.deploy.c
 """
 
 from fusedet.deploy.camera.sinks.base import Sink
-from fusedet.deploy.camera.sinks.files.annotated_images import AnnotatedImages
+from fusedet.deploy.camera.sinks.files.annotated import AnnotatedImages, AnnotatedVideo
 from fusedet.deploy.camera.sinks.files.event_images import EventImages
 from fusedet.deploy.camera.sinks.files.folders import new_folder
 from fusedet.deploy.camera.sinks.files.json_lines import JsonLines, RotatingJsonLines
 from fusedet.deploy.camera.sinks.files.segmented_video import SegmentedVideo
-from fusedet.deploy.camera.sinks.files.video import AnnotatedVideo
 from fusedet.deploy.camera.sinks.record import to_camera_record, to_record
 from fusedet.deploy.camera.sinks.window import Window, WindowClosed
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.base import Sink
+from fusedet.deploy.camera.sinks.files.annotated import AnnotatedVideo
 from fusedet.deploy.camera.sinks.files.folders import make_folder, safe_name, time_stamp
 from fusedet.deploy.camera.sinks.files.retention import STAMP, Retention, RetentionLimits
-from fusedet.deploy.camera.sinks.files.video import AnnotatedVideo
 
 #: A video ends where its camera gives nothing for longer: the gap is not filled with one still image.
 _GAP_S = 10.0

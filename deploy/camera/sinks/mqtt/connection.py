@@ -1,19 +1,50 @@
-"""One connection to an MQTT broker."""
+"""One connection to an MQTT broker, and what it is made with."""
 
+import socket
 import ssl
 import threading
 import time
 from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.sinks.delivery import NotDeliveredError
-from fusedet.deploy.camera.sinks.mqtt.settings import MqttSettings
+from fusedet.deploy.camera.sinks.files.folders import safe_name
 from fusedet.deploy.camera.sinks.tls import TlsSettings
 
 #: A connection that is silent is looked after in this time; the broker tells others after one and a half times of it.
 _KEEPALIVE_S = 30
 _CONNECT_S = 10.0
+
+
+@dataclass(frozen=True, repr=False)
+class MqttSettings:
+    """Settings of an MQTT output. They are not shown by ``repr``, because there may be a password among them."""
+
+    host: str
+    port: int  # usually 1883, and 8883 with TLS
+    username: str | None  # None: anonymous
+    password: str | None
+    tls: TlsSettings | None  # None: not encrypted
+    topic: str  # what all topics begin with
+    discovery: str | None  # prefix of Home Assistant's discovery, ``homeassistant`` as a rule; None: none
+    queue: Path  # folder that holds events until the broker has them
+    queue_events: int  # the oldest beyond so many are given up
+
+    @property
+    def client_id(self) -> str:
+        """Unlike that of every other client of the broker, and the same after a restart.
+
+        The broker then ends the session before, whose last will would be told after we are back else.
+        """
+        return f"fusedet-{safe_name(socket.gethostname())}-{safe_name(self.topic)}"
+
+    @property
+    def status_topic(self) -> str:
+        """Retained, ``online`` or ``offline``."""
+        return f"{self.topic}/status"
 
 
 class Message(NamedTuple):

@@ -5,9 +5,8 @@ import time
 
 from fusedet.deploy.camera.events.places import Places
 from fusedet.deploy.camera.sinks.delivery import NotDeliveredError
-from fusedet.deploy.camera.sinks.mqtt.connection import BrokerConnection, Message
+from fusedet.deploy.camera.sinks.mqtt.connection import BrokerConnection, Message, MqttSettings
 from fusedet.deploy.camera.sinks.mqtt.discovery import discovery_filter, discovery_messages, is_ours
-from fusedet.deploy.camera.sinks.mqtt.settings import MqttSettings
 from fusedet.deploy.camera.sinks.mqtt.state import MqttState, counted_names, names_of
 from fusedet.deploy.camera.sinks.spool import Spool
 

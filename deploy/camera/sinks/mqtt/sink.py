@@ -8,9 +8,8 @@ from fusedet.common.errors import InputError
 from fusedet.deploy.camera.events.places import Places
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.delivery import Delivery
-from fusedet.deploy.camera.sinks.mqtt.connection import BrokerConnection
+from fusedet.deploy.camera.sinks.mqtt.connection import BrokerConnection, MqttSettings
 from fusedet.deploy.camera.sinks.mqtt.conversation import Conversation
-from fusedet.deploy.camera.sinks.mqtt.settings import MqttSettings
 from fusedet.deploy.camera.sinks.mqtt.state import MqttState, counts_record
 
 

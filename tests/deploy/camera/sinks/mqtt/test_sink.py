@@ -17,7 +17,7 @@ import pytest
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.events.places import Line, Places, Zone
-from fusedet.deploy.camera.sinks.mqtt.settings import MqttSettings
+from fusedet.deploy.camera.sinks.mqtt.connection import MqttSettings
 from fusedet.deploy.camera.sinks.mqtt.sink import Mqtt
 from fusedet.deploy.camera.sinks.mqtt.state import counts_record
 from tests import ROOT
