@@ -12,6 +12,7 @@ border all the same, :mod:`fusedet.deploy.camera.events.border` says.
 import threading
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -49,6 +50,7 @@ class _Object:
     (whether it is surely inside) and ``lines`` are by the names of zones and lines.
     """
 
+    number: int
     seen_s: float
     label: str
     score: float
@@ -143,11 +145,10 @@ class Rules:
                 if track == NO_TRACK:
                     continue
                 box, score = tuple(detections.boxes_xyxy[i].tolist()), float(detections.scores[i])
-                known = self._objects.setdefault(track, _Object(self._now_s, label, score, box, self._now_s))
+                known = self._objects.setdefault(track, _Object(track, self._now_s, label, score, box, self._now_s))
                 if strong is None or strong[i]:
                     known.score, known.strong_s = score, self._now_s
-                sight = self._look(known, label, box)
-                events += self._act(track, known, sight, frame)
+                events += self._act(known, self._look(known, label, box), frame)
             return (*events, *self._end_the_gone(detections.missing, frame))
 
     def _begin_counts(self, kept: set[str]) -> None:
@@ -182,56 +183,46 @@ class Rules:
         strong = self._now_s - known.strong_s <= _WEAK_S
         return Sight((before[0] * width, before[1] * height), feet, sides, self._size, strong)
 
-    def _act(self, track: int, known: _Object, sight: Sight, frame: Frame) -> list[Event]:
+    def _act(self, known: _Object, sight: Sight, frame: Frame) -> Iterator[Event]:
         """What an object that is seen does."""
-        events = []
         for zone, region in self._regions:
             side = known.zones.setdefault(zone.name, Side(sure=OUTSIDE))
             settle_in_zone(side, zone, region, sight)
-            for kind, of, inside_s in self._stay(known, zone, side.sure == INSIDE, sight.strong):
-                events.append(self._tell(kind, zone.name, track, known, frame, of, inside_s=inside_s))
+            yield from self._stay(known, zone, side.sure == INSIDE, sight.strong, frame)
         for line, barrier in self._barriers:
             direction = pass_line(known.lines.setdefault(line.name, AtLine()), line, barrier, sight)
             if direction is not None and (line.classes is None or known.label in line.classes):
-                events.append(self._tell("cross", line.name, track, known, frame, known.label, direction=direction))
-        return events
+                yield self._tell("cross", line.name, known, frame, known.label, direction=direction)
 
-    def _stay(
-        self, known: _Object, zone: Zone, inside: bool, strong: bool
-    ) -> list[tuple[EventKind, str, float | None]]:
-        """What an object that is seen does in a zone, as kind, class and seconds inside."""
+    def _stay(self, known: _Object, zone: Zone, inside: bool, strong: bool, frame: Frame) -> Iterator[Event]:
+        """What an object that is seen does in a zone."""
         stay = known.stays.get(zone.name)
-        happened: list[tuple[EventKind, str, float | None]] = []
         if stay is None:
             if not inside or not strong or not (zone.classes is None or known.label in zone.classes):
-                return happened
+                return
             stay = known.stays[zone.name] = _Stay(self._now_s, known.label)
-            happened.append(("enter", stay.label, None))
-        elif not inside:
+            yield self._tell("enter", zone.name, known, frame, stay.label)
+        stayed_s = self._now_s - stay.since_s
+        if not inside:
             del known.stays[zone.name]
-            return [("leave", stay.label, self._now_s - stay.since_s)]
-        if zone.dwell_s is not None and not stay.dwelt and self._now_s - stay.since_s >= zone.dwell_s:
+            yield self._tell("leave", zone.name, known, frame, stay.label, inside_s=stayed_s)
+        elif zone.dwell_s is not None and not stay.dwelt and stayed_s >= zone.dwell_s:
             stay.dwelt = True
-            happened.append(("dwell", stay.label, self._now_s - stay.since_s))
-        return happened
+            yield self._tell("dwell", zone.name, known, frame, stay.label, inside_s=stayed_s)
 
-    def _end_the_gone(self, missing: frozenset[int], frame: Frame) -> list[Event]:
+    def _end_the_gone(self, missing: frozenset[int], frame: Frame) -> Iterator[Event]:
         """Objects that are not seen any more, and whose tracks do not go on, leave their zones and are forgotten."""
-        unseen = (track for track, known in self._objects.items() if self._now_s - known.seen_s > self._grace_s)
-        gone = [track for track in unseen if track not in missing]
-        events = []
-        for track in gone:
-            known = self._objects.pop(track)
-            for zone, stay in known.stays.items():
-                inside_s = known.seen_s - stay.since_s
-                events.append(self._tell("leave", zone, track, known, frame, stay.label, inside_s=inside_s))
-        return events
+        for track, known in list(self._objects.items()):
+            if track not in missing and self._now_s - known.seen_s > self._grace_s:
+                del self._objects[track]
+                for zone, stay in known.stays.items():
+                    inside_s = known.seen_s - stay.since_s
+                    yield self._tell("leave", zone, known, frame, stay.label, inside_s=inside_s)
 
     def _tell(
         self,
         kind: EventKind,
         place: str,
-        track: int,
         known: _Object,
         frame: Frame,
         label: str,
@@ -246,7 +237,7 @@ class Rules:
             kind=kind,
             camera=self._camera,
             place=place,
-            track=track,
+            track=known.number,
             label=label,
             score=known.score,
             box_xyxy=known.box,

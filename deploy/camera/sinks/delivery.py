@@ -2,15 +2,18 @@
 
 import json
 import logging
+import ssl
 import threading
 import time
 from abc import abstractmethod
 from pathlib import Path
 
+from fusedet.common.errors import InputError
 from fusedet.common.throttled_log import Trouble
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.camera.sinks.spool import Spool
+from fusedet.deploy.camera.sinks.tls import TlsSettings
 
 #: Waits after a failure: doubled each time, from the first to the longest.
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 30.0
@@ -30,6 +33,14 @@ class NotDeliveredError(Exception):
     def __init__(self, reason: str, wait_s: float = 0.0) -> None:
         super().__init__(reason)
         self.wait_s = wait_s
+
+
+def renewed(tls: TlsSettings) -> ssl.SSLContext:
+    """What the next connection is made with; a file that has gone since the start may come back."""
+    try:
+        return tls.context()
+    except InputError as error:
+        raise NotDeliveredError(str(error)) from error
 
 
 class Delivery(Sink):

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, unquote
 
 from fusedet.common.addresses import split_address
 from fusedet.common.errors import InputError
-from fusedet.deploy.camera.sinks.delivery import Delivery, NotDeliveredError
+from fusedet.deploy.camera.sinks.delivery import Delivery, NotDeliveredError, renewed
 from fusedet.deploy.camera.sinks.tls import TlsSettings
 
 #: Answers of the 400s that do not mean that the event is wrong: too slow, and too many.
@@ -112,14 +112,10 @@ class Webhook(Delivery):
             raise NotDeliveredError(said, _asked_wait(answer.headers.get("Retry-After", "")))
 
     def _connect(self) -> http.client.HTTPConnection:
-        host = self._url.hostname or ""
+        host, port, timeout_s = self._url.hostname or "", self._url.port, self._timeout_s
         if self._url.scheme == "https":
-            try:
-                context = self._tls.context()
-            except InputError as error:  # a file has gone since the start
-                raise NotDeliveredError(str(error)) from error
-            return http.client.HTTPSConnection(host, self._url.port, timeout=self._timeout_s, context=context)
-        return http.client.HTTPConnection(host, self._url.port, timeout=self._timeout_s)
+            return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=renewed(self._tls))
+        return http.client.HTTPConnection(host, port, timeout=timeout_s)
 
     def _disconnect(self) -> None:
         if self._connection is not None:

@@ -1,7 +1,6 @@
 """One connection to an MQTT broker, and what it is made with."""
 
 import socket
-import ssl
 import threading
 import time
 from collections import deque
@@ -9,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fusedet.common.errors import InputError
-from fusedet.deploy.camera.sinks.delivery import NotDeliveredError
+from fusedet.deploy.camera.sinks.delivery import NotDeliveredError, renewed
 from fusedet.deploy.camera.sinks.files.folders import safe_name
 from fusedet.deploy.camera.sinks.tls import TlsSettings
 
@@ -85,7 +83,7 @@ class BrokerConnection:
         if settings.username is not None:
             client.username_pw_set(settings.username, settings.password)
         if settings.tls is not None:
-            client.tls_set_context(_context(settings.tls))
+            client.tls_set_context(renewed(settings.tls))
         client.will_set(settings.status_topic, "offline", qos=1, retain=True)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
@@ -98,17 +96,11 @@ class BrokerConnection:
             reason = getattr(error, "verify_message", None) or getattr(error, "strerror", None) or error
             raise NotDeliveredError(str(reason)) from error
         client.loop_start()
-        reason = self._refused()
+        reason = self._refusal if self._accepted.wait(_CONNECT_S) else f"no answer within {_CONNECT_S:g} s"
         if reason is not None:
             client.disconnect()
             client.loop_stop()
             raise NotDeliveredError(reason)
-
-    def _refused(self) -> str | None:
-        """Waits for the broker's answer; why there is none, or what it says against us."""
-        if not self._accepted.wait(_CONNECT_S):
-            return f"no answer within {_CONNECT_S:g} s"
-        return self._refusal
 
     def publish(self, topic: str, text: str, *, retain: bool = False) -> int:
         """Sends with QoS 1; the number that is in ``published`` when the broker has it."""
@@ -158,10 +150,3 @@ class BrokerConnection:
         text = message.payload.decode("utf-8", "replace")
         self.messages.append(Message(message.topic, text, message.retain))
         self._wake.set()
-
-
-def _context(tls: TlsSettings) -> ssl.SSLContext:
-    try:
-        return tls.context()
-    except InputError as error:  # a file has gone since the start
-        raise NotDeliveredError(str(error)) from error
