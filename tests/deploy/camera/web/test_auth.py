@@ -8,15 +8,20 @@ from tests.deploy.camera.web.conftest import TOKEN, Answer, ask
 from tests.deploy.camera.web.memory_monitor import MemoryMonitor
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 def cookie_of(answer: Answer) -> dict[str, str]:
     return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
 
 
+def fill_in(server: WebServer, token: str = TOKEN.replace(" ", "+"), **headers: str) -> Answer:
+    """Sends the form of the page."""
+    form = {"Content-Type": "application/x-www-form-urlencoded", **headers}
+    return ask(server, "/login", "POST", f"token={token}".encode(), form)
+
+
 def sign_in(server: WebServer) -> dict[str, str]:
-    answer = ask(server, "/login", "POST", f"token={TOKEN.replace(' ', '+')}".encode(), FORM)
+    answer = fill_in(server)
     assert (answer.status, answer.headers["Location"]) == (303, "./")
     return cookie_of(answer)
 
@@ -56,7 +61,7 @@ def test_a_browser_signs_in_and_out(locked: WebServer) -> None:
     assert page.status == 401
     assert b'name="token"' in page.body
     assert ask(locked, "/page/page.css").status == 200
-    answer = ask(locked, "/login", "POST", f"token={TOKEN.replace(' ', '+')}".encode(), FORM)
+    answer = fill_in(locked)
     said = answer.headers["Set-Cookie"]
     assert re.search("HttpOnly", said)
     assert re.search("SameSite=Strict", said)
@@ -69,14 +74,11 @@ def test_a_browser_signs_in_and_out(locked: WebServer) -> None:
 
 
 def test_a_proxy_with_tls_gets_a_cookie_for_tls(locked: WebServer) -> None:
-    answer = ask(
-        locked, "/login", "POST", f"token={TOKEN.replace(' ', '+')}".encode(), {**FORM, "X-Forwarded-Proto": "https"}
-    )
-    assert "Secure" in answer.headers["Set-Cookie"]
+    assert "Secure" in fill_in(locked, **{"X-Forwarded-Proto": "https"}).headers["Set-Cookie"]
 
 
 def test_a_wrong_token_in_the_form(locked: WebServer) -> None:
-    answer = ask(locked, "/login", "POST", b"token=%3Cscript%3E", FORM)
+    answer = fill_in(locked, "%3Cscript%3E")
     assert answer.status == 401
     assert b"That is not the token." in answer.body
     assert b"<script>" not in answer.body.replace(b'<script src="/page/login.js"', b"")
@@ -105,7 +107,7 @@ def test_guessing_is_slow_but_sessions_go_on(locked: WebServer) -> None:
     late = ask(locked, "/api/status", headers=BEARER)
     assert late.status == 429
     assert 1 <= int(late.headers["Retry-After"]) <= 61
-    assert ask(locked, "/login", "POST", f"token={TOKEN.replace(' ', '+')}".encode(), FORM).status == 429
+    assert fill_in(locked).status == 429
     assert ask(locked, f"/?token={TOKEN.replace(' ', '%20')}").status == 429
     assert ask(locked, "/api/status", headers=cookie).status == 200
 
@@ -165,7 +167,7 @@ def test_another_site_cannot_sign_in_or_out(locked: WebServer) -> None:
     cookie = sign_in(locked)
     assert ask(locked, "/logout", "POST", headers={**cookie, "Origin": "http://evil.example"}).status == 403
     assert ask(locked, "/logout", "POST", headers={**cookie, "Sec-Fetch-Site": "cross-site"}).status == 403
-    assert ask(locked, "/login", "POST", b"token=x", {**FORM, "Origin": "http://evil.example"}).status == 403
+    assert fill_in(locked, "x", Origin="http://evil.example").status == 403
     assert ask(locked, "/api/status", headers=cookie).status == 200
 
 

@@ -1,6 +1,7 @@
 """Cameras over HTTP that do not keep to the rules, in a thread of the tests."""
 
 import hashlib
+import itertools
 import re
 import threading
 import time
@@ -32,6 +33,18 @@ def answer(
         handler.send_header("Content-Length", str(len(data)))
     handler.end_headers()
     handler.wfile.write(data)
+
+
+def endless(piece: Callable[[int], bytes], kind: str = MULTIPART, every_s: float = 0.005) -> Answer:
+    """A stream of pieces, told their number, until whoever looks has gone."""
+
+    def stream(handler: BaseHTTPRequestHandler, _: int) -> None:
+        answer(handler, kind, b"", has_length=False)
+        for number in itertools.count():
+            handler.wfile.write(piece(number))
+            time.sleep(every_s)
+
+    return stream
 
 
 @pytest.fixture
@@ -108,14 +121,11 @@ def test_an_answer_without_an_image_is_left_out_and_counted(
 
 @pytest.mark.parametrize("kind", [MULTIPART, "multipart/x-mixed-replace", "application/octet-stream", "image/jpeg"])
 def test_a_stream_is_read_whatever_it_calls_itself(camera: Start, take: Take, kind: str) -> None:
-    def stream(handler: BaseHTTPRequestHandler, _: int) -> None:
-        answer(handler, kind, b"", has_length=False)
-        for number in range(10_000):
-            data = b"" if number % 5 == 4 else jpeg(number)
-            handler.wfile.write(data if kind == "image/jpeg" else part(data, 7))
-            time.sleep(0.005)
+    def piece(number: int) -> bytes:
+        data = b"" if number % 5 == 4 else jpeg(number)
+        return data if kind == "image/jpeg" else part(data, 7)
 
-    source = open_source(camera(stream), SourceSettings(timeout_s=1.0), patient=True)
+    source = open_source(camera(endless(piece, kind)), SourceSettings(timeout_s=1.0), patient=True)
     taker = take(source)
     taker.wait_for_more(20)
     assert (source.health.connected, source.health.reconnects) == (True, 0)
@@ -123,23 +133,13 @@ def test_a_stream_is_read_whatever_it_calls_itself(camera: Start, take: Take, ki
 
 
 def test_a_camera_that_gives_nothing_but_broken_images_says_so(camera: Start) -> None:
-    def stream(handler: BaseHTTPRequestHandler, _: int) -> None:
-        answer(handler, MULTIPART, b"", has_length=False)
-        while True:
-            handler.wfile.write(part(jpeg(1)[:400]))
-            time.sleep(0.02)
-
+    stream = endless(lambda _: part(jpeg(1)[:400]), every_s=0.02)
     with pytest.raises(InputError, match=r"key=\*\*\*: gives only images that cannot be read"):
         open_source(camera(stream), SourceSettings(timeout_s=0.3))
 
 
 def test_a_camera_that_drips_is_silent(camera: Start) -> None:
-    def stream(handler: BaseHTTPRequestHandler, _: int) -> None:
-        answer(handler, MULTIPART, b"--next\r\n", has_length=False)
-        while True:
-            handler.wfile.write(b"a")
-            time.sleep(0.02)
-
+    stream = endless(lambda number: b"a" if number else b"--next\r\n", every_s=0.02)
     with pytest.raises(InputError, match="is silent for"):
         open_source(camera(stream), SourceSettings(timeout_s=0.3))
 
@@ -166,13 +166,7 @@ def test_a_camera_that_wants_a_digest_gets_one(camera: Start, take: Take) -> Non
 
 
 def test_the_rate_of_a_stream_is_limited(camera: Start, take: Take) -> None:
-    def stream(handler: BaseHTTPRequestHandler, _: int) -> None:
-        answer(handler, MULTIPART, b"", has_length=False)
-        for number in range(10_000):
-            handler.wfile.write(part(jpeg(number)))
-            time.sleep(0.005)
-
-    source = open_source(camera(stream), SourceSettings(fps=20.0), patient=True)
+    source = open_source(camera(endless(lambda number: part(jpeg(number)))), SourceSettings(fps=20.0), patient=True)
     taker = take(source)
     taker.wait_for_more(2)
     start_s, before = time.monotonic(), len(taker.frames)
