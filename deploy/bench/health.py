@@ -40,9 +40,7 @@ class Health:
 
 
 def read_health(root: Path = Path("/")) -> Reading:
-    """Looks now. Takes well under a millisecond, but on a Pi some to ask its firmware. ``root`` is of the file
-    system.
-    """
+    """Looks now, in the file system ``root``. Takes well under a millisecond, but on a Pi some to ask its firmware."""
     system = root / "sys"
     clocks = _numbers(system.glob("devices/system/cpu/cpu*/cpufreq/scaling_cur_freq"))
     heat = _numbers(system.glob("class/thermal/thermal_zone*/temp"))

@@ -19,8 +19,7 @@ Image = NDArray[np.uint8]
 
 
 def load_images(source: str | Path, limit: int) -> dict[str, Image]:
-    """The first ``limit`` images of an image file, a folder, a glob or a video, decoded, by name; all are held in
-    memory.
+    """The first ``limit`` images of an image file, a folder, a glob or a video, decoded, by name.
 
     Raises:
         InputError: there is nothing, or nothing that can be read, or it is a camera, which never ends.

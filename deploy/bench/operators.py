@@ -124,9 +124,7 @@ def _run(
 
 
 def read_profile(events: Sequence[Mapping[str, Any]], *, skip: int = 0) -> tuple[Node, ...]:
-    """What the events of a profile say of the nodes that ran, in their order; ``skip`` first runs of each do not
-    count.
-    """
+    """What the events of a profile say of the nodes, in their order; the first ``skip`` runs of each do not count."""
     ran: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     for event in events:
         if event.get("cat") == "Node" and event["name"].endswith(_KERNEL):

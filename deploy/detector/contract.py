@@ -89,8 +89,7 @@ class Contract:
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], source: str) -> "Contract":
-        """Reads the contract out of an ONNX file's ``metadata_props``; ``source`` is the file's name, for the error
-        message.
+        """Reads the contract out of an ONNX file's ``metadata_props``; messages name the file ``source``.
 
         Raises:
             InputError: the file is not fusedet's, is of a newer form, or its metadata is damaged.

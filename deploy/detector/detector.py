@@ -47,7 +47,7 @@ class Timings:
 
 @dataclass(frozen=True)
 class PreparedImage:
-    """An image as the network takes it: input name -> array, where the image lies in it, and the milliseconds that it
+    """An image as the network takes it: input name -> array, where it lies in that, and the milliseconds that it
     took.
     """
 
@@ -237,9 +237,7 @@ class Detector:
         )
 
     def _run(self, feed: dict[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:
-        """What the network gives; that the graph cannot be run, or not with what it says that it takes, is an
-        ``InputError``.
-        """
+        """What the network gives for a feed that is as the file wants it."""
         try:
             outputs: Sequence[NDArray[Any]] = self._session.run(self.format.output_names, feed)
         except Exception as error:  # the errors of runtimes share no base class

@@ -165,9 +165,7 @@ def open_tested(
 
 
 def compare_with_expected(test: SelfTest, found: Detections, milliseconds: float) -> SelfTestResult:
-    """Pairs what was found, from a little below the test's threshold on so that rounding hides none, with what was
-    expected.
-    """
+    """Pairs what was expected with what was found, from a little below the test's threshold on: rounding hides none."""
     expected = test.expected
     pairing = pair_detections(
         expected, found, thresholds=(0.0, test.threshold + _MOST_SCORE), score=_MOST_SCORE, iou=_LEAST_IOU

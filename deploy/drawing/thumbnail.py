@@ -44,8 +44,7 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """What the macro ``thumbnail`` of a page shows: the image as a ``data:`` URI, its size there, boxes, and plates of
-    texts.
+    """What the macro ``thumbnail`` of a page shows: a ``data:`` URI, its size there, boxes, and plates of texts.
 
     Of marks and plates the topmost come last.
     """

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,6 @@ class Filters:
         self._by_class = dict(by_class or {})
         self._all = self._by_class.pop(ALL, Filter())
         self._by_class = {name: one.over(self._all) for name, one in self._by_class.items()}
-        self._regions: dict[tuple[tuple[Point, ...], Size], Region] = {}
 
     def thresholds(self, detections: Detections, score: float) -> NDArray[np.float32]:
         """The score threshold of each detection, float32 ``[N]``; ``score`` is that of classes without one."""
@@ -80,9 +80,9 @@ class Filters:
         if not (one.min_area or 0.0) <= area <= (1.0 if one.max_area is None else one.max_area):
             return False
         feet = (min(max((left + right) / 2, 0.0), width), min(max(bottom, 0.0), height))
-        return not any(self._region(mask, size).contains(feet) for mask in one.masks)
+        return not any(_region(mask, size).contains(feet) for mask in one.masks)
 
-    def _region(self, mask: tuple[Point, ...], size: Size) -> Region:
-        if (mask, size) not in self._regions:
-            self._regions[mask, size] = Region(mask, size)
-        return self._regions[mask, size]
+
+@lru_cache(256)
+def _region(mask: tuple[Point, ...], size: Size) -> Region:
+    return Region(mask, size)

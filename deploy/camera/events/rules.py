@@ -43,8 +43,7 @@ class _Stay:
 
 @dataclass
 class _Object:
-    """What is known of a track: when it was last seen, and what it was and where then, ``feet`` in fractions of the
-    image.
+    """What is known of a track: when it was last seen, as what, and where; ``feet`` are in fractions of the image.
 
     ``score`` and ``strong_s`` are of its last detection that was not below the score threshold. ``stays``, ``zones``
     (whether it is surely inside) and ``lines`` are by the names of zones and lines.

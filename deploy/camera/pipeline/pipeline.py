@@ -210,8 +210,10 @@ class Pipeline:
         self._score = _checked_score(score)
 
     def set_classes(self, classes: list[str] | None) -> None:
-        """Only these classes are reported, from the next frame on; None: all. One that the model lacks is an
-        ``InputError``.
+        """Only these classes are reported, from the next frame on; None: all.
+
+        Raises:
+            InputError: the model has no such class.
         """
         self._detector.classes = classes
 

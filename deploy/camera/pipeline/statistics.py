@@ -40,7 +40,9 @@ class CameraStatistics:
         self._lock = threading.Lock()
         self._captured = self._missed = self._processed = self._failed = 0
         self._failures, self._why = 0, ""  # in a row
-        self._inference_ms, self._age_ms, self._done = (deque[float](maxlen=_KEPT) for _ in range(3))
+        self._inference_ms = deque[float](maxlen=_KEPT)
+        self._age_ms = deque[float](maxlen=_KEPT)
+        self._done = deque[float](maxlen=_KEPT)
         self._visible: Counter[str] = Counter()
 
     def captured(self, missed: int = 0) -> None:

@@ -19,8 +19,8 @@ class FrameClock:
     """
 
     def __init__(self, interval_s: float, *, longest_gap_s: float = LONGEST_GAP_S) -> None:
-        """``interval_s``, above 0: what a frame takes whose stamp tells nothing. A stamp later by ``longest_gap_s`` is
-        a leap.
+        """``interval_s``, above 0, is what a frame takes whose stamp tells nothing; a longer gap than the longest is a
+        leap.
         """
         self.now_s = 0.0
         self._longest_gap_s = longest_gap_s

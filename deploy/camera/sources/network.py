@@ -28,8 +28,10 @@ class NetworkCamera:
         self._was_refused = False
 
     def open(self) -> Connection:
-        """Opens the stream within ``timeout_s``, and otherwise finds out why it cannot be, which the ``CameraError``
-        says.
+        """Opens the stream within ``timeout_s``.
+
+        Raises:
+            CameraError: it cannot be opened now, and why.
         """
         start = time.monotonic()
         connection: Connection | None = None

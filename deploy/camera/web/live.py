@@ -197,11 +197,6 @@ class _Feed:
             self._making = None
 
 
-def nearest_size(width: int) -> int:
-    """The smallest of :data:`SIZES` that fills ``width``, or the largest."""
-    return next((size for size in SIZES if size >= width), SIZES[-1])
-
-
 def encode(result: Result, size: int) -> bytes:
     """The frame as JPEG whose longer side has at most ``size`` pixels."""
     image = result.frame.image
@@ -248,7 +243,7 @@ def _describe(result: Result) -> dict[str, Any]:
 
 
 def _read_width(text: Any) -> int | None:
-    """The size for a width in pixels; None where it is none."""
+    """The smallest of :data:`SIZES` that fills a width in pixels, or the largest; None where the text is none."""
     if not isinstance(text, str) or not text.isascii() or not text.isdecimal() or len(text) > 5 or int(text) < 1:
         return None
-    return nearest_size(int(text))
+    return next((size for size in SIZES if size >= int(text)), SIZES[-1])

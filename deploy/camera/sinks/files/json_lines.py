@@ -85,9 +85,7 @@ class RotatingJsonLines(Sink):
             raise InputError(f"{path}: expected a file that can be written, but: {error.strerror}") from error
 
     def write(self, result: Result) -> None:
-        """Writes the line of a frame, or those of its events; where they cannot be written none of them is in the
-        file.
-        """
+        """Writes the line of a frame, or those of its events: all of them, or where it raises none."""
         records = [event.to_record() for event in result.events] if self.events_only else [to_camera_record(result)]
         data = b"".join(json.dumps(record).encode("ascii") + b"\n" for record in records)
         if not data:

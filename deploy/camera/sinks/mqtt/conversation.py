@@ -39,11 +39,10 @@ class Conversation:
             connection.subscribe(discovery_filter(settings.discovery))
 
     def receive(self) -> bool:
-        """Takes off the queue what the broker has confirmed, and answers Home Assistant; whether something was
-        confirmed.
+        """Takes off the queue what the broker has confirmed, and answers Home Assistant; False: it confirmed nothing.
 
         Raises:
-            NotDeliveredError: the connection has ended, or the broker confirms nothing.
+            NotDeliveredError: the connection has ended, or the broker confirms nothing for too long.
         """
         connection = self._connection
         confirmed = bool(connection.published)

@@ -18,11 +18,10 @@ _State = tuple[int, int]
 
 
 class GrowingImages:
-    """The images among what ``list_paths`` gives: those that are there, by name, then those that come, by age; without
-    an end.
+    """The images among what ``list_paths`` gives: first those that are there, by name, then those that come, by age.
 
-    An image that is written again counts as a new one. One is read when it stayed the same between two looks, because
-    writing takes time; one that cannot be read is logged, counted in ``unreadable`` and left out.
+    It has no end. An image that is written again counts as a new one. One is read when it stayed the same between two
+    looks, because writing takes time; one that cannot be read is logged, counted in ``unreadable`` and left out.
     """
 
     fps: float | None = None

@@ -66,9 +66,7 @@ def read_first_image(path: Path) -> NDArray[np.uint8]:
 
 
 def only_images(paths: Iterable[Path], otherwise: str) -> list[Path]:
-    """The images among ``paths``, told by their suffix, sorted; that there is none is an ``InputError``:
-    ``otherwise``.
-    """
+    """The images among ``paths``, told by their suffix, sorted; ``otherwise`` is the error where there is none."""
     found = sorted(path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
     if not found:
         raise InputError(f"{otherwise} (looked for {' '.join(sorted(IMAGE_SUFFIXES))})")

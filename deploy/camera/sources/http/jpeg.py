@@ -108,9 +108,7 @@ class JpegStream:
 
 
 class OneImage:
-    """As :class:`JpegStream`, of an answer that is one image of another format; whether it can be decoded shows
-    later.
-    """
+    """As :class:`JpegStream`, of an answer that is one image of another format, which may turn out to be broken."""
 
     def __init__(self) -> None:
         self.unreadable = 0
