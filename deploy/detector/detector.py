@@ -47,7 +47,7 @@ class Timings:
 
 @dataclass(frozen=True)
 class PreparedImage:
-    """An image as the network takes it: input name -> array, where it lies in that, and the milliseconds that it
+    """An image as the network takes it: input name -> array, where it lies there, and the milliseconds that this
     took.
     """
 

@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from fusedet.deploy import Contract
-from tests.deploy.foreign_files import make_file
-
-__all__ = ["COLORS_BGR", "NAMES", "Image", "build_model", "count_frames", "draw_image", "make_file", "write_video"]
+from tests.deploy.foreign_files import make_file  # noqa: F401 - a fixture
 
 Image = NDArray[np.uint8]
 NAMES = ("red", "green", "blue")

@@ -11,9 +11,6 @@ from onnx import TensorProto, helper, numpy_helper
 
 from fusedet.deploy.detector.formats.coco_names import COCO_NAMES
 
-__all__ = ["DOG", "ULTRALYTICS", "MakeFile", "Outputs", "build", "detr", "fastestdet", "make_file", "nanodet"]
-__all__ += ["picodet", "ultralytics_final", "ultralytics_raw", "yolox", "yolox_decoded"]
-
 Outputs = Mapping[str, NDArray[np.generic]]
 MakeFile = Callable[..., Path]
 

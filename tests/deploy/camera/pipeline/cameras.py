@@ -10,8 +10,6 @@ import numpy as np
 from fusedet.deploy.camera.sources import Frame, SourceHealth
 from tests.deploy.conftest import Image
 
-__all__ = ["LedCamera", "moving_square"]
-
 
 def moving_square(index: int, side: int = 64, size: int = 16) -> Image:
     """A red square that moves right, pixel by pixel, and starts again at the left."""

@@ -11,8 +11,6 @@ from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sources import Frame
 from tests.deploy.conftest import draw_image
 
-__all__ = ["FOUND", "NOTHING", "TAKEN_AT", "make_event", "make_frame", "make_result"]
-
 FOUND = Detections(
     np.array([[1.234567, 2, 30.5, 40]], np.float32), np.array([0.87654], np.float32), np.array([1]), ("cat", "Löwe")
 )

@@ -14,8 +14,6 @@ from typing import Any
 
 from tests.waiting import wait_until
 
-__all__ = ["MOSQUITTO", "Broker", "Listener", "WebServer", "free_port", "wait_until"]
-
 #: The broker, None where it is not installed. Debian puts it where a user's shell does not look.
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin")
 

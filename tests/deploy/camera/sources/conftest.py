@@ -9,8 +9,6 @@ from fusedet.deploy.camera.sources import Frame, Source
 from tests.counterparts import Counterpart, mjpeg_server, rtsp_server
 from tests.waiting import wait_until
 
-__all__ = ["PATIENCE_S", "Taker"]
-
 #: Nothing here takes as long; a test that fails does.
 PATIENCE_S = 30.0
 

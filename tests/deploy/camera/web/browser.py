@@ -15,8 +15,6 @@ from typing import Any
 
 import aiohttp
 
-__all__ = ["CHROMIUM", "Browser"]
-
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 _TIMEOUT_S = 60.0
 

@@ -13,8 +13,6 @@ import pytest
 from fusedet.deploy.camera.web.server import WebServer
 from tests.deploy.camera.web.memory_monitor import MemoryMonitor
 
-__all__ = ["TOKEN", "Answer", "ask"]
-
 TOKEN = "correct horse battery"
 
 

@@ -17,8 +17,6 @@ from fusedet.deploy.camera.sources import Frame
 from fusedet.deploy.detector.detections import Detections
 from fusedet.deploy.detector.detector import Timings
 
-__all__ = ["NAMES", "Image", "MemoryMonitor"]
-
 Image = NDArray[np.uint8]
 NAMES = ("person", "bicycle", "car", "motorcycle", "bus", "truck", "traffic light", "cat", "dog", "backpack")
 

@@ -5,8 +5,6 @@ import socket
 import threading
 from urllib.parse import urlsplit
 
-__all__ = ["Proxy"]
-
 _REQUEST = re.compile(rb"^([A-Z]+) (\S+) HTTP/1\.1\r\n")
 _NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
