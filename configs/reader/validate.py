@@ -1,5 +1,6 @@
 """Checks a config against a pydantic model, and says in one line what is wrong and where it was written."""
 
+import functools
 import json
 import reprlib
 from typing import Any, TypeVar
@@ -12,7 +13,7 @@ from fusedet.common.errors import InputError
 from fusedet.common.text import nearest
 from fusedet.configs.reader.foreign_words import KEYS
 from fusedet.configs.reader.former_keys import take_former_keys
-from fusedet.configs.reader.loader import LEFT_EMPTY, ConfigTree, KeyPath, dotted, dump_yaml
+from fusedet.configs.reader.loader import COMMAND_LINE, LEFT_EMPTY, ConfigTree, KeyPath, dotted, dump_yaml
 from fusedet.configs.reader.schema_keys import all_keys, full_key, inner_node, json_schema, nodes
 from fusedet.configs.reader.strict import StrictModel
 
@@ -113,6 +114,12 @@ def _describe(problem: ErrorDetails, tree: ConfigTree, schema: dict[str, Any], s
         path = path[:-1]  # a name of the user's, such as "Authorization:Bearer x", where a space is missing
     place = f"{tree.where(path)}: " + (f"{dotted(path)}: " if path else "")
     if problem["type"] == "extra_forbidden":
+        if _may_be_secret(path, tree, schema):
+            return (
+                f"{tree.where(path)}: {dotted(path[:-1])}: unknown key, not shown because it may be a part of a "
+                "secret: text with a comma needs quotes inside { }; "
+                f"the keys here are {', '.join(_keys_at(schema, path[:-1]))}"
+            )
         return f"{place}unknown key{_right_keys(str(path[-1]), schema, path[:-1])}"
     if problem["type"] == "missing":
         return f"{place}required, but missing"
@@ -128,6 +135,19 @@ def _describe(problem: ErrorDetails, tree: ConfigTree, schema: dict[str, Any], s
             hint = '; a text that looks like a number or true goes in quotes: "TEXT"'
         return f"{place}{message.replace('Input should', 'must')}{came}{hint}"
     return place + message.replace(" should ", " must ").replace(" after validation", "")
+
+
+def _may_be_secret(path: KeyPath, tree: ConfigTree, schema: dict[str, Any]) -> bool:
+    """Whether an unknown key is in the line of a secret or an address: ``{password: one,two}`` has a key ``two``."""
+    section = path[:-1]
+    *_, node = nodes(schema, section)
+    if nearest(str(path[-1]), list(node.get("properties", {}))):
+        return False
+    place, values = tree.where(path), functools.reduce(lambda part, step: part[step], section, tree.data)
+    return place != COMMAND_LINE and any(
+        tree.where((*section, key)) == place and (inner_node(schema, node, key).get("writeOnly") or "://" in str(value))
+        for key, value in values.items()
+    )
 
 
 def _right_keys(key: str, schema: dict[str, Any], section: KeyPath) -> str:

@@ -2,13 +2,18 @@
 
 import contextlib
 import json
+import os
 import random
+import string
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
+from urllib.parse import unquote
 
 from fusedet.cli.camera.reload import save_places
-from fusedet.common.addresses import hide_secrets
+from fusedet.common.addresses import hide_in_text, hide_secrets
 from fusedet.common.errors import InputError
 from fusedet.configs import preset_names, preset_path
 from fusedet.configs.camera.config import load_camera_config
@@ -48,8 +53,22 @@ outputs:
   webhook: {url: 'https://example.org/hook', headers: {Authorization: 'Bearer secret'}}
 serve: {host: 127.0.0.1, port: 8000, token: longenough}
 """
-#: Its ends stand in no message of ours.
-SECRET = "Qx7a/b@c:d#Zk9"
+#: The ends of every secret: they stand in no message of ours.
+ENDS = ("Qx7", "Zk9")
+SECRET = f"{ENDS[0]}a/b@c:d#{ENDS[1]}"
+PASSWORDS = """\
+model: nano
+cameras:
+  door:
+    source: {source}
+  yard: {{source: {source}, fps: 5}}
+outputs:
+  mqtt: {{host: broker, username: user, password: {plain}}}
+  webhook:
+    url: {url}
+serve:
+  token: {plain}
+"""
 SETTINGS = (
     *("train.epochs=3", "model.stages.0.depth=2", "optim.lr=1e-3", "data.root=my data", "train.out=null"),
     *("augment={mosaic: 0.5}", "model.input_size=[320, 416]", "train.batch=auto", "data.extra_train=[{root: x}]"),
@@ -105,7 +124,33 @@ def _no_secret_in_errors() -> Iterator[None]:
 
 
 def _has_secret(text: str) -> bool:
-    return any(part.lower() in text.lower() for part in (SECRET[:3], SECRET[-3:]))
+    return any(end.lower() in text.lower() for end in ENDS)
+
+
+def _random_password(_: bytes, rng: random.Random) -> bytes:
+    return "".join(rng.choices(string.printable.strip() + " ", k=rng.randint(2, 20))).encode()
+
+
+def _passwords(path: Path) -> None:
+    """A password from a variable reaches the camera, one that is written down does or is refused; none is shown."""
+    with tempfile.TemporaryDirectory() as folder:
+        _check_password(path.read_text().join(ENDS), Path(folder) / "cameras.yaml")
+
+
+def _check_password(secret: str, config: Path) -> None:
+    config.write_text(PASSWORDS.format(source="'rtsp://u:${PW}@cam/s'", url="https://me:${PW}@hook/", plain="'${PW}'"))
+    with mock.patch.dict(os.environ, {"PW": secret}):
+        address = parse_address(expand(load_camera_config(config)).cameras["door"].source)
+    assert (address.host, unquote(address.parts.password or "")) == ("cam", secret)
+    texts = (f"rtsp://u:{secret}@cam/s", f"https://{secret}@hook/x")
+    for text in (address.shown, address.label, *map(hide_secrets, texts), *map(hide_in_text, texts)):
+        assert not _has_secret(text)
+    for quote in ("", "'", '"'):
+        source, url, plain = (f"{quote}{text}{quote}" for text in (*texts, secret))
+        config.write_text(PASSWORDS.format(source=source, url=url, plain=plain))
+        with contextlib.suppress(InputError), _no_secret_in_errors():
+            written = expand(load_camera_config(config)).cameras["door"].source
+            assert "://" not in written or not _has_secret(parse_address(written).host)
 
 
 def _save_places(path: Path) -> None:
@@ -160,6 +205,7 @@ def _places(path: Path) -> None:
 TARGETS = (
     Target("train config", "mine.yaml", _presets, spoil_text, load_train_config),
     Target("camera config", "cameras.yaml", lambda _: [CAMERAS.encode()], _spoil_cameras, _read_cameras),
+    Target("passwords", "password.txt", lambda _: [b"p@ss/w#rd"], _random_password, _passwords),
     Target("zones into YAML", "cameras.yaml", lambda _: [CAMERAS.encode()], spoil_text, _save_places, may_change=True),
     Target("settings", "settings.txt", _with_camera, spoil_text, _settings),
     Target("addresses", "address.txt", lambda _: [text.encode() for text in ADDRESSES], spoil_text, _addresses),

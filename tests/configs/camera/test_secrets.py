@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fusedet.common.addresses import hide_in_text, hide_secrets, split_address
 from fusedet.common.errors import InputError
-from fusedet.configs.camera.config import CameraConfig
+from fusedet.configs.camera.config import CameraConfig, load_camera_config
 from fusedet.configs.reader.loader import ConfigTree
 from fusedet.configs.reader.validate import validate
 from fusedet.configs.reader.variables import expand
@@ -111,8 +111,6 @@ def test_a_wrong_value_of_a_secret_is_not_quoted(password: str) -> None:
 
 @pytest.mark.parametrize("password", ["12345678901", "12/34", "a#b", "a?b@c", "x@y/z", "[", "%zz", "a:b", "1 #2"])
 def test_camera_files_that_people_write_show_nothing(tmp_path: Path, password: str) -> None:
-    from fusedet.configs.camera.config import load_camera_config
-
     path = tmp_path / "c.yaml"
     for text in (
         f"cameras: rtsp://admin:{password}@cam/s",
@@ -131,8 +129,6 @@ def test_camera_files_that_people_write_show_nothing(tmp_path: Path, password: s
 
 
 def test_a_tag_or_an_alias_that_is_a_password_is_not_quoted(tmp_path: Path) -> None:
-    from fusedet.configs.camera.config import load_camera_config
-
     path = tmp_path / "c.yaml"
     for begin in ("!", "*", "!!", "!x!"):
         path.write_text(f"model: nano\ncameras: {{}}\noutputs: {{mqtt: {{host: h, password: {begin}geheim }}}}\n")
@@ -142,13 +138,30 @@ def test_a_tag_or_an_alias_that_is_a_password_is_not_quoted(tmp_path: Path) -> N
 
 
 def test_a_password_that_a_tag_has_made_a_key_is_not_quoted(tmp_path: Path) -> None:
-    from fusedet.configs.camera.config import load_camera_config
-
     path = tmp_path / "c.yaml"
     path.write_text('model: nano\ncameras: {}\noutputs: {mqtt: {host: h, !password: "geheim", topic: a}}\n')
     with pytest.raises(InputError, match=r"c\.yaml:3: a tag is not supported") as caught:
         load_camera_config(path)
     assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["outputs: {mqtt: {host: h, password: Qx7a,bZk9}}", "cameras: {a: {source: rtsp://u:Qx7a,bZk9@h/s, fps: 5}}"],
+)
+def test_what_stands_behind_a_comma_within_braces_may_be_a_part_of_a_secret(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "camera.yaml"
+    path.write_text(f"model: nano\n{line}\n" + ("" if "cameras" in line else "cameras: {a: {source: 0}}\n"))
+    with pytest.raises(InputError, match=r"camera.yaml:2: .*needs quotes") as caught:
+        load_camera_config(path)
+    assert "Zk9" not in str(caught.value)
+
+
+def test_an_unknown_key_that_resembles_one_is_named_beside_a_secret(tmp_path: Path) -> None:
+    path = tmp_path / "camera.yaml"
+    path.write_text("model: nano\ncameras: {a: {source: 0}}\noutputs: {mqtt: {hots: h, password: long}}\n")
+    with pytest.raises(InputError, match="hots: unknown key, did you mean 'host'"):
+        load_camera_config(path)
 
 
 def test_a_variable_that_is_not_one_is_refused_and_what_one_holds_is_not_quoted() -> None:
