@@ -84,7 +84,7 @@ class _Files:
         self._by_key: dict[tuple[str, str], list[str]] = defaultdict(list)
         for name in (Path(name).as_posix() for name in names):
             for how, key in _KEYS.items():
-                self._by_key[how, key(PurePosixPath(name).name)].append(name)
+                self._by_key[how, key(_path(name).name)].append(name)
 
     def find(self, file_name: str) -> Match:
         for how_key, key in _KEYS.items():
@@ -95,16 +95,21 @@ class _Files:
                 if len(nearest) > 1:
                     return Match("", f"{nearest[0]} and {nearest[1]} are both named so")
                 if nearest:
-                    moved = "by its name alone" if PurePosixPath(nearest[0]).parent != path.parent else ""
+                    moved = "by its name alone" if _path(nearest[0]).parent != path.parent else ""
                     return Match(nearest[0], ", ".join(filter(None, (how_name, moved, how_key))))
         return Match("", "")
+
+
+def _path(file: str) -> PurePosixPath:
+    """Of a file that is there; one that was unpacked from a zip of Windows may have ``\\`` in its name."""
+    return PurePosixPath(file.replace("\\", "/"))
 
 
 def _of_nearest_folders(path: PurePosixPath, files: Sequence[str]) -> list[str]:
     """Those that share the most of the last folders with ``path``."""
 
     def shared(file: str) -> int:
-        pairs = zip(reversed(path.parent.parts), reversed(PurePosixPath(file).parent.parts), strict=False)
+        pairs = zip(reversed(path.parent.parts), reversed(_path(file).parent.parts), strict=False)
         return len(list(takewhile(lambda pair: _plain(pair[0]) == _plain(pair[1]), pairs)))
 
     most = max(map(shared, files), default=0)
@@ -129,18 +134,19 @@ def _without_address(name: str) -> str:
 
 
 def _plain(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
+    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def _stem(name: str) -> str:
+    """Without the suffix, and without the one before it: who cannot see suffixes may write them twice."""
     stem, suffix = os.path.splitext(_plain(name))
-    return stem if suffix in IMAGE_SUFFIXES else _plain(name)
+    return _stem(stem) if suffix in IMAGE_SUFFIXES else stem + suffix
 
 
 def _signs_as_one(name: str) -> str:
     """Tools write ``_``, ``+``, ``%20`` or ``&amp;`` for what stands between letters and digits."""
     stem = _EXPORT.sub("", _PREFIX.sub("", _stem(html.unescape(unquote(name)).strip())))
-    return re.sub(r"[\W_]+", "_", stem)
+    return re.sub(r"[\W_]+", "_", stem).strip("_") or stem
 
 
 #: How a name is read otherwise, in words -> the other name; each on top of those before it.
