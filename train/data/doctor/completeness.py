@@ -13,8 +13,8 @@ def check_complete(splits: Sequence[RepairedSplit], actions: Sequence[Action], *
     """Makes sure that no annotated image is lost unasked, and that every set of the copy can be opened.
 
     Raises:
-        InputError: annotated images, or all the annotations of some, would be lost and ``leave_out`` is not set; or a
-            set would have no image left.
+        InputError: annotated images, or all the annotations of some or of a set, would be lost and ``leave_out`` is
+            not set; or a set would have no image left.
     """
     for repaired in splits:
         lost = _lost(repaired)
@@ -25,6 +25,12 @@ def check_complete(splits: Sequence[RepairedSplit], actions: Sequence[Action], *
             raise InputError(
                 f"the copy would lack {len(lost)} of {counted(had, 'annotated image')} of {name}, first "
                 f"{first}{_reason(actions, name, set(lost))}; "
+                "nothing was written: --leave-out writes it without them"
+            )
+        if repaired.split.objects and not repaired.objects and not leave_out:
+            raise InputError(
+                f"the copy would lack the only {counted(len(repaired.split.objects), 'annotation')} of "
+                f"{repaired.split.name} ({KINDS['unknown-image'].title}); "
                 "nothing was written: --leave-out writes it without them"
             )
         if not repaired.images:

@@ -173,3 +173,15 @@ def test_links_where_they_are_wanted(spoiled: Callable[..., Path], tmp_path: Pat
     root = spoiled()
     write_repaired(check(root), tmp_path / "out", link=True)
     assert (tmp_path / "out" / "images" / "train-3.jpg").samefile(root / "images" / "train-3.jpg")
+
+
+def test_a_set_does_not_lose_all_its_annotations_unasked(spoiled: Callable[..., Path], tmp_path: Path) -> None:
+    def mistake(s: DrawnSet) -> None:
+        for entry in s.train["annotations"]:
+            entry["image_id"] = None
+
+    report = check(spoiled(mistake))
+    with pytest.raises(InputError, match="annotations of an image that is not listed"):
+        write_repaired(report, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    write_repaired(report, tmp_path / "out", leave_out=True)
