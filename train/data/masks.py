@@ -23,7 +23,7 @@ def box_of_segmentation(segmentation: Any, size_wh: tuple[int, int] | None) -> l
             object go down the columns.
         size_wh: of the image; a mask of another size but the same shape is scaled to it. One whose size is
             ``[width, height]`` has its runs down the columns or along the rows, whichever gives the smaller box: read
-            the wrong way, they are strewn over the image.
+            the wrong way, they are strewn over the image. Polygons in 0..1 are parts of it.
     """
     if (mask := _mask_of(segmentation)) is not None:
         return _box_of_mask(mask, size_wh)
@@ -35,6 +35,8 @@ def box_of_segmentation(segmentation: Any, size_wh: tuple[int, int] | None) -> l
     if len(numbers) < 6 or len(numbers) % 2 or not all(is_number(number) for number in numbers):
         return None
     corners = np.array(numbers, np.float64).reshape(-1, 2)
+    if size_wh is not None and (corners >= 0).all() and (corners <= 1).all() and (corners % 1).any():
+        corners *= size_wh
     low, high = corners.min(0), corners.max(0)
     return [*low.tolist(), *(high - low).tolist()]
 

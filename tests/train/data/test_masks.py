@@ -108,3 +108,8 @@ def test_a_mask_may_stand_in_a_list() -> None:
 )
 def test_what_is_no_segmentation_has_no_box(segmentation: Any) -> None:
     assert box_of_segmentation(segmentation, (4, 4)) is None
+
+
+def test_polygons_in_parts_of_the_image_are_boxes_in_pixels() -> None:
+    assert box_of_segmentation([[0.25, 0.5, 0.75, 0.5, 0.75, 1]], (80, 60)) == [20, 30, 40, 30]
+    assert box_of_segmentation([[0, 0, 1, 0, 1, 1]], (80, 60)) == [0, 0, 1, 1], "one pixel, as it may be"
