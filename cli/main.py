@@ -106,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if isinstance(sys.stdout, io.TextIOWrapper):
                 sys.stdout.reconfigure(errors=errors)
     except InputError as error:
-        return fail(" ".join(str(error).splitlines()))
+        return fail(str(error))
     except (FloatingPointError, GaveUpError) as error:
         fail(str(error))
         return FAILED

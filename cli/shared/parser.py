@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from fusedet.cli.shared.terminal import bold, red, wrapped
 from fusedet.common.addresses import hide_in_text
+from fusedet.common.text import one_line
 
 #: Exit code.
 BAD_INPUT = 2
@@ -17,7 +18,7 @@ _HEADING = re.compile(r"^(usage:|[a-z][^\n]*:$)", re.MULTILINE)
 
 def fail(message: str) -> int:
     """Says what is wrong, on standard error in one line; returns the exit code."""
-    text = wrapped(f"fusedet: error: {hide_in_text(message)}", sys.stderr)
+    text = wrapped(f"fusedet: error: {one_line(hide_in_text(message))}", sys.stderr)
     print(text.replace("fusedet: error:", red("fusedet: error:", sys.stderr), 1), file=sys.stderr)
     return BAD_INPUT
 

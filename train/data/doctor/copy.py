@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusedet.common.atomic import write_text
+from fusedet.common.text import one_line
 from fusedet.deploy.camera.sources import read_image
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.train.data.doctor.check import Report
@@ -144,5 +145,5 @@ def _write_log(folder: Path, actions: Sequence[Action]) -> None:
         if finding.kind != kind:
             lines += ["", f"## {finding.kind}", ""]
             kind = finding.kind
-        lines.append(f"- {finding.split}: {finding.place}: found {finding.found}; {action.did}")
+        lines.append(one_line(f"- {finding.split}: {finding.place}: found {finding.found}; {action.did}"))
     write_text(folder / "fixes.md", "\n".join(lines) + "\n")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from fusedet.common.text import one_line
 from fusedet.train.data.doctor.check import Report
 from fusedet.train.data.doctor.finding import KINDS, SEVERITIES, Finding
 
@@ -29,6 +30,6 @@ def _group(kind: str, findings: list[Finding]) -> Iterator[str]:
     yield f"{severity}: {len(findings)} x {title} [{kind}]"
     for finding in findings[:_FIRST]:
         place = f"{finding.split}: {finding.place}"
-        yield f"    {place}: expected {finding.expected}, found {finding.found}"
+        yield "    " + one_line(f"{place}: expected {finding.expected}, found {finding.found}")
     if len(findings) > _FIRST:
         yield f"    and {len(findings) - _FIRST} more"
