@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from fusedet.common.arguments import check_fraction
 from fusedet.common.errors import InputError
 from fusedet.common.plain_json import parse_json, short
 
@@ -67,13 +68,15 @@ class Contract:
             raise InputError("a detector needs at least one class name, but names is empty")
         if not isinstance(self.names, tuple) or not all(isinstance(name, str) for name in self.names):
             raise InputError(f"names must be a tuple of text, but got {short(self.names)}")
-        if len(self.input_size) != 2 or any(not 1 <= side <= MOST_SIDE for side in self.input_size):
+        sides = self.input_size if isinstance(self.input_size, tuple) else ()
+        if len(sides) != 2 or any(not _is_number(side) or not 1 <= side <= MOST_SIDE for side in sides):
             raise InputError(
                 f"input_size must be (height, width) in pixels, 1 to {MOST_SIDE} each, but got {short(self.input_size)}"
             )
-        if not 0 <= self.nms_iou <= 1:
-            raise InputError(f"nms_iou must be in 0..1, but got {short(self.nms_iou)}")
-        if not 0 <= self.pad_value <= 255:
+        if not isinstance(self.nms, bool):
+            raise InputError(f"nms must be true or false, but got {short(self.nms)}")
+        check_fraction("nms_iou", self.nms_iou)
+        if not _is_number(self.pad_value) or not 0 <= self.pad_value <= 255:
             raise InputError(f"pad_value must be in 0..255, but got {short(self.pad_value)}")
 
     def to_metadata(self) -> dict[str, str]:
@@ -116,3 +119,7 @@ class Contract:
             return cls(**values)
         except (TypeError, InputError) as error:
             raise InputError(f"{source}: damaged metadata: {error}") from error
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -5,6 +5,7 @@ imported when a file needs it: a board that runs ncnn alone has no ONNX Runtime.
 """
 
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -49,6 +50,13 @@ _FOREIGN = {
 #: More threads than this gain little on networks of this size.
 MOST_THREADS = 4
 _CONCEIVABLE_THREADS = 1024
+
+#: What ONNX Runtime's messages begin with that tells a user nothing: its code, the file again, a line of its source.
+_OF_ITS_OWN = re.compile(
+    r"\[ONNXRuntimeError\] : \d+ : \w+ : (Load model from .*? failed:\s*)?"
+    r"|/?onnxruntime_src/\S+:\d+ [\w:<>~&* ]+\(.*?\) (?=[A-Z])"
+)
+_MOST_OF_A_REASON = 300
 
 _INPUT_TYPES = {"uint8_nhwc_bgr": "tensor(uint8)", "float32_nchw_rgb": "tensor(float)"}
 _OUTPUT_TYPES = {"boxes": "tensor(float)", "scores": "tensor(float)", "class_ids": "tensor(int64)"}
@@ -176,15 +184,22 @@ def _start(
         session = ort.InferenceSession(model, options, providers=providers)
     except Exception as error:  # ONNX Runtime's errors share no base class
         hint = " (a checkpoint becomes one by `fusedet export`)" if name.endswith((".pt", ".pth", ".ckpt")) else ""
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = _reason(error)
         if "External data path" in reason:
-            raise InputError(f"{name}: the weights beside it (external data) cannot be read: {reason:.300}") from error
+            raise InputError(f"{name}: the weights beside it (external data) cannot be read: {reason}") from error
         raise InputError(
             f"{name}: not an ONNX file that ONNX Runtime {ort.__version__} can run{hint}: {reason}"
         ) from error
     _refuse_damaged_text(name, session)
     _refuse_other_names(name, session, classes)
     return session
+
+
+def _reason(error: Exception) -> str:
+    """What ONNX Runtime says, without codes and places in its own source; the end of it tells the most."""
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    reason = _OF_ITS_OWN.sub("", reason)
+    return reason if len(reason) <= _MOST_OF_A_REASON else f"{reason[:100]} ... {reason[105 - _MOST_OF_A_REASON :]}"
 
 
 def _refuse_other_names(name: str, session: "ort.InferenceSession", classes: int | None) -> None:

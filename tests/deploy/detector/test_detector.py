@@ -234,6 +234,29 @@ def test_a_damaged_file_is_named(model: Path, tmp_path: Path) -> None:
         Detector(damaged)
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda model: setattr(model.opset_import[0], "version", 99), "till opset"),
+        (lambda model: setattr(model.graph.node[1], "op_type", "Strange"), "No Op registered for Strange"),
+        (lambda model: setattr(model, "ir_version", 99), "Unsupported model IR version: 99"),
+    ],
+    ids=["opset", "operator", "form"],
+)
+def test_the_reason_of_onnx_runtime_is_short(
+    change: Callable[[onnx.ModelProto], None], reason: str, model: Path, tmp_path: Path
+) -> None:
+    changed = onnx.load(model)
+    change(changed)
+    onnx.save(changed, tmp_path / "changed.onnx")
+    with pytest.raises(InputError, match=reason) as caught:
+        Detector(tmp_path / "changed.onnx")
+    message = str(caught.value).replace(str(tmp_path), "")
+    assert len(message) < 400
+    assert "ONNXRuntimeError" not in message
+    assert message.count("changed.onnx") == 1
+
+
 def saying(key: str, value: str) -> Callable[[onnx.ModelProto], None]:
     """Changes what a file says of itself."""
 
