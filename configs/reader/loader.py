@@ -16,7 +16,7 @@ import yaml
 
 from fusedet.common.addresses import hide_secrets
 from fusedet.common.errors import InputError
-from fusedet.common.text import nearest
+from fusedet.common.text import is_utf8, nearest
 from fusedet.configs import preset_names, preset_path
 
 #: Keys and list positions that lead to a value, from the root: ``("model", "stages", 0, "depth")``.
@@ -176,6 +176,9 @@ def _parse(text: bytes | str, name: str) -> yaml.Node | None:
         what = " ".join(filter(None, (error.context, error.problem)))
         what = re.sub("(alias|anchor|handle) .*", r"\1; put a text that begins with * & or ! in quotes", what)
         raise InputError(f"{place}: not YAML: {what}") from None  # without the text, which may be a password
+    except yaml.reader.ReaderError as error:
+        place = f"{name}:{_line_of(text, error)}" if name != COMMAND_LINE else name
+        raise InputError(f"{place}: not YAML: {_unreadable(error)}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{name}: not YAML: {str(error).splitlines()[0]}") from error
     except RecursionError as error:
@@ -183,6 +186,21 @@ def _parse(text: bytes | str, name: str) -> yaml.Node | None:
     finally:
         if loader is not None:
             loader.dispose()
+
+
+def _line_of(text: bytes | str, error: yaml.reader.ReaderError) -> int:
+    """Where the reader stopped: it counts bytes up to one that it cannot decode, characters up to one it refuses."""
+    if isinstance(text, bytes) and error.encoding == "unicode":
+        text = text.decode("utf-8", "replace")
+    before = text[: error.position]
+    return 1 + (before.count(b"\n") if isinstance(before, bytes) else before.count("\n"))
+
+
+def _unreadable(error: yaml.reader.ReaderError) -> str:
+    code = error.character if isinstance(error.character, int) else ord(error.character)
+    if error.encoding == "unicode":
+        return f"it does not take the character U+{code:04X}"
+    return f"the byte 0x{code:02X} is no {error.encoding.upper()}; save the file as UTF-8"
 
 
 class _Builder:
@@ -232,6 +250,8 @@ class _Builder:
     def _scalar(self, node: yaml.Node) -> Any:
         kind, text = node.tag.removeprefix(_TAG), node.value
         if kind == "str":
+            if self.name != COMMAND_LINE and not is_utf8(text):
+                raise InputError(f"{self._place(node)}: half a surrogate pair is no text, and UTF-8 cannot hold it")
             return text
         if kind not in _PLAIN_SCALARS or not _PLAIN_SCALARS[kind].match(text):  # an explicit tag, such as !!int abc
             raise InputError(f"{self._place(node)}: what stands here is not a value of type {kind}")

@@ -103,7 +103,9 @@ def test_an_alias_repeats_its_value_and_keeps_the_line_of_its_key(folder: Path) 
         ("a: 1\nbase: 3\n", ["my.yaml:2", "base", "got 3"]),
         ("a: 1\nbase: nanno\n", ["my.yaml:2", "nanno", "did you mean 'nano'?", "pico"]),
         ("\n\nbase: my.yaml\n", ["my.yaml:3", "base", "my.yaml -> my.yaml"]),
-        ("a: \x00\n", ["my.yaml", "not YAML"]),
+        ('a: 1\nb: "\\ud800"\n', ["my.yaml:2", "UTF-8"]),
+        ("a: 1\nb: \x00\n", ["my.yaml:2", "not YAML", "U+0000"]),
+        ("a: ä\nb: ö # \x07\n", ["my.yaml:2", "not YAML", "U+0007"]),
     ],
 )
 def test_a_wrong_file_is_named_with_its_line(folder: Path, text: str, parts: list[str]) -> None:
@@ -120,8 +122,8 @@ def test_aliases_may_not_explode_a_small_file(folder: Path) -> None:
 
 
 def test_text_that_is_not_utf8_is_refused(folder: Path) -> None:
-    Path("my.yaml").write_bytes(b"a: gr\xfc\xdfe\n")
-    with pytest.raises(InputError, match=r"^my\.yaml: not YAML: "):
+    Path("my.yaml").write_bytes("a: ä\n".encode() + b"b: gr\xfc\xdfe\n")
+    with pytest.raises(InputError, match=r"^my\.yaml:2: not YAML: .*0xFC.*UTF-8"):
         load_config("my.yaml")
 
 
