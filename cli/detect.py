@@ -15,6 +15,7 @@ from fusedet.cli.shared.arguments import add_duplicate_iou, check_counts
 from fusedet.cli.shared.files import exported_from, refuse_to_replace
 from fusedet.cli.shared.process import on_stop_signals
 from fusedet.common.addresses import hide_secrets
+from fusedet.common.atomic import naming
 from fusedet.common.errors import InputError
 from fusedet.configs.inputs import CHECKPOINTS, EXPORTED_FIRST, model_file
 from fusedet.configs.starter import available, starter_model
@@ -224,9 +225,16 @@ def _open_sinks(args: argparse.Namespace, source: "Source", stack: ExitStack) ->
     return sinks, places
 
 
-def _open_json(path: Path, force: bool) -> TextIO:
+@contextmanager
+def _open_json(path: Path, force: bool) -> "Iterator[TextIO]":
+    """Closing fails again where a line could not be written, and says of which file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("w" if force else "x", encoding="ascii")
+    stream = path.open("w" if force else "x", encoding="ascii")
+    try:
+        yield stream
+    finally:
+        with naming(path):
+            stream.close()
 
 
 def _open_tracker(args: argparse.Namespace, source: "Source") -> "Tracker | None":

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import onnxruntime as ort
 
+from fusedet.common.atomic import naming
 from fusedet.common.errors import InputError
 from fusedet.common.hashing import sha256
 from fusedet.common.text import counted, is_utf8
@@ -62,7 +63,7 @@ def write_bundle(plain: Path, out: Path, *, ort_format: bool = False, overwrite:
     _refuse_to_replace(out, overwrite)
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".bundle-", dir=out.parent) as work:
+    with naming(out), tempfile.TemporaryDirectory(prefix=".bundle-", dir=out.parent) as work:
         folder = Path(work) / name
         folder.mkdir()
         roles = {role: path.name for role, path in models.items()}

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Literal, TextIO
 
+from fusedet.common.atomic import naming
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.base import Sink
@@ -28,8 +29,9 @@ class JsonLines(Sink):
 
     def write(self, result: Result) -> None:
         """Writes one line."""
-        self._stream.write(json.dumps(to_record(result)) + "\n")
-        self._stream.flush()
+        with naming(Path(getattr(self._stream, "name", "output"))):
+            self._stream.write(json.dumps(to_record(result)) + "\n")
+            self._stream.flush()
 
 
 class RotatingJsonLines(Sink):
