@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusedet.deploy.detector.detections import NO_TRACK, Detections
-from fusedet.deploy.detector.opencv import cv2
+from fusedet.deploy.detector.opencv import cv2, drawable
 
 __all__ = ["class_color", "css_color", "draw_boxes", "draw_detections", "place_text"]
 
@@ -126,7 +126,7 @@ class LabelStyle:
 
     def plate_size(self, text: str) -> tuple[int, int]:
         """``(width, height)`` of the plate under ``text``."""
-        (width, height), baseline = cv2.getTextSize(text, _FONT, self.size, self.stroke)
+        (width, height), baseline = cv2.getTextSize(drawable(text), _FONT, self.size, self.stroke)
         return width + 2 * self.margin, height + baseline + self.margin
 
     def write(
@@ -137,6 +137,6 @@ class LabelStyle:
         cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), color, cv2.FILLED)
         blue, green, red = color
         ink = _BLACK if 0.114 * blue + 0.587 * green + 0.299 * red > 130 else _WHITE  # luma of ITU-R BT.601
-        (_, text_height), _ = cv2.getTextSize(text, _FONT, self.size, self.stroke)
+        (_, text_height), _ = cv2.getTextSize(drawable(text), _FONT, self.size, self.stroke)
         foot = (left + self.margin, top + self.margin + text_height)
-        cv2.putText(canvas, text, foot, _FONT, self.size, ink, self.stroke, cv2.LINE_AA)
+        cv2.putText(canvas, drawable(text), foot, _FONT, self.size, ink, self.stroke, cv2.LINE_AA)

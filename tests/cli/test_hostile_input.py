@@ -32,6 +32,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working folder with a model, images, a video, a set, and files that are not what they are called."""
     folder = tmp_path_factory.mktemp("hostile")
     onnx.save(build_model(Contract(names=NAMES, input_size=(64, 64)), scores=(0.9,)), folder / "model.onnx")
+    for name in ("plain.onnx", "plain.fused.onnx"):
+        shutil.copy(folder / "model.onnx", folder / name)
     draw_set(folder / "drawn", train=2, val=1)
     cv2.imwrite(str(folder / "image.png"), draw_image((8, 8, 40, 40)))
     shutil.copy(folder / "image.png", folder / "ünïcode 漢字.png")
@@ -198,6 +200,34 @@ def test_a_name_in_any_script_is_no_mistake(here: Path, tmp_path: Path, capsys: 
     assert (tmp_path / "größe" / "ünïcode 漢字.png").is_file()
 
 
+@pytest.fixture
+def latin(here: Path, tmp_path: Path) -> Path:
+    """An image, a video and a data set in a folder whose name is not UTF-8, as an old zip unpacks to."""
+    folder = Path(os.fsdecode(bytes(tmp_path) + b"/b\xe8te"))
+    shutil.copytree(here / "drawn", folder)
+    shutil.copy(here / "video.mp4", folder)
+    return folder
+
+
+def test_images_of_a_name_that_is_no_text(latin: Path, tmp_path: Path) -> None:
+    assert exit_code(["detect", "model.onnx", str(latin / "images"), "--out", str(tmp_path / "out")]) == 0
+    assert exit_code(["data", "check", str(latin), "--fix", str(tmp_path / "fixed")]) in (0, 1)
+    assert len(list((tmp_path / "fixed" / "images").iterdir())) == len(list((latin / "images").iterdir()))
+
+
+@pytest.mark.parametrize(
+    "line", ["detect model.onnx LATIN/video.mp4 --out OUT", "detect model.onnx video.mp4 --out LATIN/found"]
+)
+def test_videos_of_a_name_that_is_no_text(
+    line: str, latin: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = line.replace("LATIN", str(latin)).replace("OUT", str(tmp_path / "out")).split()
+    assert exit_code(words) == 2
+    said = capsys.readouterr().err
+    assert "UTF-8; rename" in said
+    assert said.count("error") == 1
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -206,7 +236,7 @@ def test_a_name_in_any_script_is_no_mistake(here: Path, tmp_path: Path, capsys: 
         "schema --out OUT/schema.json",
         "schema train --format markdown --out OUT/train.md",
         "data convert drawn OUT/voc --from coco --to voc",
-        "data split drawn/annotations/train.json --val 0.5 --out OUT/split",
+        "data split drawn/annotations/train.json --ratio 50/50 --out OUT/split",
         "data stats drawn --out OUT/s.png",
     ],
 )
@@ -219,10 +249,10 @@ def test_a_full_disk(line: str, here: Path, tmp_path: Path, capsys: pytest.Captu
         code = exit_code([*words, "--force"] if "schema.json" in line else words)
     said = capsys.readouterr().err
     assert code == 2, said
-    assert said.startswith("fusedet: error: ")
+    assert said.startswith(f"fusedet: error: {tmp_path}"), "the file is named"
     assert said.count("\n") == 1
     assert old.read_text() == "mine"
-    left = {path.name for path in tmp_path.iterdir()}
+    left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     assert left <= {"schema.json", "found.jsonl"}, "half of it was left"
 
 

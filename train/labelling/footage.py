@@ -11,7 +11,7 @@ from fusedet.common.atomic import write_bytes
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.sources import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_video
 from fusedet.deploy.camera.sources.attached.device import rate_of
-from fusedet.deploy.detector.opencv import cv2
+from fusedet.deploy.detector.opencv import cv2, name_for_opencv
 from fusedet.train.data.doctor.checks.duplicates import Seen
 from fusedet.train.labelling.label import ImageFile
 
@@ -74,7 +74,7 @@ def frames_every(video: Path, every_s: float) -> Iterator[tuple[float, NDArray[n
     Raises:
         InputError: it is no video, or none of its frames can be read.
     """
-    capture = cv2.VideoCapture(str(video))
+    capture = cv2.VideoCapture(name_for_opencv(video))
     try:
         rate, index, due_s, any_frame = rate_of(capture), 0, 0.0, False
         while capture.grab():

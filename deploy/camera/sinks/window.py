@@ -7,7 +7,7 @@ from fusedet.common.errors import InputError
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.annotation import annotated_image
 from fusedet.deploy.camera.sinks.base import Sink
-from fusedet.deploy.detector.opencv import cv2
+from fusedet.deploy.detector.opencv import cv2, drawable
 
 
 class WindowClosed(Exception):  # noqa: N818 - not an error
@@ -27,10 +27,10 @@ class Window(Sink):
         if sys.platform == "linux" and not os.environ.get("DISPLAY"):
             raise InputError("a window needs a screen, but DISPLAY is not set")
         try:
-            cv2.namedWindow(title, cv2.WINDOW_NORMAL)
+            cv2.namedWindow(drawable(title), cv2.WINDOW_NORMAL)
         except cv2.error as error:
             raise InputError("this OpenCV is built without windows: install fusedet[desktop]") from error
-        self._title = title
+        self._title = drawable(title)
 
     def write(self, result: Result) -> None:
         """Shows one image.

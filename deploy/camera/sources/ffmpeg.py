@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from fusedet.deploy.camera.sources.settings import SourceSettings
-from fusedet.deploy.detector.opencv import cv2
+from fusedet.deploy.detector.opencv import cv2, name_for_opencv
 
 _VARIABLE = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 _FFMPEG_SHARE = 0.9
@@ -33,7 +33,7 @@ def open_address(url: str, settings: SourceSettings) -> Any:
     ]
     # To count frames until the rate is sure takes FFmpeg more than a second of every opening.
     with _options.hold(f"rtsp_transport;{settings.transport}|fpsprobesize;0"):
-        return cv2.VideoCapture(url, cv2.CAP_FFMPEG, parameters)
+        return cv2.VideoCapture(name_for_opencv(url), cv2.CAP_FFMPEG, parameters)
 
 
 class _Options:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from fusedet.deploy import Detections
 from fusedet.deploy.drawing.draw import class_color, draw_detections
 
-NAMES = ("cat", "a very long name of a class that is wider than the image", "Straße 猫", "")
+NAMES = ("cat", "a very long name of a class that is wider than the image", "Straße 猫", "", "\ud800\0")
 
 
 def detections(boxes: list[tuple[float, ...]], class_ids: list[int]) -> Detections:
@@ -71,7 +71,7 @@ def test_labels_of_two_boxes_do_not_cover_each_other() -> None:
 @given(
     size=st.tuples(st.integers(1, 90), st.integers(1, 90)),
     sides=st.lists(st.tuples(*[st.floats(-200, 300)] * 4), max_size=5),
-    class_id=st.integers(0, 3),
+    class_id=st.integers(0, 4),
 )
 def test_never_fails(size: tuple[int, int], sides: list[tuple[float, ...]], class_id: int) -> None:
     image = np.zeros((*size, 3), np.uint8)

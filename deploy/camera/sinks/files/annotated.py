@@ -12,7 +12,7 @@ from fusedet.common.errors import InputError
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.annotation import annotated_image
 from fusedet.deploy.camera.sinks.base import Sink
-from fusedet.deploy.detector.opencv import cv2
+from fusedet.deploy.detector.opencv import cv2, name_for_opencv
 
 #: Formats that every build of OpenCV writes; others become JPEG.
 _WRITABLE = frozenset({".bmp", ".jpeg", ".jpg", ".png"})
@@ -85,7 +85,7 @@ class AnnotatedVideo(Sink):
 
     def _open(self, image: NDArray[np.uint8]) -> None:
         self._size = (image.shape[1], image.shape[0])
-        writer = cv2.VideoWriter(str(self._part), cv2.VideoWriter.fourcc(*"mp4v"), self._fps, self._size)
+        writer = cv2.VideoWriter(name_for_opencv(self._part), cv2.VideoWriter.fourcc(*"mp4v"), self._fps, self._size)
         if not writer.isOpened():
             raise InputError(f"{self._path}: this OpenCV {cv2.__version__} cannot write an MP4 video there")
         self._writer = writer

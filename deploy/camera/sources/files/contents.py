@@ -5,7 +5,7 @@ from typing import Any
 
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.sources.files.images import IMAGE_SUFFIXES
-from fusedet.deploy.detector.opencv import cv2
+from fusedet.deploy.detector.opencv import cv2, name_for_opencv
 
 #: What most call their videos; others are told by what is in them.
 VIDEO_SUFFIXES = frozenset(
@@ -20,15 +20,19 @@ _NOT_IN_TEXT = bytes(set(range(32)) - set(b"\t\n\r\f\x1b"))
 
 
 def open_file(path: Path | str) -> Any:
-    """A ``cv2.VideoCapture`` of a file, opened or not."""
-    return cv2.VideoCapture(str(path))
+    """A ``cv2.VideoCapture`` of a file, opened or not.
+
+    Raises:
+        InputError: its name is not UTF-8.
+    """
+    return cv2.VideoCapture(name_for_opencv(path))
 
 
 def is_image(path: Path) -> bool:
     """Whether the file begins as an image does that OpenCV can decode; it may still be damaged, or move."""
     try:
-        return bool(cv2.haveImageReader(str(path)))
-    except (cv2.error, UnicodeError):  # a name that OpenCV cannot open; images are not opened by name
+        return bool(cv2.haveImageReader(name_for_opencv(path)))
+    except (cv2.error, UnicodeError, InputError):  # a name that OpenCV cannot open; images are not opened by name
         return path.suffix.lower() in IMAGE_SUFFIXES
 
 

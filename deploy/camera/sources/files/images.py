@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fusedet.common.errors import InputError
 from fusedet.deploy.camera.sources.frame import Frame, SourceHealth
-from fusedet.deploy.detector.opencv import cv2
+from fusedet.deploy.detector.opencv import cv2, name_for_opencv
 
 IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
@@ -52,8 +52,8 @@ def count_images(path: str | Path) -> int:
     GIF, WebP, PNG and AVIF may move, TIFF may have pages.
     """
     try:
-        return max(1, int(cv2.imcount(str(path))))
-    except (cv2.error, UnicodeError):
+        return max(1, int(cv2.imcount(name_for_opencv(path))))
+    except (cv2.error, UnicodeError, InputError):
         return 1
 
 
