@@ -1,4 +1,4 @@
-"""Annotated thumbnails for pages: a small copy of an image, and the boxes that a page draws over it."""
+"""Small copies of images, and annotated thumbnails for pages: a copy, and the boxes that a page draws over it."""
 
 import base64
 from collections.abc import Sequence
@@ -87,12 +87,24 @@ def _mark(box: Box, scale: float) -> Mark:
 
 def small_jpeg(image_bgr: NDArray[np.uint8], side: int = 560, most_bytes: int = 80_000) -> str:
     """A copy of an image as a ``data:`` URI: the longer side ``side`` pixels at most, and ``most_bytes`` if it can."""
-    scale = min(1.0, side / max(image_bgr.shape[:2]))
-    if scale < 1:
-        size = [max(1, round(length * scale)) for length in image_bgr.shape[1::-1]]
-        image_bgr = np.asarray(cv2.resize(image_bgr, size, interpolation=cv2.INTER_AREA), np.uint8)
+    small = shrunk(image_bgr, side / max(image_bgr.shape[:2]))
     for quality in (82, 68, 50, 30):
-        data = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+        data = to_jpeg(small, quality)
         if len(data) <= most_bytes:
             break
     return "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")
+
+
+def shrunk(image_bgr: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    """The image at a part of its size; itself where ``scale`` is 1 and more."""
+    if scale >= 1:
+        return image_bgr
+    size = [max(1, round(length * scale)) for length in image_bgr.shape[1::-1]]
+    # Averaging is quick for whole factors, slow for others, and needed only where pixels would be left out.
+    way = cv2.INTER_AREA if scale <= 0.5 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image_bgr, size, interpolation=way), np.uint8)
+
+
+def to_jpeg(image_bgr: NDArray[np.uint8], quality: int) -> bytes:
+    """The image as JPEG; ``quality`` is 0..100."""
+    return cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()

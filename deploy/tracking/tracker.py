@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fusedet.common.arguments import DUPLICATE_IOU
+from fusedet.common.arguments import DUPLICATE_IOU, check_fraction
 from fusedet.common.errors import InputError
 from fusedet.deploy.detector.boxes import box_iou
 from fusedet.deploy.detector.detections import NO_TRACK, Detections
@@ -59,8 +59,7 @@ class TrackerSettings:
 
     def __post_init__(self) -> None:
         for name in ("begin_score", "high_score", "low_score", "match_iou", "low_match_iou", "new_match_iou"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} must be in 0..1, but got {getattr(self, name)}")
+            check_fraction(name, getattr(self, name))
         if not self.low_score <= self.high_score <= self.begin_score:
             found = f"{self.low_score}, {self.high_score} and {self.begin_score}"
             raise InputError(f"low_score, high_score and begin_score must not fall in this order, but got {found}")

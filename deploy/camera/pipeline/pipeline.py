@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from fusedet.common.arguments import check_fraction
 from fusedet.common.errors import InputError
 from fusedet.common.machine import resident_bytes
 from fusedet.common.text import in_one_line
@@ -84,7 +85,8 @@ class Pipeline:
         self._seen: Queue[_Seen | None] = Queue(1)
         self._cpu = CpuShare()
         self._trouble = ThrottledLog(logging.getLogger(__name__))
-        self._score = _checked_score(score)
+        check_fraction("score", score)
+        self._score = float(score)
         detector.classes = classes
         self._cameras: dict[str, Camera] = {}
         try:
@@ -207,7 +209,8 @@ class Pipeline:
 
     def set_score(self, score: float) -> None:
         """Lowest score that counts, 0..1, from the next frame on; another one is an ``InputError``."""
-        self._score = _checked_score(score)
+        check_fraction("score", score)
+        self._score = float(score)
 
     def set_classes(self, classes: list[str] | None) -> None:
         """Only these classes are reported, from the next frame on; None: all.
@@ -358,9 +361,3 @@ class _Seen:
     frame: Frame
     detector: Detector
     raw: RawOutputs
-
-
-def _checked_score(score: float) -> float:
-    if not 0 <= score <= 1:
-        raise InputError(f"score must be in 0..1, but got {score}")
-    return float(score)

@@ -8,8 +8,8 @@ import numpy as np
 from fusedet.deploy.camera.events.event import Event
 from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.sinks.annotation import image_with_zones
-from fusedet.deploy.detector.opencv import cv2
 from fusedet.deploy.drawing.draw import draw_detections
+from fusedet.deploy.drawing.thumbnail import shrunk, to_jpeg
 
 _KEPT = 50
 _WIDTH = 320
@@ -42,7 +42,4 @@ def _small_image(result: Result) -> bytes:
     if detections.track_ids is not None:
         detections = detections[np.isin(detections.track_ids, [event.track for event in result.events])]
     image = draw_detections(image_with_zones(result), detections)
-    scale = min(1.0, _WIDTH / image.shape[1])
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return bytes(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1])
+    return to_jpeg(shrunk(image, _WIDTH / image.shape[1]), _QUALITY)

@@ -21,8 +21,8 @@ from fusedet.deploy.camera.result import Result
 from fusedet.deploy.camera.web.answers import jpeg_answer, to_json
 from fusedet.deploy.camera.web.framework import WSMsgType, web
 from fusedet.deploy.detector.detections import NO_TRACK
-from fusedet.deploy.detector.opencv import cv2
 from fusedet.deploy.drawing.draw import css_color
+from fusedet.deploy.drawing.thumbnail import shrunk, to_jpeg
 
 #: Open live views, each of one camera.
 MAX_VIEWERS = 32
@@ -200,15 +200,7 @@ class _Feed:
 def encode(result: Result, size: int) -> bytes:
     """The frame as JPEG whose longer side has at most ``size`` pixels."""
     image = result.frame.image
-    height, width = image.shape[:2]
-    scale = size / max(height, width)
-    if scale < 1:
-        small = (max(1, round(width * scale)), max(1, round(height * scale)))
-        # Averaging is quick for whole factors, slow for others, and needed only where pixels would be left out.
-        way = cv2.INTER_AREA if scale <= 0.5 else cv2.INTER_LINEAR
-        image = cv2.resize(image, small, interpolation=way)  # type: ignore[assignment]
-    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    return data.tobytes()
+    return to_jpeg(shrunk(image, size / max(image.shape[:2])), _QUALITY)
 
 
 def _describe(result: Result) -> dict[str, Any]:

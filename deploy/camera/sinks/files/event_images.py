@@ -12,8 +12,8 @@ from fusedet.deploy.camera.sinks.annotation import image_with_zones
 from fusedet.deploy.camera.sinks.base import Sink
 from fusedet.deploy.camera.sinks.files.folders import make_folder, safe_name, time_stamp
 from fusedet.deploy.camera.sinks.files.retention import STAMP, Retention, RetentionLimits
-from fusedet.deploy.detector.opencv import cv2
 from fusedet.deploy.drawing.draw import class_color, draw_boxes
+from fusedet.deploy.drawing.thumbnail import to_jpeg
 
 _JPEG_QUALITY = 90
 #: Number of the colour of an event's box.
@@ -45,9 +45,8 @@ class EventImages(Sink):
         self._retention.make_room()
         image = image_with_zones(result)
         for event in result.events:
-            _, data = cv2.imencode(".jpg", _drawn(image, event), (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))
             path = self._folder / _name(event)
-            write_bytes(path, data.tobytes(), sync=False)
+            write_bytes(path, to_jpeg(_drawn(image, event), _JPEG_QUALITY), sync=False)
             self._retention.add(path)
 
     def tend(self) -> None:
