@@ -6,7 +6,10 @@ Fractions become pixels first, because a distance means the same in both directi
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from fusedet.deploy.camera.events.places import Line, Point
+from fusedet.deploy.detector.opencv import cv2
 
 #: Width and height of the image in pixels.
 Size = tuple[int, int]
@@ -24,18 +27,12 @@ class Region:
     def __init__(self, points: Sequence[Point], size: Size) -> None:
         corners = [(_snapped(x), _snapped(y)) for x, y in points]
         sides = list(zip(corners, corners[1:] + corners[:1], strict=True))
-        self._size = size
-        self._sides = [(_pixels(a, size), _pixels(b, size)) for a, b in sides]
+        self._corners = np.array([_pixels(corner, size) for corner in corners], np.float32)
         self._border = [(_pixels(a, size), _pixels(b, size)) for a, b in sides if not _on_image_border(a, b)]
 
     def contains(self, point: Point) -> bool:
-        """Whether a point of the image, in pixels, is inside, by the number of sides that a ray meets."""
-        x, y = (min(max(value, 1e-6), side - 1e-6) for value, side in zip(point, self._size, strict=True))
-        inside = False
-        for (ax, ay), (bx, by) in self._sides:
-            if (ay > y) != (by > y) and x < ax + (y - ay) / (by - ay) * (bx - ax):
-                inside = not inside
-        return inside
+        """Whether a point, in pixels, is inside or on a side."""
+        return cv2.pointPolygonTest(self._corners, point, measureDist=False) >= 0
 
     def distance(self, point: Point) -> float:
         """Pixels to the border, inside as outside; infinite where the zone is the whole image."""
