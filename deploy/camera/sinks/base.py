@@ -23,9 +23,7 @@ class Sink(ABC):
         """Takes one result."""
 
     def tend(self) -> None:  # noqa: B027 - most sinks have nothing of the kind
-        """Does now and then what is due without a result, such as removing what has become too old; may raise
-        likewise.
-        """
+        """Does now and then what is due without a result, such as removing what is too old. It may raise likewise."""
 
     def close(self) -> None:  # noqa: B027 - most sinks hold nothing open
         """Finishes what is half written."""

@@ -19,13 +19,14 @@ _WRITABLE = frozenset({".bmp", ".jpeg", ".jpg", ".png"})
 
 
 class AnnotatedImages(Sink):
-    """Each image with its detections drawn in, under its own name in ``folder``.
+    """Each image with its detections drawn in, under its own name in a folder.
 
     Folders inside the source are kept, and so is the suffix: images of one stem do not overwrite each other. A format
     that OpenCV may not write gets ``.jpg`` behind its name.
     """
 
     def __init__(self, folder: Path) -> None:
+        """Writes into ``folder``."""
         self._folder = folder
         self._taken: set[Path] = set()
 

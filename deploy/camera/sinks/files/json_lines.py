@@ -19,12 +19,10 @@ from fusedet.deploy.camera.sinks.record import to_camera_record, to_record
 
 
 class JsonLines(Sink):
-    """One line of JSON a frame, see :func:`to_record`, written as soon as it is known. Only ASCII is written.
-
-    The caller closes ``stream``.
-    """
+    """One line of JSON a frame, see :func:`to_record`, written as soon as it is known. Only ASCII is written."""
 
     def __init__(self, stream: TextIO) -> None:
+        """Writes to ``stream``, which the caller closes."""
         self._stream = stream
 
     def write(self, result: Result) -> None:

@@ -60,7 +60,12 @@ class SegmentedVideo(Sink):
         self._retention = Retention(folder, _PATTERN, limits)
 
     def write(self, result: Result) -> None:
-        """Draws and writes one frame; on a full disk it finishes what was written so far."""
+        """Draws and writes one frame.
+
+        Raises:
+            InputError: this build of OpenCV writes no MP4 there.
+            OSError: the disk is full; what was written so far is finished.
+        """
         now_s = result.frame.captured_s
         segment = self._segments.get(result.camera)
         if segment is not None and (now_s - segment.start_s >= self._seconds or now_s - segment.last_s > _GAP_S):

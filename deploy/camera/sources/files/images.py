@@ -74,7 +74,7 @@ def only_images(paths: Iterable[Path], otherwise: str) -> list[Path]:
 
 
 class Images:
-    """Images from files, one after the other, in the order of ``paths``.
+    """Images from files, one after the other.
 
     One that cannot be read is logged, counted in ``unreadable`` and left out, but an only image must be readable.
 
@@ -88,6 +88,7 @@ class Images:
     health = SourceHealth()
 
     def __init__(self, paths: list[Path], label: str) -> None:
+        """Takes ``paths`` in this order."""
         self.label = label
         self.files: tuple[Path, ...] = tuple(paths)
         self.unreadable = 0
