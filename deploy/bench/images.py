@@ -1,6 +1,7 @@
 """Images to measure with."""
 
 import re
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
@@ -26,11 +27,8 @@ def load_images(source: str | Path, limit: int) -> dict[str, Image]:
     """
     if str(source).isdecimal() or re.match(r"/dev/|\w+://", str(source)):
         raise InputError(f"{source}: expected an image, a folder, a glob or a video, but this is a camera")
-    opened = open_source(str(source))
-    try:
+    with closing(open_source(str(source))) as opened:
         images = {f"{frame.name} #{frame.index}": frame.image for frame in islice(opened, limit)}
-    finally:
-        opened.close()
     if not images:
         raise InputError(f"{source}: none of the images can be read")
     return images
