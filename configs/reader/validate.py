@@ -143,7 +143,8 @@ def _may_be_secret(path: KeyPath, tree: ConfigTree, schema: dict[str, Any]) -> b
     *_, node = nodes(schema, section)
     if nearest(str(path[-1]), list(node.get("properties", {}))):
         return False
-    place, values = tree.where(path), functools.reduce(lambda part, step: part[step], section, tree.data)
+    data: Any = tree.data
+    place, values = tree.where(path), functools.reduce(lambda part, step: part[step], section, data)
     return place != COMMAND_LINE and any(
         tree.where((*section, key)) == place and (inner_node(schema, node, key).get("writeOnly") or "://" in str(value))
         for key, value in values.items()
