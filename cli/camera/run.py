@@ -14,6 +14,7 @@ from fusedet.cli.camera.parts import check_classes, make_detector, make_pipeline
 from fusedet.cli.camera.reload import Reloader, save_places
 from fusedet.cli.shared.process import log_to_stderr, on_stop_signals
 from fusedet.common.errors import InputError
+from fusedet.common.memory import share_arenas
 from fusedet.common.text import counted
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
     """Runs until it is stopped; returns the exit code."""
     from fusedet.configs.reader.variables import expand
 
+    share_arenas()
     # systemd's journal has the time already
     log_to_stderr("%(message)s" if "JOURNAL_STREAM" in os.environ else "%(asctime)s %(message)s")
     if args.seconds is not None and not args.seconds > 0:

@@ -1,24 +1,43 @@
-"""Checksums of files, and the memory of this process."""
+"""What the C library takes for threads."""
 
-from pathlib import Path
+import os
+import subprocess
+import sys
 
 import pytest
 
-from fusedet.common.hashing import sha256
-from fusedet.common.machine import resident_bytes
+_THREADS = """
+import re, threading
+from pathlib import Path
+from fusedet.common.memory import share_arenas
+{first}
+def size_mb():
+    return int(re.search(r"VmSize:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024
+before, together = size_mb(), threading.Barrier(13)
+def work():
+    kept = bytes(2000)
+    together.wait()
+    together.wait()
+    del kept
+threads = [threading.Thread(target=work) for _ in range(12)]
+for thread in threads:
+    thread.start()
+together.wait()
+print(size_mb() - before - 12 * 8)  # without their stacks
+together.wait()
+"""
 
 
-def test_a_checksum_is_that_of_sha256sum(tmp_path: Path) -> None:
-    (tmp_path / "abc").write_bytes(b"abc")
-    assert sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+def _taken_mb(first: str, **variables: str) -> int:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MALLOC")} | variables
+    program = [sys.executable, "-c", _THREADS.format(first=first)]
+    return int(subprocess.run(program, env=environment, capture_output=True, text=True, check=True).stdout)
 
 
-def test_memory_grows_with_what_is_held() -> None:
-    before = resident_bytes()
-    if before is None:
-        pytest.skip("this system does not tell")
-    held = bytearray(b"1" * 50 * 2**20)
-    after = resident_bytes()
-    assert after is not None
-    assert after - before > 40 * 2**20
-    assert len(held) > 0
+@pytest.mark.skipif(sys.platform != "linux", reason="needs glibc and /proc")
+def test_threads_share_two_arenas_unless_the_user_says_otherwise() -> None:
+    each_its_own = _taken_mb("")
+    if each_its_own < 300:
+        pytest.skip("this C library has no arenas of 64 MB")
+    assert _taken_mb("share_arenas()") < 200
+    assert _taken_mb("share_arenas()", MALLOC_ARENA_MAX="12") > 300

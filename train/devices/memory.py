@@ -5,12 +5,9 @@ system, which clears every page anew when it is touched in the next step. Small 
 ones: they compute little on each page.
 """
 
-import ctypes
 import os
-import sys
 
-#: Parameters of glibc's mallopt, from its malloc.h.
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+from fusedet.common.memory import set_malloc
 
 
 def keep_memory() -> None:
@@ -20,13 +17,5 @@ def keep_memory() -> None:
     is not glibc, torch's large pages are all that changes.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-    if sys.platform != "linux":
-        return
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):
-        return
-    if "MALLOC_MMAP_MAX_" not in os.environ:
-        mallopt(_MMAP_MAX, 0)  # large blocks come from the heap too, instead of one mapping each
-    if "MALLOC_TRIM_THRESHOLD_" not in os.environ:
-        mallopt(_TRIM_THRESHOLD, -1)  # the heap never shrinks
+    # Large blocks come from the heap too, instead of one mapping each; the heap never shrinks.
+    set_malloc(MALLOC_MMAP_MAX_=0, MALLOC_TRIM_THRESHOLD_=-1)
