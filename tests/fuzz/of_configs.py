@@ -54,7 +54,7 @@ outputs:
 serve: {host: 127.0.0.1, port: 8000, token: longenough}
 """
 #: The ends of every secret: they stand in no message of ours.
-ENDS = ("Qx7", "Zk9")
+ENDS = ("Q.x7", "Z.k9")  # unlike names of temporary folders
 SECRET = f"{ENDS[0]}a/b@c:d#{ENDS[1]}"
 PASSWORDS = """\
 model: nano
