@@ -26,12 +26,12 @@ from typing import Any
 
 from benchmarks.command import default_data, facts, write_json, write_text
 from fusedet.common.errors import InputError
-from fusedet.configs.reader.validate import dump_config
+from fusedet.configs.reader.validate import dump_config, flat_settings
 from fusedet.train.config import DataConfig, TrainConfig, load_train_config
 from fusedet.train.run_folder import RunFolder
 
 #: Settings that may differ between two calls without making another training.
-_FREE = {"data": ("workers", "cache"), "train": ("out",)}
+_FREE = ("data.workers", "data.cache", "train.out")
 
 
 @dataclass(frozen=True)
@@ -271,28 +271,15 @@ def _last_words(piece: Piece, code: int) -> str:
 
 
 def _fixed(config: TrainConfig) -> dict[str, Any]:
-    """What makes a training the one it is."""
-    sections: dict[str, Any] = config.model_dump(mode="json")
-    for section, names in _FREE.items():
-        for name in names:
-            del sections[section][name]
-    return sections
+    """What makes a training the one it is, by whole keys."""
+    return {key: value for key, value in flat_settings(config).items() if key not in _FREE}
 
 
 def _difference(before: TrainConfig, now: TrainConfig) -> str:
-    was, wanted = dict(_flat(_fixed(before))), dict(_flat(_fixed(now)))
+    was, wanted = _fixed(before), _fixed(now)
     keys = sorted(key for key in was.keys() | wanted.keys() if was.get(key) != wanted.get(key))
     shown = [f"{key}: {was.get(key)}, now {wanted.get(key)}" for key in keys[:3]]
     return "; ".join(shown) + ("; ..." if len(keys) > 3 else "")
-
-
-def _flat(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """``a.b.0`` and its value, for each value in nested dicts and lists."""
-    if isinstance(tree, dict | list):
-        for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
-            yield from _flat(value, f"{path}.{key}" if path else str(key))
-    else:
-        yield path, tree
 
 
 @contextmanager

@@ -4,8 +4,9 @@ import argparse
 import math
 import os
 import shlex
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stdout
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
     if args.resume is None:
         _check_config(args.config, args.overrides)
     check_json(args)
-    with _silence(args.quiet or args.json == "-"):
+    silent = args.quiet or args.json == "-"
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere if silent else sys.stdout):
         result = _train(args)
     content = {
         "run": result.run_dir,
@@ -72,15 +74,6 @@ def run(args: argparse.Namespace) -> int:
     if _is_first_process() and not print_json(args, content) and args.quiet:
         print(f"{result.run_dir}  best epoch {result.best_epoch}  AP {result.metrics.get('ap', math.nan):.3f}")
     return 0 if result.finished else 130
-
-
-@contextmanager
-def _silence(wanted: bool) -> Iterator[None]:
-    """What a training says goes nowhere."""
-    with ExitStack() as stack:
-        if wanted:
-            stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
-        yield
 
 
 def _train(args: argparse.Namespace) -> "TrainResult":

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fusedet.configs.reader.schema_keys import by_name
+
 _Schema = Mapping[str, Any]
 
 
@@ -41,14 +43,8 @@ def _references(value: _Schema) -> Iterator[tuple[str, str]]:
         yield from _references(choice)
     if isinstance(value.get("items"), dict):
         yield from ((f"[]{step}", name) for step, name in _references(value["items"]))
-    if (inner := _by_name(value)) is not None:
+    if (inner := by_name(value)) is not None:
         yield from ((f".NAME{step}", name) for step, name in _references(inner))
-
-
-def _by_name(value: _Schema) -> _Schema | None:
-    """What stands under each name of a section whose names are the user's; None where they are given."""
-    inner = next(iter(value.get("patternProperties", {}).values()), value.get("additionalProperties"))
-    return inner if isinstance(inner, dict) else None
 
 
 def _table(section: _Schema, path: str) -> list[str]:
@@ -77,7 +73,7 @@ def _values(value: _Schema, path: str) -> str:
         return ", or ".join(_values(choice, path) for choice in value["anyOf"])
     if "enum" in value:
         return ", ".join(f"`{choice}`" for choice in value["enum"])
-    if (inner := _by_name(value)) is not None:
+    if (inner := by_name(value)) is not None:
         return f"by name: {_values(inner, f'{path}.NAME')}"
     kind = value.get("type")
     if kind == "array":

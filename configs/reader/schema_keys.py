@@ -8,7 +8,7 @@ import functools
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -42,12 +42,14 @@ def inner_node(schema: dict[str, Any], node: dict[str, Any], step: str | int) ->
     return _resolved(schema, _inner(node, step))
 
 
+def by_name(node: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What stands under each name of a section whose names are the user's; None where they are given."""
+    inner = next(iter(node.get("patternProperties", {}).values()), node.get("additionalProperties"))
+    return inner if isinstance(inner, dict) else None
+
+
 def _inner(node: dict[str, Any], step: str | int) -> dict[str, Any]:
-    if isinstance(step, int):
-        inner = node.get("items")
-    else:
-        by_name = next(iter(node.get("patternProperties", {}).values()), node.get("additionalProperties"))
-        inner = node.get("properties", {}).get(step, by_name)
+    inner = node.get("items") if isinstance(step, int) else node.get("properties", {}).get(step, by_name(node))
     return inner if isinstance(inner, dict) else {}
 
 

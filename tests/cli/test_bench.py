@@ -17,6 +17,7 @@ from fusedet.deploy.bench.startup import Startup
 from fusedet.deploy.bench.tuned import Tuned, read_tuned, write_tuned
 from tests.commands import Refused
 from tests.deploy.conftest import NAMES, build_model
+from tests.test_architecture import BLOCK
 
 
 def bench(*arguments: object) -> int:
@@ -167,17 +168,7 @@ def test_mistakes_are_told_before_anything_is_measured(
 def test_a_board_needs_no_more_than_the_runtime(exported: Path):
     """In a process that has neither torch nor onnx, as a board."""
     blocked = {"torch", "onnx", "pydantic", "yaml", "rich", "psutil"}
-    script = f"""
-import sys
-
-class Block:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {blocked}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-
-sys.meta_path.insert(0, Block())
-from fusedet.cli.main import main
-sys.exit(main(["bench", {str(exported)!r}, "--rounds", "2", "--profile", "--tune"]))
-"""
+    command = ["bench", str(exported), "--rounds", "2", "--profile", "--tune"]
+    script = f"{BLOCK.format(blocked=blocked)}\nfrom fusedet.cli.main import main\nsys.exit(main({command}))"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
