@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -255,8 +256,17 @@ class Case:
     dtype: type = np.float32
     weight_inputs: bool = False
 
+    def offending_chain(self, **settings: Any) -> onnx.ModelProto:
+        """The file with the fault; ``settings`` are other ones of :func:`build`."""
+        own = {"channels": self.channels[0], "side": self.side, "dtype": self.dtype}
+        return build(self.offending, **{**own, "weight_inputs": self.weight_inputs, **settings})
 
-CASES = (
+    def better_chain(self, **settings: Any) -> onnx.ModelProto:
+        """The file without it."""
+        return build(self.better, **{"channels": self.channels[1], "side": self.side, **settings})
+
+
+_CASES = (
     Case("weight-inputs", dense, dense, weight_inputs=True),
     Case("float16", dense, dense, dtype=np.float16),
     Case("foldable-batchnorm", after(batchnorm)),
@@ -285,6 +295,8 @@ CASES = (
     Case("thin-convolution", bottleneck(8), bottleneck(16), scale=1 / 2),
     Case("ragged-map", lambda g, x: concat(g, x, 24), lambda g, x: concat(g, x, 32)),
 )
+#: By rule.
+CASES = {case.rule: case for case in _CASES}
 
 
 @dataclass(frozen=True)
@@ -325,14 +337,8 @@ def build(
 def models_of(case: Case) -> dict[str, onnx.ModelProto]:
     """The chains that a case needs: with, without, and two of different length that tell what a convolution costs."""
     return {
-        "with": build(
-            case.offending,
-            channels=case.channels[0],
-            side=case.side,
-            dtype=case.dtype,
-            weight_inputs=case.weight_inputs,
-        ),
-        "without": build(case.better, channels=case.channels[1], side=case.side),
+        "with": case.offending_chain(),
+        "without": case.better_chain(),
         "once": build(dense, side=case.side),
         "twice": build(dense, blocks=2 * BLOCKS, side=case.side),
     }
@@ -381,7 +387,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the figures there")
     args = parser.parse_args()
     machine = facts()
-    rows = [measure(case, args.rounds) for case in CASES if args.rule is None or case.rule in args.rule]
+    rows = [measure(case, args.rounds) for case in CASES.values() if args.rule is None or case.rule in args.rule]
     print(", ".join(f"{key} {value}" for key, value in machine.items()))
     print(f"one thread, {args.rounds} rounds, parts of a dense 3x3 convolution of {CHANNELS} channels\n")
     show(rows)

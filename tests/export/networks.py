@@ -106,6 +106,17 @@ def node(op: str, inputs: Sequence[str], output: str, **attributes: object) -> o
     return helper.make_node(op, list(inputs), [output], name=f"{op}_{output}", **attributes)
 
 
+def quantised(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model, changed in place: its last node's output goes through QuantizeLinear and DequantizeLinear."""
+    scale, zero = numpy_helper.from_array(np.float32(0.1), "s"), numpy_helper.from_array(np.uint8(0), "z")
+    model.graph.initializer.extend((scale, zero))
+    last = model.graph.node[-1]
+    steps = [node("QuantizeLinear", ["r", "s", "z"], "q"), node("DequantizeLinear", ["q", "s", "z"], last.output[0])]
+    last.output[0] = "r"
+    model.graph.node.extend(steps)
+    return model
+
+
 def run(model: onnx.ModelProto) -> list[np.ndarray]:
     """Outputs for a drawn ``x`` of ``[1, 16, 8, 8]``, without any optimisation."""
     options = ort.SessionOptions()

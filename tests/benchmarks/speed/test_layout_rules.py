@@ -9,7 +9,7 @@ from fusedet.export import input_shapes, random_inputs
 from fusedet.export.lint.foreign import open_model
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.rule)
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_chains_run(case: Case) -> None:
     models = models_of(Case(**{**vars(case), "side": 8}))
     for name in ("with", "without"):
@@ -21,7 +21,7 @@ def test_chains_run(case: Case) -> None:
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the blocked layout is one of x86")
 def test_reorders_are_those_of_the_offender(capsys: pytest.CaptureFixture[str]) -> None:
-    case = next(case for case in CASES if case.rule == "prelu")
+    case = CASES["prelu"]
     models = models_of(case)
     assert count_reorders(models["with"]) == count_reorders(models["without"]) + 2 * BLOCKS
     row = measure(case, rounds=2)

@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from benchmarks.speed.layout_rules import CASES, build
+from benchmarks.speed.layout_rules import CASES
 from fusedet.common.errors import InputError
 from fusedet.export import (
     ExportError,
@@ -19,7 +19,7 @@ from fusedet.export import (
 )
 from fusedet.export.graph.ops import optimize
 from fusedet.export.lint.foreign import compare_outputs
-from tests.export.networks import conv, graph_of, node, run
+from tests.export.networks import conv, graph_of, node, quantised, run
 
 LEAKY = [conv("x", "c", "first"), node("LeakyRelu", ["c"], "a", alpha=0.1), conv("a", "y")]
 
@@ -130,19 +130,13 @@ def test_where_there_is_nothing_to_fuse_nothing_is_written(nodes, complaint, tmp
 
 
 def test_a_quantised_network_is_refused(tmp_path):
-    model = graph_of(LEAKY)
-    scale, zero = numpy_helper.from_array(np.float32(0.1), "s"), numpy_helper.from_array(np.uint8(0), "z")
-    model.graph.initializer.extend((scale, zero))
-    model.graph.node[2].output[0] = "r"
-    model.graph.node.append(helper.make_node("QuantizeLinear", ["r", "s", "z"], ["q"]))
-    model.graph.node.append(helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"]))
     with pytest.raises(InputError, match="expected a float network, but this one is quantised"):
-        fuse_file(saved(model, tmp_path / "net.onnx"))
+        fuse_file(saved(quantised(graph_of(LEAKY)), tmp_path / "net.onnx"))
 
 
 def test_float16_is_fused_where_onnx_runtime_runs_it(tmp_path):
-    case = next(case for case in CASES if case.rule == "float16")
-    result = fuse_file(saved(build(case.offending, blocks=1, side=8, dtype=np.float16), tmp_path / "half.onnx"))
+    half = CASES["float16"].offending_chain(blocks=1, side=8)
+    result = fuse_file(saved(half, tmp_path / "half.onnx"))
     assert result.agreement[0].difference < 1e-2
 
 

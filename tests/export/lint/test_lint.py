@@ -8,13 +8,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from benchmarks.speed.layout_rules import CASES, build
+from benchmarks.speed.layout_rules import CASES, build, dense
 from fusedet.export import count_ops, random_inputs, time_shares
 from fusedet.export.graph.ops import optimize_model
 from fusedet.export.lint.lint import OTHER, lint
 from fusedet.export.lint.rules import RULES, Network
 from tests import ROOT
-from tests.export.networks import conv, graph_of, node
+from tests.export.networks import conv, graph_of, node, quantised
 
 ON_X86 = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the blocked layout is one of x86")
 COSTS = {rule.name: rule.cost for rule in RULES if rule.cost is not None}
@@ -27,23 +27,15 @@ def found(model: onnx.ModelProto) -> dict[str, int]:
     return {finding.rule: finding.times for finding in lint(model, block=16).report.findings}
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.rule)
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_each_rule_finds_its_case(case):
-    offending = build(
-        case.offending,
-        blocks=2,
-        channels=case.channels[0],
-        side=8,
-        dtype=case.dtype,
-        weight_inputs=case.weight_inputs,
-    )
+    offending = case.offending_chain(blocks=2, side=8)
     assert found(offending).get(case.rule, 0) >= 2
-    if case.better is not None:
-        assert case.rule not in found(build(case.better, blocks=2, channels=case.channels[1], side=8))
+    assert case.rule not in found(case.better_chain(blocks=2, side=8))
 
 
 def test_a_network_that_keeps_the_rules_is_clean():
-    report = lint(build(CASES[0].better, blocks=2, side=8)).report
+    report = lint(build(dense, blocks=2, side=8)).report
 
     assert report.findings == ()
     assert (report.convolutions, report.fusable, report.outside, report.fused) == (4, 3, 0, 0)
@@ -52,8 +44,7 @@ def test_a_network_that_keeps_the_rules_is_clean():
 
 
 def test_channels_are_judged_by_the_blocks_of_the_machine():
-    case = next(case for case in CASES if case.rule == "uneven-channels")
-    model = build(case.offending, blocks=2, channels=72, side=8)
+    model = CASES["uneven-channels"].offending_chain(blocks=2, side=8)
     assert [finding.rule for finding in lint(model, block=16).report.findings] == ["uneven-channels"]
     assert lint(model, block=8).report.findings == ()
 
@@ -61,7 +52,7 @@ def test_channels_are_judged_by_the_blocks_of_the_machine():
 def test_every_rule_has_a_case_or_an_excuse():
     names = [rule.name for rule in RULES]
     assert len(set(names)) == len(names)
-    assert {case.rule for case in CASES} == set(COSTS) == set(names) - WITHOUT_COST
+    assert set(CASES) == set(COSTS) == set(names) - WITHOUT_COST
     for rule in RULES:
         assert set(rule.breaks) <= {"fusion", "layout"}
         assert rule.find.__doc__, rule.name
@@ -130,7 +121,7 @@ def test_what_is_found_where(nodes, expected):
 
 
 def test_a_distribution_of_box_sides():
-    half = build(lambda g, x: g.unit(x), blocks=1, side=4)
+    half = build(dense, blocks=1, side=4)
     logits = half.graph.node[-1].output[0]
     shape = numpy_helper.from_array(np.array([1, 4, 4, 16]), "s")
     bins = numpy_helper.from_array(np.ones((1, 4, 1, 1), np.float32), "bins")
@@ -152,23 +143,12 @@ def test_a_distribution_of_box_sides():
 
 
 def test_a_quantised_network():
-    scale, zero = numpy_helper.from_array(np.float32(0.1), "s"), numpy_helper.from_array(np.uint8(0), "z")
-    model = graph_of([conv("x", "c"), node("Relu", ["c"], "y")])
-    model.graph.initializer.extend((scale, zero))
-    model.graph.node[1].output[0] = "r"
-    model.graph.node.extend(
-        (
-            helper.make_node("QuantizeLinear", ["r", "s", "z"], ["q"], name="q"),
-            helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"], name="d"),
-        )
-    )
-    assert found(model) == {"quantised": 1}
+    assert found(quantised(graph_of([conv("x", "c"), node("Relu", ["c"], "y")]))) == {"quantised": 1}
 
 
 @ON_X86
 def test_reorders_are_those_of_onnx_runtime_and_have_their_cause():
-    case = next(case for case in CASES if case.rule == "split")
-    model = build(case.offending, blocks=3, side=8)
+    model = CASES["split"].offending_chain(blocks=3, side=8)
 
     report = lint(model).report
 
@@ -190,9 +170,9 @@ def test_operators_that_no_rule_knows_are_found_by_their_reorders():
 
 
 def test_weights_among_the_inputs_do_not_hide_the_rest():
-    case = next(case for case in CASES if case.rule == "prelu")
-    hidden = lint(build(case.offending, blocks=2, side=8, weight_inputs=True)).report
-    plain = lint(build(case.offending, blocks=2, side=8)).report
+    case = CASES["prelu"]
+    hidden = lint(case.offending_chain(blocks=2, side=8, weight_inputs=True)).report
+    plain = lint(case.offending_chain(blocks=2, side=8)).report
 
     assert hidden.reorders == plain.reorders
     assert [finding.rule for finding in hidden.findings] == ["weight-inputs", "prelu"]
@@ -200,7 +180,7 @@ def test_weights_among_the_inputs_do_not_hide_the_rest():
 
 
 def test_what_onnx_runtime_cannot_run_is_judged_by_its_graph():
-    model = build(CASES[0].better, blocks=1, side=8)
+    model = build(dense, blocks=1, side=8)
     model.graph.node[-1].domain = "somewhere"
     model.opset_import.append(helper.make_opsetid("somewhere", 1))
 
@@ -211,7 +191,7 @@ def test_what_onnx_runtime_cannot_run_is_judged_by_its_graph():
 
 
 def test_the_model_is_left_as_it_is():
-    model = build(CASES[0].offending, blocks=1, side=8, weight_inputs=True)
+    model = build(dense, blocks=1, side=8, weight_inputs=True)
     before = model.SerializeToString(deterministic=True)
     lint(model)
     assert model.SerializeToString(deterministic=True) == before
@@ -226,8 +206,7 @@ def test_channels_are_followed_through_the_graph():
 
 @ON_X86
 def test_time_is_put_down_to_findings():
-    case = next(case for case in CASES if case.rule == "prelu")
-    model = build(case.offending, blocks=3, side=24)
+    model = CASES["prelu"].offending_chain(blocks=3, side=24)
     result = lint(model)
 
     shares = time_shares(result, random_inputs(model, {"x": (1, 3, 24, 24)}, "x")[0], rounds=3)
@@ -241,7 +220,6 @@ def test_time_is_put_down_to_findings():
 
 @ON_X86
 def test_activations_in_blocks_have_their_time():
-    case = next(case for case in CASES if case.rule == "silu")
-    model = build(case.offending, blocks=3, side=24)
+    model = CASES["silu"].offending_chain(blocks=3, side=24)
     shares = time_shares(lint(model), random_inputs(model, {"x": (1, 3, 24, 24)}, "x")[0], rounds=3)
     assert shares.findings["silu"] > 0
