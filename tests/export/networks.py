@@ -2,7 +2,8 @@
 
 import copy
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -13,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from fusedet.configs import preset_path
 from fusedet.deploy import Contract, letterbox
+from fusedet.export.graph.nodes import metadata_of
 from fusedet.export.proof.images import draw_images
 from fusedet.model import DetectorNet, ModelConfig, build_detector
 
@@ -66,6 +68,13 @@ def _trained_net(config_json: str, seed: int) -> DetectorNet:
 
 def contract_of(config: ModelConfig, **changes: object) -> Contract:
     return Contract(**{"names": NAMES, "input_size": config.input_size, **changes})
+
+
+def change_metadata(path: Path, changes: Mapping[str, str], out: Path | None = None) -> None:
+    """Writes a model's file with other metadata, in its own place or as ``out``."""
+    model = onnx.load(path)
+    helper.set_model_props(model, {**metadata_of(model), **changes})
+    onnx.save(model, out or path)
 
 
 def graph_of(

@@ -18,7 +18,7 @@ from fusedet.deploy.detector.session import open_session
 from fusedet.export import Int8Settings, export_certified, export_onnx
 from fusedet.export.bundle import write_bundle
 from fusedet.export.proof.images import draw_images
-from tests.export.networks import NAMES, small_config, trained_net
+from tests.export.networks import NAMES, change_metadata, small_config, trained_net
 from tests.export.test_pipeline import save
 
 IMAGES = draw_images(4)
@@ -79,10 +79,7 @@ def test_weights_that_lie_beside_a_file_are_taken_in(settings, plain, tmp_path):
 
 def test_other_class_names_than_the_network_has_are_refused(plain, tmp_path):
     for names in (NAMES[:-1], (*NAMES, "emu")):
-        model = onnx.load(plain)
-        (entry,) = (entry for entry in model.metadata_props if entry.key == "fusedet.names")
-        entry.value = json.dumps(names)
-        onnx.save(model, tmp_path / "edited.onnx")
+        change_metadata(plain, {"fusedet.names": json.dumps(names)}, tmp_path / "edited.onnx")
 
         with pytest.raises(InputError, match=rf"edited\.onnx: .* 3 classes apart, .* name {len(names)}: cat"):
             Detector(tmp_path / "edited.onnx")

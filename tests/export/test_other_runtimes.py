@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from fusedet.cli.main import main
@@ -17,6 +16,7 @@ from fusedet.export import ExportError, export_certified
 from fusedet.export.bundle import write_bundle
 from fusedet.export.other_runtimes import OTHER_RUNTIMES
 from fusedet.export.proof.images import draw_images
+from tests.detections import assert_same
 from tests.export.networks import small_config, trained_net
 from tests.export.test_pipeline import save
 
@@ -39,19 +39,15 @@ def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
-def assert_same(one: Detector, other: Detector) -> None:
+def assert_alike(one: Detector, other: Detector) -> None:
     assert other.names == one.names
     for image in IMAGES.values():
-        expected, found = one(image), other(image)
-        assert len(found) == len(expected) > 0
-        np.testing.assert_allclose(found.boxes_xyxy, expected.boxes_xyxy, atol=0.01)
-        np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
-        np.testing.assert_array_equal(found.class_ids, expected.class_ids)
+        assert_same(other(image), one(image))
 
 
 @pytest.mark.parametrize("name", EXACT)
 def test_it_finds_the_same_boxes(name: str, exported: Path) -> None:
-    assert_same(*(Detector(exported / file, score_threshold=0.05) for file in ("best.fused.onnx", EXACT[name])))
+    assert_alike(*(Detector(exported / file, score_threshold=0.05) for file in ("best.fused.onnx", EXACT[name])))
 
 
 def test_every_form_is_certified_and_tests_itself(exported: Path) -> None:
@@ -66,7 +62,7 @@ def test_every_form_is_certified_and_tests_itself(exported: Path) -> None:
 
 def test_the_output_without_nms(checkpoint: Path, tmp_path: Path) -> None:
     export_certified(checkpoint, tmp_path, real_images=IMAGES, also=("ncnn",), nms=False)
-    assert_same(*(Detector(tmp_path / file, score_threshold=0.3) for file in ("best.fused.onnx", "best.ncnn.param")))
+    assert_alike(*(Detector(tmp_path / file, score_threshold=0.3) for file in ("best.fused.onnx", "best.ncnn.param")))
 
 
 @pytest.mark.parametrize("name", EXACT)
@@ -109,7 +105,7 @@ def test_a_bundle_carries_every_form(
 ) -> None:
     bundle = write_bundle(exported / "best.onnx", tmp_path / name)
     for file in EXACT.values():
-        assert_same(Detector(bundle, score_threshold=0.05), Detector(bundle / file, score_threshold=0.05))
+        assert_alike(Detector(bundle, score_threshold=0.05), Detector(bundle / file, score_threshold=0.05))
     assert main(["bench", str(bundle), "--all", "--rounds", "5"]) == 0
     said = capsys.readouterr().out
     assert "left out" not in said

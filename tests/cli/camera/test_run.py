@@ -46,8 +46,9 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def place(parts: Path, tmp_path: Path) -> Path:
-    """A folder with a model, a video and a ``camera.yaml``."""
+def place(parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a model, a video and a ``camera.yaml``."""
+    monkeypatch.chdir(tmp_path)
     for name in ("model.onnx", "video.mp4"):
         copyfile(parts / name, tmp_path / name)
     (tmp_path / "camera.yaml").write_text(CONFIG.replace("MODEL", "model.onnx").replace("VIDEO", "video.mp4"))
@@ -122,17 +123,15 @@ def _numbers(log: str) -> list[str]:
 ONCE = ("cameras.door.pace=false", "cameras.door.loop=false")
 
 
-def test_a_video_that_is_not_paced_is_seen_whole(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(place)
+def test_a_video_that_is_not_paced_is_seen_whole(place: Path) -> None:
     assert main(["run", "camera.yaml", *ONCE]) == 0
     assert [record["frame"] for record in records(place / "detections.jsonl")] == list(range(12))
 
 
 @pytest.mark.parametrize(("value", "count"), [(None, 1), ("0.99", 2), ("null", 2)])
 def test_duplicate_detections_are_removed_unless_the_yaml_keeps_them(
-    place: Path, value: str | None, count: int, monkeypatch: pytest.MonkeyPatch
+    place: Path, value: str | None, count: int
 ) -> None:
-    monkeypatch.chdir(place)
     # The second box is moved 1 px of 32.
     onnx.save(build_model(Contract(NAMES, (96, 128)), scores=(0.9, 0.8)), place / "model.onnx")
     settings = [] if value is None else [f"duplicate_iou={value}"]
@@ -141,8 +140,7 @@ def test_duplicate_detections_are_removed_unless_the_yaml_keeps_them(
     assert [len(detections) for detections in found] == [count] * 12  # type: ignore[arg-type]
 
 
-def test_classes_of_the_yaml_are_all_that_is_reported(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(place)
+def test_classes_of_the_yaml_are_all_that_is_reported(place: Path) -> None:
     assert main(["run", "camera.yaml", *ONCE, "classes=[red]"]) == 0
     assert [record["detections"] for record in records(place / "detections.jsonl")] == [[]] * 12
 
@@ -193,21 +191,18 @@ def test_the_page_changes_score_and_zones_and_the_yaml(place: Path) -> None:
     assert "score: 0.3   # low" in text
 
 
-def test_a_source_is_enough(place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.chdir(place)
+def test_a_source_is_enough(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "video.mp4", "model=model.onnx", "--seconds", "1"]) == 0
     assert "camera: " in "".join(capfd.readouterr())
 
 
-def test_a_setting_of_the_only_camera_needs_no_name(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(place)
+def test_a_setting_of_the_only_camera_needs_no_name(place: Path) -> None:
     arguments = ["video.mp4", "model=model.onnx", "pace=false", "score=0.5", "outputs.detections.path=found.jsonl"]
     assert main(["run", *arguments]) == 0
     assert len(records(place / "found.jsonl")) == 12
 
 
-def test_check_runs_nothing(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(place)
+def test_check_runs_nothing(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "camera.yaml", "--check"]) == 0
     assert capsys.readouterr().out == "camera.yaml: well; cameras: door; model.onnx: 3 classes\n"
     assert not (place / "events.jsonl").exists()
@@ -239,9 +234,7 @@ def test_bad_input_is_one_line(
     arguments: list[str],
     message: str,
     capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.chdir(place)
     assert main(["run", *arguments]) == 2
     error = capsys.readouterr().err
     assert message in error

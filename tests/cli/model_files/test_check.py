@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 
 from fusedet.cli.main import main
 from fusedet.deploy import Detections, Detector
 from fusedet.deploy.detector.self_test import SelfTest
+from fusedet.export.proof.self_test import embed_self_test
 from tests.deploy.conftest import COLORS_BGR
 
 
@@ -20,15 +20,8 @@ def image() -> np.ndarray:
     return image
 
 
-def put(path: Path, test: SelfTest) -> None:
-    model = onnx.load(path)
-    before = {entry.key: entry.value for entry in model.metadata_props}
-    onnx.helper.set_model_props(model, {**before, **test.to_metadata()})
-    onnx.save(model, path)
-
-
 def test_a_file_that_works(exported: Path, image: np.ndarray, capsys: pytest.CaptureFixture[str]) -> None:
-    put(exported, SelfTest(image, Detector(exported)(image), 0.25))
+    embed_self_test(SelfTest(image, Detector(exported)(image), 0.25), [exported])
 
     assert main(["check", str(exported)]) == 0
     assert capsys.readouterr().out.startswith(f"{exported}: passed: 1 boxes found again")
@@ -40,7 +33,7 @@ def test_a_file_that_works(exported: Path, image: np.ndarray, capsys: pytest.Cap
 def test_a_file_that_does_not_work(exported: Path, image: np.ndarray, capsys: pytest.CaptureFixture[str]) -> None:
     found = Detector(exported)(image)
     moved = Detections(found.boxes_xyxy + 9, found.scores, found.class_ids, found.names)
-    put(exported, SelfTest(image, moved, 0.25))
+    embed_self_test(SelfTest(image, moved, 0.25), [exported])
 
     assert main(["check", str(exported)]) == 1
     lines = capsys.readouterr().out.splitlines()

@@ -3,17 +3,15 @@
 import re
 from pathlib import Path
 
-import numpy as np
-import onnx
 import onnxruntime as ort
 import pytest
-from onnx import helper
 
 from fusedet.common.errors import InputError
-from fusedet.deploy import Detector, letterbox, nms, to_blob
+from fusedet.deploy import Detections, Detector, letterbox, nms, to_blob
 from fusedet.export import ExportResult, export_onnx
 from fusedet.export.proof.images import draw_images
-from tests.export.networks import NAMES, small_config, trained_net
+from tests.detections import assert_same
+from tests.export.networks import NAMES, change_metadata, small_config, trained_net
 
 ROOT = Path(__file__).parents[3]
 IMAGES = draw_images(4)
@@ -48,11 +46,7 @@ def test_nothing_but_convolutions_and_what_joins_them_is_in_it(results: dict[str
 def test_the_runtime_finds_in_it_what_it_finds_in_our_layout(form: str, results: dict[str, ExportResult]) -> None:
     ours, raw = (Detector(getattr(results[layout], form), score_threshold=0.05) for layout in ("fusedet", "raw"))
     for image in IMAGES.values():
-        expected, found = ours(image), raw(image)
-        assert len(found) == len(expected) > 0
-        np.testing.assert_allclose(found.boxes_xyxy, expected.boxes_xyxy, atol=0.01)
-        np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
-        np.testing.assert_array_equal(found.class_ids, expected.class_ids)
+        assert_same(raw(image), ours(image))
 
 
 def test_the_decoding_of_the_documents_finds_the_same(results: dict[str, ExportResult]) -> None:
@@ -71,11 +65,8 @@ def test_the_decoding_of_the_documents_finds_the_same(results: dict[str, ExportR
         boxes = place.to_image(boxes)
         kept = nms(boxes, scores, class_ids, 0.6)
         kept = kept[(boxes[kept, 2:] > boxes[kept, :2]).all(axis=1)]  # what lies in the padding alone
-        expected = detector(image)
-        assert len(expected) == len(kept) > 0
-        np.testing.assert_allclose(scores[kept], expected.scores, atol=1e-6)
-        np.testing.assert_allclose(boxes[kept], expected.boxes_xyxy, atol=1e-3)
-        np.testing.assert_array_equal(class_ids[kept], expected.class_ids)
+        found = Detections(boxes[kept], scores[kept], class_ids[kept], NAMES)
+        assert_same(found, detector(image), side_px=1e-3, score=1e-6)
 
 
 @pytest.mark.parametrize("setting", [{"nms": False}, {"max_detections": 9}])
@@ -87,10 +78,6 @@ def test_what_does_not_go_with_it_is_refused(setting: dict[str, object], tmp_pat
 def test_a_file_whose_outputs_are_not_those_of_its_metadata_is_refused(
     results: dict[str, ExportResult], tmp_path: Path
 ) -> None:
-    model = onnx.load(results["raw"].plain)
-    metadata = {entry.key: entry.value for entry in model.metadata_props}
-    del model.metadata_props[:]
-    helper.set_model_props(model, {**metadata, "fusedet.strides": "[8, 16]"})
-    onnx.save(model, tmp_path / "other.onnx")
+    change_metadata(results["raw"].plain, {"fusedet.strides": "[8, 16]"}, tmp_path / "other.onnx")
     with pytest.raises(InputError, match=r"expected the outputs .*scores_16.* but the graph gives .*scores_32"):
         Detector(tmp_path / "other.onnx")

@@ -18,6 +18,7 @@ from fusedet.common.errors import InputError
 from fusedet.deploy import Contract, Detector, letterbox, to_blob
 from fusedet.deploy.detector.formats import UltralyticsFile
 from fusedet.export import ExportError, ExportResult, export_onnx
+from fusedet.export.graph.nodes import metadata_of
 from fusedet.export.graph.ultralytics_layout import UltralyticsGraph, ultralytics_metadata
 from fusedet.export.proof.images import draw_images
 from fusedet.export.proof.verify import verify
@@ -54,14 +55,10 @@ def own(net: DetectorNet, tmp_path_factory: pytest.TempPathFactory) -> dict[bool
     }
 
 
-def metadata_of(path: Path) -> dict[str, str]:
-    return {entry.key: entry.value for entry in onnx.load(path).metadata_props}
-
-
 @BOTH
 def test_what_ultralytics_reads_of_the_metadata(results: dict[bool, ExportResult], nms: bool) -> None:
     for path in (results[nms].plain, results[nms].fused):
-        metadata = metadata_of(path)
+        metadata = metadata_of(onnx.load(path))
         assert metadata["task"] == "detect"
         assert ast.literal_eval(metadata["names"]) == {0: "cat", 1: "dog", 2: "owl"}
         assert ast.literal_eval(metadata["imgsz"]) == [64, 64]
@@ -183,7 +180,7 @@ def test_names_of_files(net: DetectorNet, tmp_path: Path) -> None:
         tmp_path / "best.ultralytics.onnx",
         tmp_path / "best.ultralytics.fused.onnx",
     )
-    assert "data animals" in metadata_of(result.plain)["description"]
+    assert "data animals" in metadata_of(onnx.load(result.plain))["description"]
     with pytest.raises(InputError, match=r"best\.ultralytics\.onnx: is already there"):
         export_onnx(tmp_path / "best.pt", layout="ultralytics")
 
