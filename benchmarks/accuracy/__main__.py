@@ -33,7 +33,7 @@ from benchmarks.accuracy.pareto import draw_pareto
 from benchmarks.accuracy.peer_training import train_peer
 from benchmarks.accuracy.report import Result, Times, earlier_rows, joined, mean_rows, results_json, rows_of, tables
 from benchmarks.accuracy.trainings import PEERS, Job, train_preset
-from benchmarks.command import facts, read_json, write_json, write_text
+from benchmarks.command import facts, read_json, run_command, write_json, write_text
 from benchmarks.peers.detector import PeerDetector
 from benchmarks.peers.ultralytics_models import is_installed
 from benchmarks.speed.latency import file_entry, measure
@@ -182,22 +182,15 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     args = parse_arguments(arguments)
-    try:
-        jobs = plan(args)
-        if args.dry_run:
-            print("\n".join(f"{job.state():<12} {job}: {job.folder}" for job in jobs))
-            return 0
-        all_well = args.only_report or train_missing(jobs)
-        report(jobs, args)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on", file=sys.stderr)
-        return 130
+    jobs = plan(args)
+    if args.dry_run:
+        print("\n".join(f"{job.state():<12} {job}: {job.folder}" for job in jobs))
+        return 0
+    all_well = args.only_report or train_missing(jobs)
+    report(jobs, args)
     return 0 if all_well else 1
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # KeyboardInterrupt: children are ended as well
-    sys.exit(main())
+    sys.exit(run_command("accuracy", main))
