@@ -113,7 +113,8 @@ class Study:
         Raises:
             InputError: a setting is wrong, names are not unique, or a piece that was begun does not fit.
         """
-        for what, names in (("data set", [path.name for path in self.data]), ("variant", self._names())):
+        variants = [variant.name for variant in self.variants]
+        for what, names in (("data set", [path.name for path in self.data]), ("variant", variants)):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise InputError(f"each {what} needs a name of its own, but {', '.join(twice)} is there twice")
@@ -123,9 +124,6 @@ class Study:
         for piece in pieces:
             piece.check()
         return pieces
-
-    def _names(self) -> list[str]:
-        return [variant.name for variant in self.variants]
 
     def _piece(self, variant: Variant, data: Path, seed: int) -> Piece:
         folder = self.out / data.name / variant.name / f"seed-{seed}"
@@ -163,7 +161,7 @@ def run_pieces(
                 for piece in [piece for piece, process in running.items() if process.poll() is not None]:
                     code = running.pop(piece).returncode
                     if code == 0:
-                        _finish(piece, jobs, threads)
+                        write_json(piece.marker, {**facts(), "jobs": jobs, "threads": threads})
                         outcome = Outcome(piece)
                         say(f"{piece}: AP {outcome.ap:.3f} in {outcome.seconds:.0f} s")
                     else:
@@ -257,11 +255,6 @@ def _start(piece: Piece, threads: int) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
             piece.command(), env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
-
-
-def _finish(piece: Piece, jobs: int, threads: int) -> None:
-    record = {**facts(), "jobs": jobs, "threads": threads}
-    write_json(piece.marker, record)
 
 
 def _last_words(piece: Piece, code: int) -> str:

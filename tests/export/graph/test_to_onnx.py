@@ -15,8 +15,6 @@ from fusedet.export.graph.to_onnx import OPSET, to_onnx
 from fusedet.model import InferenceGraph
 from tests.export.networks import contract_of, preset_config, small_config, trained_net
 
-SHAPES = {"boxes": [4], "scores": [], "class_ids": []}
-
 
 def shapes(model):
     values = (*model.graph.input, *model.graph.output)
