@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from fusedet.common.errors import InputError
+from fusedet.common.plain_json import short
 from fusedet.deploy.camera.events.places import MARGIN, MIN_FRAMES, Line, Places, Point, Zone
 from fusedet.deploy.camera.web.answers import to_json
 
@@ -37,9 +38,9 @@ def places_from_json(value: dict[str, Any], names: Collection[str]) -> Places:
 def read_number(what: str, value: Any, low: float, high: float) -> float:
     """A number in ``low..high``; anything else is an ``InputError`` about ``what``."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"{what} must be a number, but got {_short(value)}")
+        raise InputError(f"{what} must be a number, but got {short(value)}")
     if not (low <= value <= high and math.isfinite(value)):
-        raise InputError(f"{what} must be in {low:g}..{high:g}, but got {_short(value)}")
+        raise InputError(f"{what} must be in {low:g}..{high:g}, but got {short(value)}")
     return float(value)
 
 
@@ -50,7 +51,7 @@ def read_classes(what: str, value: Any, names: Collection[str]) -> list[str] | N
     classes = _list(what, value, max(len(names), 1))
     for name in classes:
         if not isinstance(name, str) or name not in names:
-            raise InputError(f"{what}: the model has no class {_short(name)}")
+            raise InputError(f"{what}: the model has no class {short(name)}")
     return list(dict.fromkeys(classes))
 
 
@@ -76,7 +77,7 @@ def _border(what: str, value: dict[str, Any]) -> tuple[int, float]:
     """``min_frames`` and ``margin``, which the page does not show and keeps."""
     frames = read_number(f"{what}: min_frames", value.get("min_frames", MIN_FRAMES), 1, 100)
     if frames != int(frames):
-        raise InputError(f"{what}: min_frames must be a whole number, but got {_short(frames)}")
+        raise InputError(f"{what}: min_frames must be a whole number, but got {short(frames)}")
     return int(frames), read_number(f"{what}: margin", value.get("margin", MARGIN), 0, 1)
 
 
@@ -90,23 +91,23 @@ def _classes(what: str, value: dict[str, Any], names: Collection[str]) -> frozen
 def _start(value: Any, what: str, keys: set[str]) -> str:
     """The name of a zone or line whose keys are right."""
     if not isinstance(value, dict):
-        raise InputError(f"a {what} must be an object, but got {_short(value)}")
+        raise InputError(f"a {what} must be an object, but got {short(value)}")
     _only_keys(f"a {what}", value, keys)
     name = value.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise InputError(f"a {what}'s name must be 1 to 64 of A-Z, a-z, 0-9, _ and -, but got {_short(name)}")
+        raise InputError(f"a {what}'s name must be 1 to 64 of A-Z, a-z, 0-9, _ and -, but got {short(name)}")
     return name
 
 
 def _point(what: str, value: Any) -> Point:
     if not isinstance(value, list) or len(value) != 2:
-        raise InputError(f"{what}: a point must be [x, y], but got {_short(value)}")
+        raise InputError(f"{what}: a point must be [x, y], but got {short(value)}")
     return read_number(f"{what}: x", value[0], 0, 1), read_number(f"{what}: y", value[1], 0, 1)
 
 
 def _list(what: str, value: Any, most: int) -> list[Any]:
     if not isinstance(value, list):
-        raise InputError(f"{what} must be a list, but got {_short(value)}")
+        raise InputError(f"{what} must be a list, but got {short(value)}")
     if len(value) > most:
         raise InputError(f"{what}: at most {most}, but got {len(value)}")
     return value
@@ -115,9 +116,4 @@ def _list(what: str, value: Any, most: int) -> list[Any]:
 def _only_keys(what: str, value: dict[str, Any], keys: set[str]) -> None:
     for key in value:
         if key not in keys:
-            raise InputError(f"{what} has no {_short(key)}: expected {', '.join(sorted(keys))}")
-
-
-def _short(value: Any) -> str:
-    text = to_json(value) if not isinstance(value, int) or abs(value) < 10**30 else "a huge number"
-    return text if len(text) <= 60 else text[:60] + "..."
+            raise InputError(f"{what} has no {short(key)}: expected {', '.join(sorted(keys))}")
