@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fusedet.train.data.doctor import open_splits
 from fusedet.train.data.doctor.checks.duplicates import MAX_BITS, MAX_LEVELS, levels_apart
 from fusedet.train.data.doctor.checks.files import present
 from fusedet.train.data.doctor.checks.images import Look, look
+from fusedet.train.data.doctor.source import open_splits
 
 
 def pairs(looks: list[Look], count: int) -> list[tuple[float, int, str, str]]:

@@ -12,7 +12,8 @@ from fusedet.common.text import counted
 from fusedet.configs.layouts import SetFiles, image_folder
 
 if TYPE_CHECKING:  # training's packages are imported when the command runs
-    from fusedet.train.data.doctor import Report, Split
+    from fusedet.train.data.doctor.check import Report
+    from fusedet.train.data.doctor.source import Split
 
 _EPILOG = """\
 examples:
@@ -68,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Checks, prints what was found, perhaps repairs a copy; returns the exit code."""
     _check_arguments(args)
-    from fusedet.train.data.doctor import validate_splits
+    from fusedet.train.data.doctor.check import validate_splits
     from fusedet.train.data.doctor.report.report import terminal_report
 
     splits, others = _open(args)
@@ -122,7 +123,7 @@ def _check_arguments(args: argparse.Namespace) -> None:
 
 def _open(args: argparse.Namespace) -> "tuple[list[Split], list[Path]]":
     """The sets to check, and the image files of sets in the same folder that are not checked."""
-    from fusedet.train.data.doctor import find_files, listed_files, read_split
+    from fusedet.train.data.doctor.source import find_files, listed_files, read_split
 
     files = {} if args.data is None else find_files(args.data)
     for name, path in (("train", args.train), ("val", args.val)):
@@ -138,9 +139,10 @@ def _open(args: argparse.Namespace) -> "tuple[list[Split], list[Path]]":
 
 
 def _fix(report: "Report", out: Path, *, link: bool, leave_out: bool) -> None:
-    from fusedet.train.data.doctor import read_split, validate_splits
+    from fusedet.train.data.doctor.check import validate_splits
     from fusedet.train.data.doctor.copy import write_repaired
     from fusedet.train.data.doctor.report.report import summary
+    from fusedet.train.data.doctor.source import read_split
 
     actions = write_repaired(report, out, link=link, leave_out=leave_out)
     names = [split.name for split in report.splits]

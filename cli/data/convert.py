@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("--one-based is about the boxes of VOC, which is neither --from nor --to")
     if not args.source.exists():
         raise InputError(f"{args.source}: no such file or folder")
-    from fusedet.train.data.convert import convert
+    from fusedet.train.data.convert.convert import convert
 
     done = convert(args.source, args.out, args.read_as, args.write_as, link=args.link, one_based=args.one_based)
     for name, images in done.images.items():

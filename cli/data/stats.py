@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out is not None and args.out.suffix.lower() != ".png":
         raise InputError(f"--out {args.out}: expected a name that ends in .png")
     refuse_to_replace("--out", args.out, args.force)
-    from fusedet.train.data.doctor import open_splits
+    from fusedet.train.data.doctor.source import open_splits
     from fusedet.train.data.doctor.statistics import measure
 
     size = (args.input_size, args.input_size)

@@ -16,10 +16,11 @@ from fusedet.train.data.coco import load_coco
 from fusedet.train.data.convert.openimages import read_openimages
 from fusedet.train.data.convert.voc import read_voc
 from fusedet.train.data.convert.yolo import read_yolo
-from fusedet.train.data.doctor import open_splits, read_split, validate_splits
+from fusedet.train.data.doctor.check import validate_splits
 from fusedet.train.data.doctor.checks.header import read_header
 from fusedet.train.data.doctor.copy import write_repaired
 from fusedet.train.data.doctor.report.page import check_page
+from fusedet.train.data.doctor.source import open_splits, read_split
 from fusedet.train.evaluation.report.record import read_record
 from tests.deploy.conftest import draw_image, write_video
 from tests.fuzz.mutate import spoil_bytes, spoil_json, spoil_text

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fusedet.train import TrainConfig
-from fusedet.train.data.coco import CocoDataset, load_coco
+from fusedet.train.data.coco import CocoDataset, annotation, load_coco
 from tests.train.drawing import draw_set
 from tests.train.trainings import draw_no_curves, tiny_config
 
@@ -28,16 +28,8 @@ def draw_rectangles(root: Path, train: int, val: int, size: int, seed: int = 0) 
                 x, y = int(rng.integers(0, size - width)), int(rng.integers(0, size - height))
                 color = int(rng.integers(0, 3))
                 image[y : y + height, x : x + width] = COLORS[color]
-                annotations.append(
-                    {
-                        "id": len(annotations) + 1,
-                        "image_id": 10 * i + 7,
-                        "category_id": 2 * color + 5,
-                        "bbox": [x, y, width, height],
-                        "area": width * height,
-                        "iscrowd": 0,
-                    }
-                )
+                number, box = len(annotations) + 1, [x, y, width, height]
+                annotations.append(annotation(number, 10 * i + 7, 2 * color + 5, box, width * height))
             name = f"{split}-{i}.png"
             cv2.imwrite(str(root / "images" / name), image)
             images.append({"id": 10 * i + 7, "file_name": name, "width": size, "height": size})

@@ -7,6 +7,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from fusedet.train.data.coco import annotation
+
 CATEGORIES = [{"id": 3, "name": "box"}, {"id": 7, "name": "disc"}]
 
 
@@ -26,16 +28,9 @@ def draw_set(root: Path, train: int = 6, val: int = 3, size: tuple[int, int] = (
                     cv2.rectangle(image, (x, y), (x + side - 1, y + side - 1), (40, 40, 230), -1)
                 else:
                     cv2.circle(image, (x + side // 2, y + side // 2), side // 2, (230, 200, 40), -1)
-                content["annotations"].append(
-                    {
-                        "id": len(content["annotations"]) + 1,
-                        "image_id": image_id,
-                        "category_id": category["id"],
-                        "bbox": [x, y, side, side],
-                        "area": side * side,
-                        "iscrowd": 0,
-                    }
-                )
+                number = len(content["annotations"]) + 1
+                entry = annotation(number, image_id, category["id"], [x, y, side, side], side * side)
+                content["annotations"].append(entry)
             name = f"{split}-{image_id}.png"
             cv2.imwrite(str(root / "images" / name), image)
             content["images"].append({"id": image_id, "file_name": name, "width": size[1], "height": size[0]})

@@ -5,7 +5,7 @@ import logging
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -37,6 +37,11 @@ class Sample:
     scores: NDArray[np.float32]
     source_id: int | None = None  # the image's id in the annotation file; None where it comes from none
 
+    def only(self, keep: NDArray[np.bool_]) -> "Sample":
+        """The image with those of its objects that ``keep`` ``[N]`` says."""
+        names = ("boxes_xyxy", "labels", "crowd", "areas", "scores")
+        return replace(self, **{name: getattr(self, name)[keep] for name in names})
+
 
 @dataclass(frozen=True)
 class CocoDataset:
@@ -61,41 +66,27 @@ class CocoDataset:
             boxes_xywh = sample.boxes_xyxy.astype(float)
             boxes_xywh[:, 2:] -= boxes_xywh[:, :2]
             for box, label, crowd, area in zip(boxes_xywh, sample.labels, sample.crowd, sample.areas, strict=True):
-                annotations.append(
-                    {
-                        "id": len(annotations) + 1,
-                        "image_id": sample.image_id,
-                        "category_id": int(label) + 1,
-                        "bbox": box.tolist(),
-                        "area": float(area),
-                        "iscrowd": int(crowd),
-                    }
-                )
-        return {
-            "info": {},
-            "images": [
-                {"id": s.image_id, "file_name": s.path.name, "width": s.width, "height": s.height} for s in self.samples
-            ],
-            "categories": [
-                {"id": i, "name": name} for i, name in enumerate(self.names, start=1)
-            ],
-            "annotations": annotations,
-        }  # fmt: skip
+                number = len(annotations) + 1
+                entry = annotation(number, sample.image_id, int(label) + 1, box.tolist(), float(area))
+                annotations.append({**entry, "iscrowd": int(crowd)})
+        images = [
+            {"id": s.image_id, "file_name": s.path.name, "width": s.width, "height": s.height} for s in self.samples
+        ]
+        categories = [{"id": i, "name": name} for i, name in enumerate(self.names, start=1)]
+        return {"info": {}, "images": images, "categories": categories, "annotations": annotations}
+
+
+def annotation(number: int, image_id: int, category_id: int, bbox: Sequence[float], area: float) -> dict[str, Any]:
+    """An entry of the list ``annotations``; ``bbox`` is ``[x, y, width, height]`` in pixels."""
+    return {"id": number, "image_id": image_id, "category_id": category_id, "bbox": bbox, "area": area, "iscrowd": 0}
 
 
 def load_coco(annotations: Path, images: Path, *, require_boxes: bool = False) -> CocoDataset:
     """Reads and checks COCO annotations (``images``, ``categories``, ``annotations`` with ``bbox``, perhaps ``score``).
 
     Boxes are clipped to their image. Boxes without an area, and boxes outside their image, are left out and counted in
-    one warning. The images themselves are not opened, but all of them must be there.
-
-    Args:
-        annotations: the JSON file.
-        images: folder that each ``file_name`` is relative to.
-        require_boxes: an error when there is not a single object, as training needs some.
-
-    Raises:
-        InputError: the file cannot be used; the message names the file and the entry.
+    one warning. The images themselves are not opened, but all of them must be there. ``require_boxes`` refuses a set
+    without a single object. Raises InputError if the file cannot be used; the message names the file and the entry.
     """
     content = read_json(annotations)
     lists = _lists(content, annotations)
@@ -121,8 +112,7 @@ def load_coco(annotations: Path, images: Path, *, require_boxes: bool = False) -
 def read_checked(annotations: Path) -> dict[str, Any]:
     """The content of an annotation file, all of it, once :func:`load_coco` would take it; no image is looked for.
 
-    Raises:
-        InputError: the file cannot be used; the message names the file and the entry.
+    Raises InputError if the file cannot be used; the message names the file and the entry.
     """
     content: dict[str, Any] = read_json(annotations)
     lists = _lists(content, annotations)
@@ -132,15 +122,7 @@ def read_checked(annotations: Path) -> dict[str, Any]:
 
 
 def keep_classes(dataset: CocoDataset, names: Iterable[str]) -> CocoDataset:
-    """The set with the annotations of some classes only, and all of its images.
-
-    Args:
-        dataset: the set.
-        names: of the classes to keep; their order stays that of ``dataset``.
-
-    Raises:
-        InputError: one is no class of the set.
-    """
+    """The set with the annotations of some of its classes only, and all of its images. Raises InputError for others."""
     wanted = set(names)
     for name in sorted(wanted - set(dataset.names)):
         known = ", ".join(dataset.names)
@@ -156,43 +138,25 @@ def keep_classes(dataset: CocoDataset, names: Iterable[str]) -> CocoDataset:
 
 def _of_labels(sample: Sample, kept: list[int]) -> Sample:
     """The objects whose label is in ``kept``, an ascending list; its place there is the new label."""
-    keep = np.isin(sample.labels, kept)
-    return replace(
-        sample,
-        boxes_xyxy=sample.boxes_xyxy[keep],
-        labels=np.searchsorted(kept, sample.labels[keep]),
-        crowd=sample.crowd[keep],
-        areas=sample.areas[keep],
-        scores=sample.scores[keep],
-    )
+    sample = sample.only(np.isin(sample.labels, kept))
+    return replace(sample, labels=np.searchsorted(kept, sample.labels))
 
 
 def check_same_categories(train: CocoDataset, val: CocoDataset) -> None:
-    """Makes sure that both sets mean the same classes by the same ids.
-
-    Raises:
-        InputError: they differ; the message names the first difference.
-    """
+    """Raises InputError if two sets do not mean the same classes by the same ids; it names the first difference."""
     ours, theirs = (dict(zip(s.category_ids, s.names, strict=True)) for s in (train, val))
     if ours == theirs:
         return
     category_id = min(i for i in ours.keys() | theirs.keys() if ours.get(i) != theirs.get(i))
+    here, there = (repr(of[category_id]) if category_id in of else "missing" for of in (theirs, ours))
     raise InputError(
         f"{val.source}: its categories must be those of {train.source}, but category {category_id} is "
-        f"{_name_or_missing(theirs, category_id)} here and {_name_or_missing(ours, category_id)} there"
+        f"{here} here and {there} there"
     )
 
 
-def _name_or_missing(names: dict[int, str], category_id: int) -> str:
-    return repr(names[category_id]) if category_id in names else "missing"
-
-
 def read_json(path: Path) -> Any:
-    """What an annotation file holds.
-
-    Raises:
-        InputError: it cannot be read or is no JSON; the message names the file, line and column.
-    """
+    """What an annotation file holds. Raises InputError, with line and column, if it cannot be read or is no JSON."""
     try:
         return parse_json(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
@@ -208,11 +172,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_section(content: Any, key: str, source: Path) -> list[Any]:
-    """The list called ``key`` of a COCO dictionary, whatever its entries are.
-
-    Raises:
-        InputError: there is none.
-    """
+    """The list called ``key`` of a COCO dictionary, whatever its entries are. Raises InputError if there is none."""
     if not isinstance(content, dict):
         raise InputError(f"{source}: expected a COCO dictionary, but the file holds a {type(content).__name__}")
     if key not in content:
@@ -224,22 +184,18 @@ def read_section(content: Any, key: str, source: Path) -> list[Any]:
 
 
 def _lists(content: Any, source: Path) -> dict[str, list[dict[str, Any]]]:
-    return {key: _section(content, key, source) for key in ("images", "categories", "annotations")}
-
-
-def _section(content: Any, key: str, source: Path) -> list[dict[str, Any]]:
-    """The list called ``key``, each entry of which is a dictionary."""
-    entries = read_section(content, key, source)
-    for position, entry in enumerate(entries):
-        if not isinstance(entry, dict):
-            raise InputError(f"{source}: {key}[{position}] must be a dictionary, but is {entry!r:.60}")
-    if not entries and key != "annotations":
-        raise InputError(f"{source}: {key!r} is empty")
-    return entries
+    """The three lists of a COCO dictionary, each entry of which is a dictionary; none but ``annotations`` is empty."""
+    lists = {key: read_section(content, key, source) for key in ("images", "categories", "annotations")}
+    for key, entries in lists.items():
+        for position, entry in enumerate(entries):
+            if not isinstance(entry, dict):
+                raise InputError(f"{source}: {key}[{position}] must be a dictionary, but is {entry!r:.60}")
+        if not entries and key != "annotations":
+            raise InputError(f"{source}: {key!r} is empty")
+    return lists
 
 
 def _integer(entry: dict[str, Any], key: str, what: str, source: Path, least: int | None = None) -> int:
-    """``entry[key]``, which must be a whole number of at least ``least``."""
     if key not in entry:
         raise InputError(f"{source}: {what} has no {key!r}")
     value = entry[key]

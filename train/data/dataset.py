@@ -167,15 +167,9 @@ class TrainLoader:
         return len(self._order)
 
     def epoch(self, epoch: int, mosaic: bool, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch.
+        """The batches of an epoch, counted from 0. The first ``start`` are left out, as after a resume.
 
-        Args:
-            epoch: its number, from 0.
-            mosaic: False leaves out mosaic and mixup.
-            start: batches to leave out, as after a resume in mid-epoch; they are not prepared.
-
-        Raises:
-            InputError: an image cannot be read any more.
+        ``mosaic`` allows mosaic and mixup. Raises InputError if an image cannot be read any more.
         """
         self._order.epoch, self._order.mosaic, self._order.start = epoch, mosaic, start
         with _calm_workers():
@@ -195,9 +189,6 @@ class TrainLoader:
         del self._loader
 
 
-_WHOLE = Share()
-
-
 def build_train_loader(
     dataset: CocoDataset,
     input_size: tuple[int, int],
@@ -205,8 +196,8 @@ def build_train_loader(
     data: DataConfig,
     batch: int,
     seed: int,
-    share: Share = _WHOLE,
-    progress: Progress | None = None,
+    share: Share | None = None,
+    progress: Progress = lambda done, total: None,
 ) -> TrainLoader:
     """Reads the images, or checks that they can be read, and prepares to serve them in batches.
 
@@ -214,7 +205,7 @@ def build_train_loader(
         dataset: images and objects.
         input_size: ``(height, width)`` of the batches in pixels.
         augment: how images are varied.
-        data: whether images are kept in memory, how many processes prepare batches, whether rare classes count more.
+        data: where images are kept, how many processes prepare batches, whether rare classes count more.
         batch: images in a batch of one rank.
         seed: of all randomness.
         share: what this process takes of each epoch; left out, all of it.
@@ -223,6 +214,7 @@ def build_train_loader(
     Raises:
         InputError: an image cannot be read or does not agree with its annotations.
     """
+    share = share or Share()
     copies = 1 if _start_method() == "fork" else 1 + data.workers
     sizes = [training_size(sample, input_size) for sample in dataset.samples]
     images = ImageStore(dataset.samples, sizes, data.cache, copies * share.neighbours, progress)
@@ -234,18 +226,11 @@ def build_train_loader(
 class ValidationImages:
     """The images of a data set with their samples, to be iterated over once for each evaluation.
 
-    They are kept in memory where they fit. Each is of the annotated size, so that detections can be compared.
-
-    Args:
-        dataset: images and objects.
-        data: whether images are kept in memory, and how many threads read them where they are not.
-        progress: called while the images are read.
-
-    Raises:
-        InputError: an image cannot be read or does not agree with its annotations.
+    They are kept in memory where they fit; else threads read them. Each is of the annotated size, so that detections
+    can be compared. Raises InputError if an image cannot be read or does not agree with its annotations.
     """
 
-    def __init__(self, dataset: CocoDataset, data: DataConfig, progress: Progress | None = None) -> None:
+    def __init__(self, dataset: CocoDataset, data: DataConfig, progress: Progress = lambda done, total: None) -> None:
         self._samples, self._workers = dataset.samples, data.workers
         sizes = [(sample.height, sample.width) for sample in dataset.samples]
         self._images = ImageStore(dataset.samples, sizes, data.cache, progress=progress)
@@ -261,8 +246,7 @@ class ValidationImages:
 def iterate_images(dataset: CocoDataset, workers: int = 2) -> Iterator[tuple[Sample, NDArray[np.uint8]]]:
     """Each sample with its image, uint8 BGR ``[height, width, 3]`` of the annotated size, read ahead by threads.
 
-    Raises:
-        InputError: an image cannot be read or does not agree with its annotations.
+    Raises InputError if an image cannot be read or does not agree with its annotations.
     """
     return zip(dataset.samples, map_ahead(load_annotated, dataset.samples, workers), strict=True)
 
@@ -295,7 +279,6 @@ def _calm_workers() -> Iterator[None]:
 
 
 def _hold_signals(hold: bool) -> None:
-    """Lets Ctrl-C and SIGTERM wait, or come, for this thread and what it forks off."""
     if hasattr(signal, "pthread_sigmask"):  # not on Windows
         how = signal.SIG_BLOCK if hold else signal.SIG_UNBLOCK
         signal.pthread_sigmask(how, {signal.SIGINT, signal.SIGTERM})

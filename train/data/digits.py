@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from fusedet.common.errors import InputError
 from fusedet.deploy.detector.opencv import cv2
+from fusedet.train.data.coco import annotation
 from fusedet.train.labelling.folders import whole_folder
 
 Split = Literal["train", "val"]
@@ -39,20 +40,9 @@ _VIDEO_GRID = (2, 3)
 def make_digits(out: Path, train: int = 400, val: int = 100, size: tuple[int, int] = (320, 320), seed: int = 0) -> Path:
     """Draws the data set: ``out/images/*.jpg`` and ``out/annotations/{train,val}.json`` with the classes 0 to 9.
 
-    A set that is there already and was made with the same arguments is left as it is.
-
-    Args:
-        out: folder to make.
-        train: images for training.
-        val: images for validation.
-        size: ``(height, width)`` of the images in pixels.
-        seed: same seed, same images.
-
-    Returns:
-        ``out``.
-
-    Raises:
-        InputError: ``out`` holds something else, or scikit-learn is missing.
+    ``train`` and ``val`` count images of ``size`` (height, width) in pixels; the same seed gives the same. A set that
+    is there already and was made with the same arguments is left as it is. Returns ``out``. Raises InputError if
+    ``out`` holds something else, or scikit-learn is missing.
     """
     info = {"description": _DESCRIPTION, "train": train, "val": val, "size": list(size), "seed": seed}
     if _is_there(out, info):
@@ -68,20 +58,9 @@ def make_digits(out: Path, train: int = 400, val: int = 100, size: tuple[int, in
 def make_digits_video(
     path: Path, seconds: float = 8, fps: int = 25, size: tuple[int, int] = (480, 640), seed: int = 0
 ) -> Path:
-    """Draws an MP4 video of validation digits that drift through an image.
+    """Draws an MP4 video of validation digits that drift through an image of ``size`` (height, width) at ``path``.
 
-    Args:
-        path: file to make, ending in ``.mp4``.
-        seconds: its duration.
-        fps: frames in a second.
-        size: ``(height, width)`` in pixels.
-        seed: same seed, same video.
-
-    Returns:
-        ``path``.
-
-    Raises:
-        InputError: ``path`` exists already, OpenCV cannot write MP4, or scikit-learn is missing.
+    Raises InputError if ``path`` exists already, OpenCV cannot write MP4, or scikit-learn is missing.
     """
     if path.exists():
         raise InputError(f"{path}: exists already")
@@ -132,7 +111,6 @@ class _Mover:
 
 
 def _movers(background: NDArray[np.uint8], rng: np.random.Generator) -> list[_Mover]:
-    """One digit for each cell of the video's grid."""
     rows, columns = _VIDEO_GRID
     height, width = background.shape[0] // rows, background.shape[1] // columns
     cells = [(column * width, row * height, width, height) for row in range(rows) for column in range(columns)]
@@ -148,7 +126,6 @@ def _movers(background: NDArray[np.uint8], rng: np.random.Generator) -> list[_Mo
 
 
 def _is_there(out: Path, info: dict[str, Any]) -> bool:
-    """Whether the very data set is in ``out`` already."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return False
     try:
@@ -164,7 +141,6 @@ def _is_there(out: Path, info: dict[str, Any]) -> bool:
 
 
 def _make_split(root: Path, split: Split, count: int, size: tuple[int, int], seed: int, info: dict[str, Any]) -> None:
-    """Writes the images and the annotations of one half of the set."""
     glyphs = _glyphs(split)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -175,16 +151,8 @@ def _make_split(root: Path, split: Split, count: int, size: tuple[int, int], see
         cv2.imwrite(str(root / "images" / name), image, [cv2.IMWRITE_JPEG_QUALITY, 92])
         images.append({"id": image_id, "file_name": name, "width": size[1], "height": size[0]})
         for label, (x, y, width, height) in objects:
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": image_id,
-                    "category_id": label,
-                    "bbox": [x, y, width, height],
-                    "area": width * height,
-                    "iscrowd": 0,
-                }
-            )
+            number, box = len(annotations) + 1, [x, y, width, height]
+            annotations.append(annotation(number, image_id, label, box, width * height))
     categories = [{"id": digit, "name": str(digit)} for digit in range(10)]
     content = {"info": info, "images": images, "categories": categories, "annotations": annotations}
     (root / "annotations" / f"{split}.json").write_text(json.dumps(content), encoding="utf-8")
@@ -262,7 +230,6 @@ def _ink(glyph: NDArray[np.float32], height: int, degrees: float, stretch: float
 
 
 def _paint(image: NDArray[np.uint8], ink: NDArray[np.float32], x: int, y: int, color: NDArray[np.float32]) -> None:
-    """Lays ink of a color onto the image."""
     view = image[y : y + ink.shape[0], x : x + ink.shape[1]]
     view[:] = np.round(view + ink[..., None] * (color - view))
 

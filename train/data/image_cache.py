@@ -31,10 +31,8 @@ def load_image(sample: Sample) -> NDArray[np.uint8]:
     """Reads an image as uint8 BGR ``[h, w, 3]``.
 
     The EXIF orientation is ignored, as COCO annotations ignore it. The file may be a smaller or larger version of the
-    annotated image, but not one of other proportions.
-
-    Raises:
-        InputError: the file does not decode, or its proportions are not the annotated ones.
+    annotated image, but not one of other proportions. Raises InputError if the file does not decode, or its proportions
+    are not the annotated ones.
     """
     image = read_image(sample.path, upright=False)
     height, width = image.shape[:2]
@@ -73,18 +71,16 @@ def load_annotated(sample: Sample) -> NDArray[np.uint8]:
 
 
 class ImageStore:
-    """The images of some samples, each at the size wanted for it.
+    """The images of some samples, each at the ``(height, width)`` wanted for it.
 
-    Kept images lie in one buffer that is written before worker processes are forked and never after: the workers read
-    the parent's memory, whatever their number. Not kept, an image is read from its file at each access.
-
-    Every image is decoded once here, so that a damaged one is found before the training starts, not in it.
+    Kept images lie in one buffer that is written before worker processes are forked and never after: the workers
+    read the parent's memory, whatever their number. Not kept, an image is read from its file at each access. Every
+    image is decoded once here, so that a damaged one is found before the training starts, not in it.
 
     Args:
         samples: the images to hold.
-        sizes: ``(height, width)`` wanted for each, in pixels.
-        mode: ``memory`` keeps the images, ``none`` does not, ``auto`` keeps them where they fit into half of the
-            memory that is free.
+        sizes: wanted for each, in pixels.
+        mode: ``auto`` keeps the images where they fit into half of the memory that is free.
         copies: processes that will hold the images, where processes cannot share memory.
         progress: called while the images are decoded.
 
@@ -99,7 +95,7 @@ class ImageStore:
         sizes: Sequence[tuple[int, int]],
         mode: CacheMode = "auto",
         copies: int = 1,
-        progress: Progress | None = None,
+        progress: Progress = lambda done, total: None,
     ) -> None:
         self._samples, self._sizes = samples, sizes
         self._ends = np.cumsum([height * width * 3 for height, width in sizes], dtype=np.int64)
@@ -109,8 +105,7 @@ class ImageStore:
         if not keep and mode == "auto":
             _log.info("%d images (%.1f GB) do not fit into memory: read anew in each epoch", len(samples), total / 1e9)
         for done, _ in enumerate(map_ahead(self._fill, range(len(samples)), os.cpu_count() or 1), start=1):
-            if progress is not None:
-                progress(done, len(samples))
+            progress(done, len(samples))
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -138,7 +133,6 @@ class ImageStore:
 
 
 def _keep(mode: CacheMode, size: int) -> bool:
-    """Whether to keep ``size`` bytes of images."""
     if mode == "none":
         return False
     free = psutil.virtual_memory().available

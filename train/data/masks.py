@@ -43,11 +43,8 @@ def box_of_segmentation(segmentation: Any, size_wh: tuple[int, int] | None) -> l
 
 def mask_of_another_shape(segmentation: Any, size_wh: tuple[int, int]) -> tuple[int, int] | None:
     """``(height, width)`` of a mask in runs whose shape is not that of an image of ``size_wh``; None of all else."""
-    mask = _mask_of(segmentation) or {}
-    runs, size = _runs(mask.get("counts")), _size(mask)
-    if runs is None or size is None or runs.sum() != size[0] * size[1] or same_shape(size[::-1], size_wh):
-        return None
-    return size
+    mask = _runs_and_size(_mask_of(segmentation) or {})
+    return None if mask is None or same_shape(mask[1][::-1], size_wh) else mask[1]
 
 
 def _mask_of(segmentation: Any) -> dict[str, Any] | None:
@@ -56,18 +53,19 @@ def _mask_of(segmentation: Any) -> dict[str, Any] | None:
     return segmentation if isinstance(segmentation, dict) else None
 
 
-def _size(mask: dict[str, Any]) -> tuple[int, int] | None:
-    """Height and width."""
-    size = mask.get("size")
-    if isinstance(size, list) and len(size) == 2 and all(is_whole(side) and 1 <= side < 1 << 31 for side in size):
-        return int(size[0]), int(size[1])
-    return None
+def _runs_and_size(mask: dict[str, Any]) -> tuple[NDArray[np.int64], tuple[int, int]] | None:
+    """Lengths of the runs, height and width; None where they do not agree."""
+    runs, size = _runs(mask.get("counts")), mask.get("size")
+    if not isinstance(size, list) or len(size) != 2 or not all(is_whole(side) and 1 <= side < 1 << 31 for side in size):
+        return None
+    height, width = int(size[0]), int(size[1])
+    return None if runs is None or runs.sum() != height * width else (runs, (height, width))
 
 
 def _box_of_mask(mask: dict[str, Any], size_wh: tuple[int, int] | None) -> list[float] | None:
-    runs, size = _runs(mask.get("counts")), _size(mask)
-    if runs is None or size is None or runs.sum() != size[0] * size[1]:
+    if (found := _runs_and_size(mask)) is None:
         return None
+    runs, size = found
     if size_wh is None or same_shape(size[::-1], size_wh):
         return _scaled(_box_of_runs(runs, size[0]), size, size_wh)
     if not same_shape(size, size_wh):
@@ -95,12 +93,8 @@ def _box_of_runs(runs: NDArray[np.int64], height: int) -> list[float] | None:
     starts, ends = starts[ends > starts], ends[ends > starts]
     if not len(starts):
         return None
-    columns, last_columns, rows, last_rows = (
-        starts // height,
-        (ends - 1) // height,
-        starts % height,
-        (ends - 1) % height,
-    )
+    columns, rows = np.divmod(starts, height)
+    last_columns, last_rows = np.divmod(ends - 1, height)
     over = last_columns > columns  # a run that goes on in the next column touches the lower border and the upper one
     top, bottom = np.where(over, 0, rows).min(), np.where(over, height - 1, last_rows).max()
     left, right = columns.min(), last_columns.max()

@@ -27,11 +27,7 @@ def choose_samples(dataset: CocoDataset, count: int, seed: int, class_name: str 
 
 
 def labelled_sheet(samples: Sequence[Sample], names: Sequence[str], side: int) -> NDArray[np.uint8]:
-    """The images with their boxes and class names, uint8 BGR.
-
-    Raises:
-        InputError: an image cannot be read or is not the annotated one.
-    """
+    """The images with their boxes and class names, uint8 BGR. Raises InputError if one is not as annotated."""
     tiles, captions = [], []
     for sample in samples:
         tile, _ = fit(load_image(sample), side)
@@ -45,10 +41,8 @@ def labelled_sheet(samples: Sequence[Sample], names: Sequence[str], side: int) -
 def augmented_sheet(dataset: CocoDataset, config: TrainConfig, count: int, seed: int, side: int) -> NDArray[np.uint8]:
     """The first images that a training with ``config`` would show its network, uint8 BGR.
 
-    They are made of a few of the set's images, for a training reads them all before it begins.
-
-    Raises:
-        InputError: an image cannot be read or is not the annotated one.
+    They are made of a few of the set's images, for a training reads them all before it begins. Raises InputError if an
+    image cannot be read or is not the annotated one.
     """
     from fusedet.train.data.dataset import PADDING, build_train_loader  # needs torch
 

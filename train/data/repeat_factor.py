@@ -18,10 +18,7 @@ from fusedet.train.data.coco import Sample
 def repeat_factors(samples: Sequence[Sample], classes: int, threshold: float) -> NDArray[np.float64]:
     """How often each image should be seen in an epoch, ``[N]``, each at least 1; their sum is a whole number.
 
-    Args:
-        samples: the images. Regions to ignore are no objects.
-        classes: how many there are.
-        threshold: classes in a smaller part of the images than this are rare; 0..1.
+    Classes in a smaller part of the images than ``threshold`` (0..1) are rare. Regions to ignore are no objects.
     """
     present = [np.unique(sample.labels[~sample.crowd]) for sample in samples]
     images = np.bincount(np.concatenate([np.empty(0, np.int64), *present]), minlength=classes)
@@ -32,12 +29,7 @@ def repeat_factors(samples: Sequence[Sample], classes: int, threshold: float) ->
 
 
 def repeated(factors: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Indices of the images of one epoch, in order; each as often as its factor, rounded up or down by chance.
-
-    Args:
-        factors: see :func:`repeat_factors`.
-        rng: of the epoch.
-    """
+    """Indices of the images of one epoch, in order; each as often as its factor, rounded up or down by chance."""
     ends = np.cumsum(factors)
     ends[-1] = round(ends[-1])  # whole but for rounding
     counts = np.diff(np.floor(ends + rng.random()), prepend=0.0).astype(np.int64)

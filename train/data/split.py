@@ -27,13 +27,8 @@ _log = logging.getLogger(__name__)
 def divide_only_file(root: Path) -> bool:
     """Divides the one annotation file of a folder, as Label Studio exports it, and says so in the log.
 
-    Of five images four go into ``annotations/train.json`` and one into ``annotations/val.json``.
-
-    Returns:
-        Whether there was such a file, with images enough.
-
-    Raises:
-        InputError: it is no COCO file.
+    Of five images four go into ``annotations/train.json`` and one into ``annotations/val.json``. False where there is
+    no such file, or too few images in it. Raises InputError if it is no COCO file.
     """
     files = only_file(find_sets(root))
     if files is None:
@@ -47,15 +42,11 @@ def divide_only_file(root: Path) -> bool:
     folder.mkdir(exist_ok=True)
     for name, part in sets.items():
         write_text(folder / f"{name}.json", json.dumps(part, ensure_ascii=False))
+    train, val = (len(part["images"]) for part in sets.values())
     _log.warning(
-        "%s is for all images: %d of them are in %s to learn from now, %d in val.json to evaluate on; of frames of "
-        "videos those of one scene belong together: fusedet data split %s --group REGEX --out %s --force",
-        files.annotations,
-        len(sets["train"]["images"]),
-        folder / "train.json",
-        len(sets["val"]["images"]),
-        shlex.quote(str(files.annotations)),
-        shlex.quote(str(folder)),
+        f"{files.annotations} is for all images: {train} of them are in {folder / 'train.json'} to learn from now, "
+        f"{val} in val.json to evaluate on; of frames of videos those of one scene belong together: fusedet data split "
+        f"{shlex.quote(str(files.annotations))} --group REGEX --out {shlex.quote(str(folder))} --force"
     )
     return True
 
@@ -76,18 +67,19 @@ def group_names(file_names: Sequence[str], pattern: re.Pattern[str] | None) -> l
 
 
 def divide(content: Mapping[str, Any], ratios: Mapping[str, float], groups: Sequence[str], seed: int) -> dict[str, Any]:
-    """The content of an annotation file for each set, everything else of it kept.
+    """The content of an annotation file for each set, everything else of it kept; the same seed gives the same sets.
 
     Args:
         content: a COCO dictionary.
         ratios: name of each set -> its share; they need not add up to 1.
         groups: of each image, in the order of ``content["images"]``; images of a group stay together.
-        seed: same seed, same sets.
+        seed: of what is left to chance.
     """
     images, names = content["images"], list(ratios)
-    counts = _class_counts(content, groups)
+    counts, images_in = _class_counts(content, groups), Counter(groups)
+    sizes = np.array([images_in[group] for group in counts], np.float64)
     shares = np.array(list(ratios.values()), np.float64)
-    of_group = _assign(counts, _sizes(counts, groups), shares / shares.sum(), np.random.default_rng(seed))
+    of_group = _assign(counts, sizes, shares / shares.sum(), np.random.default_rng(seed))
     place = dict(zip(counts, of_group, strict=True))
     chosen = {image["id"]: names[place[group]] for image, group in zip(images, groups, strict=True)}
     return {
@@ -109,19 +101,12 @@ def _class_counts(content: Mapping[str, Any], groups: Sequence[str]) -> dict[str
     return counts
 
 
-def _sizes(counts: Mapping[str, object], groups: Sequence[str]) -> NDArray[np.float64]:
-    """Images in each group, in the order of ``counts``."""
-    images = Counter(groups)
-    return np.array([images[group] for group in counts], np.float64)
-
-
 def _assign(
     counts: Mapping[str, Counter[Any]],
     sizes: NDArray[np.float64],
     shares: NDArray[np.float64],
     rng: np.random.Generator,
 ) -> list[int]:
-    """Index of the set of each group."""
     classes = sorted({category for counter in counts.values() for category in counter}, key=str)
     table = np.array([[c[k] for k in classes] for c in counts.values()], np.float64).reshape(len(counts), len(classes))
     wanted = np.outer(shares, table.sum(0))  # [sets, classes] boxes

@@ -19,22 +19,18 @@ from fusedet.train.data.split import divide_only_file
 def set_files(data: DataConfig) -> tuple[SetFiles, SetFiles]:
     """The files of the training set and of the validation set.
 
-    Raises:
-        InputError: the config names none, or there are none in the folder that it names; the message says what helps.
-            A folder with one annotation file for all images gets one of each set.
+    Raises InputError if the config names none, or there are none in the folder that it names; the message says what
+    helps. A folder with one annotation file for all images gets one of each set.
     """
     paths = (data.train_annotations, data.train_images, data.val_annotations, data.val_images)
     if any(path is None for path in paths):
         raise InputError("no data: give data=DIR, a folder with images/ and annotations/{train,val}.json")
     train_annotations, train_images, val_annotations, val_images = (Path(str(path)) for path in paths)
     root = data.root
-    if (
-        root is not None
-        and not os.path.isdir(root)
-        and any(root in path.parents for path in (train_annotations, train_images))
-    ):
-        raise InputError(f"data.root: {root}: {_no_folder(root)}")
-    if root is not None and os.path.isdir(root):
+    if root is not None and not os.path.isdir(root):
+        if root in (*train_annotations.parents, *train_images.parents):
+            raise InputError(f"data.root: {root}: {_no_folder(root)}")
+    elif root is not None:
         own = {root / "annotations" / f"{split}.json" for split in ("train", "val")}
         missing = own & {path for path in (train_annotations, val_annotations) if not os.path.exists(path)}
         if missing and (missing != own or not divide_only_file(root)):
@@ -55,15 +51,17 @@ def _no_folder(path: Path) -> str:
 def load_sets(data: DataConfig) -> tuple[CocoDataset, CocoDataset]:
     """The set to learn from, with what ``data.extra_train`` adds, and the validation set, of the same classes.
 
-    Raises:
-        InputError: a file is missing or cannot be used, or the classes differ.
+    Raises InputError if a file is missing or cannot be used, or the classes differ.
     """
     train, val = set_files(data)
     train_set = load_coco(train.annotations, train.images, require_boxes=True)
     val_set = load_coco(val.annotations, val.images)
     check_same_categories(train_set, val_set)
     if data.classes:
-        train_set, val_set = (_of_classes(dataset, data.classes) for dataset in (train_set, val_set))
+        try:
+            train_set, val_set = (keep_classes(dataset, data.classes) for dataset in (train_set, val_set))
+        except InputError as error:
+            raise InputError(f"data.classes: {error}") from None
     for extra in data.extra_train:
         extra_set = load_coco(extra.annotations, extra.images)
         if data.classes:
@@ -79,13 +77,6 @@ def load_sets(data: DataConfig) -> tuple[CocoDataset, CocoDataset]:
     return train_set, val_set
 
 
-def _of_classes(dataset: CocoDataset, names: list[str]) -> CocoDataset:
-    try:
-        return keep_classes(dataset, names)
-    except InputError as error:
-        raise InputError(f"data.classes: {error}") from None
-
-
 def annotation_digest(dataset: CocoDataset) -> str:
     """What stands for the images, classes and boxes of a set: another one where any of them has changed."""
     digest = hashlib.blake2b(repr(dataset.names).encode(), digest_size=16)
@@ -99,10 +90,8 @@ def annotation_digest(dataset: CocoDataset) -> str:
 def join(first: CocoDataset, second: CocoDataset) -> CocoDataset:
     """One set of both: the classes, their ids and the source are those of ``first``.
 
-    Classes go by name. Images of the second set get new ids, because both may have an image 1.
-
-    Raises:
-        InputError: the second set has a class that the first has not.
+    Classes go by name. Images of the second set get new ids, because both may have an image 1. Raises InputError if the
+    second set has a class that the first has not.
     """
     for name in second.names:
         if name not in first.names:
@@ -135,11 +124,4 @@ def count_objects(dataset: CocoDataset) -> tuple[int, int]:
 
 def _sorted(sample: Sample, min_score: float, ignore_score: float) -> Sample:
     keep = sample.crowd | (sample.scores >= ignore_score)
-    return replace(
-        sample,
-        boxes_xyxy=sample.boxes_xyxy[keep],
-        labels=sample.labels[keep],
-        crowd=(sample.crowd | (sample.scores < min_score))[keep],
-        areas=sample.areas[keep],
-        scores=sample.scores[keep],
-    )
+    return replace(sample, crowd=sample.crowd | (sample.scores < min_score)).only(keep)

@@ -59,13 +59,10 @@ def letterbox_place(shape_hw: tuple[int, int], size_hw: tuple[int, int]) -> Matr
 def mosaic_places(
     shapes_hw: Sequence[tuple[int, int]], size_hw: tuple[int, int], rng: np.random.Generator
 ) -> list[Matrix]:
-    """Where four images lie around a random point of the result: one in each quadrant, touching the point.
+    """Where four images lie around a random point of the result: four matrices ``[3, 3]``, one for each quadrant.
 
     Mosaic augmentation: Bochkovskiy et al., YOLOv4, 2020, section 3.3. Each image is as large as its letterbox in
     ``size_hw`` would be; the zoom of :func:`random_affine` decides how much of the four is seen.
-
-    Returns:
-        Four matrices ``[3, 3]``, from the pixels of each image to those of the result.
     """
     x, y = rng.uniform(size=2) * (size_hw[1], size_hw[0])
     places = []
@@ -152,44 +149,32 @@ def augment(
     mosaic: bool,
     rng: np.random.Generator,
 ) -> Example:
-    """A variation of example ``index``, of ``size_hw``.
+    """A variation of example ``index``, of ``size_hw`` (height, width) in pixels; all randomness comes from ``rng``.
 
-    Args:
-        examples: all of them; mosaic and mixup draw partners from them. Their images are not changed.
-        index: of the example to vary.
-        size_hw: ``(height, width)`` of the result in pixels.
-        config: what may be varied, and how much.
-        mosaic: False leaves out mosaic and mixup.
-        rng: the only source of randomness.
+    Mosaic and mixup draw partners from ``examples``, whose images are not changed; without ``mosaic`` both are left
+    out.
     """
-    example = _scene(examples, index, size_hw, config, mosaic, rng)
+
+    def scene(index: int) -> Example:
+        """One image, or four of them as a mosaic, seen through a random affine map."""
+        if mosaic and rng.uniform() < config.mosaic:
+            indices = [index, *rng.integers(len(examples), size=3).tolist()]
+            rng.shuffle(indices)
+            chosen = [examples[i] for i in indices]
+            places = mosaic_places([_shape(example) for example in chosen], size_hw, rng)
+        else:
+            chosen = [examples[index]]
+            places = [letterbox_place(_shape(chosen[0]), size_hw)]
+        view = random_affine(size_hw, config, rng)
+        if len(chosen) == 1 and np.array_equal(view, np.eye(3)):
+            return letterbox_example(chosen[0], size_hw)
+        return paste(chosen, [view @ place for place in places], size_hw)
+
+    example = scene(index)
     if mosaic and rng.uniform() < config.mixup:
         partner = int(rng.integers(len(examples)))
-        example = mixup(example, _scene(examples, partner, size_hw, config, mosaic, rng), rng)
+        example = mixup(example, scene(partner), rng)
     return replace(example, image=random_hsv(example.image, config, rng))
-
-
-def _scene(
-    examples: Examples,
-    index: int,
-    size_hw: tuple[int, int],
-    config: AugmentConfig,
-    mosaic: bool,
-    rng: np.random.Generator,
-) -> Example:
-    """One image, or four of them as a mosaic, seen through a random affine map."""
-    if mosaic and rng.uniform() < config.mosaic:
-        indices = [index, *rng.integers(len(examples), size=3).tolist()]
-        rng.shuffle(indices)
-        chosen = [examples[i] for i in indices]
-        places = mosaic_places([_shape(example) for example in chosen], size_hw, rng)
-    else:
-        chosen = [examples[index]]
-        places = [letterbox_place(_shape(chosen[0]), size_hw)]
-    view = random_affine(size_hw, config, rng)
-    if len(chosen) == 1 and np.array_equal(view, np.eye(3)):
-        return letterbox_example(chosen[0], size_hw)
-    return paste(chosen, [view @ place for place in places], size_hw)
 
 
 def _shape(example: Example) -> tuple[int, int]:
@@ -206,13 +191,7 @@ def _zoom_and_shift(zoom: float, left: float, top: float) -> Matrix:
 
 
 def _seen(canvas: NDArray[np.uint8], examples: Sequence[Example], moved: Sequence[NDArray[np.float32]]) -> Example:
-    """An image with the objects of some examples, whose boxes moved: clipped to the image, or gone with too little.
-
-    Args:
-        canvas: the image.
-        examples: whose objects are in it.
-        moved: the boxes of each example in pixels of the image.
-    """
+    """An image with the objects of some examples, whose boxes moved: clipped to the image, or gone with too little."""
     size_hw = canvas.shape[:2]
     boxes, labels = np.concatenate(moved), np.concatenate([example.labels for example in examples])
     weights = np.concatenate([example.weights for example in examples])

@@ -22,14 +22,7 @@ FUSION_IOU = 0.55
 
 
 class Ensemble:
-    """Several detectors of the same classes behind the interface of one.
-
-    Args:
-        members: at least one.
-
-    Raises:
-        InputError: their classes differ.
-    """
+    """Several detectors, at least one, behind the interface of one. Raises InputError if their classes differ."""
 
     def __init__(self, members: Sequence[Predictor]) -> None:
         self.members = tuple(members)

@@ -8,16 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fusedet.common.atomic import OF_THE_DISK
+from fusedet.common.atomic import naming
 from fusedet.common.errors import InputError
 
 
 def check_free(out: Path) -> None:
-    """To be called before long work.
-
-    Raises:
-        InputError: ``out`` holds something already.
-    """
+    """To be called before long work. Raises InputError if ``out`` holds something already."""
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise InputError(f"{out}: exists already; name a folder that is not there yet")
 
@@ -26,21 +22,18 @@ def check_free(out: Path) -> None:
 def whole_folder(out: Path) -> Iterator[Path]:
     """A folder to fill, which becomes ``out`` once the block has ended well. If it does not, nothing of it is left.
 
-    Raises:
-        InputError: ``out`` holds something already.
-        OSError: the disk is full, or takes no more for another reason; the error names ``out``.
+    Raises InputError if ``out`` holds something already, and OSError if the disk is full, or takes no more for another
+    reason; the error names ``out``.
     """
     check_free(out)
     above = [folder for folder in out.absolute().parents if not folder.exists()]  # the nearest first
     try:
-        with _filled(out) as made:
+        with naming(out), _filled(out) as made:
             yield made
-    except BaseException as error:
+    except BaseException:
         for folder in above:
             with contextlib.suppress(OSError):
                 folder.rmdir()
-        if isinstance(error, OSError) and error.errno in OF_THE_DISK:
-            raise OSError(error.errno, os.strerror(error.errno), str(out)) from error
         raise
 
 

@@ -42,18 +42,12 @@ def _is_footage(file: Path) -> bool:
 def take_frames(
     videos: list[Path], every_s: float, folder: Path, on_frame: Callable[[int], None] = lambda count: None
 ) -> Frames:
-    """Writes frames as JPEG, named by video and second: ``gate-000012.50.jpg``.
+    """Writes frames as JPEG into a folder, named by video and second: ``gate-000012.50.jpg``.
 
-    The same call again writes the same files: what an interrupted one has written stays.
-
-    Args:
-        videos: recordings; the folders that differ between them become folders of the images.
-        every_s: seconds from one frame to the next, above 0.
-        folder: where the images go; made where it is missing.
-        on_frame: called with 1 for each frame that was looked at.
-
-    Raises:
-        InputError: a video cannot be read, two would give files of one name, or another file of such a name is there.
+    The same call again writes the same files: what an interrupted one has written stays. Folders that differ between
+    the videos become folders of the images. ``every_s`` seconds lie between frames; ``on_frame`` is called with 1 for
+    each. Raises InputError if a video cannot be read, two would give files of one name, or another file of such a name
+    is there.
     """
     seen, image_files, alike = Seen(), list[ImageFile](), 0
     for video, name in zip(videos, _names(videos), strict=True):
@@ -71,8 +65,7 @@ def take_frames(
 def frames_every(video: Path, every_s: float) -> Iterator[tuple[float, NDArray[np.uint8]]]:
     """Seconds since the start, and uint8 BGR ``[H, W, 3]``; the frames between are not decoded where that can be.
 
-    Raises:
-        InputError: it is no video, or none of its frames can be read.
+    Raises InputError if it is no video, or none of its frames can be read.
     """
     capture = cv2.VideoCapture(name_for_opencv(video))
     try:

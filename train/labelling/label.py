@@ -21,7 +21,7 @@ from fusedet.common.text import nearest
 from fusedet.deploy.camera.sources import IMAGE_SUFFIXES, read_image
 from fusedet.deploy.detector.decoding import nms
 from fusedet.deploy.detector.detections import Detections, Predictor
-from fusedet.train.data.coco import load_coco
+from fusedet.train.data.coco import annotation, load_coco
 from fusedet.train.data.image_cache import in_batches
 
 #: Overlap of two boxes above which they are one object, where a mapping makes one class of several.
@@ -50,11 +50,7 @@ class Summary:
 
 
 def find_images(folder: Path) -> list[ImageFile]:
-    """The images in a folder and in the folders in it, sorted by name, with ids from 1.
-
-    Raises:
-        InputError: no such folder, or no image in it.
-    """
+    """The images in a folder and the folders in it, by name, with ids from 1. Raises InputError if there is none."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of images")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
@@ -64,11 +60,7 @@ def find_images(folder: Path) -> list[ImageFile]:
 
 
 def images_of(annotations: Path, images: Path) -> list[ImageFile]:
-    """The images that a COCO file lists, with its ids; what it says of their objects does not matter.
-
-    Raises:
-        InputError: the file cannot be used.
-    """
+    """The images that a COCO file lists, with its ids. Raises InputError if the file cannot be used."""
     samples = load_coco(annotations, images).samples
     ids = [sample.image_id if sample.source_id is None else sample.source_id for sample in samples]
     return [ImageFile(i, s.path.relative_to(images).as_posix(), s.path) for i, s in zip(ids, samples, strict=True)]
@@ -87,13 +79,13 @@ def label_images(
 ) -> Summary:
     """Writes what ``teacher`` finds in ``image_files`` to ``out``, as COCO annotations with a ``score`` each.
 
-    Images are read as training reads them, without the turn that their EXIF data may ask for. ``out`` is written as a
-    whole, at the end. Until then what is done lies beside it, in ``out`` + ``.partial``: an interrupted run that is
-    called again with the same settings goes on from there.
+    Images are read as training reads them, without the turn that their EXIF data may ask for; one that cannot be
+    read is left out. ``out`` is written as a whole, at the end. Until then what is done lies in ``out`` +
+    ``.partial``: an interrupted run that is called again with the same settings goes on from there.
 
     Args:
         teacher: finds objects.
-        image_files: to label; one that cannot be read is left out.
+        image_files: to label.
         out: the JSON file; replaced if it exists.
         score_threshold: lowest score that becomes a label, 0..1.
         classes: class of the teacher -> class to write; the others are left out. Left out, all of them as they are.
@@ -108,8 +100,8 @@ def label_images(
         raise InputError(f"the score threshold must be in 0..1, but got {score_threshold}")
     mapping = _Mapping(teacher.names, classes)
     settings = {"origin": dict(origin or {}), "score_threshold": score_threshold, "classes": mapping.names_by_theirs}
-    journal = _Journal(out.with_name(out.name + ".partial"), settings)
-    with journal:
+    partial = out.with_name(out.name + ".partial")
+    with _Journal(partial, settings) as journal:
         todo = [image_file for image_file in image_files if image_file.file_name not in journal.rows]
         on_batch(len(image_files) - len(todo))
         for group in in_batches(map_ahead(_read, todo, _THREADS), batch):
@@ -120,17 +112,12 @@ def label_images(
     rows = [journal.rows[image_file.file_name] for image_file in image_files]
     content, summary = _as_coco(image_files, rows, mapping.names, settings)
     write_text(out, json.dumps(content) + "\n")
-    journal.remove()
+    partial.unlink()
     return summary
 
 
 class _Mapping:
-    """From the teacher's classes to those that are written.
-
-    Attributes:
-        names: the classes that are written, in the order in which they are first named.
-        names_by_theirs: class of the teacher -> class that is written.
-    """
+    """From the teacher's classes to those that are written: ``names``, in the order in which they are first named."""
 
     def __init__(self, theirs: Sequence[str], classes: Mapping[str, str] | None) -> None:
         self.names_by_theirs = dict(classes) if classes is not None else {name: name for name in theirs}
@@ -139,7 +126,8 @@ class _Mapping:
                 raise InputError(f"the teacher knows no class {name!r}{nearest(name, theirs)}")
         self.names = tuple(dict.fromkeys(self.names_by_theirs.values()))
         self._merges = len(self.names) < len(self.names_by_theirs)
-        self._index = np.array([self._place(name) for name in theirs], np.int64)
+        places = {name: self.names.index(written) for name, written in self.names_by_theirs.items()}
+        self._index = np.array([places.get(name, -1) for name in theirs], np.int64)
 
     def __call__(self, detections: Detections) -> Detections:
         """The detections of wanted classes, highest score first, each box once."""
@@ -151,25 +139,16 @@ class _Mapping:
             mapped = mapped[nms(mapped.boxes_xyxy, mapped.scores, mapped.class_ids, MERGED_IOU)]
         return mapped
 
-    def _place(self, name: str) -> int:
-        return self.names.index(self.names_by_theirs[name]) if name in self.names_by_theirs else -1
-
 
 class _Journal:
-    """What has been labelled so far: a first line with the settings, then a line of JSON for each image.
-
-    Attributes:
-        rows: file name -> its line.
-    """
+    """What has been labelled so far: a first line with the settings, then a line of JSON for each image."""
 
     def __init__(self, path: Path, settings: dict[str, Any]) -> None:
-        self._path = path
-        self.rows: dict[str, dict[str, Any]] = {}
+        self._path, self._settings = path, settings
         lines = list(_whole_lines(path)) if path.exists() else []
         if lines and lines[0] != settings:
             raise InputError(f"{path}: begun with other settings; delete it to start anew, or repeat them to go on")
         self.rows = {row["file_name"]: row for row in lines[1:]}
-        self._settings = settings
 
     def __enter__(self) -> "_Journal":
         # Written anew: a line that was cut off by a sudden end would spoil the next one.
@@ -181,11 +160,7 @@ class _Journal:
         self._file.close()
 
     def add(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Keeps the lines of some more images.
-
-        Raises:
-            OSError: it cannot be written, as on a full disk; the error names the file.
-        """
+        """Keeps the lines of some more images. Raises OSError, with the file's name, if the disk takes no more."""
         text = memoryview("".join(map(_line, rows)).encode())
         try:
             while text:
@@ -193,10 +168,6 @@ class _Journal:
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(self._path)) from error
         self.rows.update({row["file_name"]: row for row in rows})
-
-    def remove(self) -> None:
-        """The file has done its service."""
-        self._path.unlink()
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -224,7 +195,6 @@ def _read(image_file: ImageFile) -> tuple[ImageFile, NDArray[np.uint8] | None]:
 
 
 def _row(image_file: ImageFile, image: NDArray[np.uint8] | None, found: Detections | None) -> dict[str, Any]:
-    """An image's line in the journal; one that could not be read has no size."""
     if image is None or found is None:
         return {"file_name": image_file.file_name}
     boxes = found.boxes_xyxy.astype(float)
@@ -249,17 +219,8 @@ def _as_coco(
         images.append({"id": image_file.image_id, **{key: row[key] for key in ("file_name", "width", "height")}})
         for class_id, *box, score in row["objects"]:
             counts[names[class_id]] += 1
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": image_file.image_id,
-                    "category_id": class_id + 1,
-                    "bbox": box,
-                    "area": round(box[2] * box[3], 2),
-                    "iscrowd": 0,
-                    "score": score,
-                }
-            )
+            number, area = len(annotations) + 1, round(box[2] * box[3], 2)
+            annotations.append({**annotation(number, image_file.image_id, class_id + 1, box, area), "score": score})
     content = {
         "info": {"description": "labels by a detector, not by people", **settings},
         "images": images,

@@ -9,6 +9,7 @@ from fusedet.common.errors import InputError
 from fusedet.train.data import image_cache as cache
 from fusedet.train.data.coco import CocoDataset, Sample
 from fusedet.train.data.image_cache import CacheMode, ImageStore, load_at_size, load_image, training_size
+from tests.train.data.doctor.drawing import add_exif
 
 NOTHING = (np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, np.bool_), *[np.zeros(0, np.float32)] * 2)
 
@@ -70,17 +71,13 @@ def test_a_damaged_image_is_named_before_it_is_needed(drawn: CocoDataset, mode: 
         ImageStore(drawn.samples, [(64, 96)] * 6, mode)
 
 
-def test_a_file_of_other_proportions_is_an_error(tmp_path: Path) -> None:
-    path = image(tmp_path / "a.png", 100, 80)
-    with pytest.raises(InputError) as caught:
-        load_image(sample(path, 100, 60))
-    assert str(caught.value) == f"{path}: is 100x80 pixels, but the annotations say 100x60"
-
-
-def test_swapped_sides_point_at_the_orientation(tmp_path: Path) -> None:
-    path = image(tmp_path / "a.png", 100, 80)
-    with pytest.raises(InputError, match="EXIF"):
-        load_image(sample(path, 80, 100))
+@pytest.mark.parametrize(
+    ("said", "told"), [((100, 60), "100x80 pixels, but the annotations say 100x60$"), ((80, 100), "EXIF")]
+)
+def test_a_file_of_other_proportions_is_an_error(tmp_path: Path, said: tuple[int, int], told: str) -> None:
+    """Swapped sides point at the orientation."""
+    with pytest.raises(InputError, match=told):
+        load_image(sample(image(tmp_path / "a.png", 100, 80), *said))
 
 
 @pytest.mark.parametrize(("width", "height"), [(100, 75), (400, 300), (41, 31), (33, 25)])
@@ -109,11 +106,7 @@ def test_too_little_memory(drawn: CocoDataset, monkeypatch: pytest.MonkeyPatch) 
 
 def test_exif_orientation_is_ignored(tmp_path: Path) -> None:
     """A JPEG that says "turn me by 90 degrees" is read as it is stored, as COCO annotations take it."""
-    stored = cv2.imencode(".jpg", np.zeros((20, 40, 3), np.uint8))[1].tobytes()
-    # APP1 with one little-endian TIFF entry: orientation (0x0112), SHORT, count 1, value 6.
-    entry = b"\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00"
-    exif = b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00" + entry + b"\x00\x00\x00\x00"
-    path = tmp_path / "turned.jpg"
-    path.write_bytes(stored[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + stored[2:])
+    path = image(tmp_path / "turned.jpg", 40, 20)
+    add_exif(path, 6)
     assert cv2.imread(str(path)).shape[:2] == (40, 20)
     assert load_image(sample(path, 40, 20)).shape[:2] == (20, 40)

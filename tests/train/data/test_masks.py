@@ -38,10 +38,13 @@ def test_a_mask_has_the_box_of_its_pixels_compressed_or_not(seed: int) -> None:
     assert box_of_segmentation({"size": size, "counts": text}, mask.shape[::-1]) == box
 
 
-def test_a_mask_of_another_size_is_scaled() -> None:
-    mask = np.zeros((10, 20), np.uint8)
-    mask[2:6, 5:10] = 1
-    assert box_of_segmentation({"size": [10, 20], "counts": runs_of(mask)}, (60, 30)) == [15, 6, 15, 12]
+@pytest.mark.parametrize("in_a_list", [False, True])
+@pytest.mark.parametrize(("size_wh", "box"), [((20, 10), [5, 2, 5, 4]), ((60, 30), [15, 6, 15, 12])])
+def test_a_mask_of_another_size_is_scaled(size_wh: tuple[int, int], box: list[int], in_a_list: bool) -> None:
+    pixels = np.zeros((10, 20), np.uint8)
+    pixels[2:6, 5:10] = 1
+    mask = {"size": [10, 20], "counts": runs_of(pixels)}
+    assert box_of_segmentation([mask] if in_a_list else mask, size_wh) == box
 
 
 @pytest.mark.parametrize(
@@ -80,12 +83,6 @@ def test_runs_that_were_written_as_the_text_of_bytes_are_read() -> None:
     size = list(mask.shape)
     as_text = box_of_segmentation({"size": size, "counts": str(encoded)}, None)
     assert as_text == box_of_segmentation({"size": size, "counts": runs_of(mask)}, None)
-
-
-def test_a_mask_may_stand_in_a_list() -> None:
-    mask = np.zeros((10, 20), np.uint8)
-    mask[2:6, 5:10] = 1
-    assert box_of_segmentation([{"size": [10, 20], "counts": runs_of(mask)}], (20, 10)) == [5, 2, 5, 4]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from fusedet.configs import InputError
 from fusedet.deploy import Detections
 from fusedet.train.data.coco import load_coco
 from fusedet.train.labelling.label import find_images, images_of, label_images
+from tests.train.data.doctor.drawing import add_exif
 from tests.train.drawing import draw_set
 
 NAMES = ("car", "person", "truck")
@@ -156,14 +157,11 @@ def test_images_of_a_coco_file_keep_their_ids(tmp_path: Path) -> None:
 
 def test_images_are_labelled_as_training_sees_them(tmp_path: Path) -> None:
     """EXIF data that turn an image on a screen do not turn it here."""
-    image_file = np.zeros((20, 40, 3), np.uint8)
-    ok, data = cv2.imencode(".jpg", image_file)
-    assert ok
-    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"  # orientation 6: a quarter turn
-    turned = data.tobytes()[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data.tobytes()[2:]
     (tmp_path / "images").mkdir()
-    (tmp_path / "images" / "turned.jpg").write_bytes(turned)
-    assert cv2.imread(str(tmp_path / "images" / "turned.jpg")).shape == (40, 20, 3)
+    path = tmp_path / "images" / "turned.jpg"
+    cv2.imwrite(str(path), np.zeros((20, 40, 3), np.uint8))
+    add_exif(path, 6)
+    assert cv2.imread(str(path)).shape == (40, 20, 3)
     label_images(Teacher({}), find_images(tmp_path / "images"), tmp_path / "labels.json")
     (image,) = json.loads((tmp_path / "labels.json").read_text())["images"]
     assert (image["width"], image["height"]) == (40, 20)

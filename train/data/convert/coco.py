@@ -10,7 +10,7 @@ from fusedet.common.atomic import write_text
 from fusedet.common.errors import InputError
 from fusedet.configs.layouts import find_sets
 from fusedet.train.data.coco import CocoDataset, load_coco, read_json
-from fusedet.train.data.convert.sets import LabelledSet, single_folder
+from fusedet.train.data.convert.sets import LabelledSet, prefixes
 from fusedet.train.labelling.folders import copy_file
 
 #: What the form can say beside classes and boxes, as far as it passes through a conversion.
@@ -18,11 +18,7 @@ HOLDS = frozenset({"crowd regions", "scores", "areas"})
 
 
 def read_coco(source: Path) -> list[LabelledSet]:
-    """The sets of a folder.
-
-    Raises:
-        InputError: there is none, or a file cannot be used.
-    """
+    """The sets of a folder. Raises InputError if there is none, or a file cannot be used."""
     files = find_sets(source)
     if not files:
         raise InputError(f"{source}: expected annotations/train.json, val.json or test.json, but there is none")
@@ -35,9 +31,9 @@ def read_coco(source: Path) -> list[LabelledSet]:
 def write_coco(sets: Sequence[LabelledSet], out: Path, link: bool = False) -> None:
     """Writes the sets; ids count from 1."""
     (out / "annotations").mkdir()
-    prefixes = {one.name: "" if single_folder(sets) else f"{one.name}/" for one in sets}
+    before = prefixes(sets)
     for one in sets:
-        names = {s.image_id: prefixes[one.name] + one.file_name(s) for s in one.dataset.samples}
+        names = {s.image_id: before[one.name] + one.file_name(s) for s in one.dataset.samples}
         truth = one.dataset.ground_truth()
         truth["images"] = [{**entry, "file_name": names[entry["id"]]} for entry in truth["images"]]
         scores = np.concatenate([sample.scores for sample in one.dataset.samples])
@@ -55,13 +51,10 @@ def write_coco(sets: Sequence[LabelledSet], out: Path, link: bool = False) -> No
 def _extras(path: Path, data: CocoDataset) -> dict[str, int]:
     content = read_json(path)
     known = {"id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation", "score"}
+    areas = [(sample.areas, (sample.boxes_xyxy[:, 2:] - sample.boxes_xyxy[:, :2]).prod(1)) for sample in data.samples]
     counts = {
         "segmentations": sum(bool(entry.get("segmentation")) for entry in content["annotations"]),
-        "areas": sum(int((~np.isclose(s.areas, _box_areas(s.boxes_xyxy), rtol=0.01)).sum()) for s in data.samples),
+        "areas": sum(int((~np.isclose(area, of_box, rtol=0.01)).sum()) for area, of_box in areas),
         "other keys": sum(bool(entry.keys() - known) for entry in content["annotations"]),
     }
     return {what: count for what, count in counts.items() if count}
-
-
-def _box_areas(boxes_xyxy: np.ndarray) -> np.ndarray:
-    return np.asarray((boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).prod(1))

@@ -91,11 +91,7 @@ def _lost(sets: Sequence[LabelledSet], holds: frozenset[str]) -> dict[str, int]:
 
 
 def _largest_error(sets: Sequence[LabelledSet], again: Sequence[LabelledSet], keeps_crowd: bool) -> float:
-    """Over the boxes of each image, in their order.
-
-    Raises:
-        AssertionError: an image, a box or a class got lost.
-    """
+    """Over the boxes of each image, in their order. Raises AssertionError if an image, a box or a class got lost."""
     largest = 0.0
     for one, other in zip(sets, again, strict=True):
         ours = {one.file_name(sample): sample for sample in one.dataset.samples}

@@ -4,6 +4,7 @@ The images lie in folders called train, validation and test, and are known by th
 """
 
 import csv
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from fusedet.common.errors import InputError
 from fusedet.common.plain_json import short
 from fusedet.train.data.coco import CocoDataset
-from fusedet.train.data.convert.sets import LabelledSet, Row, image_names, image_size, make_sample
+from fusedet.train.data.convert.sets import LabelledSet, Row, image_names, image_size, make_sample, read_text
 from fusedet.train.labelling.folders import copy_file
 
 #: A group of more than five objects that touch (``IsGroupOf``) is what COCO calls a crowd.
@@ -27,8 +28,7 @@ _COLUMNS = ("ImageID", "Source", "LabelName", "Confidence", *_EDGES, *_FLAGS)
 def read_openimages(source: Path) -> list[LabelledSet]:
     """The sets of a folder; images that a table does not name have no objects.
 
-    Raises:
-        InputError: there is none, or a file cannot be used; the message names file and line.
+    Raises InputError if there is none, or a file cannot be used; the message names file and line.
     """
     tables = {
         split: next(iter(sorted(source.glob(f"*{theirs}*{_TABLE}"))), None) for split, theirs in _THEIR_NAME.items()
@@ -58,9 +58,7 @@ def write_openimages(sets: Sequence[LabelledSet], out: Path, link: bool = False)
                 name = one.file_name(sample)
                 image_id = Path(name).with_suffix("").as_posix()
                 if seen.setdefault(image_id, name) != name:
-                    raise InputError(
-                        f"{sample.path}: Open Images knows images without their ending, as {seen[image_id]}"
-                    )
+                    raise InputError(f"{sample.path}: Open Images knows images without ending, as {seen[image_id]}")
                 copy_file(sample.path, out / theirs / name, link)
                 for box, label, crowd, score in zip(
                     sample.boxes_xyxy.astype(float), sample.labels, sample.crowd, sample.scores, strict=True
@@ -75,24 +73,22 @@ def _display_names(source: Path) -> dict[str, str]:
     files = sorted(source.glob("*class-descriptions*.csv"))
     if not files:
         return {}
-    with _table_errors(files[0]), files[0].open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.reader(file) if len(row) >= 2]
+    with _table(files[0]) as text:
+        rows = [row for row in csv.reader(text) if len(row) >= 2]
     return {row[0]: row[1] for row in rows if row[0] != "LabelName"}
 
 
 @contextmanager
-def _table_errors(path: Path) -> Iterator[None]:
+def _table(path: Path) -> Iterator[io.StringIO]:
     try:
-        yield
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: not a table in UTF-8 with commas: {error}") from error
+        yield io.StringIO(read_text(path), newline="")
+    except csv.Error as error:
+        raise InputError(f"{path}: not a table with commas: {error}") from error
 
 
 def _read_table(path: Path) -> list[dict[str, str]]:
-    with _table_errors(path), path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
+    with _table(path) as text:
+        reader = csv.DictReader(text)
         missing = {"ImageID", "LabelName", *_EDGES} - set(reader.fieldnames or ())
         if missing:
             raise InputError(f"{path}:1: the columns {', '.join(sorted(missing))} are missing")

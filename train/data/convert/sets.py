@@ -27,6 +27,19 @@ class LabelledSet:
         return sample.path.relative_to(self.images).as_posix()
 
 
+def read_text(path: Path) -> str:
+    """A text file that anybody may have written. Raises InputError if it cannot be read or is not UTF-8."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path}:{line}: not text in UTF-8") from error
+
+
 @dataclass(frozen=True)
 class Row:
     """One box as a format says it: class index, corners in pixels, whether it is a region of many, and a score."""
@@ -63,11 +76,7 @@ def image_names(folder: Path) -> list[str]:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Stored width and height in pixels, from the header where it says them.
-
-    Raises:
-        InputError: the file cannot be read or is no image.
-    """
+    """Stored width and height of an image in pixels. Raises InputError if the file cannot be read or is none."""
     try:
         header = read_header(path)
     except OSError as error:
@@ -78,7 +87,7 @@ def image_size(path: Path) -> tuple[int, int]:
     return width, height
 
 
-def single_folder(sets: Sequence[LabelledSet]) -> bool:
-    """Whether the images of all sets fit into one folder: no name is there twice."""
+def prefixes(sets: Sequence[LabelledSet]) -> dict[str, str]:
+    """What goes before the names of each set's images in one folder: nothing, or where one is there twice the set's."""
     names = [one.file_name(sample) for one in sets for sample in one.dataset.samples]
-    return len(set(names)) == len(names)
+    return {one.name: "" if len(set(names)) == len(names) else f"{one.name}/" for one in sets}

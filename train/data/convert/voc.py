@@ -10,8 +10,7 @@ from xml.etree import ElementTree
 
 from fusedet.common.errors import InputError
 from fusedet.train.data.coco import CocoDataset, Sample
-from fusedet.train.data.convert.sets import LabelledSet, Row, image_names, image_size, make_sample, single_folder
-from fusedet.train.data.convert.text import read_lines
+from fusedet.train.data.convert.sets import LabelledSet, Row, image_names, image_size, make_sample, prefixes, read_text
 from fusedet.train.labelling.folders import copy_file
 
 #: ``difficult`` objects are ignored in evaluation, as crowd regions are.
@@ -19,11 +18,7 @@ HOLDS = frozenset({"crowd regions"})
 
 
 def read_voc(source: Path, one_based: bool = False) -> list[LabelledSet]:
-    """The sets that ``ImageSets/Main`` lists, or all files as one set ``train``.
-
-    Raises:
-        InputError: there is none, or a file cannot be used.
-    """
+    """The sets that ``ImageSets/Main`` lists, or all files as one set ``train``. Raises InputError if there is none."""
     annotations = next(
         (source / n for n in ("Annotations", "annotations", ".") if any((source / n).glob("**/*.xml"))), None
     )
@@ -52,23 +47,21 @@ def write_voc(sets: Sequence[LabelledSet], out: Path, link: bool = False, one_ba
     """Writes the sets, and the order of the classes as ``labels.txt``, for VOC has no place for it."""
     (out / "ImageSets" / "Main").mkdir(parents=True)
     (out / "labels.txt").write_text("".join(f"{name}\n" for name in sets[0].dataset.names), encoding="utf-8")
-    prefixes = {one.name: "" if single_folder(sets) else f"{one.name}/" for one in sets}
-    seen: dict[str, str] = {}
+    before, seen = prefixes(sets), dict[str, str]()
     for one in sets:
-        stems = []
+        listed = ""
         for sample in one.dataset.samples:
-            name = prefixes[one.name] + one.file_name(sample)
+            name = before[one.name] + one.file_name(sample)
             stem = Path(name).with_suffix("").as_posix()
             if seen.setdefault(stem, name) != name:
                 raise InputError(f"{sample.path}: VOC knows images by their name without its ending, as {seen[stem]}")
-            stems.append(stem)
+            listed += f"{stem}\n"
             copy_file(sample.path, out / "JPEGImages" / name, link)
             root = _as_xml(name, sample, one.dataset.names, one_based)
             target = out / "Annotations" / f"{stem}.xml"
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(ElementTree.tostring(root, encoding="unicode") + "\n", encoding="utf-8")
-        text = "".join(f"{stem}\n" for stem in stems)
-        (out / "ImageSets" / "Main" / f"{one.name}.txt").write_text(text, encoding="utf-8")
+        (out / "ImageSets" / "Main" / f"{one.name}.txt").write_text(listed, encoding="utf-8")
 
 
 def _as_xml(name: str, sample: Sample, classes: Sequence[str], one_based: bool) -> ElementTree.Element:
@@ -97,14 +90,12 @@ def _add(parent: ElementTree.Element, key: str, text: str) -> None:
 
 
 def _lists(source: Path) -> dict[str, list[str]]:
-    folder = source / "ImageSets" / "Main"
-    found = {}
-    for split in ("train", "val", "test"):
-        path = folder / f"{split}.txt"
-        if path.is_file():
-            lines = read_lines(path)
-            found[split] = [line.strip() for line in lines if line.strip()]
-    return found
+    files = {split: source / "ImageSets" / "Main" / f"{split}.txt" for split in ("train", "val", "test")}
+    return {
+        split: [line.strip() for line in read_text(path).splitlines() if line.strip()]
+        for split, path in files.items()
+        if path.is_file()
+    }
 
 
 def _parse(path: Path, stem: str) -> tuple[str, ElementTree.Element]:
@@ -123,7 +114,7 @@ def _parse(path: Path, stem: str) -> tuple[str, ElementTree.Element]:
 def _classes(source: Path, parsed: dict[str, list[tuple[str, ElementTree.Element]]]) -> dict[str, int]:
     """Class name -> index: in the order of labels.txt, or of the alphabet."""
     labels = source / "labels.txt"
-    names = [line for line in read_lines(labels) if line] if labels.is_file() else []
+    names = [line for line in read_text(labels).splitlines() if line] if labels.is_file() else []
     used = {_text(thing, "name") for entries in parsed.values() for _, root in entries for thing in root.iter("object")}
     return {name: i for i, name in enumerate([*names, *sorted(used - set(names))])}
 

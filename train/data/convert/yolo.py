@@ -14,8 +14,7 @@ import yaml
 from fusedet.common.errors import InputError
 from fusedet.common.plain_json import short
 from fusedet.train.data.coco import CocoDataset
-from fusedet.train.data.convert.sets import LabelledSet, Row, image_names, image_size, make_sample
-from fusedet.train.data.convert.text import read_lines
+from fusedet.train.data.convert.sets import LabelledSet, Row, image_names, image_size, make_sample, read_text
 from fusedet.train.labelling.folders import copy_file
 
 HOLDS = frozenset[str]()
@@ -27,10 +26,7 @@ def read_yolo(source: Path) -> list[LabelledSet]:
     """The sets that ``data.yaml`` names, or images and labels beside a ``classes.txt``.
 
     A set but ``train`` that is named and not there, as tools name all three whatever they export, is left out with a
-    warning.
-
-    Raises:
-        InputError: there is none, or a file cannot be used; the message names file and line.
+    warning. Raises InputError if there is none, or a file cannot be used; the message names file and line.
     """
     config, settings = _settings(source)
     names = _names(settings, config)
@@ -72,19 +68,17 @@ def write_yolo(sets: Sequence[LabelledSet], out: Path, link: bool = False) -> No
 
 
 def _settings(source: Path) -> tuple[Path, dict[str, Any]]:
-    """The file that describes the set, and what it says."""
     if source.is_dir() and (source / "classes.txt").is_file() and not list(source.glob("*.y*ml")):
-        names = read_lines(source / "classes.txt")
+        names = read_text(source / "classes.txt").splitlines()
         return source / "classes.txt", {"train": "images", "names": [name for name in names if name]}
     found = [source] if source.is_file() else sorted(source.glob("data.y*ml")) or sorted(source.glob("*.y*ml"))
     if len(found) != 1:
         raise InputError(
             f"{source}: expected a data.yaml (or classes.txt, images/ and labels/), but found {len(found)}"
         )
+    text = read_text(found[0])
     try:
-        content = yaml.safe_load(found[0].read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{found[0]}: cannot be read: {error.strerror}") from error
+        content = yaml.safe_load(text)
     except Exception as error:  # PyYAML ends in many: for a date that is none, a key that is a list, an empty number
         raise InputError(f"{found[0]}: not YAML: {' '.join(str(error).split()):.300}") from error
     if not isinstance(content, dict):
@@ -127,7 +121,11 @@ def _read_set(split: str, folders: list[Path], names: tuple[str, ...], config: P
     paths = [path for folder in folders for path in _images(folder)]
     if not paths:
         raise InputError(f"{folders[0]}: no images there")
-    root = folders[0] if len(folders) == 1 and folders[0].is_dir() else _common(paths)
+    root = (
+        folders[0]
+        if len(folders) == 1 and folders[0].is_dir()
+        else Path(os.path.commonpath([path.parent for path in paths]))
+    )
     polygons = 0
     samples = []
     for image_id, path in enumerate(sorted(paths), start=1):
@@ -145,19 +143,10 @@ def _images(place: Path) -> Iterator[Path]:
     if place.is_dir():
         yield from (place / name for name in image_names(place))
         return
-    for line in read_lines(place):
+    for line in read_text(place).splitlines():
         if line.strip():
             path = Path(line.strip())
             yield path if path.is_absolute() else place.parent / path
-
-
-def _common(paths: list[Path]) -> Path:
-    """The nearest folder that holds all images."""
-    parents = [path.parent for path in paths]
-    common = parents[0]
-    while not all(parent.is_relative_to(common) for parent in parents):
-        common = common.parent
-    return common
 
 
 def _label_file(image: Path) -> Path:
@@ -175,7 +164,7 @@ def _rows(path: Path, classes: int, size_wh: tuple[int, int]) -> Iterator[tuple[
     if not path.is_file():
         return
     width, height = size_wh
-    for number, line in enumerate(read_lines(path), start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         if not line.strip():
             continue
         label, values = _numbers(line, f"{path}:{number}", classes)

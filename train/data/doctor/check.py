@@ -2,23 +2,18 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from fusedet.common.errors import InputError
 from fusedet.common.parallel import map_ahead
+from fusedet.train.data.doctor.checks import exif
 from fusedet.train.data.doctor.checks.balance import check_balance
 from fusedet.train.data.doctor.checks.boxes import check_boxes
 from fusedet.train.data.doctor.checks.duplicates import check_duplicates
-from fusedet.train.data.doctor.checks.exif import (
-    Frame,
-    check_exif,
-    turned_images,
-    turned_images_of,
-    without_false_overhang,
-)
 from fusedet.train.data.doctor.checks.files import check_files, check_listed_in_two, check_unlisted, present
 from fusedet.train.data.doctor.checks.ids import check_categories, check_ids, check_same_classes
 from fusedet.train.data.doctor.checks.images import Look, check_against_annotations, check_depth, look
@@ -46,10 +41,7 @@ class Report:
 
     def by_kind(self) -> dict[str, list[Finding]]:
         """Kind -> its findings, worst first."""
-        groups: dict[str, list[Finding]] = {}
-        for finding in self.findings:
-            groups.setdefault(finding.kind, []).append(finding)
-        return groups
+        return {kind: list(group) for kind, group in groupby(self.findings, key=lambda finding: finding.kind)}
 
     def as_dict(self) -> dict[str, Any]:
         """For a JSON file."""
@@ -70,8 +62,8 @@ def validate_splits(
     *,
     fast: bool = False,
     others: Sequence[Path] = (),
-    exif_boxes: Frame | None = None,
-    progress: Progress | None = None,
+    exif_boxes: exif.Frame | None = None,
+    progress: Progress = lambda done, total: None,
 ) -> Report:
     """Applies every rule.
 
@@ -79,9 +71,8 @@ def validate_splits(
         splits: of one data set; the names ``train`` and ``val`` mean the usual.
         input_size: ``(height, width)`` of the network's input in pixels, for objects that are too small.
         fast: opens no image, which leaves out what only the images tell.
-        others: image files that sets use which are not examined, and that therefore are not left over.
-        exif_boxes: whether the boxes of images that EXIF turns are those of the stored or of the shown image, where
-            the boxes themselves do not tell.
+        others: image files of sets that are not examined, and that therefore are not left over.
+        exif_boxes: where boxes of images that EXIF turns lie, if the boxes themselves do not tell.
         progress: called while images are read.
 
     Raises:
@@ -93,21 +84,21 @@ def validate_splits(
     match_files(splits, others)
     statistics = [measure(split, input_size) for split in splits]
     findings = list(_fast_rules(splits, statistics, others))
-    looks: list[Look] = []
+    looks = [] if fast else list(_looks(splits, progress))
     if not fast:
-        looks = list(_looks(splits, progress))
         for seen in looks:
             findings.extend(check_against_annotations(seen))
         findings.extend(check_depth(looks))
-        turned = turned_images(looks)
-        findings.extend(check_exif(turned, exif_boxes))
+        turned = exif.turned_images(looks)
+        findings.extend(exif.check_exif(turned, exif_boxes))
         known = {(f.split, f.position) for f in findings if f.kind == "leak"}
         findings.extend(f for f in check_duplicates(looks) if f.kind != "leak" or (f.split, f.position) not in known)
     else:
-        turned = turned_images_of(splits, findings)
-        findings.extend(f for f in check_exif(turned) if f.severity == "error")
-    findings = without_false_overhang(findings, turned)
-    return Report(splits, _worst_first(findings), statistics, input_size, fast, looks)
+        turned = exif.turned_images_of(splits, findings)
+        findings.extend(f for f in exif.check_exif(turned) if f.severity == "error")
+    findings = exif.without_false_overhang(findings, turned)
+    findings.sort(key=lambda f: (SEVERITIES.index(f.severity), list(KINDS).index(f.kind)))
+    return Report(splits, findings, statistics, input_size, fast, looks)
 
 
 def _fast_rules(splits: Sequence[Split], statistics: Sequence[Statistics], others: Sequence[Path]) -> Iterator[Finding]:
@@ -122,14 +113,8 @@ def _fast_rules(splits: Sequence[Split], statistics: Sequence[Statistics], other
     yield from check_balance(splits, statistics)
 
 
-def _looks(splits: Sequence[Split], progress: Progress | None) -> Iterator[Look]:
+def _looks(splits: Sequence[Split], progress: Progress) -> Iterator[Look]:
     todo = [(split, image, path) for split in splits for image, path in present(split)]
     for done, seen in enumerate(map_ahead(lambda item: look(*item), todo, os.cpu_count() or 1), start=1):
-        if progress is not None:
-            progress(done, len(todo))
+        progress(done, len(todo))
         yield seen
-
-
-def _worst_first(findings: Iterable[Finding]) -> list[Finding]:
-    kinds = list(KINDS)
-    return sorted(findings, key=lambda f: (SEVERITIES.index(f.severity), kinds.index(f.kind)))

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusedet.common.atomic import write_text
-from fusedet.common.text import one_line
+from fusedet.common.errors import InputError
+from fusedet.common.text import counted, one_line
 from fusedet.deploy.camera.sources import read_image
 from fusedet.deploy.detector.opencv import cv2
 from fusedet.train.data.doctor.check import Report
-from fusedet.train.data.doctor.completeness import check_complete
+from fusedet.train.data.doctor.finding import KINDS
 from fusedet.train.data.doctor.fix import Action, repair
 from fusedet.train.data.doctor.repair import RepairedSplit
 from fusedet.train.labelling.folders import copy_file, whole_folder
@@ -25,24 +26,20 @@ _JPEG_QUALITY = 95
 def write_repaired(report: Report, out: Path, *, link: bool = False, leave_out: bool = False) -> list[Action]:
     """Writes ``out/images``, ``out/annotations/SPLIT.json`` and what was done: ``out/fixes.json``, ``out/fixes.md``.
 
-    Images are copied byte for byte; only those that EXIF turns are saved anew.
+    Images are copied byte for byte; only those that EXIF turns are saved anew. ``out`` appears when it is whole.
 
     Args:
         report: with the images opened.
-        out: folder to make; it appears when it is whole.
-        link: hard links in the place of copies, where the file system can: no space, but who writes into one file
-            writes into both.
+        out: folder to make.
+        link: hard links in the place of copies: no space, but who writes into one file writes into both.
         leave_out: lets the copy lack images that had annotations, or all of their annotations.
-
-    Returns:
-        What was done, finding by finding.
 
     Raises:
         InputError: ``out`` holds something already, the copy would lack what a person has annotated, or would be of no
             use. Nothing is written then.
     """
     repaired_splits, actions = repair(report)
-    check_complete(repaired_splits, actions, leave_out=leave_out)
+    _check_complete(repaired_splits, actions, leave_out=leave_out)
     with whole_folder(out) as made:
         (made / "annotations").mkdir()
         (made / "images").mkdir()
@@ -55,6 +52,54 @@ def write_repaired(report: Report, out: Path, *, link: bool = False, leave_out: 
             write_text(made / "annotations" / f"{repaired.split.name}.json", text)
         _write_log(made, actions)
     return actions
+
+
+def _check_complete(splits: Sequence[RepairedSplit], actions: Sequence[Action], *, leave_out: bool) -> None:
+    """Makes sure that no annotated image is lost unasked, and that every set of the copy can be opened."""
+    for repaired in splits:
+        lost = _lost(repaired)
+        if lost and not leave_out:
+            name = repaired.split.name
+            first = repaired.by_position[lost[0]].file_name or f"images[{lost[0]}]"
+            had = sum(bool(image.objects) for image in repaired.split.images)
+            raise InputError(
+                f"the copy would lack {len(lost)} of {counted(had, 'annotated image')} of {name}, first "
+                f"{first}{_reason(actions, name, set(lost))}; "
+                "nothing was written: --leave-out writes it without them"
+            )
+        if repaired.split.objects and not repaired.objects and not leave_out:
+            raise InputError(
+                f"the copy would lack the only {counted(len(repaired.split.objects), 'annotation')} of "
+                f"{repaired.split.name} ({KINDS['unknown-image'].title}); "
+                "nothing was written: --leave-out writes it without them"
+            )
+        if not repaired.images:
+            raise InputError(f"the copy would have no image left in {repaired.split.name}; nothing was written")
+
+
+def _lost(repaired: RepairedSplit) -> list[int]:
+    """Positions of images that had annotations, and have none in the copy."""
+    owners = {
+        repaired.moved.get(thing.image.position, thing.image.position)
+        for position in repaired.objects
+        if (thing := repaired.things[position]).image is not None
+        and thing.category is not None
+        and thing.category.position in repaired.classes
+    }
+    return [
+        position
+        for position, image in repaired.by_position.items()
+        if image.objects and position not in repaired.twins and not (position in repaired.images and position in owners)
+    ]
+
+
+def _reason(actions: Sequence[Action], split: str, lost: set[int]) -> str:
+    kinds = dict.fromkeys(
+        action.finding.kind
+        for action in actions
+        if action.finding.split == split and action.finding.section == "images" and action.finding.position in lost
+    )
+    return f" ({'; '.join(KINDS[kind].title for kind in kinds)})" if kinds else ""
 
 
 def _classes(repaired_splits: Sequence[RepairedSplit]) -> dict[str, int]:

@@ -25,14 +25,7 @@ class Action(NamedTuple):
 
 
 def repair(report: Report) -> tuple[list[RepairedSplit], list[Action]]:
-    """Fixes what can be fixed.
-
-    Args:
-        report: of all rules, with the images opened.
-
-    Returns:
-        The splits of the copy, and what was done, finding by finding.
-    """
+    """The splits of a copy in which is fixed what can be, and what was done; images must have been opened."""
     repaired_splits = {split.name: RepairedSplit(split) for split in report.splits}
     looks = {(seen.split.name, seen.image.position): seen for seen in report.looks}
     actions = []
@@ -245,35 +238,22 @@ _REPAIRS: dict[str, _Repair] = {
     "category-name": _name_class,
     "category-name-repeated": _without_repair("made one category of those of this name"),
     "categories-differ": _without_repair("gave all sets the same list of classes"),
-    "file-name": _drop_image,
-    "missing-file": _drop_image,
-    "empty-file": _drop_image,
-    "not-a-image": _drop_image,
-    "truncated-image": _drop_image,
-    "unreadable-image": _drop_image,
+    **dict.fromkeys(("file-name", "missing-file", "empty-file", "not-a-image"), _drop_image),
+    **dict.fromkeys(("truncated-image", "unreadable-image"), _drop_image),
     "other-path": _of_living(lambda context: f"took {context.repaired.split.file(context.image)}"),
     "unlisted-file": _without_repair("left the file out"),
     "image-id-repeated": _drop_both,
-    "image-size": _of_living(_size_of_file),
-    "wrong-size": _of_living(_size_of_file),
-    "exif-turned": _of_living(_turn_image),
-    "exif-unturned": _of_living(_turn_image),
-    "exif-boxes-shown": _of_living(_turn_image),
-    "exif-boxes-stored": _of_living(_turn_image),
+    **dict.fromkeys(("image-size", "wrong-size"), _of_living(_size_of_file)),
+    **dict.fromkeys(("exif-turned", "exif-unturned"), _of_living(_turn_image)),
+    **dict.fromkeys(("exif-boxes-shown", "exif-boxes-stored"), _of_living(_turn_image)),
     "leak": _of_living(_leave_leak_out),
     "file-repeated": _of_living(_merge),
     "duplicate-image": _of_living(_keep_one),
-    "image-id": _new_id,
-    "annotation-id": _new_id,
-    "annotation-id-repeated": _new_id,
-    "negative-id": _new_id,
+    **dict.fromkeys(("image-id", "annotation-id", "annotation-id-repeated", "negative-id"), _new_id),
     "text-reference": _of_living(_number_meant),
-    "unknown-image": _drop_object,
-    "unknown-category": _drop_object,
-    "bad-score": _of_living(_drop_object),
-    "no-box": _of_living(_drop_object),
-    "segmentation-only": _of_living(_box_around),
-    "mask-size": _of_living(_box_around),
+    **dict.fromkeys(("unknown-image", "unknown-category"), _drop_object),
+    **dict.fromkeys(("bad-score", "no-box"), _of_living(_drop_object)),
+    **dict.fromkeys(("segmentation-only", "mask-size"), _of_living(_box_around)),
     "box-not-numbers": _of_living(_read_numbers),
     "normalised-box": _of_living(_to_pixels),
     "corner-box": _of_living(_from_corners),

@@ -14,32 +14,19 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 from urllib.parse import unquote
 
 from fusedet.deploy.camera.sources import IMAGE_SUFFIXES
 from fusedet.train.data.coco import missing_files
-from fusedet.train.data.doctor.source import Image, Split
+from fusedet.train.data.doctor.source import Image, Match, Split
 
 #: Before a name: of what was uploaded to Label Studio, and of COCO's images of 2014.
 _PREFIX = re.compile(r"^([0-9a-f]{8}-|coco_(train|val|test)20\d\d_)(?=.)")
 _EXPORT = re.compile(r"[_.-][a-z]{3,4}\.rf\.\w+$")  # Roboflow's own behind the name of what it exports
 
 
-class Match(NamedTuple):
-    """What was found for a name that leads nowhere."""
-
-    file: str  # name of the file relative to the folder of images, with ``/``; "" where none can be told
-    how: str  # the rule that found it, or why none did, in words
-
-
 def match_files(splits: Sequence[Split], others: Sequence[Path] = ()) -> None:
-    """Fills ``Split.matches`` for the images whose own names lead nowhere.
-
-    Args:
-        splits: of one data set.
-        others: image files that sets use which are not examined; they are not taken.
-    """
+    """Fills ``Split.matches`` for the images whose own names lead nowhere; those of ``others`` are not taken."""
     for folder in dict.fromkeys(split.image_folder for split in splits):
         of_folder = [split for split in splits if split.image_folder == folder]
         lost = [(split, image) for split in of_folder for image in _missing(split)]

@@ -12,32 +12,22 @@ from fusedet.train.data.doctor.source import Image, Object, Split
 
 
 class RepairedSplit:
-    """A split under repair.
-
-    Attributes:
-        split: as it is; nothing here changes it.
-        images: position -> the entry of the copy; an entry that is left out is not in it.
-        objects: position -> the annotation of the copy.
-        classes: position of a category -> its name in the copy.
-        turns: position of an image -> EXIF orientation by which its image is turned in the copy.
-        stored: positions of those of them whose boxes are of the stored image, and are turned with it.
-        moved: position of an image -> position of the image that takes its objects.
-        kept: position of an image that was left out as a copy -> position of the copy that stays.
-        twins: positions of images that are left out because the copy has them once more.
-    """
+    """A split under repair; an entry that is left out is no longer in ``images`` or ``objects``."""
 
     def __init__(self, split: Split) -> None:
-        self.split = split
+        self.split = split  # as it is; nothing here changes it
         self.by_position = {image.position: image for image in split.images}
         self.things = {thing.position: thing for thing in split.objects}
+        # Position -> the entry of the copy, or the name of a class there.
         self.images = {p: copy.deepcopy(image.raw) for p, image in self.by_position.items()}
         self.objects = {p: copy.deepcopy(t.raw) for p, t in self.things.items() if t.image and t.category}
         self.classes = {c.position: c.name for c in split.categories if c.name is not None}
-        self.turns: dict[int, int] = {}
-        self.stored: set[int] = set()
-        self.moved: dict[int, int] = {}
-        self.kept: dict[int, int] = {}
-        self.twins: set[int] = set()
+        # Positions of images.
+        self.turns: dict[int, int] = {}  # -> EXIF orientation by which the image is turned in the copy
+        self.stored: set[int] = set()  # those of them whose boxes are of the stored image, and are turned with it
+        self.moved: dict[int, int] = {}  # -> position of the image that takes its objects
+        self.kept: dict[int, int] = {}  # of one that was left out as a copy -> position of the copy that stays
+        self.twins: set[int] = set()  # left out because the copy has them once more
 
     def box(self, position: int) -> list[float]:
         """The box of an annotation of the copy."""
@@ -120,13 +110,6 @@ def _turned(box_xywh: list[float], size_wh: tuple[int, int], orientation: int) -
     return [left, top, height, width]
 
 
-def _clean_area(entry: dict[str, Any]) -> None:
-    """The area is of the box where there is no segmentation to have one of its own."""
-    box = entry["bbox"]
-    if not entry.get("segmentation") or not is_number(entry.get("area")):
-        entry["area"] = box[2] * box[3]
-
-
 def number_anew(repaired: RepairedSplit) -> None:
     """Whole, single, non-negative ids, and annotations that refer to them."""
     ids = _Ids(raw.get("id") for raw in repaired.images.values())
@@ -142,7 +125,8 @@ def number_anew(repaired: RepairedSplit) -> None:
             continue
         raw = repaired.objects[position]
         raw["id"], raw["image_id"] = numbers.take(raw.get("id")), repaired.images[owner]["id"]
-        _clean_area(raw)
+        if not raw.get("segmentation") or not is_number(raw.get("area")):  # else the area may be the segmentation's
+            raw["area"] = raw["bbox"][2] * raw["bbox"][3]
 
 
 class _Ids:

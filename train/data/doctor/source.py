@@ -1,18 +1,15 @@
 """An annotation file as it is, faults included: what a rule can look at without stumbling over the other faults."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from fusedet.common.errors import InputError
 from fusedet.configs.layouts import SPLITS, SetFiles, explain, find_sets, image_folder
 from fusedet.train.data.coco import is_number, is_whole, read_json, read_section
 from fusedet.train.data.doctor.finding import Finding
-
-if TYPE_CHECKING:  # which knows splits itself
-    from fusedet.train.data.doctor.paths import Match
 
 #: A side of an image in pixels is shorter than this.
 _LONGEST = 10**9
@@ -56,6 +53,13 @@ class Image:
     objects: list[Object] = field(default_factory=list)  # what is in it
 
 
+class Match(NamedTuple):
+    """What was found for a name that leads nowhere."""
+
+    file: str  # name of the file relative to the folder of images, with ``/``; "" where none can be told
+    how: str  # the rule that found it, or why none did, in words
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """One annotation file and its folder of images."""
@@ -66,7 +70,7 @@ class Split:
     content: dict[str, Any]  # the whole file; nobody writes into it
     #: position of an image whose name leads nowhere -> what may be meant: see
     #: :func:`fusedet.train.data.doctor.paths.match_files`
-    matches: "dict[int, Match]" = field(default_factory=dict)
+    matches: dict[int, Match] = field(default_factory=dict)
 
     @cached_property
     def categories(self) -> list[Category]:
@@ -78,8 +82,7 @@ class Split:
         ]
 
     @cached_property
-    def images(self) -> list[Image]:
-        """The entries of ``images`` that are dictionaries, with their objects."""
+    def _images_and_objects(self) -> tuple[list[Image], list[Object]]:
         images = [
             Image(i, entry, _key(entry.get("id")), _file_name(entry.get("file_name")), _size(entry))
             for i, entry in enumerate(self.content["images"])
@@ -87,19 +90,25 @@ class Split:
         ]
         by_key = {image.key: image for image in reversed(images) if image.key is not None}
         classes = {category.key: category for category in reversed(self.categories) if category.key is not None}
+        objects = []
         for i, entry in enumerate(self.content["annotations"]):
             if isinstance(entry, dict):
                 image = by_key.get(_key(entry.get("image_id")))
                 found = Object(i, entry, image, classes.get(_key(entry.get("category_id"))), _box(entry.get("bbox")))
-                self._objects.append(found)
+                objects.append(found)
                 if image is not None:
                     image.objects.append(found)
-        return images
+        return images, objects
+
+    @property
+    def images(self) -> list[Image]:
+        """The entries of ``images`` that are dictionaries, with their objects."""
+        return self._images_and_objects[0]
 
     @property
     def objects(self) -> list[Object]:
         """The entries of ``annotations`` that are dictionaries."""
-        return self._objects if self.images else []
+        return self._images_and_objects[1]
 
     def path(self, image: Image) -> Path | None:
         """Where the image lies, or where what its name seems to mean does."""
@@ -126,25 +135,15 @@ class Split:
 
     def about_category(self, kind: str, category: Category, expected: str, found: str) -> Finding:
         """A finding at a class."""
-        return Finding(
-            kind, self.name, expected, found, self.annotations.name, section="categories", position=category.position
-        )
+        return replace(self.about_all(kind, expected, found), section="categories", position=category.position)
 
     def about_all(self, kind: str, expected: str, found: str) -> Finding:
         """A finding at the set as a whole."""
         return Finding(kind, self.name, expected, found, self.annotations.name)
 
-    @cached_property
-    def _objects(self) -> list[Object]:
-        return []
-
 
 def read_split(name: str, annotations: Path, images: Path) -> Split:
-    """Opens an annotation file.
-
-    Raises:
-        InputError: it is no JSON file with the three lists of COCO annotations.
-    """
+    """Opens an annotation file. Raises InputError if it is no JSON file with the three lists of COCO annotations."""
     content = read_json(annotations)
     for key in ("images", "categories", "annotations"):
         entries = read_section(content, key, annotations)
@@ -154,11 +153,7 @@ def read_split(name: str, annotations: Path, images: Path) -> Split:
 
 
 def find_files(data: Path) -> dict[str, SetFiles]:
-    """Name of each set -> its files, of a folder or of one annotation file.
-
-    Raises:
-        InputError: there is none, or several files may be the same set.
-    """
+    """Name of each set -> its files, of a folder or of one annotation file. Raises InputError if it cannot be told."""
     if data.is_file():
         stem = data.stem.lower()
         name = next((name for name in SPLITS if name in stem), data.stem)
@@ -171,11 +166,7 @@ def find_files(data: Path) -> dict[str, SetFiles]:
 
 
 def open_splits(data: Path) -> list[Split]:
-    """The sets of a folder, or of one annotation file.
-
-    Raises:
-        InputError: there is none, or one cannot be read.
-    """
+    """The sets of a folder, or of one annotation file. Raises InputError if there is none, or one cannot be read."""
     return [read_split(name, *files) for name, files in find_files(data).items()]
 
 
@@ -209,8 +200,7 @@ def _text(value: object) -> str | None:
 
 
 def _file_name(value: object) -> str | None:
-    name = _text(value)
-    return None if name is None or "\0" in name else name  # no system has a file of such a name
+    return None if "\0" in str(value) else _text(value)  # no system has a file of such a name
 
 
 def _size(entry: dict[str, Any]) -> tuple[int, int] | None:

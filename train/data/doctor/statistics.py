@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusedet.train.data.coco import CocoDataset
-from fusedet.train.data.doctor.source import Split
+from fusedet.train.data.doctor.source import Object, Split
 
 #: Cells of the map of places in each direction.
 CELLS = 24
@@ -51,36 +51,30 @@ class Statistics:
 
 
 def measure(split: Split, input_size: tuple[int, int]) -> Statistics:
-    """The figures of a set; boxes without an area, and those wholly outside their image, do not count.
+    """The figures of a set at an ``input_size`` (height, width) in pixels.
 
-    Args:
-        split: the set.
-        input_size: ``(height, width)`` of the network's input in pixels.
+    Boxes without an area, and those wholly outside their image, do not count.
     """
     per_class = Counter({category.name: 0 for category in split.categories if category.name is not None})
-    per_image, boxes, images_wh = [], [], []
-    crowd = 0
+    per_image, boxes, images_wh, crowd = [], list[Sequence[float]](), [], 0
     for image in split.images:
-        count = 0
-        for thing in image.objects:
-            if thing.box_xywh is None or min(thing.box_xywh[2:]) <= 0 or _is_outside(thing.box_xywh, image.size_wh):
-                continue
-            if thing.crowd:
-                crowd += 1
-                continue
-            count += 1
-            if thing.category is not None and thing.category.name is not None:
-                per_class[thing.category.name] += 1
-            if image.size_wh is not None:
-                boxes.append(thing.box_xywh)
-                images_wh.append(image.size_wh)
-        per_image.append(count)
+        usable = [(thing, box) for thing in image.objects if (box := _usable_box(thing, image.size_wh)) is not None]
+        objects = [(thing, box) for thing, box in usable if not thing.crowd]
+        crowd += len(usable) - len(objects)
+        per_image.append(len(objects))
+        per_class.update(t.category.name for t, _ in objects if t.category is not None and t.category.name is not None)
+        if image.size_wh is not None:
+            boxes += [box for _, box in objects]
+            images_wh += [image.size_wh] * len(objects)
     return _statistics(split.name, per_class, per_image, boxes, images_wh, crowd, input_size)
 
 
-def _is_outside(box_xywh: tuple[float, float, float, float], size_wh: tuple[int, int] | None) -> bool:
-    x, y, width, height = box_xywh
-    return size_wh is not None and (x >= size_wh[0] or y >= size_wh[1] or x + width <= 0 or y + height <= 0)
+def _usable_box(thing: Object, size_wh: tuple[int, int] | None) -> Sequence[float] | None:
+    if thing.box_xywh is None:
+        return None
+    x, y, width, height = thing.box_xywh
+    outside = size_wh is not None and (x >= size_wh[0] or y >= size_wh[1] or x + width <= 0 or y + height <= 0)
+    return None if outside or width <= 0 or height <= 0 else thing.box_xywh
 
 
 def measure_dataset(name: str, dataset: CocoDataset, input_size: tuple[int, int]) -> Statistics:

@@ -1,6 +1,7 @@
 """What a training is told of its data before it begins: the rules that open no image, in a second or a few."""
 
 import shlex
+from collections import Counter
 from pathlib import Path
 
 from fusedet.common.errors import InputError
@@ -14,15 +15,8 @@ from fusedet.train.data.training_sets import load_sets, set_files
 _OF_NO_MATTER = {"unlisted-file"}
 #: Errors after which ``--fix`` has lost nothing.
 _MENDED_WHOLLY = {
-    "other-path",
-    "exif-boxes-shown",
-    "exif-boxes-stored",
-    "categories-differ",
-    "category-id",
-    "image-id",
-    "text-reference",
-    "normalised-box",
-    "segmentation-only",
+    *("other-path", "exif-boxes-shown", "exif-boxes-stored", "categories-differ", "category-id", "image-id"),
+    *("text-reference", "normalised-box", "segmentation-only"),
 }
 #: Findings that say more than what loading the sets stumbles over.
 _SAYS_MORE = {"other-path", "segmentation-only", "mask-size"}
@@ -30,13 +24,9 @@ _PATHS = {"train_images", "train_annotations", "val_images", "val_annotations"}
 
 
 def triage(data: DataConfig, input_size: tuple[int, int]) -> list[str]:
-    """Checks the data of a training, opening no image.
+    """At most two lines of warnings about the data of a training, with the command that tells more; opens no image.
 
-    Returns:
-        At most two lines of warnings, with the command that tells more.
-
-    Raises:
-        InputError: there are errors; the message names the first and the command that tells all.
+    Raises InputError if there are errors; the message names the first and the command that tells all.
     """
     if data.train_annotations is None or data.val_annotations is None:
         return []  # loading the sets says what is missing
@@ -56,11 +46,10 @@ def _told(report: Report, command: str, data: DataConfig) -> list[str]:
     if errors:
         (source,) = (split.annotations for split in report.splits if split.name == errors[0].split)
         raise InputError(f"{_first_error(errors[0], source, data)} ({command} {_promise(errors)})")
-    warnings = [finding for finding in findings if finding.severity == "warning"]
-    kinds = dict.fromkeys(finding.kind for finding in warnings)
+    kinds = Counter(finding.kind for finding in findings if finding.severity == "warning")
     if not kinds:
         return []
-    parts = [f"{sum(f.kind == kind for f in warnings)} x {KINDS[kind].title}" for kind in kinds]
+    parts = [f"{count} x {KINDS[kind].title}" for kind, count in kinds.items()]
     return [f"data: {'; '.join(parts[:3])}{'; ...' if len(parts) > 3 else ''} ({command} tells more)"]
 
 
@@ -81,7 +70,6 @@ def _first_error(first: Finding, source: Path, data: DataConfig) -> str:
 
 
 def _command(data: DataConfig) -> str:
-    """What a person types to be told more."""
     root = data.root
     if root is not None and DataConfig(root=root).model_dump(include=_PATHS) == data.model_dump(include=_PATHS):
         return f"fusedet data check {shlex.quote(str(root))}"

@@ -11,7 +11,7 @@ import pytest
 
 from fusedet.configs import InputError
 from fusedet.train.data.coco import load_coco
-from fusedet.train.data.convert import FORMATS, convert
+from fusedet.train.data.convert.convert import FORMATS, convert
 from fusedet.train.data.convert.voc import read_voc
 from fusedet.train.data.convert.yolo import read_yolo
 from tests.test_real_data import folder
@@ -33,6 +33,16 @@ def root(tmp_path: Path) -> Path:
     drawn.train["annotations"] = [a for a in drawn.train["annotations"] if a["image_id"] != 5]
     drawn.write()
     return drawn.root
+
+
+def write(path: Path, text: str = "", size: tuple[int, int] = (20, 10)) -> Path:
+    """A text, or a black image of that width and height, in a folder that is made where it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix in (".png", ".jpg"):
+        cv2.imwrite(str(path), np.zeros((*size[::-1], 3), np.uint8))
+    else:
+        path.write_text(text)
+    return path
 
 
 def boxes(root: Path, split: str) -> dict[str, tuple[list[str], np.ndarray, list[bool], list[float]]]:
@@ -100,11 +110,9 @@ def test_vocs_own_count_of_pixels(root: Path, tmp_path: Path) -> None:
 def test_yolo_as_others_write_it(tmp_path: Path) -> None:
     """Names as a list, a path that leads astray, a polygon, an image without a file of labels."""
     for name in ("a", "b"):
-        (tmp_path / "train" / "images").mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(tmp_path / "train" / "images" / f"{name}.png"), np.zeros((100, 200, 3), np.uint8))
-    (tmp_path / "train" / "labels").mkdir()
-    (tmp_path / "train" / "labels" / "a.txt").write_text("1 0.5 0.5 0.2 0.4\n0 0.1 0.1 0.3 0.1 0.3 0.5\n\n")
-    (tmp_path / "data.yaml").write_text("train: ../train/images\nnc: 2\nnames: ['x', 'y']\n")
+        write(tmp_path / "train" / "images" / f"{name}.png", size=(200, 100))
+    write(tmp_path / "train" / "labels" / "a.txt", "1 0.5 0.5 0.2 0.4\n0 0.1 0.1 0.3 0.1 0.3 0.5\n\n")
+    write(tmp_path / "data.yaml", "train: ../train/images\nnc: 2\nnames: ['x', 'y']\n")
     (one,) = read_yolo(tmp_path)
     first, second = one.dataset.samples
     np.testing.assert_allclose(first.boxes_xyxy, [[80, 30, 120, 70], [20, 10, 60, 50]], atol=1e-4)
@@ -115,10 +123,8 @@ def test_yolo_as_others_write_it(tmp_path: Path) -> None:
 
 def test_a_named_set_that_was_not_exported_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for split in ("train", "valid"):
-        (tmp_path / split / "images").mkdir(parents=True)
-        (tmp_path / split / "labels").mkdir()
-        cv2.imwrite(str(tmp_path / split / "images" / "a.png"), np.zeros((20, 40, 3), np.uint8))
-        (tmp_path / split / "labels" / "a.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+        write(tmp_path / split / "images" / "a.png")
+        write(tmp_path / split / "labels" / "a.txt", "0 0.5 0.5 0.5 0.5\n")
     sets = "train: ../train/images\nval: ../valid/images\ntest: ../test/images\n"
     (tmp_path / "data.yaml").write_text(f"{sets}nc: 1\nnames: ['x']\n")
     assert [one.name for one in read_yolo(tmp_path)] == ["train", "val"]
@@ -129,23 +135,20 @@ def test_a_named_set_that_was_not_exported_is_left_out(tmp_path: Path, caplog: p
 
 
 def test_labels_beside_a_list_of_classes(tmp_path: Path) -> None:
-    for name in ("images", "labels"):
-        (tmp_path / name).mkdir()
-    cv2.imwrite(str(tmp_path / "images" / "a.png"), np.zeros((100, 200, 3), np.uint8))
-    (tmp_path / "labels" / "a.txt").write_text("0 0.5 0.5 1 1\n")
-    (tmp_path / "classes.txt").write_text("dog\n")
+    write(tmp_path / "images" / "a.png")
+    write(tmp_path / "labels" / "a.txt", "0 0.5 0.5 1 1\n")
+    write(tmp_path / "classes.txt", "dog\n")
     (one,) = read_yolo(tmp_path)
     assert (one.name, one.dataset.names, len(one.dataset.samples[0].labels)) == ("train", ("dog",), 1)
 
 
 def test_voc_as_labelimg_writes_it(tmp_path: Path) -> None:
     """No lists, no size, somebody else's folder in the file name."""
-    for name in ("annotations", "images"):
-        (tmp_path / name).mkdir()
-    cv2.imwrite(str(tmp_path / "images" / "a.jpg"), np.zeros((100, 200, 3), np.uint8))
-    (tmp_path / "annotations" / "a.xml").write_text(
+    write(tmp_path / "images" / "a.jpg", size=(200, 100))
+    write(
+        tmp_path / "annotations" / "a.xml",
         "<annotation><filename>C:\\me\\a.jpg</filename><object><name>dog</name><bndbox><xmin>5</xmin><ymin>6</ymin>"
-        "<xmax>50</xmax><ymax>60</ymax></bndbox></object></annotation>"
+        "<xmax>50</xmax><ymax>60</ymax></bndbox></object></annotation>",
     )
     (one,) = read_voc(tmp_path)
     (sample,) = one.dataset.samples
@@ -170,16 +173,12 @@ def test_open_images_has_codes_for_classes(root: Path, tmp_path: Path) -> None:
 
 def test_names_that_are_in_two_sets_are_kept_apart(tmp_path: Path) -> None:
     for split in ("train", "val"):
-        (tmp_path / "images" / split).mkdir(parents=True)
-        (tmp_path / "labels" / split).mkdir(parents=True)
-        cv2.imwrite(str(tmp_path / "images" / split / "1.png"), np.zeros((10, 20, 3), np.uint8))
-        (tmp_path / "labels" / split / "1.txt").write_text("0 0.5 0.5 0.5 0.5\n")
-    (tmp_path / "data.yaml").write_text("train: images/train\nval: images/val\nnames: {0: dog}\n")
+        write(tmp_path / "images" / split / "1.png")
+        write(tmp_path / "labels" / split / "1.txt", "0 0.5 0.5 0.5 0.5\n")
+    write(tmp_path / "data.yaml", "train: images/train\nval: images/val\nnames: {0: dog}\n")
     convert(tmp_path, tmp_path / "coco", "yolo", "coco")
-    assert sorted(p.relative_to(tmp_path / "coco").as_posix() for p in tmp_path.glob("coco/**/*.png")) == [
-        "images/train/1.png",
-        "images/val/1.png",
-    ]
+    images = tmp_path / "coco" / "images"
+    assert sorted(images.rglob("*.png")) == [images / "train" / "1.png", images / "val" / "1.png"]
     convert(tmp_path / "coco", tmp_path / "voc", "coco", "voc")
     assert len(read_voc(tmp_path / "voc")) == 2
 
@@ -209,11 +208,9 @@ YOLO = "train: images\nnames: [dog]\n"
     ],
 )
 def test_mistakes_in_yolo_sets(yaml: str, labels: str, message: str, tmp_path: Path) -> None:
-    for name in ("images", "labels"):
-        (tmp_path / "set" / name).mkdir(parents=True)
-    cv2.imwrite(str(tmp_path / "set" / "images" / "a.png"), np.zeros((10, 20, 3), np.uint8))
-    (tmp_path / "set" / "data.yaml").write_text(yaml)
-    (tmp_path / "set" / "labels" / "a.txt").write_text(labels)
+    write(tmp_path / "set" / "images" / "a.png")
+    write(tmp_path / "set" / "data.yaml", yaml)
+    write(tmp_path / "set" / "labels" / "a.txt", labels)
     with pytest.raises(InputError) as caught:
         convert(tmp_path / "set", tmp_path / "out", "yolo", "coco")
     assert message in str(caught.value)
@@ -240,7 +237,7 @@ def test_an_empty_folder(form: str, message: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("form", "file", "data", "message"),
     [
-        ("yolo", "data.yaml", b"train: images/train\nnames: [a, \xff]\n", "data.yaml: not YAML: "),
+        ("yolo", "data.yaml", b"train: images/train\nnames: [a, \xff]\n", "data.yaml:2: not text in UTF-8"),
         ("yolo", "data.yaml", b"train: images/train\nnames: {0: a, x: b}\n", "'names' must count from 0 without gaps"),
         ("yolo", "data.yaml", b"train: images/train\nnames: [a, [b]]\n", "'names' must hold texts"),
         ("yolo", "data.yaml", b"train: 2024-99-99\nnames: [a]\n", "data.yaml: not YAML: "),
@@ -258,20 +255,16 @@ def test_an_empty_folder(form: str, message: str, tmp_path: Path) -> None:
             b"ImageID,LabelName,XMin,XMax,YMin,YMax\n0,a,0.1\n",
             ":2: expected 6",
         ),
-        ("openimages", "train-annotations-bbox.csv", b"ImageID,LabelName,\xff\n", "not a table in UTF-8"),
+        ("openimages", "train-annotations-bbox.csv", b"ImageID,LabelName,\xff\n", "not text in UTF-8"),
     ],
 )
 def test_files_that_are_no_text(form: str, file: str, data: bytes, message: str, tmp_path: Path) -> None:
     root = tmp_path / "set"
     for folder_of_images in ("images/train", "JPEGImages", "train"):
-        (root / folder_of_images).mkdir(parents=True)
-        cv2.imwrite(str(root / folder_of_images / "0.png"), np.zeros((8, 8, 3), np.uint8))
-    (root / "Annotations").mkdir()
-    (root / "Annotations" / "0.xml").write_text("<annotation><filename>0.png</filename></annotation>")
-    (root / "ImageSets" / "Main").mkdir(parents=True)
-    (root / "labels" / "train").mkdir(parents=True)
-    (root / "data.yaml").write_text("train: images/train\nnames: [a]\n")
-    (root / file).write_bytes(data)
+        write(root / folder_of_images / "0.png")
+    write(root / "Annotations" / "0.xml", "<annotation><filename>0.png</filename></annotation>")
+    write(root / "data.yaml", "train: images/train\nnames: [a]\n")
+    write(root / file).write_bytes(data)
     with pytest.raises(InputError) as caught:
         FORMATS[form].read(root)
     assert message in str(caught.value)

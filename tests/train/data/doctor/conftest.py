@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fusedet.train.data.doctor import Report, read_split, validate_splits
+from fusedet.train.data.doctor.check import Report, validate_splits
+from fusedet.train.data.doctor.source import read_split
 from tests.train.data.doctor.drawing import DrawnSet, draw_clean_set
 
 

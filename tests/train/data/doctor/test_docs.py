@@ -1,7 +1,7 @@
 """docs/data.md lists every kind of finding as it is."""
 
-from fusedet.train.data.doctor import KINDS
 from fusedet.train.data.doctor.checks.duplicates import MAX_BITS, MAX_LEVELS
+from fusedet.train.data.doctor.finding import KINDS
 from tests import ROOT
 
 DOCUMENT = ROOT / "docs" / "data.md"

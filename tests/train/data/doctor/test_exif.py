@@ -10,9 +10,10 @@ import pytest
 
 from fusedet.common.errors import InputError
 from fusedet.train.config import DataConfig
-from fusedet.train.data.doctor import read_split, validate_splits
+from fusedet.train.data.doctor.check import validate_splits
 from fusedet.train.data.doctor.checks.exif import Frame
 from fusedet.train.data.doctor.copy import write_repaired
+from fusedet.train.data.doctor.source import read_split
 from fusedet.train.data.doctor.triage import triage
 from tests.train.data.doctor.drawing import add_exif
 

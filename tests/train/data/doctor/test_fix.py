@@ -10,8 +10,8 @@ import pytest
 from fusedet.configs import InputError
 from fusedet.train import TrainConfig, train
 from fusedet.train.config import DataConfig
-from fusedet.train.data.doctor import KINDS
 from fusedet.train.data.doctor.copy import write_repaired
+from fusedet.train.data.doctor.finding import KINDS
 from fusedet.train.data.training_sets import load_sets
 from tests.commands import contents
 from tests.train.data.doctor.conftest import check
@@ -45,12 +45,17 @@ def test_a_single_fault_is_found_and_mended_and_nothing_else(
     assert done == {finding.kind for finding in report.findings if KINDS[finding.kind].fix}
 
 
-def test_all_faults_are_mended_at_once_and_the_copy_trains(
+def test_all_faults_are_found_and_mended_at_once_and_the_copy_trains(
     spoiled: Callable[..., Path], tmp_path: Path, tiny: TrainConfig
 ) -> None:
     root = spoiled(*(fault.plant for fault in FAULTS.values()))
-    before, out = contents(root), tmp_path / "out"
-    actions = write_repaired(check(root), out, leave_out=True)
+    before, out, report = contents(root), tmp_path / "out", check(root)
+    assert [name for name, fault in FAULTS.items() if not named(report, fault)] == []
+    planted = {fault.file for fault in FAULTS.values()} | {"train-21.jpg", "train-22.jpg", "train-11.jpg", "val.json"}
+    assert {finding.file for finding in report.findings} - planted == set(), "images without a fault are accused"
+    severities = [finding.severity for finding in report.findings]
+    assert severities == sorted(severities, key=("error", "warning", "note").index)
+    actions = write_repaired(report, out, leave_out=True)
     assert contents(root) == before
     assert {f.kind for f in check(out).findings if KINDS[f.kind].fix} == set()
     rows = json.loads((out / "fixes.json").read_text())
@@ -118,36 +123,29 @@ def test_boxes_of_unknown_images_teach_nothing(spoiled: Callable[..., Path], tmp
 
 @pytest.mark.parametrize("value", [1.5, True, "one"])
 def test_an_id_that_is_no_number_keeps_its_annotations(
-    value: object, spoiled: Callable[..., Path], tmp_path: Path
+    value: object, small_root: Path, spoiled: Callable[..., Path], tmp_path: Path
 ) -> None:
     def plant(s: DrawnSet) -> None:
         for thing in s.objects(3):
             thing["image_id"] = value
         s.image(3)["id"] = value
 
-    root = spoiled()
-    want = boxes_of(root, "train-3.jpg")
-    drawn = DrawnSet(root)
-    plant(drawn)
-    drawn.write()
-    write_repaired(check(root), tmp_path / "out")
-    assert boxes_of(tmp_path / "out", "train-3.jpg") == want
+    write_repaired(check(spoiled(plant)), tmp_path / "out")
+    assert boxes_of(tmp_path / "out", "train-3.jpg") == boxes_of(small_root, "train-3.jpg")
 
 
-def test_middles_first_is_told_from_corners_first(spoiled: Callable[..., Path], tmp_path: Path) -> None:
+def test_middles_first_is_told_from_corners_first(
+    small_root: Path, spoiled: Callable[..., Path], tmp_path: Path
+) -> None:
     def as_yolo(s: DrawnSet) -> None:
         for entry in s.train["annotations"]:
             x, y, w, h = entry["bbox"]
             entry["bbox"] = [(x + w / 2) / WIDTH, (y + h / 2) / HEIGHT, w / WIDTH, h / HEIGHT]
 
-    root = spoiled()
-    want = boxes_of(root, "train-3.jpg")
-    drawn = DrawnSet(root)
-    as_yolo(drawn)
-    drawn.write()
-    report = check(root)
+    report = check(spoiled(as_yolo))
     assert sum(finding.kind == "normalised-box" for finding in report.findings) == 165
     write_repaired(report, tmp_path / "out")
+    want = boxes_of(small_root, "train-3.jpg")
     np.testing.assert_allclose(boxes_of(tmp_path / "out", "train-3.jpg"), want, atol=1e-9)
 
 

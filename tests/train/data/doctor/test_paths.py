@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from fusedet.train.config import DataConfig
-from fusedet.train.data.doctor import Finding, read_split, validate_splits
+from fusedet.train.data.doctor.check import validate_splits
 from fusedet.train.data.doctor.copy import write_repaired
+from fusedet.train.data.doctor.finding import Finding
+from fusedet.train.data.doctor.source import read_split
 from fusedet.train.data.training_sets import load_sets
 from tests.train.data.doctor.conftest import check
 from tests.train.data.doctor.drawing import draw_clean_set

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fusedet.train.data.doctor import KINDS
+from fusedet.train.data.doctor.finding import KINDS
 from tests.test_real_data import folder
 from tests.train.data.doctor.conftest import check
 from tests.train.data.doctor.drawing import draw_clean_set

@@ -34,16 +34,17 @@ def test_errors_stop_it(spoiled: Callable[..., Path]) -> None:
     assert said.endswith(f"(fusedet data check {root} tells all 4 errors)")
 
 
-def test_what_a_copy_mends_without_a_loss_is_said(spoiled: Callable[..., Path]) -> None:
-    root = spoiled(FAULTS["polygon only"].plant)
-    with pytest.raises(InputError, match=r"only a 'segmentation' .*data check .* --fix FOLDER writes a copy without"):
-        triage(DataConfig(root=root), (128, 128))
-
-
-def test_what_loading_refuses_is_said_as_loading_says_it(spoiled: Callable[..., Path]) -> None:
-    root = spoiled(FAULTS["annotation of nothing"].plant)
-    with pytest.raises(InputError, match=r"annotation 19: there is no image 999 .fusedet data check"):
-        triage(DataConfig(root=root), (128, 128))
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("polygon only", r"only a 'segmentation' .*data check .* --fix FOLDER writes a copy without"),
+        ("annotation of nothing", r"annotation 19: there is no image 999 .fusedet data check"),
+    ],
+    ids=["what a copy mends without a loss", "what loading refuses, as loading says it"],
+)
+def test_an_error_is_said_in_the_words_that_help(fault: str, said: str, spoiled: Callable[..., Path]) -> None:
+    with pytest.raises(InputError, match=said):
+        triage(DataConfig(root=spoiled(FAULTS[fault].plant)), (128, 128))
 
 
 def test_the_command_names_files_that_lie_elsewhere(spoiled: Callable[..., Path], tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Rules of boxes: numbers, unit, form, place, and each object once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -49,19 +49,14 @@ def corner_boxes(split: Split) -> set[int]:
 
     A single box may hang over the border. Where many do, and all of them would lie inside it as corners, they are.
     """
-    of_set = _Forms([])
-    by_image = [(image, _Forms.of(image)) for image in split.images if image.objects and image.size_wh is not None]
-    for _, forms in by_image:
-        of_set.verdicts.extend(forms.verdicts)
-    if of_set.are_corners(_LEAST_OF_SET, _LEAVE_SHARE):
-        return {verdict.position for verdict in of_set.verdicts if verdict.fits}
-    return {
-        verdict.position
-        for _, forms in by_image
-        if forms.are_corners(_LEAST_OF_IMAGE, _LEAVE_SHARE_OF_IMAGE)
-        for verdict in forms.verdicts
-        if verdict.fits
-    }
+    by_image = [_verdicts(image, image.size_wh) for image in split.images if image.objects and image.size_wh]
+    of_set = [verdict for verdicts in by_image for verdict in verdicts]
+    if _are_corners(of_set, _LEAST_OF_SET, _LEAVE_SHARE):
+        corners = of_set
+    else:
+        sure = (verdicts for verdicts in by_image if _are_corners(verdicts, _LEAST_OF_IMAGE, _LEAVE_SHARE_OF_IMAGE))
+        corners = [verdict for verdicts in sure for verdict in verdicts]
+    return {verdict.position for verdict in corners if verdict.fits}
 
 
 class _Verdict(NamedTuple):
@@ -72,29 +67,23 @@ class _Verdict(NamedTuple):
     leaves: bool
 
 
-class _Forms(NamedTuple):
-    """What the boxes of an image or of a set look like."""
+def _verdicts(image: Image, size_wh: tuple[int, int]) -> list[_Verdict]:
+    width, height = size_wh
+    verdicts = []
+    for thing in image.objects:
+        if thing.box_xywh is None or is_normalised(thing.box_xywh):
+            continue
+        x, y, a, b = thing.box_xywh
+        fits = x >= 0 and y >= 0 and x < a <= width + OVERHANG_PX and y < b <= height + OVERHANG_PX
+        leaves = x + a > width + OVERHANG_PX or y + b > height + OVERHANG_PX
+        verdicts.append(_Verdict(thing.position, fits, leaves))
+    return verdicts
 
-    verdicts: list[_Verdict]
 
-    @classmethod
-    def of(cls, image: Image) -> "_Forms":
-        assert image.size_wh is not None
-        width, height = image.size_wh
-        verdicts = []
-        for thing in image.objects:
-            if thing.box_xywh is None or is_normalised(thing.box_xywh):
-                continue
-            x, y, a, b = thing.box_xywh
-            fits = x >= 0 and y >= 0 and x < a <= width + OVERHANG_PX and y < b <= height + OVERHANG_PX
-            leaves = x + a > width + OVERHANG_PX or y + b > height + OVERHANG_PX
-            verdicts.append(_Verdict(thing.position, fits, leaves))
-        return cls(verdicts)
-
-    def are_corners(self, least: int, leave_share: float) -> bool:
-        count = len(self.verdicts)
-        fit, leave = sum(v.fits for v in self.verdicts), sum(v.fits and v.leaves for v in self.verdicts)
-        return count >= least and fit >= _FIT_SHARE * count and leave >= leave_share * count
+def _are_corners(verdicts: Sequence[_Verdict], least: int, leave_share: float) -> bool:
+    count = len(verdicts)
+    fit, leave = sum(v.fits for v in verdicts), sum(v.fits and v.leaves for v in verdicts)
+    return count >= least and fit >= _FIT_SHARE * count and leave >= leave_share * count
 
 
 def _has_a_mask_alone(thing: Object) -> bool:

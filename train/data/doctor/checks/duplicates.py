@@ -58,7 +58,10 @@ class Seen:
             near = (np.stack(self._bits) != bits).sum(1) <= MAX_BITS
         for index in np.flatnonzero(near):
             other = self._thumbs[index]
-            apart = _levels(thumb, other) if flat and _is_flat(other) else levels_apart(other, thumb)
+            if flat and _is_flat(other):
+                apart = float(np.abs(_blurred(thumb) - _blurred(other)).max())
+            else:
+                apart = levels_apart(other, thumb)
             if apart <= MAX_LEVELS:
                 return False
         self._bits.append(bits)
@@ -70,10 +73,8 @@ def _is_flat(thumb: NDArray[np.uint8]) -> bool:
     return float(thumb.std()) < _LEAST_CONTRAST
 
 
-def _levels(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
-    """Where two small grey images differ most, as they are."""
-    first, second = (cv2.GaussianBlur(thumb.astype(np.float32), (0, 0), 0.8) for thumb in (a, b))
-    return float(np.abs(first - second).max())
+def _blurred(thumb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return np.asarray(cv2.GaussianBlur(thumb.astype(np.float32), (0, 0), 0.8))
 
 
 def _finding(first: Look, second: Look, how: str) -> Finding:
@@ -113,22 +114,17 @@ def _near(looks: Sequence[Look], which: Sequence[int]) -> Iterator[tuple[int, in
             a, b = looks[i], looks[j]
             assert a.thumb is not None
             assert b.thumb is not None
-            if _alike(a.size_wh, b.size_wh) and levels_apart(a.thumb, b.thumb) <= MAX_LEVELS:
+            shapes = a.size_wh[0] * b.size_wh[1] / (a.size_wh[1] * b.size_wh[0])
+            if abs(shapes - 1) <= _SHAPE_TOLERANCE and levels_apart(a.thumb, b.thumb) <= MAX_LEVELS:
                 yield i, j
 
 
-def _alike(a: tuple[int, int], b: tuple[int, int]) -> bool:
-    """Whether two sizes have the same proportions, nearly."""
-    return abs(a[0] * b[1] / (a[1] * b[0]) - 1) <= _SHAPE_TOLERANCE
-
-
 def levels_apart(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
-    """How far two small grey images are apart where they differ most, brightness and contrast aligned.
+    """How far two small grey images are apart where they differ most, brightness and contrast aligned: 0 to 255.
 
-    Returns:
-        0 to 255; infinity where one has no contrast to speak of, or the contrasts differ by a factor of 2.
+    Infinity where one has no contrast to speak of, or the contrasts differ by a factor of 2.
     """
-    first, second = (cv2.GaussianBlur(thumb.astype(np.float32), (0, 0), 0.8) for thumb in (a, b))
+    first, second = _blurred(a), _blurred(b)
     first, second = first - first.mean(), second - second.mean()
     if min(first.std(), second.std()) < _LEAST_CONTRAST:
         return math.inf

@@ -42,8 +42,7 @@ class Header(NamedTuple):
 def read_header(data: bytes | Path) -> Header:
     """Reads the header of a file, or of its bytes. A file that is too short or damaged is no error: see ``Header``.
 
-    Raises:
-        OSError: the file cannot be read.
+    Raises OSError if the file cannot be read.
     """
     if isinstance(data, Path):
         data = data.read_bytes()
@@ -74,7 +73,6 @@ def _tiff_bits(data: bytes) -> int:
 
 
 def _orientation(exif: bytes) -> int:
-    """The orientation in EXIF data; 1 where it says none."""
     tags = Image.Exif()
     try:
         tags.load(exif)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from fusedet.train.data.coco import is_number, is_whole
 from fusedet.train.data.doctor.finding import Finding
@@ -49,16 +50,9 @@ def check_same_classes(splits: Sequence[Split]) -> Iterator[Finding]:
     for split in splits[1:]:
         theirs = _names_by_id(split)
         for key in sorted(ours.keys() | theirs.keys(), key=str):
-            if ours.get(key) != theirs.get(key):
-                yield split.about_all(
-                    "categories-differ",
-                    f"category {key} {_called(ours.get(key))}, as in {first.name}",
-                    f"{_called(theirs.get(key))}",
-                )
-
-
-def _called(name: str | None) -> str:
-    return "missing" if name is None else repr(name)
+            wanted, found = (repr(names[key]) if key in names else "missing" for names in (ours, theirs))
+            if wanted != found:
+                yield split.about_all("categories-differ", f"category {key} {wanted}, as in {first.name}", found)
 
 
 def _names_by_id(split: Split) -> dict[object, str]:
@@ -69,10 +63,8 @@ def _broken_entries(split: Split) -> Iterator[Finding]:
     for section in ("images", "categories", "annotations"):
         for position, entry in enumerate(split.content[section]):
             if not isinstance(entry, dict):
-                file, found = split.annotations.name, _shown(entry)
-                yield Finding(
-                    "broken-entry", split.name, "a dictionary", found, file, section=section, position=position
-                )
+                about = split.about_all("broken-entry", "a dictionary", _shown(entry))
+                yield replace(about, section=section, position=position)
 
 
 def _image(split: Split, image: Image, first: Image | None) -> Iterator[Finding]:
@@ -102,20 +94,15 @@ def _object_id(split: Split, thing: Object, seen: set[object]) -> Iterator[Findi
 
 
 def _references(split: Split, thing: Object) -> Iterator[Finding]:
-    if thing.image is None:
-        yield split.about_object("unknown-image", thing, "the id of an image", _shown(thing.raw.get("image_id")))
-    elif not is_whole(thing.raw.get("image_id")) and is_whole(thing.image.raw.get("id")):
-        yield split.about_object(
-            "text-reference", thing, "a whole number as 'image_id'", _shown(thing.raw.get("image_id"))
-        )
-    if thing.category is None:
-        yield split.about_object(
-            "unknown-category", thing, "the id of a category", _shown(thing.raw.get("category_id"))
-        )
-    elif not is_whole(thing.raw.get("category_id")) and is_whole(thing.category.raw.get("id")):
-        yield split.about_object(
-            "text-reference", thing, "a whole number as 'category_id'", _shown(thing.raw.get("category_id"))
-        )
+    for key, a, what, entry in (
+        ("image_id", "an", "image", thing.image),
+        ("category_id", "a", "category", thing.category),
+    ):
+        shown = _shown(thing.raw.get(key))
+        if entry is None:
+            yield split.about_object(f"unknown-{what}", thing, f"the id of {a} {what}", shown)
+        elif not is_whole(thing.raw.get(key)) and is_whole(entry.raw.get("id")):
+            yield split.about_object("text-reference", thing, f"a whole number as {key!r}", shown)
     score = thing.raw.get("score")
     if score is not None and not (is_number(score) and 0 <= score <= 1):
         yield split.about_object("bad-score", thing, "a number in 0..1 as 'score'", _shown(score))

@@ -31,12 +31,7 @@ class _Tile(NamedTuple):
 
 
 def check_page(report: Report, title: str) -> str:
-    """The page's text.
-
-    Args:
-        report: what was found.
-        title: what was examined.
-    """
+    """The page's text; ``title`` says what was examined."""
     kinds = report.by_kind()
     return render(
         Path(__file__).with_name("check.html"),
@@ -55,18 +50,14 @@ def _tiles(report: Report, findings: Sequence[Finding]) -> tuple[list[_Tile], in
     """A small copy of each image that the findings name, and of how many there is none for want of space."""
     splits = {split.name: split for split in report.splits}
     images = {(s.name, i.position): i for s in report.splits for i in s.images}
-    things = {(s.name, t.position): t for s in report.splits for t in s.objects}
+    owners = {(s.name, t.position): t.image for s in report.splits for t in s.objects if t.image is not None}
+    of_section = {"images": images, "annotations": owners}
     unreadable = {(seen.split.name, seen.image.position) for seen in report.looks if seen.fault}
     groups: dict[tuple[str, int], list[Finding]] = {}
     for finding in findings:
-        image = None
-        if finding.section == "images" and finding.position is not None:
-            image = images.get((finding.split, finding.position))
-        elif finding.section == "annotations" and finding.position is not None:
-            thing = things.get((finding.split, finding.position))
-            image = thing.image if thing is not None else None
-        if image is not None:
-            groups.setdefault((finding.split, image.position), []).append(finding)
+        named, at = of_section.get(finding.section, {}), (finding.split, finding.position or 0)
+        if at in named:
+            groups.setdefault((finding.split, named[at].position), []).append(finding)
     tiles = []
     for (name, position), group in list(groups.items())[:_MOST_IMAGES]:
         red = {f.position for f in group if f.section == "annotations" and f.position is not None}

@@ -22,10 +22,7 @@ _LEAST_ROWS = 8
 def draw_statistics(statistics: Sequence[Statistics], input_size: tuple[int, int], path: Path) -> None:
     """Writes a PNG with a row for each set: classes, sizes, places, proportions, objects in an image.
 
-    Args:
-        statistics: of the sets.
-        input_size: ``(height, width)`` of the network's input in pixels.
-        path: of the file; replaced if it exists.
+    ``input_size`` is the ``(height, width)`` of the network's input in pixels.
     """
     figure = Figure(figsize=(19, 3.9 * len(statistics)), layout="constrained")
     figure.get_layout_engine().set(h_pad=0.15)  # type: ignore[union-attr, call-arg]
@@ -42,12 +39,7 @@ def draw_statistics(statistics: Sequence[Statistics], input_size: tuple[int, int
 
 
 def statistics_charts(figures: Statistics, input_size: tuple[int, int]) -> list[tuple[str, Markup]]:
-    """Title and SVG of each chart of one set: sizes, proportions, objects in an image, places.
-
-    Args:
-        figures: of the set.
-        input_size: ``(height, width)`` of the network's input in pixels.
-    """
+    """Title and SVG of each chart of one set: sizes, proportions, objects in an image, places."""
     sizes, ratios, counts = (new_axes("", "boxes"), new_axes("", "boxes"), new_axes())
     _sizes(sizes, figures, input_size)
     _ratios(ratios, figures)
