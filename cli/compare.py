@@ -38,14 +38,14 @@ def run(args: argparse.Namespace) -> int:
     """Prints the tables, and writes the page."""
     refuse_to_replace("--out", args.out, args.force)
     check_json(args)
-    from fusedet.train.evaluation.report import compare_runs
+    from fusedet.train.evaluation.report.compare import compare_runs
 
     by_class = args.out is not None and not args.no_eval
     comparison = compare_runs(args.runs, by_class=by_class, on_batch=counter())
     if not print_json(args, _as_json(comparison)):
         _print(comparison)
     if args.out is not None:
-        from fusedet.train.evaluation.report.compare_page import compare_page
+        from fusedet.train.evaluation.report.compare import compare_page
 
         write_or_refuse(args.out, compare_page(comparison))
         if args.json is None:

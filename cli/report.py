@@ -10,7 +10,7 @@ from fusedet.common.errors import InputError
 from fusedet.configs.inputs import BEST_CHECKPOINT
 
 if TYPE_CHECKING:  # imported when the command runs
-    from fusedet.train.evaluation.report import ReportOptions
+    from fusedet.train.evaluation.report.write import ReportOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     refuse_to_replace("--out", out, args.force)
     if args.no_eval and (args.data or args.latency):
         raise InputError("--no-eval needs no images, so --data and --latency have no place beside it")
-    from fusedet.train.evaluation.report import ReportOptions
+    from fusedet.train.evaluation.report.write import ReportOptions
 
     options = ReportOptions(args.data, not args.no_eval, (), counter())
     if not args.latency:
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _report(folder: Path, out: Path, options: "ReportOptions") -> int:
-    from fusedet.train.evaluation.report import report_run
+    from fusedet.train.evaluation.report.write import report_run
 
     content = report_run(folder, out, options)
     print(f"report in {out}")

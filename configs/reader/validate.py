@@ -77,17 +77,19 @@ def dump_config(config: BaseModel) -> str:
 
 def flat_settings(config: BaseModel) -> dict[str, Any]:
     """Settings by their whole key, such as ``train.epochs``; lists are taken as one value."""
+    return flatten(config.model_dump(mode="json"))
 
-    def walk(values: dict[str, Any], before: str) -> dict[str, Any]:
-        result: dict[str, Any] = {}
-        for key, value in values.items():
-            if isinstance(value, dict):
-                result |= walk(value, f"{before}{key}.")
-            else:
-                result[before + key] = value
-        return result
 
-    return walk(config.model_dump(mode="json"), "")
+def flatten(values: Any, key: str = "", *, open_lists: bool = False) -> dict[str, Any]:
+    """What sections in sections hold, by whole key; ``open_lists``: lists of sections, too (``stages.0.channels``)."""
+    if open_lists and isinstance(values, list) and any(isinstance(one, dict) for one in values):
+        values = dict(enumerate(values))
+    if not isinstance(values, dict):
+        return {key: values}
+    found: dict[str, Any] = {}
+    for step, value in values.items():
+        found |= flatten(value, f"{key}.{step}" if key else f"{step}", open_lists=open_lists)
+    return found
 
 
 def _fill_in(value: Any, schema: dict[str, Any], node: dict[str, Any]) -> Any:

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from fusedet.model import load_checkpoint
+from fusedet.model import build_detector, load_checkpoint, save_checkpoint
+from fusedet.model.config import ModelConfig
+from fusedet.model.detector import DetectorNet
 from fusedet.train import TrainConfig
 from fusedet.train.data.dataset import Batch
 from fusedet.train.loop.rollback import Step
@@ -39,6 +41,24 @@ def changed(config: TrainConfig, **sections: dict[str, object]) -> TrainConfig:
     return config.model_copy(
         update={name: getattr(config, name).model_copy(update=values) for name, values in sections.items()}
     )
+
+
+def taught(config: ModelConfig) -> DetectorNet:
+    """A network whose weights and statistics are no one's first ones."""
+    torch.manual_seed(5)
+    net = build_detector(config)
+    for tensor in net.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.add_(0.05 * torch.rand_like(tensor))
+    return net
+
+
+def save_taught(config: ModelConfig, names: list[str], path: Path) -> Path:
+    """Its checkpoint."""
+    path.parent.mkdir(exist_ok=True)
+    meta = {"names": names, "model": config.model_dump(mode="json")}
+    save_checkpoint(path, {"ema": taught(config).state_dict()}, meta)
+    return path
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:

@@ -1,7 +1,7 @@
 """Evaluates a network on data that knows other classes, or the same in another order: classes go by their names."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,21 +23,18 @@ class _Renumbered:
 
     def batch(self, images_bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:
         """Detections of the data's classes in each image, in its own pixels."""
-        return [self._renumbered(found) for found in self.predictor.batch(images_bgr)]
-
-    def _renumbered(self, found: Detections) -> Detections:
-        class_ids = self.class_ids[found.class_ids]
-        kept = class_ids >= 0
-        return Detections(found.boxes_xyxy[kept], found.scores[kept], class_ids[kept], self.names)
+        renumbered = []
+        for found in self.predictor.batch(images_bgr):
+            class_ids = self.class_ids[found.class_ids]
+            renumbered.append(replace(found[class_ids >= 0], class_ids=class_ids[class_ids >= 0], names=self.names))
+        return renumbered
 
 
 def by_name(predictor: Predictor, dataset: CocoDataset) -> Predictor:
     """The predictor as the data's classes need it: itself where they are the network's.
 
-    A file of another project may not name its classes; they are the data's then, if there are as many.
-
-    Raises:
-        InputError: the data has a class that the network has not.
+    A file of another project may not name its classes; they are the data's then, if there are as many. Raises
+    InputError if the data has a class that the network has not.
     """
     names, wanted = tuple(predictor.names), dataset.names
     if names == wanted:

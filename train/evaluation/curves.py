@@ -55,12 +55,8 @@ def mean_curves(curves: Sequence[ConfidenceCurves]) -> ConfidenceCurves:
 
 
 def _mean(values: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Of the values that are numbers; NaN where there is none."""
-    table = np.array(values, np.float64).reshape(-1, len(CONFIDENCES))
-    there = ~np.isnan(table)
-    count = there.sum(axis=0)
-    total = np.where(there, table, 0.0).sum(axis=0)
-    return np.divide(total, count, out=np.full(len(CONFIDENCES), np.nan), where=count > 0)
+    table = np.ma.masked_invalid(np.array(values, np.float64).reshape(-1, len(CONFIDENCES)))
+    return np.asarray(table.mean(axis=0).filled(np.nan))
 
 
 def best_confidence(f1: NDArray[np.float64]) -> float:

@@ -31,13 +31,8 @@ _T = TypeVar("_T")
 class TorchDetector:
     """A network in torch behind the runtime's interface: only the graph runs in torch.
 
-    Args:
-        net: a trained network; it is copied.
-        names: its class names.
-        config: thresholds, and which branch.
-
-    Attributes:
-        graph: the folded network with its decoding.
+    The network is copied; ``graph`` is the copy, folded and with its decoding. ``config`` says thresholds and
+    branch.
     """
 
     def __init__(self, net: DetectorNet, names: Sequence[str], config: EvalConfig) -> None:
@@ -102,11 +97,11 @@ def find_objects(
     batch: int = 16,
     on_batch: Callable[[int], None] = lambda count: None,
 ) -> dict[int, Detections]:
-    """What a predictor finds in the images of a data set, by image id, as the evaluator takes it.
+    """What a predictor finds in the images of a data set, by image id. Classes go by name; others are left out.
 
     Args:
-        predictor: finds objects in images; those of classes that the data has not are left out.
-        dataset: the annotations, whose classes go by name.
+        predictor: finds objects in images.
+        dataset: the annotations.
         images: its images with their samples, where they are at hand already; else they are read from disk.
         batch: images for each call of the predictor.
         on_batch: called with the number of images after each batch, for a progress bar.
@@ -149,11 +144,7 @@ def evaluate_model(
 
 
 def load_predictor(model: Path, config: EvalConfig) -> Predictor:
-    """A checkpoint, an exported file, or an ONNX file of another project, ready to find objects with all cores.
-
-    Raises:
-        InputError: the file cannot be used.
-    """
+    """A checkpoint, an exported file or one of another project, with all cores. Raises InputError if it is none."""
     if model.suffix in (".onnx", *OTHER_RUNTIMES) or is_bundle(model):
         return DetectorPool(
             model,

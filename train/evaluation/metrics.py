@@ -49,12 +49,7 @@ SUMMARY_NAMES = tuple(field.name for field in fields(Metrics) if field.name != "
 
 
 def evaluate_detections(dataset: CocoDataset, found: Mapping[int, Detections]) -> Metrics:
-    """Compares detections with the annotations.
-
-    Args:
-        dataset: the annotations.
-        found: image id to its detections, in pixels of the image; an image that is left out has none.
-    """
+    """Compares detections, by image id and in pixels of the image, with the annotations; an image left out has none."""
     truth = COCO(dataset.ground_truth())
     results = [row for image_id, detections in found.items() for row in _coco_rows(image_id, detections)]
     if not results:

@@ -92,12 +92,9 @@ def _curves(dataset: CocoDataset, found: Mapping[int, Detections]) -> list[Confi
 def operating_point(
     dataset: CocoDataset, found: Mapping[int, Detections], threshold: float | None = None
 ) -> OperatingPoint:
-    """Counts what is shown at a score threshold.
+    """Counts what is shown at a score threshold in 0..1; left out, :func:`recommended_threshold`.
 
-    Args:
-        dataset: the annotations.
-        found: image id to its detections; an image that is left out has none.
-        threshold: lowest score that is shown, in 0..1; left out, :func:`recommended_threshold`.
+    ``found`` holds detections by image id; an image that is left out has none.
     """
     if threshold is None:
         threshold = recommended_threshold(dataset, found)

@@ -48,14 +48,8 @@ def measure_outputs(
 ) -> tuple[Output, Output]:
     """Evaluates ``best.pt`` of a run folder with NMS and NMS-free, in this order.
 
-    Args:
-        run: the run folder.
-        dataset: the annotations.
-        images: its images with their samples, to be iterated over twice; left out, they are read from disk.
-        config: thresholds and batch size.
-
-    Raises:
-        InputError: there is no ``best.pt``, or an image cannot be read.
+    ``images``, with their samples, are iterated over twice; left out, they are read from disk. Raises InputError if
+    there is no ``best.pt``, or an image cannot be read.
     """
     net, meta = load_detector(run.best)
     outputs = []
@@ -110,10 +104,8 @@ def write_outputs(run: RunFolder, outputs: Iterable[Output]) -> None:
 def read_outputs(run: RunFolder) -> tuple[Output, ...]:
     """What :func:`write_outputs` wrote, with NMS and NMS-free; empty where a run folder has no such file.
 
-    Folders of trainings that are not done have none, nor have those of earlier versions.
-
-    Raises:
-        InputError: the file holds something else.
+    Folders of trainings that are not done have none, nor have those of earlier versions. Raises InputError if the file
+    holds something else.
     """
     if not run.outputs.exists():
         return ()

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from fusedet.common.errors import InputError
+from fusedet.configs.reader.validate import flatten
 from fusedet.configs.starter import available, starter_checkpoint
 from fusedet.model.checkpoint import Checkpoint, load_checkpoint
 from fusedet.model.config import ModelConfig
@@ -51,23 +52,18 @@ class Transfer:
 
 
 def plan_transfer(config: TrainConfig, names: Sequence[str]) -> Transfer | None:
-    """Works out what ``config.train.init`` gives to a new network; None where nothing is to be taken over.
+    """Works out what ``config.train.init`` gives to a new network of the classes ``names``; None without ``init``.
 
     Tensors go by name and shape; of a kernel with other sides the middle is taken over. A network that is narrower or
     shallower than the new one, and otherwise the same, is grown to its size first
     (:mod:`fusedet.train.transfer.growth`). Classes go by their names: one that the checkpoint knows keeps what was
-    learned of it, wherever it stands in either list; any other starts anew.
-
-    Args:
-        config: with ``config.model.classes`` set.
-        names: the classes of the new training.
-
-    Raises:
-        InputError: there is no such checkpoint, it does not fit, or a part would be frozen that it does not hold.
+    learned of it, wherever it stands in either list; any other starts anew. Raises InputError if there is no such
+    checkpoint, it does not fit, or a part would be frozen that it does not hold.
     """
-    if config.train.init is None:
+    init = config.train.init
+    if init is None:
         return None
-    source, checkpoint = _starter(config.model) if config.train.init == STARTER else _named(config)
+    source, checkpoint = _starter(config.model) if init == STARTER else (str(init), load_checkpoint(init))
     learned, their_names = checkpoint.state["ema"], _class_names(checkpoint, source)
     grown = _grown(checkpoint, config.model)
     theirs = grown or learned
@@ -117,11 +113,6 @@ def keep_frozen_norms(net: DetectorNet, parts: Iterable[FrozenPart]) -> None:
         net.get_submodule(part).eval()
 
 
-def _named(config: TrainConfig) -> tuple[str, Checkpoint]:
-    assert config.train.init is not None
-    return str(config.train.init), load_checkpoint(config.train.init)
-
-
 def _starter(model: ModelConfig) -> tuple[str, Checkpoint]:
     """The starter weights of a network like this one, classes and input size aside, or of the widest to grow from."""
     names = available()
@@ -157,7 +148,6 @@ def _starter(model: ModelConfig) -> tuple[str, Checkpoint]:
 
 
 def _model_of(checkpoint: Checkpoint) -> ModelConfig | None:
-    """What its network is made of; None where it does not say so."""
     try:
         return ModelConfig.model_validate(checkpoint.meta.get("model"))
     except ValidationError:
@@ -171,16 +161,7 @@ def _grown(checkpoint: Checkpoint, model: ModelConfig) -> dict[str, Tensor] | No
 
 def _flat(model: ModelConfig) -> dict[str, Any]:
     """What the weights depend on, by keys such as ``model.neck.channels``."""
-
-    def leaves(key: str, value: object) -> Iterable[tuple[str, object]]:
-        if isinstance(value, dict | list):
-            items = value.items() if isinstance(value, dict) else enumerate(value)
-            for sub, item in items:
-                yield from leaves(f"{key}.{sub}", item)
-        else:
-            yield key, value
-
-    return dict(leaves("model", model.model_dump(mode="json", exclude={"classes", "input_size"})))
+    return flatten(model.model_dump(mode="json", exclude={"classes", "input_size"}), "model", open_lists=True)
 
 
 def _class_names(checkpoint: Checkpoint, source: str) -> list[str]:

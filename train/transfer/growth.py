@@ -17,17 +17,10 @@ _SEED = 0
 
 
 def grow(state: dict[str, Tensor], small: ModelConfig, large: ModelConfig) -> dict[str, Tensor] | None:
-    """The weights of a network, in one that has room for them.
+    """The weights of a network of the config ``small``, in one of the config ``large`` that has the same classes.
 
-    Args:
-        state: the network's tensors, by name.
-        small: what it is made of.
-        large: what the larger network is made of; it gets the classes of the small one.
-
-    Returns:
-        All tensors of the larger network, by name; None where nothing has to grow, or where it cannot: the activation
-        or a kernel is another one, a layer has fewer channels, or the larger network has layers more that cannot start
-        by doing nothing.
+    None where nothing has to grow, or where it cannot: the activation or a kernel is another one, a layer has fewer
+    channels, or the larger network has layers more that cannot start by doing nothing.
     """
     if (small.activation, small.negative_slope) != (large.activation, large.negative_slope):
         return None

@@ -38,14 +38,15 @@ def tune(
 ) -> tuple[list[Trial], bool]:
     """Trains with other settings, ``count`` times in all, and writes what came out.
 
-    ``folder`` then holds ``study.db``, a run folder for each trial, ``trials.csv``, ``trials.png`` and ``best.yaml``, a
-    config for ``fusedet train``. A search that was interrupted goes on when it is called again with the same folder,
-    in the middle of a trial too; one that is done goes on with a higher ``count``.
+    ``folder`` then holds ``study.db``, a run folder for each trial, ``trials.csv``, ``trials.png`` and
+    ``best.yaml``, a config for ``fusedet train``. A search that was interrupted goes on when it is called again
+    with the same folder, in the middle of a trial too; one that is done goes on with a higher ``count``, which
+    counts trials of earlier calls.
 
     Args:
         config: gives the config with some settings changed.
         space: what to change.
-        count: trials that are done or ended early, with those of earlier calls.
+        count: trials that are done or ended early.
         folder: of the search.
         say: is given a line for each trial.
 
@@ -172,7 +173,6 @@ def _take_up_again(study: optuna.Study) -> None:
 
 
 def _settings(trial: optuna.Trial, space: Mapping[str, Axis]) -> dict[str, str]:
-    """What the study proposes, as texts of a config."""
     found = {}
     for key, axis in space.items():
         if isinstance(axis, Choice):
@@ -191,7 +191,6 @@ def _words(settings: Mapping[str, str]) -> list[str]:
 
 
 def _trials(study: optuna.Study, space: Mapping[str, Axis], folder: Path) -> list[Trial]:
-    """Those that ended, in the order of their numbers."""
     trials = []
     for found in study.get_trials(states=tuple(_STATES)):
         reached: Any = max(found.intermediate_values.values(), default=math.nan)
@@ -211,7 +210,6 @@ def _trials(study: optuna.Study, space: Mapping[str, Axis], folder: Path) -> lis
 def _write_results(
     trials: Sequence[Trial], space: Mapping[str, Axis], folder: Path, config: Callable[[Sequence[str]], TrainConfig]
 ) -> None:
-    """Each file as a whole or not at all."""
     best = best_of(trials)
     write_text(folder / "trials.csv", table(trials))
     with whole_file(folder / "trials.png") as part:

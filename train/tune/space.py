@@ -8,7 +8,7 @@ from typing import Any
 
 from fusedet.common.errors import InputError
 from fusedet.configs.reader.loader import load_config
-from fusedet.configs.reader.validate import flat_settings
+from fusedet.configs.reader.validate import flat_settings, flatten
 from fusedet.train.config import TrainConfig
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -44,14 +44,10 @@ Axis = Range | Choice
 
 
 def read_space(words: Sequence[str], config: Callable[[Sequence[str]], TrainConfig]) -> dict[str, Axis]:
-    """What ``--search`` says.
+    """What ``--search`` says: ``KEY=RANGE``, ``KEY=VALUE,VALUE`` or YAML files that say such things.
 
-    Args:
-        words: ``KEY=RANGE``, ``KEY=VALUE,VALUE`` or YAML files that say such things.
-        config: gives the config with some settings changed, or raises InputError.
-
-    Raises:
-        InputError: a key is unknown or not to be searched, a range is none, or one of its ends is not allowed.
+    ``config`` gives the config with some settings changed, or raises InputError. Raises InputError if a key is unknown
+    or not to be searched, a range is none, or one of its ends is not allowed.
     """
     space: dict[str, Axis] = {}
     for place, key, said in (entry for word in words for entry in _entries(word)):
@@ -87,18 +83,8 @@ def _entries(word: str) -> list[tuple[str, str, str | list[str]]]:
     key, equals, said = word.partition("=")
     if equals:
         return [("--search", key, said)]
-    tree = load_config(Path(word))
-    return [(str(word), key, said) for key, said in _flat(tree.data, "")]
-
-
-def _flat(data: Mapping[str, Any], before: str) -> list[tuple[str, str | list[str]]]:
-    entries: list[tuple[str, str | list[str]]] = []
-    for key, value in data.items():
-        if isinstance(value, dict):
-            entries += _flat(value, f"{before}{key}.")
-        else:
-            entries.append((before + key, [_text(v) for v in value] if isinstance(value, list) else _text(value)))
-    return entries
+    found = flatten(load_config(Path(word)).data).items()
+    return [(word, key, list(map(_text, value)) if isinstance(value, list) else _text(value)) for key, value in found]
 
 
 def _text(value: Any) -> str:

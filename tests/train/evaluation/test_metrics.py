@@ -8,7 +8,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from fusedet.train.evaluation.metrics import evaluate_detections
-from tests.train.samples import dataset, detections, sample
+from tests.train.samples import dataset, detections, random_set, sample
 
 
 def test_perfect_detections():
@@ -28,22 +28,7 @@ def test_nothing_found():
 
 def test_agrees_with_pycocotools(tmp_path):
     """Random boxes with jittered, missing, doubled and invented detections, against COCO's own code."""
-    rng = np.random.default_rng(0)
-    samples, found = [], {}
-    for image_id in range(1, 31):
-        count = int(rng.integers(0, 6))
-        low = rng.uniform(0, 60, (count, 2))
-        boxes = np.concatenate((low, low + rng.uniform(8, 140, (count, 2))), 1)
-        labels = rng.integers(0, 2, count)
-        samples.append(sample(image_id, boxes, labels, rng.random(count) < 0.1))
-        guesses = np.concatenate((boxes, boxes)) + rng.normal(0, 4, (2 * count, 4))
-        kept = rng.random(2 * count) < 0.7
-        scores = rng.random(2 * count)
-        order = np.argsort(-scores[kept])
-        found[image_id] = detections(
-            guesses[kept][order], scores[kept][order], np.concatenate((labels, labels))[kept][order]
-        )
-    truth = dataset(*samples)
+    truth, found = random_set()
     ours = evaluate_detections(truth, found)
 
     (tmp_path / "truth.json").write_text(json.dumps(truth.ground_truth()))
@@ -63,15 +48,7 @@ def test_agrees_with_pycocotools(tmp_path):
         grader.evaluate()
         grader.accumulate()
         grader.summarize()
-    ap, ap50, ap75, small, medium, large, _, _, ar = grader.stats[:9]
-    expected = {
-        "ap": ap,
-        "ap50": ap50,
-        "ap75": ap75,
-        "ap_small": small,
-        "ap_medium": medium,
-        "ap_large": large,
-        "ar": ar,
-    }
-    assert 0.1 < ap < 0.9, "the case must be neither trivial nor hopeless"
+    names = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")
+    expected = dict(zip(names, grader.stats[:6], strict=True)) | {"ar": grader.stats[8]}
+    assert 0.1 < expected["ap"] < 0.9, "the case must be neither trivial nor hopeless"
     assert ours.summary() == pytest.approx(expected, abs=1e-6)

@@ -42,17 +42,11 @@ def test_the_table_names_both_outputs():
 
 
 def test_figures_are_kept_in_the_run_folder(tmp_path: Path):
-    run = RunFolder(tmp_path)
-    write_outputs(run, [output(True, 0.6), output(False, 0.5, 2)])
+    run, outputs = RunFolder(tmp_path), (output(True, 0.6), output(False, 0.5, 2))
+    write_outputs(run, outputs)
     content = json.loads(run.outputs.read_text())
     assert [one["output"] for one in content] == ["with NMS", "NMS-free"]
     assert content[1]["operating_point"]["duplicate_share"] == 0.2
-
-
-def test_figures_in_the_run_folder_are_read_again(tmp_path: Path):
-    run = RunFolder(tmp_path)
-    outputs = output(True, 0.6), output(False, 0.5, 2)
-    write_outputs(run, outputs)
     assert read_outputs(run) == outputs
 
 

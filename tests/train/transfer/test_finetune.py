@@ -15,7 +15,7 @@ from fusedet.train import TrainConfig, resume, train
 from fusedet.train.config import RunConfig, load_train_config
 from fusedet.train.optim.optimizer import build_optimizer, resolve_optim_defaults
 from fusedet.train.transfer.finetune import CLASS_LAYERS, freeze, keep_frozen_norms, plan_transfer
-from tests.train.trainings import assert_equal, changed, stop_at, weights
+from tests.train.trainings import assert_equal, changed, save_taught, stop_at, weights
 
 #: Of the set ``rectangles``.
 NAMES = ["blue", "green", "red"]
@@ -30,20 +30,9 @@ def model_of(config: TrainConfig, **changes: object) -> ModelConfig:
 @pytest.fixture
 def taught(tiny: TrainConfig, tmp_path: Path) -> Teach:
     """Writes a checkpoint of some classes, whose weights are no one's first ones."""
-
-    def write(names: list[str], path: Path | None = None, **changes: object) -> Path:
-        torch.manual_seed(5)
-        config = model_of(tiny, classes=len(names), **changes)
-        net = build_detector(config)
-        for tensor in net.state_dict().values():
-            if tensor.is_floating_point():
-                tensor.add_(0.05 * torch.rand_like(tensor))
-        path = path or tmp_path / "taught.pt"
-        path.parent.mkdir(exist_ok=True)
-        save_checkpoint(path, {"ema": net.state_dict()}, {"names": names, "model": config.model_dump(mode="json")})
-        return path
-
-    return write
+    return lambda names, path=tmp_path / "taught.pt", **changes: save_taught(
+        model_of(tiny, classes=len(names), **changes), names, path
+    )
 
 
 def started(config: TrainConfig, init: Path, names: list[str] = NAMES) -> tuple[dict[str, Tensor], list[str]]:

@@ -1,7 +1,7 @@
 """What is worked out of an evaluation: what each class reaches at which score threshold, and what went wrong."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +16,9 @@ from fusedet.train.evaluation.curves import (
     interpolated_precision,
     mean_curves,
 )
-from fusedet.train.evaluation.matching import Judged, best_labels, judge, rank
+from fusedet.train.evaluation.matching import IGNORED, Judged, best_labels, judge, rank
 from fusedet.train.evaluation.metrics import Metrics
 from fusedet.train.evaluation.operating_point import DEFAULT_THRESHOLD
-from fusedet.train.evaluation.report.figures.confusion import Confusion, confusion
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,35 @@ class Evaluation:
     found: Mapping[int, Detections]  # detections by image id, all hypotheses
     metrics: Metrics  # COCO's figures of them
     seconds: float | None = None  # that the evaluation took for the report; None where the training had done it
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Counts of pairs of object and detection: which classes are taken for which, the background being one more."""
+
+    names: tuple[str, ...]  # of the C classes
+    #: int64 ``[C + 1, C + 1]``: a row for each true class, a column for each class that was found. The last row holds
+    #: false alarms, where there is background; the last column missed objects.
+    counts: NDArray[np.int64]
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """Parts in 0..1: of the objects of the row's class; in the last row, of the boxes of the column's class."""
+        totals = np.repeat(self.counts.sum(axis=1, keepdims=True), len(self.counts), axis=1)
+        totals[-1] = self.counts.sum(axis=0)
+        return np.divide(self.counts, totals, out=np.zeros(self.counts.shape), where=totals > 0)
+
+    def worst_pairs(self, most: int = 10) -> list[tuple[str, str, int]]:
+        """True class, class that was found instead, and how often: the most frequent first."""
+        wrong = self.counts[:-1, :-1].copy()
+        np.fill_diagonal(wrong, 0)
+        order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+        rows, columns = np.unravel_index(order, wrong.shape)
+        return [
+            (self.names[row], self.names[column], int(wrong[row, column]))
+            for row, column in zip(rows, columns, strict=True)
+            if wrong[row, column]
+        ]
 
 
 @dataclass(frozen=True)
@@ -73,3 +101,18 @@ def analyse(evaluation: Evaluation) -> Analysis:
         judged=judged,
         confusion=confusion(dataset.names, judged),
     )
+
+
+def confusion(names: tuple[str, ...], judged: Iterable[Judged]) -> Confusion:
+    """The matrix of some images."""
+    background = len(names)
+    counts = np.zeros((background + 1, background + 1), np.int64)
+    for one in judged:
+        labels = one.sample.labels
+        counts[:-1, background] += np.bincount(labels[one.missed], minlength=background)
+        for found, right, confused in zip(one.found.class_ids, one.right, one.confused, strict=True):
+            if right == IGNORED:
+                continue
+            taken = right if right >= 0 else confused
+            counts[labels[taken] if taken >= 0 else background, found] += 1
+    return Confusion(names, counts)

@@ -1,13 +1,19 @@
 """Several trainings side by side: what they reached, what it cost, and which of their settings differ."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from fusedet.common.errors import InputError
-from fusedet.configs.reader.validate import flat_settings
+from fusedet.common.pages import render
+from fusedet.configs.reader.validate import flatten
+from fusedet.train.charts import color, line_chart
+from fusedet.train.evaluation.report.figures.training import epoch_curve
+from fusedet.train.evaluation.report.head import duration
 from fusedet.train.evaluation.report.record import RunRecord, read_record
 from fusedet.train.evaluation.report.write import evaluate_best, sets_of
 
@@ -40,15 +46,11 @@ def compare_runs(
     by_class: bool = False,
     on_batch: Callable[[int], None] = lambda count: None,
 ) -> RunComparison:
-    """Reads the runs.
+    """Reads the runs in some folders, or those that some files are in.
 
-    Args:
-        paths: run folders, or files in them.
-        by_class: AP of each class too. Where the checkpoint does not tell it, its validation images are looked at.
-        on_batch: called with the number of images after each batch of that.
-
-    Raises:
-        InputError: fewer than two runs, the same one twice, or one that cannot be used.
+    With ``by_class`` AP of each class too: where a checkpoint does not tell it, its validation images are looked at,
+    and ``on_batch`` is called with the number of images after each batch. Raises InputError if fewer than two runs, the
+    same one twice, or one that cannot be used.
     """
     if len(paths) < 2:
         raise InputError(f"expected two runs or more to compare, but got {len(paths)}")
@@ -90,20 +92,44 @@ def _per_class(record: RunRecord, on_batch: Callable[[int], None]) -> dict[str, 
     return {name: float(figures[0]) for name, figures in known.items()}
 
 
-def _unfolded(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with those that lists of sections hold each by itself, as ``model.stages.0.channels``."""
-    found: dict[str, Any] = {}
-    for key, value in settings.items():
-        if isinstance(value, list) and any(isinstance(one, dict) for one in value):
-            inner = {f"{key}.{i}.{name}": part for i, one in enumerate(value) for name, part in one.items()}
-            found |= _unfolded(inner)
-        else:
-            found[key] = value
-    return found
-
-
 def _differing(records: Sequence[RunRecord]) -> dict[str, list[Any]]:
-    settings = [_unfolded(flat_settings(record.config)) for record in records]
+    settings = [flatten(record.config.model_dump(mode="json"), open_lists=True) for record in records]
     keys = dict.fromkeys(key for one in settings for key in one if key not in _MEANINGLESS)
     values = {key: [one.get(key) for one in settings] for key in keys}
     return {key: found for key, found in values.items() if any(value != found[0] for value in found)}
+
+
+#: Figure -> title of its chart, title of the axis, and the ends of that where they are known.
+_CHARTS: dict[str, tuple[str, str, tuple[float, float] | None]] = {
+    "ap": ("AP50-95 on the validation images", "AP50-95", (0.0, 1.0)),
+    "ap50": ("AP50 on the validation images", "AP50", (0.0, 1.0)),
+    "loss": ("Training loss", "loss", None),
+    "box": ("Training loss of the boxes", "loss", None),
+    "cls": ("Training loss of the classes", "loss", None),
+    "lr": ("Learning rate", "learning rate", None),
+}
+
+
+def compare_page(comparison: RunComparison) -> str:
+    """The page: one HTML file that needs nothing else."""
+    runs = comparison.runs
+    return render(
+        Path(__file__).with_name("compare.html"),
+        comparison=comparison,
+        runs=runs,
+        names=[(run.name, color(number)) for number, run in enumerate(runs)],
+        colors=[color(number) for number in range(len(runs))],
+        duration=duration,
+        charts=_charts(runs),
+        classes=list(dict.fromkeys(name for run in runs for name in run.per_class)),
+        nan=float("nan"),
+    )
+
+
+def _charts(runs: tuple[ComparedRun, ...]) -> list[tuple[str, Markup]]:
+    last = float(max(2, *(run.record.epochs_done for run in runs)))
+    charts = []
+    for key, (title, axis, span) in _CHARTS.items():
+        curves = [epoch_curve(run.record.rows, key, run.name, color(i)) for i, run in enumerate(runs)]
+        charts.append((title, line_chart(curves, "epoch", axis, (1.0, last), span, whole_x=True)))
+    return charts

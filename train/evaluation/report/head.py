@@ -146,17 +146,12 @@ def commands(content: Content) -> list[str]:
         export = f"fusedet export {run} --out models --data {place}"
         if data.root is None and data.val_images is not None:
             export = f"fusedet export {run} --out models --images {shlex.quote(str(data.val_images))}"
-        nms_free = _nms_free_is_better(record)
+        nms_free = len(record.outputs) == 2 and not better_output(*record.outputs).nms
         found.append(f"{export} {NMS_FREE_FLAG}" if nms_free else export)
         threshold = record.outputs[1].point.threshold if nms_free else recommended(content.analysis)
         score = "" if threshold is None else f" --score {threshold:.2f}"
         found.append(f"fusedet detect models/best.fused.onnx street.mp4{score}")
     return found
-
-
-def _nms_free_is_better(record: RunRecord) -> bool:
-    """Whether the NMS-free output is the one to export; False where its figures are not known."""
-    return len(record.outputs) == 2 and not better_output(*record.outputs).nms
 
 
 def recommended(analysis: Analysis | None) -> float | None:

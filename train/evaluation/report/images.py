@@ -33,11 +33,7 @@ def best_and_worst(judged: Iterable[Judged], worst: int = 6, best: int = 3) -> t
 
 
 def image_pair(judged: Judged) -> ImagePair:
-    """Objects and detections of an image, both with the same small copy of it.
-
-    Raises:
-        InputError: the image cannot be read.
-    """
+    """Objects and detections of an image, over the same small copy of it. Raises InputError if it cannot be read."""
     sample = judged.sample
     size = sample.width, sample.height
     source = small_jpeg(load_annotated(sample))

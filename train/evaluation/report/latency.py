@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fusedet.deploy.detector.detector import Detector, Timings
+from fusedet.deploy.bench.contest import Contest, Entrant, Plan, Samples
 
-_WARM_UP, _ROUNDS = 3, 30
+_ROUNDS = 30
 
 
 @dataclass(frozen=True)
@@ -25,28 +25,14 @@ class FileLatency:
     fastest: float  # of the three together, the fastest round
 
 
-def exports_beside(folder: Path) -> list[Path]:
-    """Exported files that lie in the run folder."""
-    return sorted(folder.glob("*.onnx"))
-
-
 def measure_latency(paths: Sequence[Path], image_bgr: NDArray[np.uint8]) -> list[FileLatency]:
-    """Runs files on one image, in turn, so that a slow moment of the machine hits all alike.
-
-    Raises:
-        InputError: a file cannot be run.
-    """
-    detectors = [Detector(path, threads=1) for path in paths]
-    rounds = []
-    for _ in range(_WARM_UP + _ROUNDS):
-        for detector in detectors:
-            detector(image_bgr)
-        rounds.append([detector.timings for detector in detectors])
-    return [_summary(path, times) for path, times in zip(paths, zip(*rounds[_WARM_UP:], strict=True), strict=True)]
+    """Runs files on one image, in turn. Raises InputError if a file cannot be run."""
+    entrants = [Entrant(path, threads=1, spinning=False) for path in paths]
+    contest = Contest(entrants, lambda path: [image_bgr], Plan(rounds=_ROUNDS))
+    contest.run()
+    return [_summary(entrant.model, samples) for entrant, samples in contest.samples.items()]
 
 
-def _summary(path: Path, times: Sequence[Timings]) -> FileLatency:
-    pre, network, post = (
-        statistics.median(getattr(one, part) for one in times) for part in ("pre", "inference", "post")
-    )
-    return FileLatency(path.name, path.stat().st_size, pre, network, post, min(one.total for one in times))
+def _summary(path: Path, times: Samples) -> FileLatency:
+    pre, network, post = map(statistics.median, (times.pre, times.inference, times.post))
+    return FileLatency(path.name, path.stat().st_size, pre, network, post, times.total.min)

@@ -24,11 +24,7 @@ _SMALL, _MEDIUM = 32.0**2, 96.0**2
 
 
 def report_page(content: head.Content) -> str:
-    """The page's text.
-
-    Raises:
-        InputError: an image to show cannot be read.
-    """
+    """The page's text. Raises InputError if an image to show cannot be read."""
     record = content.record
     return render(
         Path(__file__).with_name("report.html"),

@@ -74,11 +74,7 @@ class RunRecord:
 
 
 def read_record(path: Path) -> RunRecord:
-    """Reads the run that ``path`` belongs to: its folder, or a file in it.
-
-    Raises:
-        InputError: that is no run folder, or a file in it cannot be used.
-    """
+    """Reads the run that ``path`` belongs to: its folder, or a file in it. Raises InputError if it is of no use."""
     run = RunFolder(path if path.is_dir() else path.parent)
     if not run.config.is_file():
         raise InputError(f"{path}: expected the folder of a training, but there is no {run.config}")

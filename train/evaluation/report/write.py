@@ -17,7 +17,7 @@ from fusedet.train.evaluation.operating_point import operating_point
 from fusedet.train.evaluation.outputs import Output
 from fusedet.train.evaluation.report.analysis import Evaluation, analyse
 from fusedet.train.evaluation.report.head import Content
-from fusedet.train.evaluation.report.latency import FileLatency, exports_beside, measure_latency
+from fusedet.train.evaluation.report.latency import measure_latency
 from fusedet.train.evaluation.report.page import report_page
 from fusedet.train.evaluation.report.record import RunRecord, read_record
 from fusedet.train.run_folder import RunFolder
@@ -37,8 +37,7 @@ class ReportOptions:
 def report_run(path: Path, out: Path, options: ReportOptions | None = None) -> Content:
     """Writes the report of the run at ``path``, its folder or a file in it, to ``out``, which is replaced.
 
-    Raises:
-        InputError: there is no such run, or its data cannot be used.
+    Raises InputError if there is no such run, or its data cannot be used.
     """
     options = options or ReportOptions()
     record = read_record(path)
@@ -53,26 +52,19 @@ def report_run(path: Path, out: Path, options: ReportOptions | None = None) -> C
         without = "There are no best weights yet: no epoch was evaluated, or the validation images have no object."
     else:
         evaluation = evaluate_best(record, sets[1], options.on_batch)
-    files = [*options.exported, *exports_beside(record.run.path)]
-    return _write(record, sets, evaluation, files, out, without)
+    return _write(record, sets, evaluation, options.exported, out, without)
 
 
 def report_after_training(run: RunFolder, sets: tuple[CocoDataset, CocoDataset], evaluation: Evaluation | None) -> Path:
-    """Writes ``report.html`` of a training that is done.
+    """Writes ``report.html`` of a training that is done. Raises InputError if what it needs cannot be read.
 
-    Args:
-        run: its folder.
-        sets: the training and the validation set.
-        evaluation: the best epoch's; None where the training was resumed since, and it has to be done once more.
-
-    Raises:
-        InputError: something that it needs cannot be read.
+    ``evaluation`` is the best epoch's; None where the training was resumed since, and it has to be done once more.
     """
     record = read_record(run.path)
     if record.best is not None and evaluation is None:
         evaluation = evaluate_best(record, sets[1])
     without = "" if evaluation else "There are no best weights: the validation images have no object to find."
-    _write(record, sets, evaluation, exports_beside(run.path), run.report, without)
+    _write(record, sets, evaluation, (), run.report, without)
     return run.report
 
 
@@ -80,31 +72,23 @@ def _write(
     record: RunRecord,
     sets: tuple[CocoDataset, CocoDataset] | None,
     evaluation: Evaluation | None,
-    files: Sequence[Path],
+    exported: Sequence[Path],
     out: Path,
     without: str,
 ) -> Content:
     analysis = None if evaluation is None else analyse(evaluation)
-    if evaluation is not None and not record.outputs:
-        record = replace(record, outputs=(_evaluated_output(record, evaluation),))
-    latencies = _latencies(files, sets[1]) if sets is not None else []
+    if evaluation is not None and not record.outputs:  # folders of earlier versions do not hold the figures of both
+        metrics, point = evaluation.metrics, operating_point(evaluation.dataset, evaluation.found)
+        record = replace(record, outputs=(Output(record.config.eval.nms, metrics.ap, metrics.ap50, point),))
+    files = [*exported, *sorted(record.run.path.glob("*.onnx"))]
+    latencies = measure_latency(files, load_annotated(sets[1].samples[0])) if files and sets is not None else []
     content = Content(record, sets, evaluation, analysis, latencies, without)
     write_text(out, report_page(content))
     return content
 
 
-def _evaluated_output(record: RunRecord, evaluation: Evaluation) -> Output:
-    """The one output that was evaluated: folders of earlier versions do not hold the figures of both."""
-    metrics, point = evaluation.metrics, operating_point(evaluation.dataset, evaluation.found)
-    return Output(record.config.eval.nms, metrics.ap, metrics.ap50, point)
-
-
 def sets_of(record: RunRecord, moved_to: Path | None = None) -> tuple[CocoDataset, CocoDataset]:
-    """The training and the validation set of the run, or the set at ``moved_to``.
-
-    Raises:
-        InputError: it cannot be used.
-    """
+    """The training and the validation set of the run, or those at ``moved_to``. InputError if they cannot be used."""
     if moved_to is None:
         return load_sets(record.config.data)
     data = record.config.data
@@ -114,18 +98,8 @@ def sets_of(record: RunRecord, moved_to: Path | None = None) -> tuple[CocoDatase
 def evaluate_best(
     record: RunRecord, dataset: CocoDataset, on_batch: Callable[[int], None] = lambda count: None
 ) -> Evaluation:
-    """Looks at the validation images with the best weights.
-
-    Raises:
-        InputError: the weights or the images cannot be used, or the classes differ.
-    """
+    """Looks at the validation images with the best weights. Raises InputError if either cannot be used."""
     start = time.perf_counter()
     config = record.config.eval
     found = find_objects(load_predictor(record.run.best, config), dataset, None, config.batch, on_batch)
     return Evaluation(dataset, found, evaluate_detections(dataset, found), time.perf_counter() - start)
-
-
-def _latencies(files: Sequence[Path], dataset: CocoDataset) -> list[FileLatency]:
-    if not files:
-        return []
-    return measure_latency(files, load_annotated(dataset.samples[0]))

@@ -7,9 +7,7 @@ import pytest
 from fusedet.model import load_checkpoint, save_checkpoint
 from fusedet.train.evaluation.operating_point import OperatingPoint
 from fusedet.train.evaluation.outputs import Output, write_outputs
-from fusedet.train.evaluation.report import compare_runs
-from fusedet.train.evaluation.report.compare import short_names
-from fusedet.train.evaluation.report.compare_page import compare_page
+from fusedet.train.evaluation.report.compare import compare_page, compare_runs, short_names
 from fusedet.train.run_folder import RunFolder
 from tests.train.evaluation.report.conftest import EVIL
 from tests.train.evaluation.report.test_write import Page

@@ -1,5 +1,6 @@
 """Reports of real run folders: what is in them, and that a training never fails over one."""
 
+import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -12,7 +13,7 @@ from fusedet.model import load_checkpoint
 from fusedet.train import resume, train
 from fusedet.train.evaluation.operating_point import OperatingPoint
 from fusedet.train.evaluation.outputs import Output, read_outputs, write_outputs
-from fusedet.train.evaluation.report import ReportOptions, report_run
+from fusedet.train.evaluation.report.write import ReportOptions, report_run
 from fusedet.train.loop import trainer
 from fusedet.train.loop.trainer import Trainer
 from fusedet.train.run_folder import RunFolder
@@ -151,11 +152,16 @@ def test_a_run_that_has_only_begun(finished: Path, tmp_path: Path) -> None:
     assert f"fusedet train --resume {run}" in page.text
 
 
-def test_weights_that_do_not_give_the_figures_of_the_training_are_told(run: Path, tmp_path: Path) -> None:
+def with_ap(run: Path, *ap: float) -> None:
+    """Makes the epochs' AP another one in the table of a run."""
     rows = RunFolder(run).read_metrics()
     RunFolder(run).metrics.unlink()
-    for row in rows:
-        RunFolder(run).append_metrics(row | {"ap": 0.9})
+    for row, of_epoch in zip(rows, ap, strict=True):
+        RunFolder(run).append_metrics(row | {"ap": of_epoch})
+
+
+def test_weights_that_do_not_give_the_figures_of_the_training_are_told(run: Path, tmp_path: Path) -> None:
+    with_ap(run, 0.9, 0.9, 0.9)
     report_run(run, tmp_path / "page.html")
     assert "but 0.900 in training" in check(tmp_path / "page.html").text
 
@@ -247,8 +253,6 @@ def test_an_interrupted_training_has_none_until_it_is_done(
 
 
 def test_validation_images_without_an_object(evil_data: Path, tmp_path: Path) -> None:
-    import json
-
     data = tmp_path / "data"
     shutil.copytree(evil_data, data)
     val = data / "annotations" / "val.json"
@@ -261,10 +265,7 @@ def test_validation_images_without_an_object(evil_data: Path, tmp_path: Path) ->
 def test_a_training_that_ran_out_of_patience_is_done(run: Path, tmp_path: Path) -> None:
     config = run / "config.yaml"
     config.write_text(config.read_text().replace("epochs: 3", "epochs: 9").replace("patience: 0", "patience: 1"))
-    rows = RunFolder(run).read_metrics()
-    RunFolder(run).metrics.unlink()
-    for row, ap in zip(rows, (0.1, 0.3, 0.2), strict=True):
-        RunFolder(run).append_metrics(row | {"ap": ap})
+    with_ap(run, 0.1, 0.3, 0.2)
     report_run(run, tmp_path / "page.html", ReportOptions(evaluate=False))
     page = check(tmp_path / "page.html")
     assert "after epoch 2 of 9" in page.text

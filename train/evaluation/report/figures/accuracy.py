@@ -1,14 +1,14 @@
 """What the best weights find: curves by class over recall and score threshold, and a table of classes."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fusedet.common.pages import share
 from fusedet.train.charts import Curve, color, line_chart
-from fusedet.train.evaluation.curves import CONFIDENCES, RECALLS, ConfidenceCurves, best_confidence
+from fusedet.train.evaluation.curves import CONFIDENCES, RECALLS, best_confidence
 from fusedet.train.evaluation.metrics import Metrics
 from fusedet.train.evaluation.report.analysis import Analysis
 from fusedet.train.evaluation.report.figures.training import Chart
@@ -30,12 +30,12 @@ def class_curves(analysis: Analysis) -> list[Chart]:
     best = analysis.best_threshold
     mark = None if math.isnan(best) else (best, f"{best:.2f}")
     mean_precision = analysis.precision[order].mean(axis=0)
-    curves = _curves(analysis, order, RECALLS, lambda i: analysis.precision[i], mean_precision)
+    curves = _curves(analysis, order, RECALLS, analysis.precision, mean_precision)
     svg = line_chart(curves, "recall", "precision", (0, 1), (0, 1))
     charts = [Chart("Precision over recall", svg, caption="The area under a curve is AP50.")]
     for title, name, caption in _OVER_THRESHOLD:
-        part = _part_of(analysis.by_class, name)
-        curves = _curves(analysis, order, CONFIDENCES, part, getattr(analysis.mean, name))
+        by_class = [getattr(curves, name) for curves in analysis.by_class]
+        curves = _curves(analysis, order, CONFIDENCES, by_class, getattr(analysis.mean, name))
         svg = line_chart(curves, "score threshold", name.replace("f1", "F1"), (0, 1), (0, 1), mark)
         charts.append(Chart(f"{title} over score threshold", svg, caption=caption))
     return charts
@@ -51,10 +51,6 @@ def curve_names(analysis: Analysis) -> list[tuple[str, str]]:
         names = [(f"{name} ({kind})", paint) for (name, paint), kind in zip(names, kinds, strict=True)]
         names.append((f"{len(order) - len(colors)} other classes", "line"))
     return names + ([("mean of all classes", "ink")] if len(order) > 1 else [])
-
-
-def _part_of(curves: Sequence[ConfidenceCurves], name: str) -> Callable[[int], NDArray[np.float64]]:
-    return lambda i: np.asarray(getattr(curves[i], name))
 
 
 def _worst_first(scores: NDArray[np.float64]) -> list[int]:
@@ -74,12 +70,12 @@ def _curves(
     analysis: Analysis,
     order: Sequence[int],
     x: NDArray[np.float64],
-    y: Callable[[int], NDArray[np.float64]],
+    y: Sequence[NDArray[np.float64]] | NDArray[np.float64],
     mean: NDArray[np.float64],
 ) -> list[Curve]:
     colors = _colors(order)
-    faint = [Curve(analysis.names[i], x, y(i), "line", 0.8) for i in order if i not in colors]
-    colored = [Curve(analysis.names[i], x, y(i), colors[i]) for i in colors]
+    faint = [Curve(analysis.names[i], x, y[i], "line", 0.8) for i in order if i not in colors]
+    colored = [Curve(analysis.names[i], x, y[i], colors[i]) for i in colors]
     return [*faint, *colored, *([Curve("mean of all classes", x, mean, "ink", 2.8)] if len(order) > 1 else [])]
 
 

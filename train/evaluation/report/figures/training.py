@@ -49,7 +49,6 @@ def _chart(
     mark: tuple[float, str] | None = None,
     y_range: tuple[float, float] | None = None,
 ) -> list[Chart]:
-    """The chart; nothing where no row has such a figure."""
     curves = [epoch_curve(rows, key, name, color(i)) for i, (key, name) in enumerate(keys.items())]
     curves = [curve for curve in curves if len(curve.x)]
     if not curves:

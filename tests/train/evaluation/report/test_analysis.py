@@ -4,8 +4,7 @@ import pytest
 from fusedet.train.evaluation.curves import CONFIDENCES
 from fusedet.train.evaluation.matching import judge
 from fusedet.train.evaluation.metrics import evaluate_detections
-from fusedet.train.evaluation.report.analysis import Evaluation, analyse
-from fusedet.train.evaluation.report.figures.confusion import confusion
+from fusedet.train.evaluation.report.analysis import Evaluation, analyse, confusion
 from tests.train.samples import NAMES, dataset, detections, random_set, sample
 
 LEFT, RIGHT, FAR = [0, 0, 40, 40], [50, 0, 90, 40], [150, 50, 190, 90]
