@@ -10,7 +10,7 @@ import pytest
 from fusedet.cli.main import COMMANDS, build_parser
 from fusedet.configs import InputError, preset_names
 from fusedet.train.config import load_train_config
-from fusedet.train.loop.resume_checks import check_changes
+from fusedet.train.loop.start import check_changes
 from tests import ROOT
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -65,11 +65,12 @@ def line_chart(
         x_title: of the axis, with its unit.
         y_title: likewise.
         x_range: ends of the axis.
-        y_range: ends of the axis; left out, from zero to what the curves need.
+        y_range: likewise; left out, from zero to what the curves need.
         mark: where an upright line stands, and what is written beside it.
         whole_x: there is nothing between whole numbers of that axis, such as epochs.
     """
-    low, high = y_range or (0.0, _highest(curves))
+    values = np.concatenate([np.zeros(1), *(np.asarray(curve.y, np.float64).ravel() for curve in curves)])
+    low, high = y_range or (0.0, 1.04 * float(values[np.isfinite(values)].max()) or 1.0)
     small = high < _SMALL
     axes = new_axes(x_title, f"{y_title} x 1000" if small else y_title)
     for curve in curves:
@@ -96,11 +97,6 @@ def _draw(axes: Axes, curve: Curve, y: NDArray[np.float64]) -> None:
         titled(line, curve.name)
 
 
-def _highest(curves: Sequence[Curve]) -> float:
-    values = np.concatenate([np.zeros(1), *(np.asarray(curve.y, np.float64).ravel() for curve in curves)])
-    return 1.04 * float(values[np.isfinite(values)].max()) or 1.0
-
-
 def _draw_mark(axes: Axes, x: float, text: str, to_the_right: bool) -> None:
     axes.axvline(x, color=COLORS["ink"], linewidth=1, linestyle=(0, (3, 3)))
     axes.annotate(
@@ -116,14 +112,7 @@ def _draw_mark(axes: Axes, x: float, text: str, to_the_right: bool) -> None:
 
 
 def heat_map(cells: NDArray[np.float64] | NDArray[np.int64], x_title: str, y_title: str, aspect: float = 1.0) -> Markup:
-    """Cells of 0 or more, rows from the top, as SVG: the darker, the more.
-
-    Args:
-        cells: ``[rows, columns]``.
-        x_title: of the axis.
-        y_title: of the axis.
-        aspect: width over height of the whole.
-    """
+    """Cells ``[rows, columns]`` of 0 or more as SVG, rows from the top: the darker, the more."""
     axes = new_axes(x_title, y_title, height=round(300 / min(max(aspect, 0.5), 2.5)) + 24)
     axes.set_position((0.055, 0.08, 0.94, 0.92))
     filled = np.zeros((*cells.shape, 4))
@@ -158,11 +147,9 @@ def titled(artist: object, title: str) -> None:
 
 
 def to_svg(axes: Axes, label: str) -> Markup:
-    """The figure of ``axes`` to stand in a page: without ids, clip paths and fonts, with the page's colours.
+    """The figure of axes of :func:`new_axes` to stand in a page: without ids, clip paths and fonts, in its colours.
 
-    Args:
-        axes: of :func:`new_axes`; its ticks have no marks.
-        label: what it shows, for those who do not see it.
+    ``label`` says what it shows to those who do not see it.
     """
     for artist in axes.findobj():
         artist.set_clip_on(False)

@@ -20,6 +20,8 @@ from fusedet.model.config import ModelConfig
 STARTER = Path("starter")
 #: Parts of the network that a training can leave as they are.
 FrozenPart = Literal["backbone", "neck"]
+#: Probabilities, and parts of something.
+Part = Annotated[float, Field(ge=0, le=1)]
 #: What figures can be sent to.
 LoggerName = Literal["tensorboard", "mlflow", "wandb"]
 
@@ -60,17 +62,13 @@ class DataConfig(StrictModel):
     classes: list[str] = Field(
         [], description="names of the classes to learn; annotations of others are left out. Empty: all"
     )
-    min_score: float = Field(0.0, ge=0, le=1, description="annotations with a score below this are ignored")
-    ignore_score: float = Field(
+    min_score: Part = Field(0.0, description="annotations with a score below this are ignored")
+    ignore_score: Part = Field(
         0.0,
-        ge=0,
-        le=1,
         description="annotations with a score from this to min_score are regions to ignore; below, they are background",
     )
-    balance: float = Field(
+    balance: Part = Field(
         0.0,
-        ge=0,
-        le=1,
         description="classes in a smaller part of the images than this are rare, and images with them are used "
         "more often (repeat factors of LVIS: Gupta et al., 2019); 0: all images equally often",
     )
@@ -112,15 +110,15 @@ class DataConfig(StrictModel):
 class AugmentConfig(StrictModel):
     """How training images are varied. Probabilities and fractions are in 0..1."""
 
-    mosaic: float = Field(1.0, ge=0, le=1, description="probability of pasting four images into one")
-    mixup: float = Field(0.0, ge=0, le=1, description="probability of blending two images")
-    flip: float = Field(0.5, ge=0, le=1, description="probability of a left-right mirror image")
-    flip_vertical: float = Field(0.0, ge=0, le=1, description="probability of an upside-down mirror image")
-    hue: float = Field(0.015, ge=0, le=1, description="largest shift of the hue, as a fraction of the circle")
-    saturation: float = Field(0.5, ge=0, le=1, description="largest relative change of the saturation")
-    value: float = Field(0.4, ge=0, le=1, description="largest relative change of the brightness")
+    mosaic: Part = Field(1.0, description="probability of pasting four images into one")
+    mixup: Part = Field(0.0, description="probability of blending two images")
+    flip: Part = Field(0.5, description="probability of a left-right mirror image")
+    flip_vertical: Part = Field(0.0, description="probability of an upside-down mirror image")
+    hue: Part = Field(0.015, description="largest shift of the hue, as a fraction of the circle")
+    saturation: Part = Field(0.5, description="largest relative change of the saturation")
+    value: Part = Field(0.4, description="largest relative change of the brightness")
     rotate: float = Field(0.0, ge=0, le=180, description="largest rotation in degrees")
-    translate: float = Field(0.1, ge=0, le=1, description="largest shift, as a fraction of the image")
+    translate: Part = Field(0.1, description="largest shift, as a fraction of the image")
     scale: float = Field(0.5, ge=0, lt=1, description="zoom is drawn from 1 - scale to 1 + scale")
     shear: float = Field(0.0, ge=0, le=45, description="largest shear in degrees")
     close_epochs: int = Field(10, ge=0, description="last epochs without mosaic and mixup")
@@ -264,10 +262,8 @@ class EvalConfig(StrictModel):
     nms_iou: float = Field(
         0.6, gt=0, lt=1, description="NMS removes a box that overlaps one with a higher score by more"
     )
-    duplicate_iou: float | None = Field(
+    duplicate_iou: Part | None = Field(
         DUPLICATE_IOU,
-        ge=0,
-        le=1,
         description="without NMS, the lower-scored of two boxes of a class that overlap by more is removed as a "
         "duplicate detection; null: both are kept",
     )

@@ -1,11 +1,12 @@
 """The folder of one training: what lies where, and that no earlier result is overwritten."""
 
+import contextlib
 import csv
 import io
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from fusedet.common.atomic import OF_THE_DISK, write_text
@@ -18,85 +19,38 @@ except ImportError:  # Windows has none: there, nobody is kept out
     fcntl = None  # type: ignore[assignment]
 
 
-@dataclass(frozen=True)
 class RunFolder:
     """Paths inside a run folder."""
 
-    path: Path
-
-    @property
-    def config(self) -> Path:
-        """The resolved config."""
-        return self.path / "config.yaml"
-
-    @property
-    def last(self) -> Path:
-        """Checkpoint of the last epoch, with all that a resume needs."""
-        return self.path / "last.pt"
-
-    @property
-    def best(self) -> Path:
-        """Averaged weights of the epoch with the best AP."""
-        return self.path / BEST_CHECKPOINT
-
-    @property
-    def metrics(self) -> Path:
-        """One row an epoch."""
-        return self.path / "metrics.csv"
-
-    @property
-    def curves(self) -> Path:
-        """The training's curves as an image."""
-        return self.path / "curves.png"
-
-    @property
-    def diagnostics(self) -> Path:
-        """One row an epoch and layer, where ``train.diagnostics`` is set."""
-        return self.path / "diagnostics.csv"
-
-    @property
-    def report(self) -> Path:
-        """The report as a page, written when the training is done."""
-        return self.path / "report.html"
-
-    @property
-    def outputs(self) -> Path:
-        """Figures of both outputs of ``best.pt``, written when the training is done."""
-        return self.path / "outputs.json"
-
-    @property
-    def resume_command(self) -> str:
-        """What the user gives to go on with the training."""
-        return f"fusedet train --resume {self.path}"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"  # resolved, defaults included
+        self.last = path / "last.pt"  # checkpoint of the last epoch, with all that a resume needs
+        self.best = path / BEST_CHECKPOINT  # averaged weights of the epoch with the best AP
+        self.metrics = path / "metrics.csv"  # one row an epoch
+        self.diagnostics = path / "diagnostics.csv"  # one row an epoch and layer, where ``train.diagnostics`` is set
+        self.curves = path / "curves.png"
+        self.report = path / "report.html"  # these two are written when the training is done
+        self.outputs = path / "outputs.json"
+        self.resume_command = f"fusedet train --resume {path}"
 
     @classmethod
     def create(cls, name: str, wanted: Path | None) -> "RunFolder":
-        """A new, empty folder: ``wanted``, or the first free of ``runs/NAME-1``, ``runs/NAME-2``, ...
-
-        Raises:
-            InputError: see :meth:`check_free`.
-        """
+        """A new, empty folder: ``wanted``, or the first free of ``runs/NAME-1``, ``runs/NAME-2``, ..."""
         cls.check_free(wanted)
         if wanted is not None:
             wanted.mkdir(parents=True, exist_ok=True)
             return cls(wanted)
-        number = 1
-        while True:
+        for number in itertools.count(1):
             path = Path("runs") / f"{name}-{number}"
-            try:
+            with contextlib.suppress(FileExistsError):
                 path.mkdir(parents=True)
-            except FileExistsError:
-                number += 1
-            else:
-                return cls(path)
+                break
+        return cls(path)
 
     @staticmethod
     def check_free(wanted: Path | None) -> None:
-        """Makes sure, before any long work, that :meth:`create` will not refuse.
-
-        Raises:
-            InputError: ``wanted`` exists and is not empty, or nothing can be written there.
-        """
+        """Raises InputError if ``wanted`` holds something already, or nothing can be written there."""
         if wanted is not None and wanted.exists() and (not wanted.is_dir() or any(wanted.iterdir())):
             raise InputError(f"{wanted}: exists already; give another train.out, or --resume {wanted} to go on with it")
         path = wanted or Path("runs")
@@ -108,25 +62,17 @@ class RunFolder:
 
     @classmethod
     def find(cls, path: Path) -> "RunFolder":
-        """The run that ``path`` belongs to: its folder, or a checkpoint in it.
-
-        Raises:
-            InputError: there is no run to resume.
-        """
-        folder = path if path.is_dir() else path.parent
-        run = cls(folder)
+        """The run of a folder, or of a checkpoint in it. Raises InputError if there is no run to resume."""
+        run = cls(path if path.is_dir() else path.parent)
         if not run.last.is_file():
             raise InputError(f"{path}: no run to resume: {run.last} does not exist")
         return run
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keeps other processes from training in this folder meanwhile: they would overwrite each other's results.
+        """Keeps other processes from training in this folder meanwhile. Raises InputError if one does.
 
         The lock is the system's and ends with the process, however that ends; the empty file that bears it stays.
-
-        Raises:
-            InputError: another process trains here.
         """
         with (self.path / ".lock").open("w") as file:
             if not _lock(file.fileno()):
@@ -161,11 +107,7 @@ class RunFolder:
 
     @contextmanager
     def explained_full_disk(self) -> Iterator[None]:
-        """Says how to go on after the disk took no more.
-
-        Raises:
-            GaveUpError: it did not.
-        """
+        """Says how to go on after the disk took no more. Raises GaveUpError if it did not."""
         try:
             yield
         except OSError as error:

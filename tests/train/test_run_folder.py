@@ -26,7 +26,7 @@ def test_a_run_is_found_by_its_folder_or_a_checkpoint(tmp_path):
     with pytest.raises(InputError, match="no run to resume"):
         RunFolder.find(run.path)
     run.last.touch()
-    assert RunFolder.find(run.path) == RunFolder.find(run.last) == run
+    assert RunFolder.find(run.path).path == RunFolder.find(run.last).path == run.path
 
 
 def test_epochs_to_be_trained_again_leave_the_table(tmp_path):

@@ -23,11 +23,11 @@ _OBJECTS = 50
 
 
 def batch_that_fits(config: TrainConfig, fabric: Fabric, images: int, fallback: int) -> int:
-    """The batch of all processes together: a power of two for each of them.
+    """The batch of all processes together: a power of two for each of them, and what fits on the smallest device.
 
     Args:
         config: with ``model.classes`` set.
-        fabric: the devices; all processes take what fits on the smallest.
+        fabric: the devices.
         images: to learn from.
         fallback: the answer where there is no GPU; with one, small sets take up to this many.
 

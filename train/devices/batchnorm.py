@@ -15,19 +15,12 @@ from fusedet.train.devices.collectives import world_size
 
 def synchronise_norms(net: nn.Module, device: torch.device) -> None:
     """Makes every BatchNorm2d in ``net`` one whose statistics are those of all processes, in place."""
-    for module in list(net.modules()):
-        for name, child in list(module.named_children()):
-            if type(child) is nn.BatchNorm2d:
-                setattr(module, name, _synchronised(child, device))
-
-
-def _synchronised(norm: nn.BatchNorm2d, device: torch.device) -> nn.Module:
-    kind = nn.SyncBatchNorm if device.type == "cuda" else SyncedBatchNorm
-    synced = kind(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
-    synced.weight, synced.bias = norm.weight, norm.bias
-    synced.running_mean, synced.running_var = norm.running_mean, norm.running_var
-    synced.num_batches_tracked = norm.num_batches_tracked
-    return synced.train(norm.training)
+    if device.type == "cuda":
+        nn.SyncBatchNorm.convert_sync_batchnorm(net)
+        return
+    for module in net.modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = SyncedBatchNorm  # which keeps the same, and only computes it otherwise
 
 
 class SyncedBatchNorm(nn.BatchNorm2d):

@@ -34,14 +34,9 @@ def rank_mean(values: Tensor) -> Tensor:
 
 
 def all_reduce_sum(values: Tensor, least: float = 1.0) -> Tensor:
-    """What each process divides the sum over its part of the batch by, so that their average is that of the whole.
+    """The sum of ``values`` over all processes, at least ``least``, divided by their number: a scalar, no gradient.
 
-    Args:
-        values: what is summed, of this process; without a gradient.
-        least: the sum over all processes counts as this much at least.
-
-    Returns:
-        The sum over all processes, divided by their number: a scalar.
+    Each process divides the sum over its part of the batch by it, so that their average is that of the whole.
     """
     ranks = world_size()
     total = values.sum()
@@ -70,11 +65,9 @@ def gather(value: _T) -> list[_T]:
 
 @contextmanager
 def raise_on_all_ranks() -> Iterator[None]:
-    """Bad input that one rank finds in here ends all of them, and the first rank says it.
+    """Bad input that one rank finds in here ends all of them.
 
-    Raises:
-        InputError: in the first process, what the first that found something said.
-        SystemExit: in the others.
+    Raises InputError in the first process, with what the first rank to find something said; SystemExit in the others.
     """
     if world_size() == 1:
         yield
@@ -93,13 +86,9 @@ def raise_on_all_ranks() -> Iterator[None]:
 
 @contextmanager
 def explain_lost_rank(how_to_go_on: str) -> Iterator[None]:
-    """Explains the error of a rank that has lost another one.
+    """Explains the error of a rank that has lost another one, and how to go on.
 
-    Args:
-        how_to_go_on: for the message.
-
-    Raises:
-        GaveUpError: another process ended, or was silent for ``train.timeout_minutes``.
+    Raises GaveUpError if another process ended, or was silent for ``train.timeout_minutes``.
     """
     try:
         yield

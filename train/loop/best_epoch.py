@@ -44,9 +44,5 @@ class Best:
 
     @classmethod
     def from_meta(cls, meta: dict[str, Any]) -> "Best":
-        """Takes up :meth:`to_meta`.
-
-        Raises:
-            KeyError: it is not of a training.
-        """
+        """Takes up :meth:`to_meta`. Raises KeyError if it is not of a training."""
         return cls(meta["best_ap"], meta["best_epoch"], meta["metrics"], meta.get("per_class", {}))

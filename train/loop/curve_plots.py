@@ -12,13 +12,7 @@ _PARTS = ("cls", "box", "l1")
 
 
 def draw_curves(rows: list[dict[str, float]], path: Path) -> None:
-    """Loss, accuracy and learning rate over the epochs, as an image.
-
-    Args:
-        rows: one dict an epoch, as :class:`fusedet.train.loop.metric_log.MetricLog` writes them. Figures that an epoch
-            lacks are NaN.
-        path: of the PNG.
-    """
+    """Writes a PNG of loss, accuracy and learning rate over the epochs; figures that an epoch lacks are NaN."""
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
     loss, accuracy, rate = figure.subplots(1, 3)

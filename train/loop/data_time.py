@@ -8,11 +8,7 @@ _T = TypeVar("_T")
 
 
 class TimedLoading(Generic[_T]):
-    """Iterates over items and measures the time until each is there.
-
-    Attributes:
-        seconds: data-loading time so far.
-    """
+    """Iterates over items and measures the time until each is there, in ``seconds``."""
 
     def __init__(self, items: Iterable[_T]) -> None:
         self._items = items

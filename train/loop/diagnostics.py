@@ -14,11 +14,10 @@ Gradients are those of the whole network before they are clipped.
 """
 
 import csv
-import io
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
@@ -90,12 +89,7 @@ class Units:
 
 
 class Diagnostics:
-    """Watches one training.
-
-    Args:
-        net: the network that is trained, without any wrapper.
-        path: the CSV file for the figures of each layer.
-    """
+    """Watches the training of a network without any wrapper; ``path`` is the CSV file for the figures of each layer."""
 
     def __init__(self, net: nn.Module, path: Path) -> None:
         self._path = path
@@ -115,11 +109,8 @@ class Diagnostics:
     def add_step(self, total: float, limit: float) -> None:
         """Takes down the gradients of a step, which have been clipped already: only then they have their true scale.
 
-        A step whose gradients are not finite, which mixed precision leaves out, is left out here as well.
-
-        Args:
-            total: norm of all gradients before they were clipped.
-            limit: what they were clipped to; infinite where they were not.
+        ``total`` is their norm before that, ``limit`` what they were clipped to, infinite where they were not. A step
+        whose gradients are not finite, which mixed precision leaves out, is left out here as well.
         """
         if not math.isfinite(total):
             return
@@ -153,13 +144,11 @@ class Diagnostics:
             self._units = {name: units for name, units in self._units.items() if units.seen}
 
     def finish_epoch(self, epoch: int) -> dict[str, float]:
-        """Writes a row for each layer and begins anew.
+        """Writes a row for each layer and begins anew; returns figures of the epoch by :data:`DIAGNOSTIC_NAMES`.
 
-        Returns:
-            by :data:`DIAGNOSTIC_NAMES`: mean and largest norm of all gradients before clipping, share of the steps
-            that were clipped, spread of the layers' norms (standard deviation of their decimal logarithms, of those
-            that are not zero, averaged over the steps), share of dead and of constant units among all units. NaN where
-            there was no step or no evaluation.
+        They are mean and largest norm of all gradients before clipping, share of the steps that were clipped, spread of
+        the layers' norms (standard deviation of their decimal logarithms, averaged over the steps), share of dead and
+        of constant units among all units. NaN where there was no step or no evaluation.
         """
         norms = np.array(self._norms)  # [steps, layers]
         grad_norms = norms.mean(0) if len(norms) else np.full(len(self._names), np.nan)
@@ -174,7 +163,7 @@ class Diagnostics:
             _mean(self._totals),
             max(self._totals, default=math.nan),
             _mean(self._clipped),
-            _mean([_spread(step) for step in norms]),
+            _mean([np.log10(step[step > 0]).std() if step.any() else math.nan for step in norms]),
             _mean([dead for units in self._units.values() for dead in units.dead]),
             _mean([constant for units in self._units.values() for constant in units.constant]),
         )
@@ -193,24 +182,18 @@ class Diagnostics:
 
 def read_diagnostics(path: Path) -> list[LayerRow]:
     """All rows of a ``diagnostics.csv``, epoch by epoch and in the network's order."""
-    types: dict[str, Callable[[str], Any]] = {"epoch": int, "layer": str, "units": int}
     with path.open(newline="") as file:
-        return [
-            LayerRow(**{name: types.get(name, float)(value) for name, value in row.items()})
-            for row in csv.DictReader(file)
-        ]
+        _, *rows = csv.reader(file)
+    return [LayerRow(int(epoch), layer, int(units), *map(float, figures)) for epoch, layer, units, *figures in rows]
 
 
 def _append(path: Path, rows: list[LayerRow]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(LayerRow)], lineterminator="\n")
-    if not path.exists() or not path.stat().st_size:
-        writer.writeheader()
-    for row in rows:
-        cells = asdict(row).items()
-        writer.writerow({key: f"{value:.6g}" if isinstance(value, float) else value for key, value in cells})
-    with path.open("a") as file:
-        file.write(text.getvalue())
+    with path.open("a", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        if not file.tell():
+            writer.writerow(field.name for field in fields(LayerRow))
+        for row in rows:
+            writer.writerow(f"{value:.6g}" if isinstance(value, float) else value for value in astuple(row))
 
 
 def _layer_of(parameter: str, net: nn.Module) -> str:
@@ -226,12 +209,6 @@ def _layer_of(parameter: str, net: nn.Module) -> str:
 def _by_channel(x: Tensor) -> Tensor:
     """``[B, C, ...]`` as ``[C, everything else]``."""
     return x.detach().movedim(1, 0).flatten(1)
-
-
-def _spread(norms: NDArray[np.float64]) -> float:
-    """Standard deviation of decimal logarithms; a layer without a gradient has none."""
-    logs = np.log10(norms[norms > 0])
-    return float(logs.std()) if len(logs) else math.nan
 
 
 def _mean(values: Any) -> float:

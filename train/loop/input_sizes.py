@@ -13,24 +13,18 @@ GROWN_AT = 0.75
 
 
 def side_factor(config: AugmentConfig, done: float, step: str) -> float:
-    """Input side of a step over the config's.
+    """Input side of a step over the config's, after the part ``done`` (0..1) of the training.
 
-    Args:
-        config: ``grow_from`` and ``multi_scale`` are used.
-        done: part of the training before this step, in 0..1.
-        step: names the step in this training: a repeated run draws the same factor for it.
+    ``step`` names the step in this training: a repeated run draws the same factor for it.
     """
     grown = config.grow_from + (1 - config.grow_from) * min(done / GROWN_AT, 1.0)
     return grown * random.Random(step).uniform(1 - config.multi_scale, 1 + config.multi_scale)
 
 
 def rescale(images: Tensor, boxes: Tensor, factor: float) -> tuple[Tensor, Tensor]:
-    """A batch with its sides times ``factor``, rounded to what the deepest stride divides.
+    """Images ``[B, 3, H, W]`` and their boxes ``[B, N, 4]`` (xyxy in pixels) with sides times ``factor``.
 
-    Args:
-        images: [B, 3, H, W].
-        boxes: [B, N, 4], xyxy in pixels of the images.
-        factor: above 0.
+    Sides are rounded to what the deepest stride divides.
     """
     height, width = images.shape[2:]
     deepest = max(STRIDES)

@@ -3,17 +3,15 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
 
+@dataclass
 class Stop:
-    """True once a stop of the training was requested."""
+    """Whether a stop of the training was requested."""
 
-    def __init__(self) -> None:
-        self.requested = False
-
-    def __bool__(self) -> bool:
-        return self.requested
+    requested: bool = False
 
 
 @contextmanager

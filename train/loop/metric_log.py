@@ -2,24 +2,19 @@
 
 import math
 from collections.abc import Callable
-from types import TracebackType
 
 from fusedet.common.atomic import whole_file
 from fusedet.configs.reader.validate import flat_settings
 from fusedet.train.config import TrainConfig
 from fusedet.train.loop.curve_plots import draw_curves
-from fusedet.train.loop.loggers import Ending, open_loggers
+from fusedet.train.loop.loggers.logger import Ending, open_loggers
 from fusedet.train.run_folder import RunFolder
 
 
 class MetricLog:
-    """Writes one row an epoch.
+    """Writes one row an epoch to ``metrics.csv``, ``curves.png`` and the loggers of the config, if it is ``active``.
 
-    Args:
-        run: where ``metrics.csv`` and ``curves.png`` lie.
-        active: False for all processes but the first.
-        config: names the loggers, and is told to them.
-        say: is given what goes wrong in a logger, which stops nothing.
+    ``say`` is given what goes wrong in a logger, which stops nothing.
     """
 
     def __init__(self, run: RunFolder, active: bool, config: TrainConfig, say: Callable[[str], None]) -> None:
@@ -29,9 +24,7 @@ class MetricLog:
     def __enter__(self) -> "MetricLog":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for logger in self._loggers:
             logger.close()
 

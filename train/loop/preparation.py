@@ -48,11 +48,7 @@ def resolve_defaults(config: TrainConfig, dataset: CocoDataset) -> TrainConfig:
 
 
 def with_batch(config: TrainConfig, fabric: Fabric, dataset: CocoDataset, progress: TrainingProgress) -> TrainConfig:
-    """With a number instead of ``auto``.
-
-    Raises:
-        InputError: not one image fits into memory, or the processes cannot share the batch.
-    """
+    """With a number instead of ``auto``. Raises InputError if not one image fits, or the batch cannot be shared."""
     if config.train.batch != "auto":
         return config
     with raise_on_all_ranks():
@@ -84,9 +80,8 @@ def read_images(
 ) -> TrainingData:
     """Reads the images, or checks that they can be read.
 
-    Raises:
-        InputError: the batch is too small for the norms; or, in the first process for all, an image cannot be read or
-            does not agree with its annotations.
+    Raises InputError if the batch is too small for the norms; or, in the first process for all, an image cannot be read
+    or does not agree with its annotations.
     """
     _check_norms(config)
     objects, regions = count_objects(train_set)

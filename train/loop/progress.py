@@ -2,19 +2,13 @@
 
 import math
 from collections.abc import Callable
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 
 class TrainingProgress:
-    """A live bar on a terminal; plain lines in a log file.
-
-    Args:
-        epochs: of the whole training.
-        visible: False for all processes but the first.
-    """
+    """A live bar on a terminal; plain lines in a log file. ``visible`` is False for all processes but the first."""
 
     def __init__(self, epochs: int, visible: bool = True) -> None:
         self._console = Console(quiet=not visible, soft_wrap=True)
@@ -34,9 +28,7 @@ class TrainingProgress:
         self._progress.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     def counter(self, what: str) -> Callable[[int, int], None]:

@@ -90,10 +90,9 @@ class Rollback:
         self._far.append(self._near)
 
     def record_failure(self, images: Iterable[str]) -> Any:
-        """Counts a failure of a batch with these images.
+        """Counts a failure of a batch with these images, and returns a copy of the state to go back to.
 
-        Returns:
-            A copy of the state to go back to: at first the near one, then the older one of those far back.
+        At first it is the near one, then the older one of those far back.
         """
         self.failures += 1
         self.good_steps = 0

@@ -1,5 +1,6 @@
 """Begins a training, or goes on with one: checks what the user gave, then hands over to the trainer."""
 
+import copy
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -8,8 +9,9 @@ from lightning_fabric import Fabric
 
 from fusedet.common.atomic import remove_parts, write_text
 from fusedet.common.errors import InputError
+from fusedet.configs.reader.loader import ConfigTree, override
 from fusedet.configs.reader.schema_keys import spelled_out
-from fusedet.configs.reader.validate import dump_config
+from fusedet.configs.reader.validate import dump_config, validate
 from fusedet.model.checkpoint import Checkpoint, load_checkpoint
 from fusedet.train.config import TrainConfig
 from fusedet.train.data.coco import CocoDataset
@@ -17,13 +19,19 @@ from fusedet.train.data.training_sets import annotation_digest, load_sets
 from fusedet.train.devices.collectives import explain_lost_rank
 from fusedet.train.devices.fabric import build_fabric, count_processes
 from fusedet.train.devices.memory import keep_memory
-from fusedet.train.loop.loggers import check_loggers
+from fusedet.train.loop.loggers.logger import check_loggers
 from fusedet.train.loop.preparation import read_images, resolve_defaults, with_batch
 from fusedet.train.loop.progress import TrainingProgress
-from fusedet.train.loop.resume_checks import check_changes, config_to_resume
 from fusedet.train.loop.trainer import Trainer, TrainResult
 from fusedet.train.run_folder import RunFolder
 from fusedet.train.transfer.finetune import plan_transfer
+
+#: Where and how fast a training runs, and what helps one that diverged. Anything else would make it another training.
+CHANGEABLE = (
+    *("data.cache", "data.workers", "optim.clip_norm", "optim.lr"),
+    *("train.device", "train.devices", "train.loggers", "train.nodes", "train.patience", "train.precision"),
+    *("train.save_minutes", "train.timeout_minutes"),
+)
 
 
 def train(config: TrainConfig, name: str = "run", progress: TrainingProgress | None = None) -> TrainResult:
@@ -62,8 +70,7 @@ def resume(path: Path, overrides: Sequence[str] = (), progress: TrainingProgress
 
     Args:
         path: the run folder, or its ``last.pt``. The run's own config is used.
-        overrides: ``key=value`` for settings that may change on the way:
-            :data:`fusedet.train.loop.resume_checks.CHANGEABLE`.
+        overrides: ``key=value`` for settings that may change on the way: :data:`CHANGEABLE`.
         progress: see :func:`train`.
 
     Raises:
@@ -75,7 +82,7 @@ def resume(path: Path, overrides: Sequence[str] = (), progress: TrainingProgress
     check_changes(overrides)
     run = RunFolder.find(path)
     checkpoint = load_checkpoint(run.last)
-    config = config_to_resume(run, checkpoint, overrides)
+    config = _config_to_resume(run, checkpoint, overrides)
     count_processes(config.train)
     check_loggers(config.train.loggers)
     sets = load_sets(config.data)
@@ -95,6 +102,36 @@ def resume(path: Path, overrides: Sequence[str] = (), progress: TrainingProgress
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise InputError(f"{run.last}: cannot be resumed: its state is not that of such a training") from error
         return trainer.fit(progress)
+
+
+def check_changes(overrides: Sequence[str]) -> None:
+    """Raises InputError if another setting is to change than those that may, or for what is not ``key=value``."""
+    for text in overrides:
+        key = text.partition("=")[0]
+        if "=" not in text or key not in CHANGEABLE:
+            raise InputError(
+                f"--resume goes on with the run's own config, so {text!r} has no place here; "
+                f"only {', '.join(CHANGEABLE)} may change"
+            )
+
+
+def _config_to_resume(run: RunFolder, checkpoint: Checkpoint, overrides: Sequence[str]) -> TrainConfig:
+    """The config of a run, with what the user changes. Raises InputError if there is none, or a change is wrong."""
+    before = checkpoint.meta.get("config")
+    unusable = f"{run.last}: cannot be resumed: it holds no config that this fusedet can use"
+    if not isinstance(before, dict):
+        raise InputError(unusable)
+    if isinstance(before.get("train"), dict) and before["train"].get("guide") is not None:
+        raise InputError(
+            f"{run.last}: cannot be resumed: train.guide was removed from fusedet, so it would go on as another "
+            f"training; train.init={run.best} starts one from its weights"
+        )
+    tree = ConfigTree(copy.deepcopy(before), str(run.last), {})
+    try:
+        config = validate(tree, TrainConfig)
+    except InputError as error:
+        raise InputError(unusable) from error
+    return validate(override(tree, overrides), TrainConfig) if overrides else config
 
 
 def _on_the_terminal(config: TrainConfig, fabric: Fabric) -> TrainingProgress:

@@ -3,7 +3,8 @@
 import logging
 import math
 import time
-from contextlib import closing, nullcontext
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -64,17 +65,10 @@ class TrainResult:
 
 
 class Trainer:
-    """One training. Build it, perhaps :meth:`load` a checkpoint, then :meth:`fit`.
-
-    Args:
-        config: with ``config.model.classes`` set.
-        fabric: the devices to train on.
-        run: where results go.
-        data: training and validation set.
-    """
+    """One training. Build it, perhaps :meth:`load` a checkpoint, then :meth:`fit`; ``model.classes`` must be set."""
 
     def __init__(self, config: TrainConfig, fabric: Fabric, run: RunFolder, data: TrainingData) -> None:
-        self.config, self.fabric, self.run = config, fabric, run
+        self.config, self.fabric, self.run, self.epochs = config, fabric, run, config.train.epochs
         self.train_set, self.val_set = data.train_set, data.val_set
         self.loader, self.val_images = data.loader, data.val_images
         torch.manual_seed(config.train.seed)
@@ -94,11 +88,6 @@ class Trainer:
         self._saved_at = time.monotonic()  # of the latest ``last.pt``, or the start
         watched = config.train.diagnostics and fabric.is_global_zero
         self.diagnostics = Diagnostics(self._raw_net(), run.diagnostics) if watched else None
-
-    @property
-    def epochs(self) -> int:
-        """Of the whole training."""
-        return self.config.train.epochs
 
     def take_over(self, transfer: Transfer) -> None:
         """Starts from what another training learned."""
@@ -137,9 +126,8 @@ class Trainer:
     def fit(self, progress: TrainingProgress) -> TrainResult:
         """Trains to the last epoch, until it is interrupted, or until patience ends.
 
-        Raises:
-            FloatingPointError: losses or gradients became infinite again and again.
-            GaveUpError: another process of this training is lost, or the disk is full.
+        Raises FloatingPointError if losses or gradients became infinite again and again, and GaveUpError if another
+        process of this training is lost, or the disk is full.
         """
         with self.run.explained_full_disk(), explain_lost_rank(f"go on with: {self.run.resume_command}"):
             result = self._fit(progress)
@@ -179,7 +167,7 @@ class Trainer:
         """Those that are left; True where a stop was asked for before the last one."""
         stopped = False
         while self.epoch < self.epochs and not self._out_of_patience():
-            stopped = any_rank(bool(self.stop), self.fabric.device)
+            stopped = any_rank(self.stop.requested, self.fabric.device)
             if stopped:
                 break
             row, stopped = self._train_epoch(progress)
@@ -201,31 +189,23 @@ class Trainer:
         return stopped
 
     def _compare_outputs(self, progress: TrainingProgress) -> None:
-        """Says what both outputs of the best weights reach. Nothing that goes wrong here may lose the training."""
+        """Says what both outputs of the best weights reach."""
         if not self.fabric.is_global_zero or self.best.ap < 0:
             return
         progress.say("evaluating both outputs of the best weights")
-        try:
+        with _told(progress, "no comparison of outputs"):
             outputs = measure_outputs(self.run, self.val_set, self.val_images, self.config.eval)
             write_outputs(self.run, outputs)
             progress.say(output_table(outputs))
             progress.say(recommend(*outputs, self.run))
-        except Exception as error:
-            _log.debug("the comparison of outputs failed", exc_info=True)
-            progress.say(f"no comparison of outputs: {' '.join(str(error).split()) or type(error).__name__}")
 
     def _report(self, progress: TrainingProgress) -> None:
-        """Writes ``report.html``. The training is done: nothing that goes wrong here may take that away."""
         if not (self.config.train.report and self.fabric.is_global_zero):
             return
         progress.say("making the report")
-        try:
+        with _told(progress, "no report", f"; fusedet report {self.run.path} tries again"):
             sets = self.train_set, self.val_set
             progress.say(f"report in {report_after_training(self.run, sets, self.best.evaluation)}")
-        except Exception as error:
-            _log.debug("the report failed", exc_info=True)
-            reason = " ".join(str(error).splitlines()) or type(error).__name__
-            progress.say(f"no report: {reason}; fusedet report {self.run.path} tries again")
 
     def _train_epoch(self, progress: TrainingProgress) -> tuple[dict[str, float], bool]:
         """One pass over the images, or its rest. Ends early when a stop was asked for: the second value says so."""
@@ -281,7 +261,7 @@ class Trainer:
             total, parts = detection_loss(self.net(images), anchors, truth, config.loss)
             self.fabric.backward(total / config.train.accumulate)
         # One all-reduce for all that the ranks have to agree on.
-        own = torch.stack([*(parts[name] for name in LOSS_NAMES), total.new_tensor(float(bool(self.stop)))])
+        own = torch.stack([*(parts[name] for name in LOSS_NAMES), total.new_tensor(float(self.stop.requested))])
         *reduced, stops = rank_mean(own).tolist()
         losses = dict(zip(LOSS_NAMES, reduced, strict=True))
         step = Step(losses, None, stop_requested=stops > 0)
@@ -301,8 +281,7 @@ class Trainer:
     def _roll_back(self, failure: str, batch: Batch, progress: TrainingProgress) -> None:
         """Answers a batch whose loss or gradients are not finite: see :mod:`fusedet.train.loop.rollback`.
 
-        Raises:
-            FloatingPointError: it was the last of several in a row.
+        Raises FloatingPointError if it was the last of several in a row.
         """
         names = {sample.image_id: sample.path.name for sample in self.train_set.samples}
         mine = [names[int(image)] for image in batch.image_ids]
@@ -381,7 +360,6 @@ class Trainer:
         return min(self.config.train.ema_decay, 1 - 1 / memory)
 
     def _raw_net(self) -> DetectorNet:
-        """The network without Fabric's wrapper."""
         net: DetectorNet = self.net.module
         return net
 
@@ -404,3 +382,13 @@ class Trainer:
             "torch_version": str(torch.__version__),
             "machine": this_computer(),
         }
+
+
+@contextmanager
+def _told(progress: TrainingProgress, failed: str, advice: str = "") -> Iterator[None]:
+    """The training is done: what goes wrong in here is told, and cannot take that away."""
+    try:
+        yield
+    except Exception as error:
+        _log.debug(failed, exc_info=True)
+        progress.say(f"{failed}: {' '.join(str(error).split()) or type(error).__name__}{advice}")

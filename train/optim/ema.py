@@ -13,12 +13,8 @@ _Net = TypeVar("_Net", bound=nn.Module)
 class ModelEma(Generic[_Net]):
     """Exponential moving average of a network's weights and statistics (Polyak and Juditsky, 1992).
 
-    The share that is kept at a step grows, ``(1 + steps) / (10 + steps)`` until it reaches ``decay``, so that the first
-    random weights are forgotten soon.
-
-    Args:
-        net: the network that is trained.
-        decay: share of the average that is kept at a step, in the end.
+    The share that is kept at a step grows, ``(1 + steps) / (10 + steps)`` until it reaches ``decay``, so that the
+    first random weights are forgotten soon.
     """
 
     def __init__(self, net: _Net, decay: float) -> None:

@@ -20,13 +20,7 @@ class Muon(torch.optim.Optimizer):
 
     A kernel ``[outputs, inputs, h, w]`` is a matrix of ``outputs`` rows. Its momentum is replaced by the nearest
     matrix whose singular values are all alike, so that directions that few images ask for are learned as fast as
-    the common ones.
-
-    Args:
-        params: parameter groups, each with ``weight_decay`` and the flag ``orthogonal``: Muon's, else AdamW's.
-        lr: learning rate of both.
-        momentum: Muon's, with Nesterov's look ahead.
-        betas: AdamW's.
+    the common ones. Parameter groups have the flag ``orthogonal``: Muon's, with Nesterov's look ahead, else AdamW's.
     """
 
     def __init__(
@@ -94,13 +88,9 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalised(matrices: Tensor) -> Tensor:
-    """Brings all singular values near to 1 and keeps the singular vectors (Newton-Schulz iteration).
+    """Matrices ``[N, rows, columns]`` with all singular values brought near to 1, the singular vectors kept.
 
-    Args:
-        matrices: ``[N, rows, columns]``.
-
-    Returns:
-        The same shape; singular values end between 0.7 and 1.2, those of a matrix of zeros stay 0.
+    By Newton-Schulz iteration: they end between 0.7 and 1.2, those of a matrix of zeros stay 0.
     """
     a, b, c = _COEFFICIENTS
     wide = matrices.shape[1] <= matrices.shape[2]

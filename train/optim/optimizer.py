@@ -20,10 +20,8 @@ _FINE_TUNING = 0.1
 def resolve_optim_defaults(config: OptimConfig, fine_tuning: bool = False, large_set: bool = False) -> OptimConfig:
     """With the optimiser's own learning rate and weight decay where the config leaves them out.
 
-    Args:
-        config: as the user wrote it.
-        fine_tuning: the training starts from weights that know something, and takes smaller steps.
-        large_set: there are many images to learn from, so that an epoch has many steps.
+    They are smaller for ``fine_tuning``, from weights that know something, and for a ``large_set``, whose epochs
+    have many steps.
     """
     lr, weight_decay = (_DEFAULTS_OF_LARGE_SETS if large_set else _DEFAULTS)[config.name]
     found = {
@@ -36,12 +34,9 @@ def resolve_optim_defaults(config: OptimConfig, fine_tuning: bool = False, large
 def build_optimizer(net: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
     """SGD, AdamW or Muon, in which only kernels decay: BatchNorm's scales and all biases are left alone.
 
-    Muon takes the kernels that mix channels, except those of the layers that predict, and leaves the others to AdamW.
-    Frozen parameters, which ask for no gradient, are left out.
-
-    Args:
-        net: to train.
-        config: of :func:`resolve_optim_defaults`.
+    Muon takes the kernels that mix channels, except those of the layers that predict, and leaves the others to
+    AdamW. Frozen parameters, which ask for no gradient, are left out. ``config`` is that of
+    :func:`resolve_optim_defaults`.
     """
     assert config.lr is not None
     assert config.weight_decay is not None
@@ -67,13 +62,7 @@ def build_optimizer(net: nn.Module, config: OptimConfig) -> torch.optim.Optimize
 
 
 def learning_rate_factor(epoch: float, epochs: int, config: OptimConfig) -> float:
-    """Learning rate over its peak at a point of the training.
-
-    Args:
-        epoch: epochs done, with the fraction of the present one.
-        epochs: of the whole training.
-        config: warm-up, schedule and last value.
-    """
+    """Learning rate over its peak after ``epoch`` of ``epochs``, with the fraction of the present one."""
     warmup = min(config.warmup_epochs, epochs / 2)
     if epoch < warmup:
         return max(epoch / warmup, 1e-3)

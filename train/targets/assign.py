@@ -18,11 +18,8 @@ class GroundTruth(NamedTuple):
     """The objects of a batch, at most ``M`` in an image."""
 
     boxes: Tensor  # [B, M, 4] xyxy in pixels of the network's input
-    #: int64 [B, M]; negative ones are padding or crowd regions, as in :class:`fusedet.train.data.dataset.Batch`
-    class_ids: Tensor
-    #: ``[B, M]`` in 0..1: the quality that a point learns is lowered to this part of it, and so is the pull on its box.
-    #: None: every object counts in full.
-    weights: Tensor | None = None
+    class_ids: Tensor  # int64 [B, M]; negative ones are padding or crowd regions, as in a training's ``Batch``
+    weights: Tensor | None = None  # [B, M] in 0..1: part of the quality that a point learns, and of the pull on its box
 
 
 class Matching(NamedTuple):
@@ -39,9 +36,7 @@ class Assignment(NamedTuple):
     positive: Tensor  # bool [B, A]: the point learns an object
     objects: Tensor  # int64 [B, A]: index of that object among the image's ``M``; 0 where not positive
     quality: Tensor  # [B, A] in 0..1: the class score that the point should give; 0 where not positive
-    #: bool ``[B, C, A]``: the point's score of that class learns nothing, since the point lies in a crowd region of
-    #: that class and learns no object of it
-    ignored: Tensor
+    ignored: Tensor  # bool [B, C, A]: in a crowd region of that class, and learning no object of it
 
 
 @torch.no_grad()
@@ -75,7 +70,8 @@ def assign(
     point, row = images * columns + places, images * rows + objects  # [K]: in the whole batch
     if among is not None:
         theirs = (among.objects.flatten()[point] == objects) & among.positive.flatten()[point]
-        kept = theirs | ~_any(theirs, row, batch * rows)
+        has_some = _largest(theirs.int(), row, batch * rows)[row] > 0
+        kept = theirs | ~has_some
         images, objects, places, point, row = (x[kept] for x in (images, objects, places, point, row))
     iou = box_overlap(predicted[images, places], boxes[images, objects])
     score = logits[images, class_ids[images, objects], places].sigmoid()
@@ -139,11 +135,6 @@ def _rank(values: Tensor, groups: Tensor) -> Tensor:
 def _largest(values: Tensor, groups: Tensor, count: int) -> Tensor:
     """The largest value of each of ``count`` groups, at least 0."""
     return values.new_zeros(count).scatter_reduce_(0, groups, values, "amax")
-
-
-def _any(flags: Tensor, groups: Tensor, count: int) -> Tensor:
-    """Whether any flag of its group is up: bool ``[K]``."""
-    return _largest(flags.int(), groups, count)[groups] > 0
 
 
 def _first(objects: Tensor, points: Tensor, flags: Tensor, rows: int, count: int) -> Tensor:

@@ -36,14 +36,7 @@ def detection_loss(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss of a batch, averaged over its objects. Among several processes, the average of what they get is that.
 
-    Args:
-        predictions: of both branches.
-        anchors: the ``A`` points of the predictions.
-        truth: the objects of the batch.
-        config: weights of the losses, and settings.
-
-    Returns:
-        The scalar to minimise, and its parts by :data:`LOSS_NAMES`, detached.
+    Returns the scalar to minimise, and its parts by :data:`LOSS_NAMES`, detached.
     """
     matching = Matching(config.topk, config.alpha, config.beta)
     many = branch_loss(predictions.one_to_many, anchors, truth, config, matching)
@@ -75,7 +68,9 @@ def branch_loss(
     if truth.weights is not None:  # not in the sum: unsure objects would make all else, background too, weigh more
         quality = quality * truth.weights.gather(1, learned.objects)  # [B, A]
     class_target = _class_target(logits, truth.class_ids, learned._replace(quality=quality), config.label_smoothing)
-    cls = config.cls * _class_loss(logits, class_target, learned.ignored) / quality_sum
+    # Binary cross-entropy against the target: TOOD, equation 6 without its focal weight.
+    class_loss = functional.binary_cross_entropy_with_logits(logits, class_target, reduction="none")
+    cls = config.cls * (class_loss * ~learned.ignored).sum() / quality_sum
     if not positive.any():
         return BranchLoss(cls, distances.sum() * 0, distances.sum() * 0, learned)
     target = truth.boxes.gather(1, learned.objects[..., None].expand(-1, -1, 4))[positive]  # [P, 4]
@@ -92,12 +87,6 @@ def _class_target(logits: Tensor, class_ids: Tensor, assignment: Assignment, smo
     if smoothing:
         target = target * (1 - smoothing) + smoothing / logits.shape[1] * assignment.positive[:, None]
     return target
-
-
-def _class_loss(logits: Tensor, target: Tensor, ignored: Tensor) -> Tensor:
-    """Binary cross-entropy against the target (TOOD, equation 6 without its focal weight), summed."""
-    loss = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    return (loss * ~ignored).sum()
 
 
 def _relative_l1(predicted: Tensor, target: Tensor) -> Tensor:

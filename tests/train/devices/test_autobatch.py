@@ -4,6 +4,7 @@ import torch
 from fusedet.model import load_checkpoint
 from fusedet.train import train
 from fusedet.train.devices.autobatch import largest_that_fits
+from tests.train.trainings import changed
 
 
 @pytest.mark.parametrize(
@@ -21,15 +22,12 @@ def test_the_largest_power_of_two_is_found_without_asking_far_beyond(room, most,
 
 
 def test_on_a_cpu_auto_is_the_usual_batch(tiny):
-    config = tiny.model_copy(update={"train": tiny.train.model_copy(update={"batch": "auto", "epochs": 1})})
-    run = train(config).run_dir
+    run = train(changed(tiny, train={"batch": "auto", "epochs": 1})).run_dir
     assert load_checkpoint(run / "last.pt").meta["config"]["train"]["batch"] == 8
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_on_a_gpu_auto_takes_what_fits(tiny):
-    train_config = tiny.train.model_copy(update={"batch": "auto", "epochs": 1, "device": "cuda"})
-    run = train(tiny.model_copy(update={"train": train_config})).run_dir
-    assert (
-        load_checkpoint(run / "last.pt").meta["config"]["train"]["batch"] == 1
-    )  # twelve images: as many steps as can be
+    run = train(changed(tiny, train={"batch": "auto", "epochs": 1, "device": "cuda"})).run_dir
+    batch = load_checkpoint(run / "last.pt").meta["config"]["train"]["batch"]
+    assert batch == 1, "twelve images: as many steps as can be"

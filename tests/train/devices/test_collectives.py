@@ -27,6 +27,7 @@ from fusedet.train.devices.collectives import (
 from fusedet.train.devices.fabric import count_processes
 from fusedet.train.run_folder import RunFolder
 from tests.train.devices.ranks import RANKS, in_every_process, norm_and_batch, work
+from tests.train.trainings import changed
 
 
 def test_processes_work_as_one(tmp_path):
@@ -100,10 +101,6 @@ def command(config: TrainConfig, folder: Path) -> list[str]:
     return [sys.executable, "-m", "fusedet.cli.main", "train", str(source)]
 
 
-def changed(config: TrainConfig, **train: object) -> TrainConfig:
-    return config.model_copy(update={"train": config.train.model_copy(update=train)})
-
-
 @pytest.mark.slow
 def test_two_processes_learn_what_one_learns(tiny, tmp_path):
     """Same order, same global batch, same statistics: the first step has the same losses and gradients, to rounding.
@@ -112,10 +109,10 @@ def test_two_processes_learn_what_one_learns(tiny, tmp_path):
     """
     plain = {"name": "sgd", "lr": 0.1, "momentum": 0.0, "weight_decay": 0.0, "warmup_epochs": 0.0, "clip_norm": 0.0}
     plain["schedule"] = "constant"
-    one_step = changed(tiny, epochs=1, batch=12).model_copy(update={"optim": tiny.optim.model_copy(update=plain)})
+    one_step = changed(tiny, train={"epochs": 1, "batch": 12}, optim=plain)
     alone, two = RunFolder(tmp_path / "alone"), RunFolder(tmp_path / "two")
-    train(changed(one_step, out=alone.path))
-    subprocess.run(command(changed(one_step, out=two.path, devices=2), tmp_path), check=True, timeout=300)
+    train(changed(one_step, train={"out": alone.path}))
+    subprocess.run(command(changed(one_step, train={"out": two.path, "devices": 2}), tmp_path), check=True, timeout=300)
     mine, theirs = alone.read_metrics()[0], two.read_metrics()[0]
     for name in ("loss", "cls", "box", "l1", "one_to_one"):
         assert theirs[name] == pytest.approx(mine[name], rel=2e-5), name
@@ -133,15 +130,10 @@ def test_two_processes_learn_what_one_learns(tiny, tmp_path):
 def test_the_loss_of_two_processes_falls_as_that_of_one(tiny, tmp_path, capsys):
     """Whole trainings, by Muon: over ten epochs the losses agree within 5 %, the first three within 1 %."""
     alone, two = RunFolder(tmp_path / "alone"), RunFolder(tmp_path / "two")
-    calm = tiny.model_copy(
-        update={
-            "augment": tiny.augment.model_copy(update={"mosaic": 0.0, "translate": 0.0, "scale": 0.0}),
-            "optim": tiny.optim.model_copy(update={"lr": 0.004}),
-        }
-    )
-    whole = changed(calm, epochs=10, batch=6, report=False)
-    train(changed(whole, out=alone.path))
-    subprocess.run(command(changed(whole, out=two.path, devices=2), tmp_path), check=True, timeout=300)
+    calm = {"mosaic": 0.0, "translate": 0.0, "scale": 0.0}
+    whole = changed(tiny, train={"epochs": 10, "batch": 6, "report": False}, augment=calm, optim={"lr": 0.004})
+    train(changed(whole, train={"out": alone.path}))
+    subprocess.run(command(changed(whole, train={"out": two.path, "devices": 2}), tmp_path), check=True, timeout=300)
     mine, theirs = ([row["loss"] for row in run.read_metrics()] for run in (alone, two))
     with capsys.disabled():
         print("\nloss by epoch, one process:  ", *(f"{loss:.4f}" for loss in mine))
@@ -153,7 +145,7 @@ def test_the_loss_of_two_processes_falls_as_that_of_one(tiny, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_a_killed_process_ends_the_others_and_one_process_goes_on(tiny, tmp_path):
-    config = changed(tiny, epochs=400, out=tmp_path / "run", devices=2)
+    config = changed(tiny, train={"epochs": 400, "out": tmp_path / "run", "devices": 2})
     run = RunFolder(tmp_path / "run")
     process = subprocess.Popen(command(config, tmp_path), stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120

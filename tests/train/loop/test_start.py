@@ -183,18 +183,12 @@ def test_a_run_of_a_version_with_guides_goes_on_where_it_had_none(tiny, monkeypa
 
 def test_a_resume_checks_that_the_classes_are_the_same(tiny, tmp_path, rectangles):
     train(changed(tiny, train={"epochs": 1}))
-    data = tmp_path / "other"
-    data.mkdir()
-    (data / "images").symlink_to(rectangles / "images")
-    (data / "annotations").mkdir()
-    for split in ("train", "val"):
-        text = (rectangles / "annotations" / f"{split}.json").read_text()
-        (data / "annotations" / f"{split}.json").write_text(text.replace('"green"', '"lime"'))
+    data = with_val(rectangles, tmp_path / "other")
+    for path in (data / "annotations").iterdir():
+        path.write_text(path.read_text().replace('"green"', '"lime"'))
     run = RunFolder(tmp_path / "run")
     checkpoint = load_checkpoint(run.last)
     checkpoint.meta["config"]["data"] = {"root": str(data), "workers": 0}
-    from fusedet.model import save_checkpoint
-
     save_checkpoint(run.last, checkpoint.state, checkpoint.meta)
     with pytest.raises(InputError, match=r"classes.*green.*lime"):
         resume(run.path)

@@ -9,12 +9,14 @@ from fusedet.train.targets.assign import MIN_CANDIDATE_SIDE, Assignment, GroundT
 
 ALPHA, BETA = 0.5, 6.0
 POINTS, STRIDES = anchor_points((64, 64), (8, 16, 32))
+#: A box of 16 x 16 pixels around each point.
+PREDICTED = torch.cat((POINTS - 8, POINTS + 8), -1)[None]
 
 
 def run(boxes, labels, topk=10, predicted=None, logits=None, classes=3) -> Assignment:
     boxes = torch.tensor(boxes, dtype=torch.float).reshape(1, -1, 4)
     labels = torch.tensor(labels).reshape(1, -1)
-    predicted = torch.cat((POINTS - 8, POINTS + 8), -1)[None] if predicted is None else predicted
+    predicted = PREDICTED if predicted is None else predicted
     logits = torch.zeros(1, classes, len(POINTS)) if logits is None else logits
     return assign(logits, predicted, POINTS, GroundTruth(boxes, labels), Matching(topk, ALPHA, BETA))
 
@@ -52,34 +54,30 @@ def test_a_crowd_region_ignores_its_own_class_only():
 def test_images_of_a_batch_do_not_touch_each_other():
     boxes = torch.tensor([[[0.0, 0, 30, 30]], [[0, 0, 0, 0]]])
     labels = torch.tensor([[0], [PADDING]])
-    predicted = torch.cat((POINTS - 8, POINTS + 8), -1)[None].expand(2, -1, -1)
-    result = assign(
-        torch.zeros(2, 3, len(POINTS)), predicted, POINTS, GroundTruth(boxes, labels), Matching(4, ALPHA, BETA)
-    )
+    predicted, logits = PREDICTED.expand(2, -1, -1), torch.zeros(2, 3, len(POINTS))
+    result = assign(logits, predicted, POINTS, GroundTruth(boxes, labels), Matching(4, ALPHA, BETA))
     assert result.positive.sum(1).tolist() == [4, 0]
 
 
 def test_the_one_that_stays_is_one_of_those_that_learn_the_object():
     boxes, labels = torch.tensor([[[0.0, 0, 30, 30]]]), torch.tensor([[0]])
-    predicted = torch.cat((POINTS - 8, POINTS + 8), -1)[None]
     logits = torch.full((1, 3, len(POINTS)), -4.0)
-    many = assign(logits, predicted, POINTS, GroundTruth(boxes, labels), Matching(4, ALPHA, BETA))
+    many = assign(logits, PREDICTED, POINTS, GroundTruth(boxes, labels), Matching(4, ALPHA, BETA))
     inside = ((POINTS > 0) & (POINTS < 30)).all(1)
     outsider = int((inside & ~many.positive[0]).nonzero()[0])
     logits[0, 0, outsider] = 8.0  # sure of itself, with a box that nobody trains
-    alone = assign(logits, predicted, POINTS, GroundTruth(boxes, labels), Matching(1, 1.0, 0.0))
+    alone = assign(logits, PREDICTED, POINTS, GroundTruth(boxes, labels), Matching(1, 1.0, 0.0))
     assert alone.positive[0].nonzero().tolist() == [[outsider]]
-    one = assign(logits, predicted, POINTS, GroundTruth(boxes, labels), Matching(1, 1.0, 0.0), among=many)
+    one = assign(logits, PREDICTED, POINTS, GroundTruth(boxes, labels), Matching(1, 1.0, 0.0), among=many)
     assert one.positive.sum() == 1
     assert not (one.positive & ~many.positive).any()
 
 
 def test_an_object_that_lost_all_its_points_still_finds_one():
     boxes, labels = torch.tensor([[[0.0, 0, 30, 30]]]), torch.tensor([[0]])
-    predicted = torch.cat((POINTS - 8, POINTS + 8), -1)[None]
     logits = torch.zeros(1, 3, len(POINTS))
-    nothing = assign(logits, predicted, POINTS, GroundTruth(boxes, torch.tensor([[PADDING]])), Matching(4, ALPHA, BETA))
-    one = assign(logits, predicted, POINTS, GroundTruth(boxes, labels), Matching(1, 1.0, 0.5), among=nothing)
+    nothing = assign(logits, PREDICTED, POINTS, GroundTruth(boxes, torch.tensor([[PADDING]])), Matching(4, ALPHA, BETA))
+    one = assign(logits, PREDICTED, POINTS, GroundTruth(boxes, labels), Matching(1, 1.0, 0.5), among=nothing)
     assert one.positive.sum() == 1
 
 

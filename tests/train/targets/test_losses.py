@@ -53,15 +53,20 @@ def test_a_perfect_box_costs_nothing():
     assert value(result.l1) == pytest.approx(0, abs=1e-4)
 
 
-def test_losses_by_hand():
-    """One object, one positive: a box shifted by 4 of 16 px scores its IoU."""
+def shifted_box():
+    """A box of 12..28 instead of 8..24, an IoU of 0.6, and certain that there is nothing elsewhere."""
     logits, distances = nothing_yet()
     with torch.no_grad():
-        logits[:] = -30.0  # elsewhere certain that there is nothing
+        logits[:] = -30.0
         logits[0, 0, 20] = 30.0
         distances[0, :, :20] = 0
-        distances[0, :, 20] = torch.tensor([0.125, 0.25, 0.375, 0.25])  # 12..28 instead of 8..24
-    result = loss(logits, distances, [[8, 8, 24, 24]], [0])
+        distances[0, :, 20] = torch.tensor([0.125, 0.25, 0.375, 0.25])
+    return logits, distances
+
+
+def test_losses_by_hand():
+    """One object, one positive: a box shifted by 4 of 16 px scores its IoU."""
+    result = loss(*shifted_box(), [[8, 8, 24, 24]], [0])
     iou = 12 * 16 / (2 * 256 - 12 * 16)
     giou = iou - (20 * 16 - 320) / 320
     assert value(result.box) == pytest.approx((1 - giou) * iou, rel=1e-3)
@@ -104,17 +109,6 @@ def test_label_smoothing_lowers_the_target():
     sharp = loss(logits, distances, [[8, 8, 24, 24]], [0])
     smooth = loss(logits, distances, [[8, 8, 24, 24]], [0], CONFIG.model_copy(update={"label_smoothing": 0.2}))
     assert value(smooth.cls) > value(sharp.cls)
-
-
-def shifted_box():
-    """As in the case by hand: an IoU of 0.6 with the object, and certain that there is nothing elsewhere."""
-    logits, distances = nothing_yet()
-    with torch.no_grad():
-        logits[:] = -30.0
-        logits[0, 0, 20] = 30.0
-        distances[0, :, :20] = 0
-        distances[0, :, 20] = torch.tensor([0.125, 0.25, 0.375, 0.25])
-    return logits, distances
 
 
 def test_an_unsure_label_asks_for_a_lower_score_and_pulls_less():

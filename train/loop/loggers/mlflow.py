@@ -8,8 +8,7 @@ from typing import Any
 from mlflow.entities import Metric, Param
 from mlflow.tracking import MlflowClient
 
-from fusedet.train.loop.loggers.identity import keep_id, known_id
-from fusedet.train.loop.loggers.logger import Ending
+from fusedet.train.loop.loggers.logger import Ending, Logger, keep_id, known_id
 from fusedet.train.run_folder import RunFolder
 
 #: MLflow takes so many settings at once, each so long.
@@ -18,7 +17,7 @@ _PARAMS_AT_ONCE, _PARAM_LENGTH = 100, 500
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
 
 
-class MLflowLogger:
+class MLflowLogger(Logger):
     """Settings, figures, report and curves; the experiment is that of ``MLFLOW_EXPERIMENT_NAME``, or fusedet."""
 
     def __init__(self, run: RunFolder) -> None:
@@ -27,7 +26,7 @@ class MLflowLogger:
             os.environ.setdefault(name, value)
 
     def begin(self, settings: Mapping[str, Any]) -> None:
-        """See :class:`fusedet.train.loop.loggers.Logger`."""
+        """See :class:`Logger`."""
         self._client = MlflowClient()
         known = known_id(self._run, "mlflow")
         if known is not None:
@@ -41,21 +40,18 @@ class MLflowLogger:
             self._client.log_batch(self._id, params=params[first : first + _PARAMS_AT_ONCE])
 
     def log(self, figures: Mapping[str, float], epoch: int) -> None:
-        """See :class:`fusedet.train.loop.loggers.Logger`."""
+        """See :class:`Logger`."""
         now_ms = int(time.time() * 1000)
         self._client.log_batch(self._id, [Metric(name, value, now_ms, epoch) for name, value in figures.items()])
 
     def finish(self, ending: Ending) -> None:
-        """See :class:`fusedet.train.loop.loggers.Logger`."""
+        """See :class:`Logger`."""
         self._client.set_tag(self._id, "best_checkpoint", str(ending.best_checkpoint.resolve()))
         for name, value in ending.best.items():
             self._client.set_tag(self._id, f"best_{name}", f"{value:.4f}")
         for path in ending.artifacts:
             self._client.log_artifact(self._id, str(path))
         self._client.set_terminated(self._id, "FINISHED" if ending.finished else "KILLED")
-
-    def close(self) -> None:
-        """Nothing is open."""
 
     def _experiment(self) -> str:
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "fusedet")

@@ -7,15 +7,14 @@ from typing import Any
 
 import wandb
 
-from fusedet.train.loop.loggers.identity import keep_id, known_id
-from fusedet.train.loop.loggers.logger import Ending
+from fusedet.train.loop.loggers.logger import Ending, Logger, keep_id, known_id
 from fusedet.train.run_folder import RunFolder
 
 #: Seconds after which a server is taken for gone.
 _PATIENCE_S = 20
 
 
-class WandbLogger:
+class WandbLogger(Logger):
     """Settings, figures, report and curves. ``WANDB_MODE=offline`` keeps all in the run folder, for ``wandb sync``."""
 
     def __init__(self, run: RunFolder) -> None:
@@ -23,7 +22,7 @@ class WandbLogger:
         self._run: Any = None
 
     def begin(self, settings: Mapping[str, Any]) -> None:
-        """See :class:`fusedet.train.loop.loggers.Logger`."""
+        """See :class:`Logger`."""
         identity = known_id(self._folder, "wandb") or secrets.token_hex(4)
         self._run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", "fusedet"),
@@ -37,11 +36,11 @@ class WandbLogger:
         keep_id(self._folder, "wandb", identity)
 
     def log(self, figures: Mapping[str, float], epoch: int) -> None:
-        """See :class:`fusedet.train.loop.loggers.Logger`."""
+        """See :class:`Logger`."""
         self._run.log(dict(figures), step=epoch)
 
     def finish(self, ending: Ending) -> None:
-        """See :class:`fusedet.train.loop.loggers.Logger`."""
+        """See :class:`Logger`."""
         best = {f"best_{name}": value for name, value in ending.best.items()}
         self._run.summary.update({**best, "best_checkpoint": str(ending.best_checkpoint.resolve())})
         artifact = wandb.Artifact(f"training-{self._run.id}", type="training")

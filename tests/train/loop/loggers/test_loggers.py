@@ -10,8 +10,7 @@ import pytest
 
 from fusedet.configs import InputError
 from fusedet.train import TrainConfig, train
-from fusedet.train.loop.loggers import Ending, Steady, check_loggers
-from fusedet.train.loop.loggers.identity import keep_id, known_id
+from fusedet.train.loop.loggers.logger import Ending, Steady, check_loggers, keep_id, known_id
 from fusedet.train.run_folder import RunFolder
 from tests.train.trainings import changed
 
@@ -73,7 +72,7 @@ def test_an_error_that_is_kept_does_not_keep_the_workers(tiny: TrainConfig, monk
             kept.append(ConnectionError("no answer"))  # as in a cycle, with the frames of the training
             raise kept[-1]
 
-    monkeypatch.setattr("fusedet.train.loop.loggers.open._logger", lambda name, run: Keeps(0))
+    monkeypatch.setattr("fusedet.train.loop.loggers.logger._logger", lambda name, run: Keeps(0))
     others = set(multiprocessing.active_children())
     train(changed(tiny, train={"epochs": 1}, data={"workers": 1}))
     assert kept
@@ -82,7 +81,7 @@ def test_an_error_that_is_kept_does_not_keep_the_workers(tiny: TrainConfig, monk
 
 def test_a_package_that_is_missing_is_told_first(monkeypatch: pytest.MonkeyPatch) -> None:
     check_loggers(["tensorboard"])
-    monkeypatch.setattr("fusedet.train.loop.loggers.open.find_spec", lambda name: None)
+    monkeypatch.setattr("fusedet.train.loop.loggers.logger.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"train.loggers: wandb is not installed: pip install 'fusedet\[wandb\]'"):
         check_loggers(["tensorboard", "wandb"])
 
