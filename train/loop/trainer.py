@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
+from fusedet.common.text import in_one_line
 from fusedet.model.checkpoint import Checkpoint, save_checkpoint
 from fusedet.model.decode import anchor_points
 from fusedet.model.detector import STRIDES, DetectorNet, build_detector
@@ -391,4 +392,4 @@ def _told(progress: TrainingProgress, failed: str, advice: str = "") -> Iterator
         yield
     except Exception as error:
         _log.debug(failed, exc_info=True)
-        progress.say(f"{failed}: {' '.join(str(error).split()) or type(error).__name__}{advice}")
+        progress.say(f"{failed}: {in_one_line(error)}{advice}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fusedet.deploy.bench.contest import Contest, Entrant, Plan, Samples
+from fusedet.deploy.bench.contest import Entrant, Plan, Samples, take_turns
 
 _ROUNDS = 30
 
@@ -27,10 +27,9 @@ class FileLatency:
 
 def measure_latency(paths: Sequence[Path], image_bgr: NDArray[np.uint8]) -> list[FileLatency]:
     """Runs files on one image, in turn. Raises InputError if a file cannot be run."""
-    entrants = [Entrant(path, threads=1, spinning=False) for path in paths]
-    contest = Contest(entrants, lambda path: [image_bgr], Plan(rounds=_ROUNDS))
-    contest.run()
-    return [_summary(entrant.model, samples) for entrant, samples in contest.samples.items()]
+    samples = {Entrant(path, threads=1, spinning=False): Samples() for path in paths}
+    take_turns(samples, lambda path: [image_bgr], Plan(rounds=_ROUNDS))
+    return [_summary(entrant.model, times) for entrant, times in samples.items()]
 
 
 def _summary(path: Path, times: Samples) -> FileLatency:
