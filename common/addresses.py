@@ -40,9 +40,11 @@ def split_address(text: str) -> SplitResult:
         raise InputError(f"an at sign behind a / ? or # may belong to a password: {_HOW}")
     try:
         parts = urlsplit(text)
-        _ = parts.port
+        in_range = parts.port != 0
     except ValueError:  # the cause may quote the password
-        what = "expected a number as the port; if a character of a password stands in the way"
+        in_range = False
+    if not in_range:
+        what = "expected a number from 1 to 65535 as the port; if a character of a password stands in the way"
         raise InputError(f"{what}, {_HOW}") from None
     if not parts.hostname:
         raise InputError("there is no host in this address")

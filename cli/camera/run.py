@@ -4,12 +4,12 @@ import argparse
 import logging
 import os
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from fusedet.cli.camera.check import check_config, check_places
+from fusedet.cli.camera.check import check_config, check_places, of
 from fusedet.cli.camera.parts import check_classes, make_detector, make_pipeline
 from fusedet.cli.camera.reload import Reloader, save_places
 from fusedet.cli.shared.process import log_to_stderr, on_stop_signals
@@ -74,21 +74,24 @@ def run(args: argparse.Namespace) -> int:
     overrides = _overrides(args)
     written = _load(args.config, path, overrides)
     config = expand(written)
+    file = of(str(path)) if path is not None else nullcontext()
     if args.check:
-        detector = check_config(config)
-        check_places(config)
+        with file:
+            detector = check_config(config)
+            check_places(config)
         cameras = ", ".join(config.cameras)
         classes = counted(len(detector.names), "class", "classes")
         print(f"{args.config}: well; cameras: {cameras}; {config.model}: {classes}")
         return 0
-    detector = make_detector(config)
-    check_classes(config, detector.names)
 
     def save(camera: str, places: "Places") -> None:
         if path is not None:
             save_places(path, camera, places)
 
-    pipeline = make_pipeline(config, detector, save)
+    with file:
+        detector = make_detector(config)
+        check_classes(config, detector.names)
+        pipeline = make_pipeline(config, detector, save)
     return _watch(pipeline, config, Reloader(pipeline, written, path, overrides), args.seconds)
 
 

@@ -98,7 +98,7 @@ HOSTILE: list[tuple[str, str]] = [
     (f"detect model.onnx {LONG}", "no such file or folder, and not a camera's number"),
     ("detect model.onnx a\0b", ""),
     ("detect model.onnx /dev/null", "/dev/null"),
-    ("detect model.onnx rtsp://user:secret@:99999/", "expected a number as the port"),
+    ("detect model.onnx rtsp://user:secret@:99999/", "a number from 1 to 65535 as the port"),
     ("detect pipe.onnx image.png", "pipe.onnx"),
     ("lint noise.onnx", "noise.onnx"),
     ("lint folder.onnx", "folder"),

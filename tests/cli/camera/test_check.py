@@ -51,6 +51,7 @@ def test_what_run_would_refuse_is_found_before(
     else:  # the service runs in the folder of the file
         error = refused(["service", path, "--out", tmp_path / "fusedet.service"], message)
     assert "geh" not in error
+    assert str(path) in error
 
 
 def test_what_needs_a_connection_is_not_asked_for(

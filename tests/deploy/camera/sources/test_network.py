@@ -205,6 +205,8 @@ def test_passwords_work_and_are_not_shown(
         ("rtsp://127.0.0.1:PORT/stream", "does not speak RTSP"),
         ("ftp://127.0.0.1/video", "expected an address with rtsp, rtsps, http, https, but got ftp"),
         ("rtsp:///stream", "there is no host in this address"),
+        ("rtsp://host:0/stream", "from 1 to 65535 as the port"),
+        ("rtsp://[::1/stream", "from 1 to 65535 as the port"),
         (
             "rtsp://me:sec/ret@127.0.0.1/a",
             r"an at sign behind a / .*%40 for an at sign",
