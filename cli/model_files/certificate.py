@@ -116,10 +116,15 @@ def export_certified_by(
     annotations, images = coco_files(args.data, args.split)
     wanted = dict(_pair(text) for text in args.limit)
     from fusedet.export import Limits, export_certified
+    from fusedet.model.checkpoint import load_detector
     from fusedet.train.data.coco import load_coco
+    from fusedet.train.evaluation.by_name import refuse_unknown
 
     limits, int8 = Limits().changed(wanted), _int8_settings(args)
     dataset = load_coco(annotations, images)
+    names = load_detector(model)[1]["names"]
+    if not set(names) < set(dataset.names):  # of data with more classes the others are left out
+        refuse_unknown(names, dataset)
     return export_certified(
         model,
         out,

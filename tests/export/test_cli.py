@@ -155,6 +155,15 @@ def test_a_certificate_that_does_not_hold_stops_the_export(drawn, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best.rejected.html", "best.rejected.json"]
 
 
+def test_other_classes_are_refused_before_any_folder_is_made(drawn, checkpoint, tmp_path):
+    data, _ = drawn
+
+    with pytest.raises(InputError, match=f"its class '{CATEGORIES[0]['name']}' is none of the"):
+        command(checkpoint, "--data", data, "--out", tmp_path / "new", "--int8")
+
+    assert not (tmp_path / "new").exists()
+
+
 def test_ncnn_with_another_input_is_refused_before_any_file_is_made(drawn, tmp_path):
     data, model = drawn
 

@@ -41,14 +41,19 @@ def by_name(predictor: Predictor, dataset: CocoDataset) -> Predictor:
         return predictor
     if are_numbers(names) and len(names) == len(wanted):
         return _Renumbered(predictor, wanted, np.arange(len(names)))
-    for name in wanted:
+    refuse_unknown(names, dataset)
+    return _Renumbered(predictor, wanted, np.array([wanted.index(name) if name in wanted else -1 for name in names]))
+
+
+def refuse_unknown(names: Sequence[str], dataset: CocoDataset) -> None:
+    """Raises InputError where the data has a class that is none of ``names``, those of a network."""
+    for name in dataset.names:
         if name not in names:
             has = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
             raise InputError(
                 f"{dataset.source}: its class {name!r} is none of the {len(names)} that the model was trained on "
                 f"({has}){nearest(name, names)}"
             )
-    return _Renumbered(predictor, wanted, np.array([wanted.index(name) if name in wanted else -1 for name in names]))
 
 
 def known_to(predictor: Predictor, dataset: CocoDataset) -> CocoDataset:
