@@ -16,7 +16,10 @@ DUPLICATE_IOU = 0.7
 
 def check_fraction(name: str, value: object, instead: str = "") -> None:
     """Raises InputError for what is no number in 0..1; ``instead`` says what else it may be."""
-    number = math.nan if isinstance(value, bool) or not isinstance(value, numbers.Real) else float(value)
+    try:
+        number = math.nan if isinstance(value, bool) or not isinstance(value, numbers.Real) else float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        number = math.inf
     if not 0 <= number <= 1:  # NaN is not
         raise InputError(f"{name} must be in 0..1{instead}, but got {short(value)}")
 

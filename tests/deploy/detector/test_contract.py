@@ -43,6 +43,7 @@ def test_keys_with_a_default_may_be_missing() -> None:
         ({"input_size": None}, r"input_size must be \(height, width\)"),
         ({"input_size": ("320", 320)}, r"input_size must be \(height, width\)"),
         ({"nms": "false"}, "nms must be true or false, but got 'false'"),
+        ({"nms_iou": 10**400}, r"nms_iou must be in 0\.\.1, but got 1000"),
         ({"nms_iou": None}, r"nms_iou must be in 0\.\.1, but got None"),
         ({"pad_value": [114]}, r"pad_value must be in 0\.\.255"),
         ({"nms_iou": 1.5}, r"nms_iou must be in 0\.\.1, but got 1\.5"),
