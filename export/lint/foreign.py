@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, inliner
+from onnx import TensorProto, helper, inliner, numpy_helper
 
 from fusedet.common.atomic import write_bytes
 from fusedet.common.errors import InputError
@@ -28,7 +28,7 @@ from fusedet.export.graph.batchnorm import fold_batchnorms
 from fusedet.export.graph.external_data import load_whole
 from fusedet.export.graph.fuse import FusionResult, fuse
 from fusedet.export.graph.node_order import sort_nodes
-from fusedet.export.graph.nodes import metadata_of, replace_all, subgraphs
+from fusedet.export.graph.nodes import constant_tensors, metadata_of, replace_all, subgraphs
 
 #: ONNX Runtime's optimisation levels by the names they have here.
 LEVELS = {
@@ -168,6 +168,11 @@ def read_foreign(path: str | Path) -> onnx.ModelProto:
     odd = next((name for name in _names(model.graph) if isinstance(name, bytes)), None)
     if odd is not None:  # ONNX's checker lets it pass
         raise InputError(f"{path}: not a valid ONNX graph: expected names in UTF-8, but one is {odd[:60]!r}")
+    for tensor in (*model.graph.initializer, *constant_tensors(model.graph).values()):
+        try:
+            numpy_helper.to_array(tensor)
+        except (TypeError, ValueError) as error:  # nor do too many values trouble it
+            raise InputError(f"{path}: not a valid ONNX graph: the values of {tensor.name[:60]!r}: {error}") from error
     return inliner.inline_local_functions(model) if model.functions else model
 
 

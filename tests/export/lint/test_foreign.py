@@ -235,6 +235,12 @@ def bad_name(path):
     path.write_bytes(model.SerializeToString().replace(b"a name that is long", b"a name that is l\xffng"))
 
 
+def bad_values(path):
+    model = graph_of(LEAKY)
+    model.graph.initializer[0].dims[0] -= 1
+    onnx.save(model, path)
+
+
 def bad_external(path):
     onnx.save(graph_of(LEAKY), path, save_as_external_data=True, location="weights.bin", size_threshold=0)
     (path.parent / "weights.bin").unlink()
@@ -255,6 +261,7 @@ def bad_cpu(path):
         (bad_cut, "not an ONNX file"),
         (bad_graph, "not a valid ONNX graph: .*nowhere"),
         (bad_name, r"not a valid ONNX graph: expected names in UTF-8, but one is b'a name that is l.xffng'"),
+        (bad_values, "not a valid ONNX graph: the values of '.*shape"),
         (bad_external, "the weights beside it .external data. cannot be read"),
         (bad_cpu, "optimising it for one CPU; give the file that it was made from"),
         (lambda path: path.mkdir(), "expected a file, but this is a folder"),
