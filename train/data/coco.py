@@ -260,7 +260,7 @@ def _objects(
     labels = {category_id: label for label, category_id in enumerate(category_ids)}
     rows: dict[int, list[tuple[float, ...]]] = {image_id: [] for image_id in image_ids}
     for position, entry in enumerate(entries):
-        what = f"annotation {entry['id']}" if "id" in entry else f"annotations[{position}]"
+        what = f"annotation {entry['id']!s:.60}" if "id" in entry else f"annotations[{position}]"
         image_id, category_id = (_integer(entry, key, what, source) for key in ("image_id", "category_id"))
         if image_id not in rows:
             raise InputError(f"{source}: {what}: there is no image {image_id}")
@@ -274,8 +274,13 @@ def _objects(
         score = 1.0 if entry.get("score") is None else entry["score"]
         if not is_number(score) or not 0 <= score <= 1:
             raise InputError(f"{source}: {what}: 'score' must be a number in 0..1, but is {score!r:.60}")
-        rows[image_id].append((*box, labels[category_id], entry.get("iscrowd", 0) == 1, area, score))
+        rows[image_id].append((*box, labels[category_id], is_crowd(entry), area, score))
     return rows
+
+
+def is_crowd(entry: dict[str, Any]) -> bool:
+    """Whether an annotation is of a region of many objects; some tools write 1 as text or as true."""
+    return entry.get("iscrowd") in (1, "1", "true", "True")
 
 
 def is_number(value: object) -> TypeGuard[float]:

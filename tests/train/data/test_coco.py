@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fusedet.common.errors import InputError
-from fusedet.train.data.coco import CocoDataset, check_same_categories, load_coco
+from fusedet.train.data.coco import CocoDataset, check_same_categories, is_crowd, load_coco
 from fusedet.train.data.dataset import collate
 from fusedet.train.data.transforms import Example
 from fusedet.train.evaluation.metrics import evaluate_detections
@@ -259,3 +259,11 @@ def test_both_halves_must_mean_the_same_classes(tmp_path: Path, categories: list
         check_same_categories(train, CocoDataset(names, ids, train.samples, Path("val.json")))
     assert str(caught.value).startswith(f"val.json: its categories must be those of {train.source}")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "crowd"),
+    [(1, True), (True, True), ("1", True), ("true", True), (0, False), ("0", False), (None, False), ([], False)],
+)
+def test_a_region_of_many_objects_may_be_said_in_words(value: object, crowd: bool) -> None:
+    assert is_crowd({"iscrowd": value}) is crowd

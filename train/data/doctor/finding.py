@@ -124,8 +124,8 @@ class Finding:
     @property
     def place(self) -> str:
         """Where it is, for a person: the file, the image and the annotation, as far as there are any."""
-        image = f"image {self.image_id}" if self.image_id is not None else ""
-        annotation = f"annotation {self.annotation_id}" if self.annotation_id is not None else ""
+        image = f"image {self.image_id!s:.60}" if self.image_id is not None else ""
+        annotation = f"annotation {self.annotation_id!s:.60}" if self.annotation_id is not None else ""
         entry = f"{self.section}[{self.position}]" if self.section and not (image or annotation) else ""
         return ", ".join(part for part in (self.file, image, annotation, entry) if part)
 

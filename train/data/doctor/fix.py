@@ -86,7 +86,9 @@ def _merge(context: FixContext) -> str:
     del context.repaired.images[context.at]
     context.repaired.moved[context.at] = first
     context.repaired.twins.add(context.at)
-    return f"gave its {len(context.image.objects)} annotations to image {context.repaired.images[first].get('id')}"
+    return (
+        f"gave its {len(context.image.objects)} annotations to image {context.repaired.images[first].get('id')!s:.60}"
+    )
 
 
 def _keep_one(context: FixContext) -> str:

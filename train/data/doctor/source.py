@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from fusedet.common.errors import InputError
 from fusedet.configs.layouts import SPLITS, SetFiles, explain, find_sets, image_folder
-from fusedet.train.data.coco import is_number, is_whole, read_json, read_section
+from fusedet.train.data.coco import is_crowd, is_number, is_whole, read_json, read_section
 from fusedet.train.data.doctor.finding import Finding
 
 #: A side of an image in pixels is shorter than this.
@@ -38,7 +38,7 @@ class Object:
     @property
     def crowd(self) -> bool:
         """Whether it is a region of many objects."""
-        return self.raw.get("iscrowd", 0) == 1
+        return is_crowd(self.raw)
 
 
 @dataclass(frozen=True, eq=False)

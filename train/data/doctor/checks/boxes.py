@@ -143,7 +143,7 @@ def _on_each_other(split: Split, image: Image) -> Iterator[Finding]:
             continue
         reported.add(int(j))
         same = first.category is second.category
-        found = f"{_name(second)} on {_name(first)}, annotation {first.raw.get('id')}"
+        found = f"{_name(second)} on {_name(first)}, annotation {first.raw.get('id')!s:.60}"
         kind, what = ("duplicate-box", "box") if same else ("two-classes", "class")
         yield split.about_object(kind, second, f"one {what} for each object", found)
 

@@ -25,7 +25,7 @@ def check_files(split: Split) -> Iterator[Finding]:
         name, match = os.path.normpath(path), split.matches.get(image.position)
         if name in first:
             other = (split.name, first[name].position)
-            found = f"image {first[name].raw.get('id')} is this file as well"
+            found = f"image {first[name].raw.get('id')!s:.60} is this file as well"
             yield split.about_image("file-repeated", image, "each file once", found, other)
         first.setdefault(name, image)
         if path in missing:
