@@ -24,7 +24,7 @@ def set_malloc(**values: int) -> None:
 def share_arenas() -> None:
     """Has all threads share two arenas instead of eight for each core.
 
-    Cameras come and go with threads of their own, and each arena keeps what was once needed: five cameras took 3 MB less.
-    To be called before the first thread starts.
+    Cameras come and go with threads of their own, and each arena keeps what was once needed: five cameras took 3 MB
+    less. To be called before the first thread starts.
     """
     set_malloc(MALLOC_ARENA_MAX=2)
