@@ -10,7 +10,7 @@ from fusedet.common.plain_json import short
 
 #: Where no NMS is due, the lower-scored of two boxes of a class whose IoU is above this is a duplicate detection. A
 #: one-to-one branch means to report each object once, but reports some twice, with nearly the same box. A higher value
-#: leaves more of them; a lower one takes people in a crowd for each other's duplicates.
+#: leaves more of them; a lower one takes people in a crowd for each other's duplicates (docs/recipe.md).
 DUPLICATE_IOU = 0.7
 
 

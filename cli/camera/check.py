@@ -25,7 +25,7 @@ def check_config(config: "CameraConfig") -> "Detector":
     detector = make_detector(config)
     check_classes(config, detector.names)
     for name, camera in config.cameras.items():
-        with of(f"cameras.{name}.source"):
+        with errors_naming(f"cameras.{name}.source"):
             _check_source(camera.source, config, name)
     _check_receivers(config)
     if config.serve is not None and find_spec("aiohttp") is None:
@@ -62,7 +62,7 @@ def written_places(config: "CameraConfig") -> Iterator[tuple[str, str, Path]]:
 def check_places(config: "CameraConfig") -> None:
     """Raises InputError, which names the key, where this user may not write where the outputs are."""
     for name, key, place in written_places(config):
-        with of(f"outputs.{name}"):
+        with errors_naming(f"outputs.{name}"):
             if key == "path" and place.is_dir():
                 raise InputError(f"{place}: expected a file, but this is a folder")
             _check_folder(place.parent if key == "path" else place)
@@ -74,7 +74,7 @@ def _check_receivers(config: "CameraConfig") -> None:
     if len({section.queue.resolve() for section in receivers.values()}) < len(receivers):
         raise InputError("outputs.webhook.queue: mqtt and webhook need a queue each, but this is the same folder")
     for name, section in receivers.items():
-        with of(f"outputs.{name}"):
+        with errors_naming(f"outputs.{name}"):
             if (tls := with_tls(section.model_dump())["tls"]) is not None:
                 tls.context()
     if "mqtt" in receivers and find_spec("paho") is None:
@@ -93,7 +93,7 @@ def _check_folder(folder: Path) -> None:
 
 
 @contextmanager
-def of(place: str) -> Iterator[None]:
+def errors_naming(place: str) -> Iterator[None]:
     """Errors begin with the file, or with the key, that they are about."""
     try:
         yield

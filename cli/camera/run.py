@@ -9,7 +9,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from fusedet.cli.camera.check import check_config, check_places, of
+from fusedet.cli.camera.check import check_config, check_places, errors_naming
 from fusedet.cli.camera.parts import check_classes, make_detector, make_pipeline
 from fusedet.cli.camera.reload import Reloader, save_places
 from fusedet.cli.shared.process import log_to_stderr, on_stop_signals
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     overrides = _overrides(args)
     written = _load(args.config, path, overrides)
     config = expand(written)
-    file = of(str(path)) if path is not None else nullcontext()
+    file = errors_naming(str(path)) if path is not None else nullcontext()
     if args.check:
         with file:
             detector = check_config(config)

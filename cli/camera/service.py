@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusedet.cli.camera.check import check_config, inside, of, written_places
+from fusedet.cli.camera.check import check_config, errors_naming, inside, written_places
 from fusedet.cli.shared.files import refuse_to_replace, write_or_refuse
 from fusedet.common.errors import InputError
 
@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     config = load_camera_config(args.config)
     if config.outputs.window:
         raise InputError(f"{args.config}: outputs.window: a service has no screen")
-    with of(str(args.config)), inside(args.config.parent):  # where the service runs
+    with errors_naming(str(args.config)), inside(args.config.parent):  # where the service runs
         check_config(config)
     text = unit(args.config.resolve(), config, args.user or getpass.getuser(), _command())
     if args.out is None:
