@@ -2,16 +2,19 @@
 
 import json
 import math
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from fusedet.common.atomic import whole_file, write_text
-from fusedet.common.errors import InputError
+from fusedet.common.errors import GaveUpError, InputError
 from fusedet.configs.reader.validate import dump_config
 from fusedet.train.config import TrainConfig
 from fusedet.train.data.training_sets import load_sets
@@ -26,6 +29,9 @@ from fusedet.train.tune.trials import Trial, best_of, draw_trials, table
 _NAME = "fusedet"
 #: Trials that run to their end before any is compared with the median of the others.
 _UNCOMPARED = 4
+#: What SQLite says of a disk that takes no more, or of a file that another process holds.
+_OF_THE_DISK = ("disk is full", "disk I/O error", "readonly database", "unable to open", "is locked")
+_GO_ON = "once that is mended, the same command goes on"
 _STATES = {TrialState.COMPLETE: "done", TrialState.PRUNED: "ended early", TrialState.FAIL: "left"}
 
 
@@ -59,7 +65,7 @@ def tune(
     base = config([])
     own = own_values(space, resolve_defaults(base, load_sets(base.data)[0]))
     with _study(folder, base, space) as study:
-        _take_up_again(study)
+        _take_up_again(study, folder)
         if own is not None and not study.trials:
             study.enqueue_trial(own)  # the config as it is comes first
         complete = True
@@ -124,6 +130,10 @@ def _run(
     except InputError as error:
         study.tell(trial, state=TrialState.FAIL)
         raise InputError(f"trial {trial.number} ({', '.join(_words(settings))}): {error}") from error
+    except GaveUpError as error:
+        if isinstance(cause := error.__cause__, OSError):
+            raise GaveUpError(f"{cause.filename or run.path}: {cause.strerror}; {_GO_ON}") from error
+        raise
     if not result.finished:
         return False
     ap = result.metrics.get("ap", math.nan)
@@ -150,26 +160,56 @@ def _study(folder: Path, base: TrainConfig, space: Mapping[str, Axis]) -> Iterat
     if folder.exists() and not path.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: expected a folder of fusedet tune or none, but it holds something else")
     folder.mkdir(parents=True, exist_ok=True)
-    storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
+    with _naming_study(path):
+        storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
+        try:
+            yield _open_study(storage, folder, base, space)
+        finally:
+            storage.engine.dispose()
+
+
+def _open_study(
+    storage: optuna.storages.RDBStorage, folder: Path, base: TrainConfig, space: Mapping[str, Axis]
+) -> optuna.Study:
+    study = optuna.create_study(storage=storage, study_name=_NAME, direction="maximize", load_if_exists=True)
+    question = {"config": base.model_dump(mode="json"), "space": {key: repr(axis) for key, axis in space.items()}}
+    if study.user_attrs.get("question", question) != question:
+        raise InputError(f"{folder}: was begun with other settings or another --search; give another --out")
+    study.set_user_attr("question", question)
+    # Another seed for each call: the same one would propose what it proposed before.
+    study.sampler = optuna.samplers.TPESampler(seed=base.train.seed + len(study.trials))
+    study.pruner = optuna.pruners.MedianPruner(_UNCOMPARED, n_warmup_steps=max(1, base.train.epochs // 5))
+    return study
+
+
+@contextmanager
+def _naming_study(path: Path) -> Iterator[None]:
+    """What SQLite says, also deep in the errors of optuna and SQLAlchemy, is said of the file."""
     try:
-        study = optuna.create_study(storage=storage, study_name=_NAME, direction="maximize", load_if_exists=True)
-        question = {"config": base.model_dump(mode="json"), "space": {key: repr(axis) for key, axis in space.items()}}
-        if study.user_attrs.get("question", question) != question:
-            raise InputError(f"{folder}: was begun with other settings or another --search; give another --out")
-        study.set_user_attr("question", question)
-        # Another seed for each call: the same one would propose what it proposed before.
-        study.sampler = optuna.samplers.TPESampler(seed=base.train.seed + len(study.trials))
-        study.pruner = optuna.pruners.MedianPruner(_UNCOMPARED, n_warmup_steps=max(1, base.train.epochs // 5))
-        yield study
-    finally:
-        storage.engine.dispose()
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        said = next((cause for cause in _causes(error) if isinstance(cause, sqlite3.Error)), error)
+        if any(words in str(said) for words in _OF_THE_DISK):
+            raise GaveUpError(f"{path}: {said}; {_GO_ON}") from error
+        raise InputError(f"{path}: expected what an earlier search has written, but: {said}") from error
 
 
-def _take_up_again(study: optuna.Study) -> None:
-    """A trial that was going on when its process ended becomes the next one, and goes on in its run folder."""
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _take_up_again(study: optuna.Study, folder: Path) -> None:
+    """A trial that was going on when its process ended becomes the next one.
+
+    It goes on in its run folder, or begins in another where nothing was trained.
+    """
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
-        study.enqueue_trial(trial.params, user_attrs=trial.user_attrs)
+        run = trial.user_attrs.get("run")
+        begun = run is not None and RunFolder(folder / run).last.is_file()
+        study.enqueue_trial(trial.params, user_attrs={"run": run} if begun else None)
 
 
 def _settings(trial: optuna.Trial, space: Mapping[str, Axis]) -> dict[str, str]:

@@ -1,14 +1,20 @@
 """Whole searches of tiny trainings."""
 
 import csv
+import errno
+import os
 import signal
+import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from fusedet.configs import InputError
+from fusedet.common.errors import GaveUpError, InputError
 from fusedet.configs.reader.validate import dump_config
+from fusedet.model import checkpoint
 from fusedet.train import TrainConfig
 from fusedet.train.config import load_train_config
 from fusedet.train.data.dataset import Batch
@@ -93,6 +99,67 @@ def test_an_interrupted_trial_goes_on_where_it_was(
         ("done", "trial-0", 2),
     ]
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+@pytest.mark.parametrize("saved", [0, 1], ids=["before anything was trained", "within a trial"])
+def test_on_a_full_disk_the_same_command_goes_on(
+    saved: int, configs: Configs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, plain, written = tmp_path / "search", checkpoint.save_checkpoint, 0
+
+    def save(path: Path, *args: Any, **kwargs: Any) -> None:
+        nonlocal written
+        written += 1
+        if written > saved:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        plain(path, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fusedet.train.loop.trainer.save_checkpoint", save)
+        with pytest.raises(GaveUpError, match=r"trial-0.*pt: No space left on device; .*the same command goes on"):
+            search(configs, folder, 1)
+    trials, complete, _ = search(configs, folder, 1)
+    assert complete
+    assert [trial.state for trial in trials] == ["left", "done"]
+
+
+def _foreign_table(path: Path) -> None:
+    path.unlink()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE studies (text)")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda path: path.write_bytes(b"hello" * 1000), id="no database"),
+        pytest.param(lambda path: path.write_bytes(path.read_bytes()[:30000]), id="cut"),
+        pytest.param(_foreign_table, id="of another program"),
+    ],
+)
+def test_a_damaged_study_is_named(damage: Callable[[Path], None], configs: Configs, tmp_path: Path) -> None:
+    folder = tmp_path / "search"
+    search(configs, folder, 1)
+    damage(folder / "study.db")
+    with pytest.raises(InputError, match=r"study.db: expected what an earlier search has written"):
+        search(configs, folder, 2)
+
+
+def test_a_study_that_cannot_be_written_is_told(
+    configs: Configs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import optuna
+
+    folder = tmp_path / "search"
+    search(configs, folder, 1)
+
+    def full(_: object) -> None:
+        raise optuna.exceptions.StorageInternalError("commit") from sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(optuna.Study, "ask", full)
+        with pytest.raises(GaveUpError, match=r"study.db: database or disk is full; .*the same command goes on"):
+            search(configs, folder, 2)
 
 
 def test_a_trial_that_others_leave_behind_ends_early(configs: Configs, tmp_path: Path) -> None:
